@@ -1,0 +1,44 @@
+# One way to run everything. Each target sets up what it needs in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SOURCES := pyproject.toml hatch_build.py $(wildcard src/qotgate/protocol/proto/*.proto)
+
+.PHONY: demo test check bench format clean
+
+demo: $(VENV)/installed
+	$(BIN)/qotgate demo
+
+test: $(VENV)/tested
+	$(BIN)/python -m pytest
+
+check: $(VENV)/tested
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/tested
+	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+format: $(VENV)/tested
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -f src/qotgate/protocol/proto/messages.binpb
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("qotgate needs Python 3.11 or newer; name one with PYTHON=..." if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --upgrade "pip>=25.1"
+
+$(VENV)/installed: $(BIN)/python $(SOURCES)
+	$(PIP) install --editable .
+	touch $@
+
+$(VENV)/tested: $(BIN)/python $(SOURCES)
+	$(PIP) install --editable . --group check --group test
+	touch $@ $(VENV)/installed

@@ -1,0 +1,1 @@
+"""What ARK traded, out of what it publishes: pure functions on model words."""

@@ -1,0 +1,59 @@
+"""The dynamic of a stock: what the funds' latest transactions in it amount to.
+
+The rules are the project's own; the reference documents give only names and examples.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from fractions import Fraction
+
+from qotgate.model import ArkDynamic, DynamicType
+
+WINDOW_DAYS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """From ``day`` on, ``ratio`` shares stand for each earlier one."""
+
+    day: date
+    ratio: Fraction
+
+
+def daily_sums(
+    trades: Iterable[tuple[date, int]], splits: Sequence[Split], as_of: date
+) -> list[tuple[date, int]]:
+    """The signed shares of each day in the share units of ``as_of``, oldest first, without days whose sum
+    is 0. ``trades`` are (day, shares) pairs in the units of their day, up to ``as_of``."""
+    sums: dict[date, Fraction] = {}
+    for day, shares in trades:
+        adjusted = Fraction(shares)
+        for split in splits:
+            if day < split.day <= as_of:
+                adjusted *= split.ratio
+        sums[day] = sums.get(day, Fraction(0)) + adjusted
+    rounded = ((day, round(total)) for day, total in sorted(sums.items()))
+    return [(day, total) for day, total in rounded if total]
+
+
+def dynamic(sums: Sequence[tuple[date, int]], as_of: date, window_days: int = WINDOW_DAYS) -> ArkDynamic:
+    """The dynamic of the ``window_days`` calendar days that end on ``as_of``.
+
+    ``sums`` is what :func:`daily_sums` gives: the transaction days up to ``as_of``, oldest first.
+    """
+    if not sums:
+        return ArkDynamic(DynamicType.NO_DYNAMIC, 0, 0, None)
+    last_day, last_sum = sums[-1]
+    start = as_of - timedelta(days=window_days - 1)
+    recent = [total for day, total in sums if day >= start]
+    if not recent:
+        return ArkDynamic(DynamicType.LAST_TRANSACTION, 1, last_sum, last_day)
+    run = 1
+    while run < len(recent) and (recent[-run - 1] > 0) == (last_sum > 0):
+        run += 1
+    if run > 1:
+        kind, counted = DynamicType.CONSECUTIVE_SAME_DIRECTION, recent[-run:]
+    else:
+        kind, counted = DynamicType.RECENT_TRANSACTION, recent
+    return ArkDynamic(kind, len(counted), sum(counted), last_day)

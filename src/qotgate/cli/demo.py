@@ -1,0 +1,68 @@
+"""``qotgate demo``: the sample data, a gateway on it, and answers from it."""
+
+import tempfile
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qotgate import RET_OK, Market, OpenQuoteContext
+from qotgate.cli.options import Lang, open_questions, open_store
+from qotgate.cli.serve import configure_log, gateway_options, run_gateway, run_loop
+from qotgate.cli.settings import read_settings
+from qotgate.model import QotGateError
+from qotgate.service.loading import find_files, load
+from qotgate.service.reference import load_reference
+
+CODES = ("US.TSLA", "US.ROKU", "US.ZM", "US.COIN")
+
+
+def demo(
+    port: Annotated[
+        int | None, typer.Option(help="Port; 11111 unless given, 0 for a free one.", show_default=False)
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", envvar="DEMO_ONCE", help="Stop after the answers.")] = False,
+    lang: Lang = None,
+) -> None:
+    """Load the synthetic sample into a database of its own, serve it, and ask it a few questions.
+
+    Your own database is not touched.
+    """
+    configure_log()
+    with tempfile.TemporaryDirectory(prefix="qotgate-demo-") as folder:
+        settings = read_settings(port=port, lang=lang, db=f"sqlite:///{Path(folder) / 'demo.db'}")
+        reference = load_reference(settings.tables)
+        with open_store(settings) as store, as_file(files("qotgate") / "sample") as sample:
+            report = load(store, reference, find_files([sample]))
+        typer.echo(f"Loaded {report.read} synthetic files: {sum(report.rows.values())} rows.")
+        with open_questions(settings) as questions:
+            run_loop(run_gateway(questions, gateway_options(settings), lambda found: _talk(found, once=once)))
+
+
+def _talk(addresses: list[str], *, once: bool) -> bool:
+    host, port = addresses[0].rsplit(":", 1)
+    typer.echo(f"The gateway listens on {addresses[0]}.")
+    _ask(host, int(port))
+    if not once:
+        typer.echo(
+            f"\nIt stays up: point a script on futu-api, moomoo-api or qotgate at {addresses[0]}. "
+            "Ctrl-C stops it."
+        )
+    return not once
+
+
+def _ask(host: str, port: int) -> None:
+    with OpenQuoteContext(host=host, port=port) as quote:
+        for code in CODES:
+            ret, data = quote.get_ark_stock_dynamic(code)
+            if ret != RET_OK:
+                raise QotGateError(data)
+            typer.echo(f"\n>>> get_ark_stock_dynamic({code!r})")
+            for name, value in data.items():
+                typer.echo(f"{name}: {value}")
+        _, table, _, all_count = quote.get_rating_change(Market.US, count=2)
+        if isinstance(table, str):
+            raise QotGateError(table)
+        typer.echo(f"\n>>> get_rating_change(Market.US, count=2)   # {all_count} in all")
+        typer.echo(table.to_string())

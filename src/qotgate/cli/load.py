@@ -1,0 +1,117 @@
+"""``qotgate load``: read files into the database."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from qotgate.cli.options import AsJson, Database, Tables, open_store
+from qotgate.cli.settings import read_settings
+from qotgate.service.loading import LoadReport, find_files
+from qotgate.service.loading import load as load_files
+from qotgate.service.reference import load_reference
+
+REJECTS_SHOWN = 20
+WORDS_SHOWN = 10
+NOTHING_LOADED = 1
+
+
+def load(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Files, and folders with all below them.")
+    ],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do it all, then undo it.")] = False,
+    as_json: AsJson = False,
+    db: Database = None,
+    tables: Tables = None,
+) -> None:
+    """Load ARK holdings, ARK trade notices and analyst notes.
+
+    Files are known by their content. What cannot be read is left out and listed; the rest is loaded in one
+    transaction, and a gateway on the same database answers from it at once.
+    """
+    settings = read_settings(db=db, tables=tables)
+    reference = load_reference(settings.tables)
+    files = find_files(paths)
+    errors = Console(stderr=True)
+    with open_store(settings) as store, Progress(console=errors, disable=not errors.is_terminal) as progress:
+        task = progress.add_task("Loading", total=len(files))
+        report = load_files(
+            store,
+            reference,
+            files,
+            dry_run=dry_run,
+            progress=lambda done, _total: progress.update(task, completed=done),
+        )
+    if as_json:
+        typer.echo(json.dumps(_as_json(report, dry_run), ensure_ascii=False, indent=2))
+    else:
+        _print(report, dry_run)
+    if not report.read and not report.unchanged:
+        raise typer.Exit(NOTHING_LOADED)
+
+
+def _as_json(report: LoadReport, dry_run: bool) -> dict[str, Any]:
+    return {
+        "dry_run": dry_run,
+        "files": {
+            "found": report.files,
+            "read": report.read,
+            "unchanged": report.unchanged,
+            "rejected": report.rejected,
+        },
+        "rows": {kind: {"read": n, "new": report.added[kind]} for kind, n in report.rows.items()},
+        "rejects": [{"file": path, "line": line, "reason": reason} for path, line, reason in report.rejects],
+        "unknown_grades": dict(report.unknown_grades),
+        "unmapped": dict(report.unmapped),
+        "generation": report.generation,
+    }
+
+
+def _print(report: LoadReport, dry_run: bool) -> None:
+    console = Console(soft_wrap=True)
+    table = Table("files", "", title="Dry run: nothing is kept" if dry_run else None)
+    for label, number in (
+        ("read", report.read),
+        ("unchanged", report.unchanged),
+        ("rejected", report.rejected),
+    ):
+        table.add_row(label, f"{number:,}")
+    console.print(table)
+    if report.rows:
+        rows = Table("rows", "read", "new")
+        for kind, number in sorted(report.rows.items()):
+            rows.add_row(kind, f"{number:,}", f"{report.added[kind]:,}")
+        console.print(rows)
+    _list(console, "left out", [_reject(*reject) for reject in report.rejects], REJECTS_SHOWN)
+    _list(
+        console,
+        "grades that the scale does not know (add them to grades.csv in --tables)",
+        [f"{word}: {number:,} notes" for word, number in report.unknown_grades.most_common()],
+        WORDS_SHOWN,
+    )
+    _list(
+        console,
+        "securities without a code (add them to listings.csv in --tables)",
+        [f"{line}: {number:,} lines" for line, number in report.unmapped.most_common()],
+        WORDS_SHOWN,
+    )
+    console.print(f"Generation {report.generation}.", highlight=False)
+
+
+def _reject(path: str, line: int | None, reason: str) -> str:
+    return f"{path}: {reason}" if line is None else f"{path}, line {line}: {reason}"
+
+
+def _list(console: Console, title: str, lines: list[str], most: int) -> None:
+    if not lines:
+        return
+    console.print(f"{len(lines):,} {title}:", highlight=False)
+    for line in lines[:most]:
+        console.print(f"  {line}", highlight=False, markup=False)
+    if len(lines) > most:
+        console.print(f"  and {len(lines) - most:,} more (--json lists all)", highlight=False)

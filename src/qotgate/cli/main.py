@@ -1,0 +1,60 @@
+"""``qotgate``: the commands, and how they end.
+
+Wrong input ends in one sentence on standard error and exit status 2.
+"""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from qotgate import __version__
+from qotgate.cli import ark, demo, load, ratings, serve, status
+from qotgate.model import QotGateError
+
+WRONG_INPUT = 2
+
+app = typer.Typer(
+    name="qotgate",
+    help="A gateway that speaks the OpenD protocol and answers from data you own.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for command in (load.load, serve.serve, ark.ark, ratings.ratings, status.status, demo.demo):
+    app.command()(command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"qotgate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command and exit with its status."""
+    try:
+        arguments = sys.argv[1:] if arguments is None else arguments
+        status = app(arguments or ["--help"], standalone_mode=False)
+    except typer.TyperException as error:
+        typer.echo(f"qotgate: {error.format_message()}", err=True)
+        sys.exit(WRONG_INPUT)
+    except QotGateError as error:
+        typer.echo(f"qotgate: {error}", err=True)
+        sys.exit(WRONG_INPUT)
+    except (typer.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    sys.exit(status or 0)
+
+
+if __name__ == "__main__":
+    main()

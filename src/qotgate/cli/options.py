@@ -1,0 +1,57 @@
+"""Flags that several commands share, and what they open."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qotgate.cli.settings import Settings
+from qotgate.service.questions import Questions
+from qotgate.service.reference import load_reference
+from qotgate.store import Store
+
+Database = Annotated[
+    str | None,
+    typer.Option("--db", metavar="URL", help="Database, sqlite:///FILE (QOTGATE_DB).", show_default=False),
+]
+Tables = Annotated[
+    Path | None,
+    typer.Option(
+        "--tables",
+        metavar="FOLDER",
+        help="Folder of your own grades.csv, institutions.csv, listings.csv, securities.csv.",
+        show_default=False,
+    ),
+]
+Lang = Annotated[
+    str | None, typer.Option("--lang", metavar="zh|en", help="Language of names.", show_default=False)
+]
+AsOf = Annotated[
+    str | None,
+    typer.Option("--as-of", metavar="DAY", help="As it was known at the end of that day, YYYY-MM-DD."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@contextmanager
+def open_store(settings: Settings) -> Iterator[Store]:
+    store = Store.open(settings.db)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def open_questions(settings: Settings) -> Iterator[Questions]:
+    reference = load_reference(settings.tables)
+    with open_store(settings) as store:
+        yield Questions(
+            store,
+            reference,
+            lang=settings.lang,
+            funds=settings.funds,
+            window_days=settings.window_days,
+        )

@@ -1,0 +1,80 @@
+"""Options: from flags, else from QOTGATE_* variables, else from a TOML file, else their defaults."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+from pydantic import Field, ValidationError
+from pydantic.functional_validators import BeforeValidator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from qotgate.model import ACTIVE_FUNDS, Language, QotGateError
+
+CONFIG_FILE = platformdirs.user_config_path("qotgate") / "qotgate.toml"
+
+
+def _default_database() -> str:
+    return f"sqlite:///{platformdirs.user_data_path('qotgate') / 'qotgate.db'}"
+
+
+def _split(value: Any) -> Any:
+    return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    """Every option that more than one command, or the gateway, takes."""
+
+    model_config = SettingsConfigDict(env_prefix="QOTGATE_", extra="forbid", frozen=True)
+
+    db: str = Field(default_factory=_default_database)
+    tables: Path | None = None
+    lang: Language = "zh"
+    funds: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ACTIVE_FUNDS
+    window_days: int = Field(30, ge=1, le=3660)
+    host: str = "127.0.0.1"
+    port: int = Field(11111, ge=0, le=65535)
+    max_connections: int = Field(128, ge=1)
+    keep_alive_interval: int = Field(10, ge=1, le=3600)
+    request_limit: int = Field(1 << 20, ge=1024)
+    rate_limit: str = "60/30s"
+    rate_limit_scope: Literal["gateway", "connection"] = "gateway"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, CONFIG_FILE)
+
+
+def read_settings(**flags: Any) -> Settings:
+    """The options, ``flags`` first where they are not None. Raises QotGateError."""
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "--" + "-".join(str(part) for part in first["loc"][:1]).replace("_", "-")
+        raise QotGateError(f"{name}: {first['msg']}, not {first['input']!r}.") from error
+    except ValueError as error:
+        raise QotGateError(f"{CONFIG_FILE} is not valid TOML: {error}.") from error
+
+
+def read_day(text: str | None) -> date | None:
+    """A day given as YYYY-MM-DD. Raises QotGateError."""
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise QotGateError(f"--as-of takes a day as YYYY-MM-DD, not {text!r}.") from error

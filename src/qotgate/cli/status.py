@@ -1,0 +1,54 @@
+"""``qotgate status``: show what is loaded."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from qotgate.cli.options import AsJson, Database, open_store
+from qotgate.cli.settings import read_settings
+from qotgate.service.status import Status
+from qotgate.service.status import status as read_status
+
+TITLES = {
+    "holdings": "Holdings",
+    "notices": "Trade notices",
+    "ark_days": "ARK trading days covered, by notices and by the difference of holdings",
+    "notes": "Analyst notes",
+    "rating_changes": "Rating changes",
+}
+
+
+def status(as_json: AsJson = False, db: Database = None) -> None:
+    """Show what is loaded: files, rows, day ranges, the generation, and what could not be read."""
+    with open_store(read_settings(db=db)) as store:
+        found = read_status(store)
+    if as_json:
+        typer.echo(json.dumps(asdict(found), default=str, ensure_ascii=False, indent=2))
+    else:
+        _print(found)
+
+
+def _print(found: Status) -> None:
+    console = Console(highlight=False)
+    console.print(f"{found.database}, generation {found.generation}", soft_wrap=True)
+    if not found.files:
+        console.print("Nothing is loaded yet: qotgate load PATH")
+    for row in found.files:
+        console.print(f"{row['files']:,} files of {row['kind']}, {row['records']:,} rows")
+    for kind, rows in found.spans.items():
+        if rows:
+            console.print(_table(TITLES[kind], rows))
+    console.print(f"{found.rejected_lines:,} lines left out; unknown grades: {len(found.unknown_grades):,}")
+    for reject in found.rejects:
+        console.print(f"  {reject['path']}, line {reject['line']}: {reject['reason']}", soft_wrap=True)
+
+
+def _table(title: str, rows: list[dict[str, Any]]) -> Table:
+    table = Table(*rows[0], title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row.values()))
+    return table

@@ -1,0 +1,5 @@
+"""The servers: connections, sessions, limits; a proto id is mapped to a service call here."""
+
+from qotgate.gateway.server import Gateway, GatewayOptions
+
+__all__ = ["Gateway", "GatewayOptions"]

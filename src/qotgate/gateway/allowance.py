@@ -1,0 +1,60 @@
+"""The allowance: so many requests of one interface in any stretch of so many seconds.
+
+An exact moving window on the monotonic clock: a clock that is set back grants nothing and blocks nothing.
+A refused request leaves no trace, so asking again does not lengthen the wait.
+"""
+
+import re
+from collections import deque
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from time import monotonic
+from typing import Self
+
+from qotgate.model import QotGateError
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """At most ``requests`` in any ``seconds``."""
+
+    requests: int
+    seconds: float
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Read ``60/30s``; None for ``off``. Raises QotGateError."""
+        if text == "off":
+            return None
+        match = re.fullmatch(r"([1-9]\d{0,8})/(\d{1,8}(?:\.\d+)?)s", text)
+        if not match or not float(match[2]):
+            raise QotGateError(f"--rate-limit takes REQUESTS/SECONDSs, such as 60/30s, or off, not {text!r}.")
+        return cls(int(match[1]), float(match[2]))
+
+
+DEFAULT_LIMIT = RateLimit(60, 30)
+"""What the reference documents state: 60 requests in 30 seconds."""
+
+
+class Allowance:
+    """Counts requests by key, such as an interface."""
+
+    def __init__(self, limit: RateLimit, clock: Callable[[], float] = monotonic) -> None:
+        self.limit = limit
+        self._clock = clock
+        self._granted: dict[Hashable, deque[float]] = {}
+
+    def take(self, key: Hashable) -> float:
+        """Grant a request and return 0, or refuse it and return the seconds until one will be granted."""
+        now = self._clock()
+        granted = self._granted.setdefault(key, deque(maxlen=self.limit.requests))
+        if len(granted) == self.limit.requests:
+            wait = granted[0] + self.limit.seconds - now
+            if wait > 0:
+                return wait
+        granted.append(now)
+        return 0.0
+
+    def forget(self, key: Hashable) -> None:
+        """Drop what is known of ``key``, as when its connection has gone."""
+        self._granted.pop(key, None)

@@ -1,0 +1,90 @@
+"""The table of interfaces: which service call answers a proto id."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from qotgate.model import InvalidRequest, Market, RatingChangeType
+from qotgate.protocol.messages import RESPONSES, ProtoId, RetType, message_class
+from qotgate.protocol.names import (
+    CHANGE_TYPE_OF,
+    MARKET_OF,
+    MARKET_STATES,
+    read_security,
+    write_dynamic,
+    write_rating_changes,
+)
+from qotgate.service.calendar import market_state
+from qotgate.service.questions import RATING_COUNT_DEFAULT, Questions
+
+SERVER_VERSION = 1011
+"""The OpenD version whose interface this is: 10.11."""
+SERVER_BUILD = 7108
+STATE_FIELDS = {
+    "marketHK": Market.HK,
+    "marketUS": Market.US,
+    "marketSH": Market.SH,
+    "marketSZ": Market.SZ,
+    "marketHKFuture": None,
+    "marketUSFuture": None,
+    "marketSGFuture": None,
+    "marketJPFuture": None,
+    "marketSG": Market.SG,
+    "marketMY": Market.MY,
+    "marketJP": Market.JP,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """How a proto id is answered: ``answer`` takes the questions and the request's C2S and gives a
+    Response, or raises InvalidRequest; ``counts`` says whether a C2S counts towards the allowance."""
+
+    answer: Callable[[Questions, Any], Any]
+    counts: Callable[[Any], bool]
+
+
+def _global_state(_questions: Questions, _c2s: Any) -> Any:
+    now = datetime.now(UTC)
+    response = RESPONSES[ProtoId.GetGlobalState](retType=RetType.SUCCEED, retMsg="", errCode=0)
+    s2c = response.s2c
+    for field, market in STATE_FIELDS.items():
+        setattr(s2c, field, MARKET_STATES[market_state(market, now)] if market else 0)
+    s2c.qotLogined = True
+    s2c.trdLogined = False
+    s2c.serverVer = SERVER_VERSION
+    s2c.serverBuildNo = SERVER_BUILD
+    s2c.time = int(now.timestamp())
+    s2c.localTime = now.timestamp()
+    s2c.programStatus.type = (
+        message_class("Common.ProgramStatus")
+        .DESCRIPTOR.file.enum_types_by_name["ProgramStatusType"]
+        .values_by_name["ProgramStatusType_Ready"]
+        .number
+    )
+    return response
+
+
+def _ark_stock_dynamic(questions: Questions, c2s: Any) -> Any:
+    return write_dynamic(questions.ark_stock_dynamic(read_security(c2s.security)))
+
+
+def _rating_change(questions: Questions, c2s: Any) -> Any:
+    market = MARKET_OF.get(c2s.market)
+    if market is None:
+        raise InvalidRequest("rating_market", value=c2s.market)
+    change_type = RatingChangeType.UPGRADE
+    if c2s.HasField("changeType"):
+        if c2s.changeType not in CHANGE_TYPE_OF:
+            raise InvalidRequest("change_type", value=c2s.changeType)
+        change_type = CHANGE_TYPE_OF[c2s.changeType]
+    count = c2s.count if c2s.HasField("count") else RATING_COUNT_DEFAULT
+    return write_rating_changes(questions.rating_changes(market, change_type, count, c2s.page or None))
+
+
+INTERFACES = {
+    ProtoId.GetGlobalState: Interface(_global_state, counts=lambda _c2s: False),
+    ProtoId.Qot_GetArkStockDynamic: Interface(_ark_stock_dynamic, counts=lambda _c2s: True),
+    ProtoId.Qot_GetRatingChange: Interface(_rating_change, counts=lambda c2s: not c2s.page),
+}

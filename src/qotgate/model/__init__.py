@@ -1,0 +1,35 @@
+"""The words that every room shares."""
+
+from qotgate.model.ark import ACTIVE_FUNDS, ArkDynamic, DynamicType, Holding, Notice
+from qotgate.model.errors import InvalidRequest, ProtocolError, QotGateError, StoreError, Unreadable
+from qotgate.model.files import FileKind, ParsedFile, Reject
+from qotgate.model.page import Page
+from qotgate.model.ratings import Grade, Note, RatingChange, RatingChangeType, RatingLevel
+from qotgate.model.security import Market, MarketState, Security
+from qotgate.model.sentences import Language
+
+__all__ = [
+    "ACTIVE_FUNDS",
+    "ArkDynamic",
+    "DynamicType",
+    "FileKind",
+    "Grade",
+    "Holding",
+    "InvalidRequest",
+    "Language",
+    "Market",
+    "MarketState",
+    "Note",
+    "Notice",
+    "Page",
+    "ParsedFile",
+    "ProtocolError",
+    "QotGateError",
+    "RatingChange",
+    "RatingChangeType",
+    "RatingLevel",
+    "Reject",
+    "Security",
+    "StoreError",
+    "Unreadable",
+]

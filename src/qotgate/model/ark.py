@@ -1,0 +1,63 @@
+"""What ARK publishes (holdings, trade notices) and what is said of it (trades, dynamics)."""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+ACTIVE_FUNDS = ("ARKF", "ARKG", "ARKK", "ARKQ", "ARKW", "ARKX")
+"""ARK's actively managed funds of US stocks; its index funds, such as IZRL and PRNT, are not among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One line of a fund's daily holdings file, dated by the day inside the file.
+
+    The file dated D shows the book before the trading of D. ``identifier`` is a CUSIP or CINS (9
+    characters), a SEDOL (7) or a currency code (3); it or ``ticker`` may be empty, not both unless the
+    name stands alone. ``shares`` may have decimals (cash, stock dividends); ``market_value`` is in USD,
+    ``weight`` in percent of the fund; either is None where the file leaves it out.
+    """
+
+    fund: str
+    day: date
+    ticker: str
+    identifier: str
+    name: str
+    shares: float
+    market_value: float | None
+    weight: float | None
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One line of a fund's trade notice. ``shares`` is signed: a buy is positive. ``weight`` is the
+    trade in percent of the fund."""
+
+    fund: str
+    day: date
+    ticker: str
+    identifier: str
+    name: str
+    shares: int
+    weight: float | None
+    line: int
+
+
+class DynamicType(StrEnum):
+    """The kinds of dynamic, by their published names."""
+
+    CONSECUTIVE_SAME_DIRECTION = "CONSECUTIVE_SAME_DIRECTION"
+    RECENT_TRANSACTION = "RECENT_TRANSACTION"
+    LAST_TRANSACTION = "LAST_TRANSACTION"
+    NO_DYNAMIC = "NO_DYNAMIC"
+
+
+@dataclass(frozen=True, slots=True)
+class ArkDynamic:
+    """How the ARK funds trade a stock. ``net_shares`` is signed, in share units of the day asked for."""
+
+    dynamic_type: DynamicType
+    transaction_count: int
+    net_shares: int
+    last_transaction_day: date | None

@@ -1,0 +1,36 @@
+"""The one family of errors. Each message is a sentence that a user can act on."""
+
+from typing import Any
+
+from qotgate.model.sentences import SENTENCES, Language
+
+
+class QotGateError(Exception):
+    """Base of every error that qotgate raises on purpose."""
+
+
+class ProtocolError(QotGateError):
+    """The byte stream is not this protocol, or breaks one of its limits; the stream must be closed."""
+
+
+class Unreadable(QotGateError):  # noqa: N818 - a state of a file, as the reports call it
+    """A file is of no known format, or is of one and cannot be read."""
+
+
+class InvalidRequest(QotGateError):  # noqa: N818 - the name that the wire's users know
+    """A request is refused; ``text(lang)`` names the parameter and what it takes.
+
+    ``sentence`` is a key of :data:`qotgate.model.sentences.SENTENCES`; ``values`` fill its template.
+    """
+
+    def __init__(self, sentence: str, **values: Any) -> None:
+        self.sentence = sentence
+        self.values = values
+        super().__init__(self.text("en"))
+
+    def text(self, lang: Language) -> str:
+        return SENTENCES[self.sentence][lang].format(**self.values)
+
+
+class StoreError(QotGateError):
+    """The database cannot be opened or used as asked."""

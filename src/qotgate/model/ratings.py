@@ -1,0 +1,72 @@
+"""Analyst notes and the changes between them."""
+
+from dataclasses import dataclass
+from datetime import date, time
+from enum import IntEnum, StrEnum
+
+from qotgate.model.security import Security
+
+
+class Grade(IntEnum):
+    """The five-step scale on which a change of rating is measured; higher is better."""
+
+    STRONG_SELL = 1
+    SELL = 2
+    HOLD = 3
+    BUY = 4
+    STRONG_BUY = 5
+
+
+class RatingLevel(StrEnum):
+    """The three-step level that answers show."""
+
+    UNKNOWN = "N/A"
+    SELL = "SELL"
+    HOLD = "HOLD"
+    BUY = "BUY"
+
+
+class RatingChangeType(StrEnum):
+    """What a note changed."""
+
+    UPGRADE = "UPGRADE"
+    DOWNGRADE = "DOWNGRADE"
+    NEW_RATING = "NEW_RATING"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One note of one institution on one security, as a feed gives it.
+
+    ``firm``, ``word`` and ``prior_word`` are the feed's own spellings. Targets are in the currency of
+    the listing; None where there is none. ``starts`` is True where the feed says that coverage starts.
+    """
+
+    security: Security
+    name: str
+    firm: str
+    day: date
+    time: time | None
+    word: str
+    target: float | None
+    prior_word: str
+    prior_target: float | None
+    starts: bool
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class RatingChange:
+    """One row of the answer. ``last_day`` is None where no earlier note is known; targets are in the
+    currency of the listing."""
+
+    security: Security
+    name: str
+    rating: RatingLevel
+    last_rating: RatingLevel | None
+    target_price: float | None
+    last_target_price: float | None
+    change_type: RatingChangeType
+    institution: str
+    day: date
+    last_day: date | None

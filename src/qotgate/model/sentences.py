@@ -1,0 +1,90 @@
+"""Every sentence that a user of the wire can be told, in the gateway's languages.
+
+A sentence names the parameter and what it takes. Templates are filled with ``str.format``.
+"""
+
+from typing import Literal
+
+Language = Literal["zh", "en"]
+
+SENTENCES: dict[str, dict[Language, str]] = {
+    "code": {
+        "en": "{parameter} takes a code as MARKET.CODE, such as US.TSLA, HK.00700 or CA.SHOP, not {value!r}.",
+        "zh": "{parameter} 须为“市场.代码”，如 US.TSLA、HK.00700、CA.SHOP，不能是 {value!r}。",
+    },
+    "security_market": {
+        "en": "security.market takes a QotMarket number such as 11 (US) or 1 (HK), not {value}.",
+        "zh": "security.market 须为 QotMarket 的数值，如 11（美股）、1（港股），不能是 {value}。",
+    },
+    "rating_market": {
+        "en": "market takes US (11) or CA (71), not {value}.",
+        "zh": "market 只支持 US（11）或 CA（71），不能是 {value}。",
+    },
+    "change_type": {
+        "en": "changeType takes 1 (upgrade), 2 (downgrade) or 3 (new rating), not {value}.",
+        "zh": "changeType 只支持 1（上调）、2（下调）、3（首次评级），不能是 {value}。",
+    },
+    "count": {
+        "en": "count takes a whole number from 1 to {most}, not {value}.",
+        "zh": "count 须为 1 到 {most} 的整数，不能是 {value}。",
+    },
+    "page": {
+        "en": "page takes the nextPage of an earlier answer to the same question; this one is not.",
+        "zh": "page 须为同一查询先前返回的 nextPage，当前游标无效。",
+    },
+    "as_of": {
+        "en": "as_of takes a day up to {latest}, the last one that the loaded data covers, not {value}.",
+        "zh": "as_of 须不晚于已加载数据覆盖的最后一日 {latest}，不能是 {value}。",
+    },
+    "no_ark_data": {
+        "en": "No ARK trading day is loaded yet: load trade notices, or holdings of two days, "
+        "with `qotgate load PATH`.",
+        "zh": "尚未加载任何 ARK 交易日：请用 `qotgate load PATH` 加载交易通知，或至少两天的持仓文件。",
+    },
+    "no_notes": {
+        "en": "No analyst note is loaded yet: load a file of notes with `qotgate load PATH`.",
+        "zh": "尚未加载任何分析师评级：请用 `qotgate load PATH` 加载评级文件。",
+    },
+    "missing_fields": {
+        "en": "The request lacks {fields}, which {proto} ({proto_id}) requires.",
+        "zh": "请求缺少 {proto}（{proto_id}）的必填字段 {fields}。",
+    },
+    "undecodable": {
+        "en": "The body is not a {proto} ({proto_id}) request in {format}.",
+        "zh": "包体不是 {format} 格式的 {proto}（{proto_id}）请求。",
+    },
+    "unknown_format": {
+        "en": "The header's body format takes 0 (Protobuf) or 1 (JSON), not {value}.",
+        "zh": "包头中的包体格式只支持 0（Protobuf）或 1（JSON），不能是 {value}。",
+    },
+    "bad_digest": {
+        "en": "The SHA-1 in the header is not that of the body.",
+        "zh": "包头中的 SHA-1 与包体不符。",
+    },
+    "unserved": {
+        "en": "This gateway does not serve proto id {proto_id}; it serves {served}.",
+        "zh": "本网关不支持协议 ID {proto_id}；支持的协议 ID：{served}。",
+    },
+    "not_initialised": {
+        "en": "Send InitConnect (1001) first: proto id {proto_id} is answered only after it.",
+        "zh": "请先发送 InitConnect（1001），之后才能请求协议 ID {proto_id}。",
+    },
+    "initialised_twice": {
+        "en": "This connection has done its InitConnect (1001) already.",
+        "zh": "该连接已完成 InitConnect（1001）。",
+    },
+    "rate_limited": {
+        "en": "{proto} ({proto_id}) takes at most {limit} requests in {window} seconds; "
+        "try again in {wait:.1f} seconds.",
+        "zh": "{proto}（{proto_id}）限频：{window} 秒内最多 {limit} 次请求；请 {wait:.1f} 秒后重试。",
+    },
+    "too_many_connections": {
+        "en": "The gateway already serves {limit} connections, the most it allows; close one or raise "
+        "--max-connections.",
+        "zh": "网关连接数已达上限 {limit}；请关闭其他连接，或调大 --max-connections。",
+    },
+    "internal": {
+        "en": "The gateway failed on this request; its log has the details.",
+        "zh": "网关处理该请求时出错，详情见网关日志。",
+    },
+}

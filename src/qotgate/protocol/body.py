@@ -1,0 +1,72 @@
+"""Bodies: a message to bytes and back, in Protobuf or JSON.
+
+JSON has the field names of the .proto files, enums as numbers and 64-bit integers as strings, as the
+published clients read it.
+"""
+
+from typing import Any
+
+from google.protobuf import json_format
+from google.protobuf.message import DecodeError
+
+from qotgate.model import InvalidRequest
+from qotgate.protocol.frame import JSON, PROTOBUF
+from qotgate.protocol.messages import POOL, REQUESTS, RESPONSES, AnyResponse, ProtoId, RetType
+
+FORMATS = {PROTOBUF: "Protobuf", JSON: "JSON"}
+
+
+def decode(kind: Any, body: bytes, body_format: int) -> Any:
+    """Read a message of class ``kind``. Unknown fields are ignored. Raises ValueError."""
+    message = kind()
+    try:
+        if body_format == JSON:
+            json_format.Parse(body, message, ignore_unknown_fields=True, descriptor_pool=POOL)
+        else:
+            message.ParseFromString(body)
+    except (DecodeError, json_format.ParseError, RecursionError, UnicodeDecodeError) as error:
+        raise ValueError(str(error)) from error
+    return message
+
+
+def encode(message: Any, body_format: int) -> bytes:
+    """The body of ``message``."""
+    if body_format == JSON:
+        text: str = json_format.MessageToJson(
+            message,
+            preserving_proto_field_name=True,
+            use_integers_for_enums=True,
+            indent=None,
+            ensure_ascii=False,
+            descriptor_pool=POOL,
+        )
+        return text.encode()
+    return bytes(message.SerializeToString())
+
+
+def decode_request(proto_id: ProtoId, body: bytes, body_format: int) -> Any:
+    """Read a request. Raises InvalidRequest, naming the fields that it lacks."""
+    try:
+        request = decode(REQUESTS[proto_id], body, body_format)
+    except ValueError as error:
+        raise InvalidRequest(
+            "undecodable", proto=proto_id.name, proto_id=int(proto_id), format=FORMATS[body_format]
+        ) from error
+    if not request.IsInitialized():
+        raise InvalidRequest(
+            "missing_fields",
+            fields=", ".join(request.FindInitializationErrors()),
+            proto=proto_id.name,
+            proto_id=int(proto_id),
+        )
+    return request
+
+
+def decode_response(proto_id: ProtoId, body: bytes, body_format: int) -> Any:
+    """Read an answer. Raises ValueError."""
+    return decode(RESPONSES[proto_id], body, body_format)
+
+
+def refusal(ret_type: RetType, sentence: str) -> Any:
+    """A Response that says no, decodable as the answer to any request."""
+    return AnyResponse(retType=ret_type, retMsg=sentence, errCode=0)

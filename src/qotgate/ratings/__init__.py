@@ -1,0 +1,1 @@
+"""What analysts changed: pure functions on model words."""

@@ -1,0 +1,60 @@
+"""The words of brokers: their grades on one scale, their names under one identity.
+
+Words are compared by their letters and digits alone, so that "Equal-Weight" and "equal weight" are one.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from qotgate.model import Grade, Language, RatingLevel
+
+LEVEL_OF_GRADE = {
+    Grade.STRONG_BUY: RatingLevel.BUY,
+    Grade.BUY: RatingLevel.BUY,
+    Grade.HOLD: RatingLevel.HOLD,
+    Grade.SELL: RatingLevel.SELL,
+    Grade.STRONG_SELL: RatingLevel.SELL,
+}
+
+
+def normalise(word: str) -> str:
+    """Letters and digits of ``word``, case folded."""
+    return "".join(filter(str.isalnum, word.casefold()))
+
+
+def level(grade: Grade | None) -> RatingLevel:
+    """The three-step level of a grade; Unknown for none."""
+    return RatingLevel.UNKNOWN if grade is None else LEVEL_OF_GRADE[grade]
+
+
+class GradeScale:
+    """Brokers' words on the five-step scale."""
+
+    def __init__(self, words: Mapping[str, Grade]) -> None:
+        self._grades = {normalise(word): grade for word, grade in words.items()}
+
+    def grade(self, word: str) -> Grade | None:
+        """The grade of a word, None where the scale does not know it."""
+        return self._grades.get(normalise(word))
+
+
+class Institutions:
+    """The identity behind the spellings of an institution, and its names.
+
+    ``rows`` are (English name, Chinese name or "", other spellings). An institution outside the table is
+    its own spelling.
+    """
+
+    def __init__(self, rows: Iterable[tuple[str, str, Iterable[str]]]) -> None:
+        self._names: dict[str, str] = {}
+        self._chinese: dict[str, str] = {}
+        for name, chinese, spellings in rows:
+            self._names.update((normalise(spelling), name) for spelling in (name, *spellings))
+            if chinese:
+                self._chinese[name] = chinese
+
+    def identity(self, spelling: str) -> str:
+        """The English name under which an institution's notes are kept."""
+        return self._names.get(normalise(spelling), spelling.strip())
+
+    def name(self, identity: str, lang: Language) -> str:
+        return self._chinese.get(identity, identity) if lang == "zh" else identity

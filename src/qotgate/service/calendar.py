@@ -1,0 +1,77 @@
+"""Trading days and the state of each market, from the exchanges' published calendars."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from qotgate.model import Market, MarketState
+
+EXCHANGES = {Market.US: "XNYS", Market.HK: "XHKG", Market.SH: "XSHG", Market.SZ: "XSHG"}
+ARK_START = date(2014, 1, 1)
+"""Before the first ARK fund, which opened on 2014-09-30."""
+NEW_YORK = ZoneInfo("America/New_York")
+PRE_MARKET_OPENS = time(4)
+AFTER_HOURS_LAST = timedelta(hours=4)
+
+
+@lru_cache(maxsize=16)
+def _calendar(exchange: str, _year: int) -> Any:
+    """The calendar of an exchange as far as it is published, a year ahead at most: hence one each year."""
+    # Imported late: with pandas behind it, it would double the time that a command takes to start.
+    import exchange_calendars
+
+    return exchange_calendars.get_calendar(exchange, start=ARK_START.isoformat())
+
+
+def ark_sessions(start: date, end: date) -> list[date]:
+    """The trading days of the US exchanges from ``start`` until before ``end``.
+
+    Beyond the published calendar, which reaches a year ahead, weekdays stand in.
+    """
+    calendar = _calendar("XNYS", end.year)
+    known_end = calendar.last_session.date()
+    days = []
+    day = start
+    while day < end:
+        if ARK_START < day <= known_end:
+            is_session = calendar.is_session(day.isoformat())
+        else:
+            is_session = day.weekday() < 5
+        if is_session:
+            days.append(day)
+        day += timedelta(days=1)
+    return days
+
+
+def market_state(market: Market, now: datetime) -> MarketState:
+    """The state of ``market`` at ``now`` (timezone-aware).
+
+    NONE where no calendar is known: for other markets, and beyond the holidays that an exchange has
+    published. US pre-market runs from 04:00 and after-hours for four hours from the close (New York).
+    """
+    exchange = EXCHANGES.get(market)
+    if exchange is None:
+        return MarketState.NONE
+    utc = now.astimezone(UTC)
+    calendar = _calendar(exchange, utc.year)
+    day = utc.astimezone(calendar.tz).date()
+    if not calendar.first_session.date() <= day <= calendar.last_session.date():
+        return MarketState.NONE
+    if not calendar.is_session(day.isoformat()):
+        return MarketState.CLOSED
+    opens, closes = (moment.to_pydatetime() for moment in calendar.session_open_close(day.isoformat()))
+    if utc < opens:
+        pre_market = market is Market.US and utc.astimezone(NEW_YORK).time() >= PRE_MARKET_OPENS
+        return MarketState.PRE_MARKET_BEGIN if pre_market else MarketState.CLOSED
+    if utc >= closes:
+        after_hours = market is Market.US and utc < closes + AFTER_HOURS_LAST
+        return MarketState.AFTER_HOURS_BEGIN if after_hours else MarketState.CLOSED
+    if not calendar.session_has_break(day.isoformat()):
+        return MarketState.MORNING
+    break_starts, break_ends = (
+        moment.to_pydatetime() for moment in calendar.session_break_start_end(day.isoformat())
+    )
+    if utc < break_starts:
+        return MarketState.MORNING
+    return MarketState.REST if utc < break_ends else MarketState.AFTERNOON

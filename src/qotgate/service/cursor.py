@@ -1,0 +1,48 @@
+"""Cursors: opaque, signed, and bound to the question they came from.
+
+A cursor names the generation of the data that its first page was read from, so that whoever pages on sees
+that generation to its end while newer ones are loaded.
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import date
+
+from itsdangerous import BadData, URLSafeSerializer
+
+from qotgate.model import InvalidRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where the next page starts: after the row of ``day`` and ``row_id``."""
+
+    generation: int
+    as_of: str
+    all_count: int
+    day: str
+    row_id: int
+
+    @property
+    def after(self) -> tuple[date, int]:
+        return date.fromisoformat(self.day), self.row_id
+
+
+class Cursors:
+    """Writes and reads cursors; ``secret`` is the database's own, so that gateways on one database
+    understand each other's."""
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
+
+    def write(self, question: tuple[str, ...], cursor: Cursor) -> str:
+        return str(self._signer(question).dumps(list(asdict(cursor).values())))
+
+    def read(self, question: tuple[str, ...], text: str) -> Cursor:
+        """Raises InvalidRequest for a cursor that was not written for ``question``."""
+        try:
+            return Cursor(*self._signer(question).loads(text))
+        except BadData as error:
+            raise InvalidRequest("page") from error
+
+    def _signer(self, question: tuple[str, ...]) -> URLSafeSerializer:
+        return URLSafeSerializer(self._secret, salt="\x1f".join(("qotgate.cursor", *question)))

@@ -1,0 +1,255 @@
+"""Loading files: the way of a file from bytes to answers.
+
+Bytes go through a reader, its records through the rules, and all of a load into one transaction, which
+also moves the generation. A file that was loaded before is known by its bytes and passed over; what cannot
+be read is left out, by file and line, and reported; a load that is interrupted has not happened.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import time
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+
+from qotgate import sources
+from qotgate.ark.codes import is_cash
+from qotgate.model import FileKind, Holding, Note, Notice, QotGateError, Unreadable
+from qotgate.service import derive
+from qotgate.service.reference import Reference
+from qotgate.store import Store, loading, tables
+from qotgate.store.database import generation, read_state, write_state
+
+FILE_LIMIT = 1 << 30
+"""The largest file that is read, in bytes."""
+
+
+@dataclass
+class LoadReport:
+    """What a load did. ``added`` counts the rows that were new, by kind; ``rejects`` are (file, line or
+    None for all of it, reason)."""
+
+    files: int = 0
+    read: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+    rows: Counter[str] = field(default_factory=Counter)
+    added: Counter[str] = field(default_factory=Counter)
+    rejects: list[tuple[str, int | None, str]] = field(default_factory=list)
+    unknown_grades: Counter[str] = field(default_factory=Counter)
+    unmapped: Counter[str] = field(default_factory=Counter)
+    generation: int = 0
+
+
+def find_files(paths: Iterable[Path]) -> list[Path]:
+    """The files under ``paths``, folders searched all the way down, hidden ones left out, in order.
+
+    Raises QotGateError for a path that does not exist.
+    """
+    found: dict[Path, None] = {}
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(inner for inner in path.rglob("*") if inner.is_file())
+            for inner in inside:
+                if not any(part.startswith(".") for part in inner.relative_to(path).parts):
+                    found[inner.resolve()] = None
+        elif path.is_file():
+            found[path.resolve()] = None
+        else:
+            raise QotGateError(f"{path} does not exist; load takes files and folders.")
+    return list(found)
+
+
+def load(
+    store: Store,
+    reference: Reference,
+    files: Sequence[Path],
+    *,
+    dry_run: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> LoadReport:
+    """Load ``files`` in one transaction.
+
+    ``progress`` is told (files done, files in all). With ``dry_run`` everything is done and then undone.
+    Raises StoreError; nothing has been loaded then.
+    """
+    report = LoadReport(files=len(files))
+    with store.writing(keep=not dry_run) as connection:
+        run = _Load(connection, reference, report)
+        for done, path in enumerate(files, 1):
+            run.take(path)
+            if progress is not None:
+                progress(done, len(files))
+        run.finish()
+    return report
+
+
+class _Load:
+    def __init__(self, connection: Connection, reference: Reference, report: LoadReport) -> None:
+        self.connection = connection
+        self.reference = reference
+        self.report = report
+        self.known = loading.known_digests(connection)
+        self.identities = loading.read_identities(connection)
+        self.generation = generation(connection) + 1
+        self.touched = derive.Touched()
+
+    def take(self, path: Path) -> None:
+        """Read one file and insert what is new in it."""
+        try:
+            content = _read_bytes(path)
+            digest = sha256(content).hexdigest()
+            if digest in self.known:
+                self.report.unchanged += 1
+                return
+            parsed = sources.read(content)
+        except (Unreadable, OSError) as error:
+            self.report.rejected += 1
+            reason = str(error.strerror) if isinstance(error, OSError) else str(error)
+            self.report.rejects.append((str(path), None, reason))
+            return
+        self.known.add(digest)
+        self.report.read += 1
+        self.report.rejects += [(str(path), reject.line, reject.reason) for reject in parsed.rejects]
+        file_id = loading.add_file(self.connection, str(path), digest, parsed, self.generation)
+        add = {
+            FileKind.HOLDINGS: self._add_holdings,
+            FileKind.NOTICES: self._add_notices,
+            FileKind.NOTES: self._add_notes,
+        }[parsed.kind]
+        self.report.rows[parsed.kind] += len(parsed.records)
+        self.report.added[parsed.kind] += add(parsed.records, file_id)
+
+    def finish(self) -> None:
+        """Make anew what follows from the rows that changed, and move the generation."""
+        tables_changed = read_state(self.connection, "reference") != self.reference.digest
+        if tables_changed:
+            write_state(self.connection, "reference", self.reference.digest)
+            self._apply_new_tables()
+        derive.trades(self.connection, self.touched)
+        derive.rating_changes(self.connection, self.touched, self.generation)
+        if self.touched:
+            write_state(self.connection, "generation", str(self.generation))
+        self.report.generation = generation(self.connection)
+
+    def _security_id(self, line: Holding | Notice) -> int:
+        code = self.reference.listings.code(line.ticker, line.identifier)
+        if code is None and not self.reference.listings.knows(line.identifier):
+            self.report.unmapped[f"{line.ticker or '(no ticker)'} {line.identifier} {line.name}"] += 1
+        return self.identities.resolve(code, line.identifier, line.name)
+
+    def _save_identities(self) -> None:
+        merged = {*self.identities.merged, *self.identities.merged.values()}
+        if merged:
+            self.touched.fund_days.update(loading.touched_securities(self.connection, sorted(merged)))
+        loading.save_identities(self.connection, self.identities)
+
+    def _add_holdings(self, records: Sequence[Any], file_id: int) -> int:
+        snapshots: dict[tuple[str, Any], list[loading.Row]] = {}
+        for line in records:
+            cash = is_cash(line.ticker, line.identifier)
+            snapshots.setdefault((line.fund, line.day), []).append(
+                _row(line, file_id) | {"security_id": None if cash else self._security_id(line)}
+            )
+        self._save_identities()
+        added = 0
+        for (fund, day), rows in snapshots.items():
+            content = [[row[name] for name in ("ticker", "identifier", "name", "shares")] for row in rows]
+            content += [[row["market_value"], row["weight"]] for row in rows]
+            digest = _key(*sorted(map(str, content)))
+            if loading.replace_snapshot(self.connection, fund, day, digest, file_id, rows):
+                self.touched.fund_days.add((fund, day))
+                added += len(rows)
+        return added
+
+    def _add_notices(self, records: Sequence[Any], file_id: int) -> int:
+        rows = []
+        seen: Counter[tuple[Any, ...]] = Counter()
+        for line in records:
+            row = _row(line, file_id) | {"security_id": self._security_id(line)}
+            # The same line twice in one file is two trades; the same line in two files is one.
+            content = (line.fund, line.day, line.identifier or line.ticker, line.shares)
+            seen[content] += 1
+            rows.append(row | {"key": _key(*content, seen[content])})
+        self._save_identities()
+        added = loading.add_new(self.connection, tables.notice, rows)
+        if added:
+            self.touched.fund_days.update((line.fund, line.day) for line in records)
+        return added
+
+    def _add_notes(self, records: Sequence[Any], file_id: int) -> int:
+        histories = loading.history_ids(self.connection, map(self._history, records))
+        grades = self.reference.grades
+        rows = []
+        for line in records:
+            key = self._history(line)
+            row = _row(line, file_id) | {
+                "history_id": histories[key],
+                "grade": self._grade(line.word),
+                "prior_grade": grades.grade(line.prior_word),
+                "key": _key(*key, line.day, line.time or time.min, line.word.casefold(), line.target),
+            }
+            del row["security"]
+            rows.append(row)
+        added = loading.add_new(self.connection, tables.note, rows)
+        if added:
+            self.touched.histories.update(row["history_id"] for row in rows)
+        return added
+
+    def _history(self, line: Note) -> tuple[str, str, str]:
+        institution = self.reference.institutions.identity(line.firm)
+        return line.security.market.value, line.security.code, institution
+
+    def _grade(self, word: str) -> int | None:
+        grade = self.reference.grades.grade(word)
+        if grade is None and word:
+            self.report.unknown_grades[word] += 1
+        return grade
+
+    def _apply_new_tables(self) -> None:
+        """The shipped tables or the user's have changed: map what is loaded anew."""
+        for ticker, identifier, name in sorted(loading.published_lines(self.connection)):
+            code = self.reference.listings.code(ticker, identifier)
+            self.identities.resolve(code, identifier, name)
+        self._save_identities()
+        grade, identity = self.reference.grades.grade, self.reference.institutions.identity
+        notes = []
+        for note in loading.all_notes(self.connection):
+            wanted = (note["market"], note["code"], identity(note["firm"]))
+            new = (wanted, grade(note["word"]), grade(note["prior_word"]))
+            old = ((*wanted[:2], note["institution"]), note["grade"], note["prior_grade"])
+            if new != old:
+                notes.append((note, new))
+        histories = loading.history_ids(self.connection, (new[0] for _, new in notes))
+        loading.regrade_notes(
+            self.connection,
+            [
+                {
+                    "note_id": note["id"],
+                    "new_grade": new_grade,
+                    "new_prior_grade": new_prior_grade,
+                    "new_history_id": histories[key],
+                }
+                for note, (key, new_grade, new_prior_grade) in notes
+            ],
+        )
+        for note, (key, _, _) in notes:
+            self.touched.histories.update((note["history_id"], histories[key]))
+
+
+def _read_bytes(path: Path) -> bytes:
+    if path.stat().st_size > FILE_LIMIT:
+        raise Unreadable(f"it is larger than {FILE_LIMIT >> 30} GiB")
+    return path.read_bytes()
+
+
+def _row(line: Holding | Notice | Note, file_id: int) -> loading.Row:
+    return {name: getattr(line, name) for name in type(line).__slots__} | {"file_id": file_id}
+
+
+def _key(*parts: object) -> str:
+    """A short name for the content of a row, the same in every process."""
+    return sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:32]

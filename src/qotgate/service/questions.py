@@ -1,0 +1,160 @@
+"""The questions that the gateway answers, as plain calls; safe to call from any number of threads."""
+
+from collections import OrderedDict
+from collections.abc import Collection
+from datetime import date
+from fractions import Fraction
+from threading import Lock
+
+from sqlalchemy import Connection
+
+from qotgate.ark.dynamics import WINDOW_DAYS, Split, daily_sums, dynamic
+from qotgate.model import (
+    ACTIVE_FUNDS,
+    ArkDynamic,
+    Grade,
+    InvalidRequest,
+    Language,
+    Market,
+    Page,
+    RatingChange,
+    RatingChangeType,
+    Security,
+)
+from qotgate.ratings.words import level
+from qotgate.service.cursor import Cursor, Cursors
+from qotgate.service.reference import Reference
+from qotgate.store import Store, queries
+from qotgate.store.database import generation
+from qotgate.store.queries import Row
+
+RATING_MARKETS = (Market.US, Market.CA)
+RATING_COUNT_MOST = 20
+RATING_COUNT_DEFAULT = 10
+COUNTS_KEPT = 256
+
+
+class Questions:
+    """Answers from one database.
+
+    ``funds`` are the ARK funds whose trades are summed, ``window_days`` the calendar days that a dynamic
+    looks back on, ``lang`` the language of names.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        reference: Reference,
+        *,
+        lang: Language = "zh",
+        funds: Collection[str] = ACTIVE_FUNDS,
+        window_days: int = WINDOW_DAYS,
+    ) -> None:
+        self.store = store
+        self.reference = reference
+        self.lang: Language = lang
+        self.funds = tuple(sorted(funds))
+        self.window_days = window_days
+        self._cursors = Cursors(store.secret())
+        self._counts: OrderedDict[tuple[str, str, int, date], int] = OrderedDict()
+        self._counts_lock = Lock()
+
+    def ark_stock_dynamic(self, security: Security, as_of: date | None = None) -> ArkDynamic:
+        """How the ARK funds trade ``security``, as it was known at the end of the day ``as_of``.
+
+        ``as_of`` is the latest day that the loaded data covers unless an earlier one is named. Raises
+        InvalidRequest. The rules stand in :mod:`qotgate.ark.dynamics`.
+        """
+        with self.store.reading() as connection:
+            latest = queries.latest_ark_day(connection, self.funds)
+            if latest is None:
+                raise InvalidRequest("no_ark_data")
+            day = _as_of(as_of, latest)
+            security_id = queries.security_id(connection, str(security))
+            if security_id is None:
+                return dynamic([], day, self.window_days)
+            trades = queries.trades(connection, security_id, self.funds, day)
+            splits = [
+                Split(first_day, Fraction(new, old))
+                for first_day, new, old in queries.splits(connection, security_id, day)
+            ]
+        return dynamic(daily_sums(trades, splits, day), day, self.window_days)
+
+    def rating_changes(
+        self,
+        market: Market,
+        change_type: RatingChangeType = RatingChangeType.UPGRADE,
+        count: int = RATING_COUNT_DEFAULT,
+        page: str | None = None,
+        as_of: date | None = None,
+    ) -> Page[RatingChange]:
+        """How analysts changed their ratings in ``market`` (US or CA), newest first.
+
+        ``count`` is 1 to 20 rows; ``page`` the ``next_page`` of an earlier answer to the same question.
+        Raises InvalidRequest. The rules stand in :mod:`qotgate.ratings.changes`.
+        """
+        if market not in RATING_MARKETS:
+            raise InvalidRequest("rating_market", value=market)
+        if not 1 <= count <= RATING_COUNT_MOST:
+            raise InvalidRequest("count", most=RATING_COUNT_MOST, value=count)
+        question = ("rating_changes", market, change_type, str(as_of or ""))
+        with self.store.reading() as connection:
+            if page:
+                cursor = self._cursors.read(question, page)
+                number, day, after = cursor.generation, date.fromisoformat(cursor.as_of), cursor.after
+                all_count = cursor.all_count
+            else:
+                latest = queries.latest_note_day(connection)
+                if latest is None:
+                    raise InvalidRequest("no_notes")
+                number, day, after = generation(connection), _as_of(as_of, latest), None
+                all_count = self._count(connection, market, change_type, number, day)
+            found = queries.rating_changes(connection, market, change_type, number, day, after, count + 1)
+        rows = found[:count]
+        next_page = None
+        if len(found) > count:
+            last = rows[-1]
+            next_page = self._cursors.write(
+                question,
+                Cursor(number, day.isoformat(), all_count, last["day"].isoformat(), last["note_id"]),
+            )
+        return Page(tuple(self._change(market, row) for row in rows), next_page, all_count)
+
+    def _count(
+        self, connection: Connection, market: Market, change_type: RatingChangeType, number: int, as_of: date
+    ) -> int:
+        key = (market.value, change_type.value, number, as_of)
+        with self._counts_lock:
+            if key in self._counts:
+                return self._counts[key]
+        total = queries.count_changes(connection, *key)
+        with self._counts_lock:
+            self._counts[key] = total
+            while len(self._counts) > COUNTS_KEPT:
+                self._counts.popitem(last=False)
+        return total
+
+    def _change(self, market: Market, row: Row) -> RatingChange:
+        security = Security(market, row["code"])
+        return RatingChange(
+            security=security,
+            name=self.reference.security_name(security, self.lang, row["name"]),
+            rating=level(_grade(row["grade"])),
+            last_rating=level(_grade(row["last_grade"])) if row["has_last"] else None,
+            target_price=row["target"],
+            last_target_price=row["last_target"],
+            change_type=RatingChangeType(row["change_type"]),
+            institution=self.reference.institutions.name(row["institution"], self.lang),
+            day=row["day"],
+            last_day=row["last_day"],
+        )
+
+
+def _grade(number: int | None) -> Grade | None:
+    return None if number is None else Grade(number)
+
+
+def _as_of(asked: date | None, latest: date) -> date:
+    if asked is not None and asked > latest:
+        raise InvalidRequest("as_of", latest=latest, value=asked)
+    return asked or latest

@@ -1,0 +1,96 @@
+"""The shipped tables, and the user's own beside them: grades, institutions, names, listings.
+
+A folder named by the user may hold files of the same names and columns; their rows come after the shipped
+ones and win.
+"""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from importlib.resources import files
+from io import StringIO
+from pathlib import Path
+
+from qotgate.ark.codes import Listings
+from qotgate.model import Grade, Language, QotGateError, Security
+from qotgate.ratings.words import GradeScale, Institutions
+
+COLUMNS = {
+    "grades.csv": ("word", "grade"),
+    "institutions.csv": ("name", "name_zh", "spellings"),
+    "listings.csv": ("identifier", "code", "name"),
+    "securities.csv": ("code", "name", "name_zh"),
+}
+SPELLING_SEPARATOR = "|"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The tables, read. ``digest`` tells one set of tables from another."""
+
+    grades: GradeScale
+    institutions: Institutions
+    listings: Listings
+    names: dict[str, tuple[str, str]]
+    digest: str
+
+    def security_name(self, code: Security, lang: Language, fallback: str) -> str:
+        """The name of a security in ``lang``, in the other language where it has none, else ``fallback``."""
+        english, chinese = self.names.get(str(code), ("", ""))
+        first, second = (chinese, english) if lang == "zh" else (english, chinese)
+        return first or (fallback if lang == "zh" and not second else second or fallback)
+
+
+@lru_cache(maxsize=4)
+def load_reference(folder: Path | None = None) -> Reference:
+    """Read the shipped tables and those in ``folder``.
+
+    Raises QotGateError, naming the file and line that is wrong.
+    """
+    if folder is not None and not folder.is_dir():
+        raise QotGateError(f"--tables takes a folder of CSV files, not {folder}.")
+    digest = sha256()
+    rows: dict[str, list[dict[str, str]]] = {}
+    for name, columns in COLUMNS.items():
+        texts = [(f"tables/{name}", (files("qotgate") / "tables" / name).read_text("utf-8"))]
+        if folder is not None and (own := folder / name).is_file():
+            texts.append((str(own), own.read_text("utf-8-sig")))
+        for _, text in texts:
+            digest.update(text.encode())
+        rows[name] = [row for path, text in texts for row in _rows(path, text, columns)]
+    return Reference(
+        grades=GradeScale({row["word"]: Grade[row["grade"].upper()] for row in rows["grades.csv"]}),
+        institutions=Institutions(
+            (row["name"], row["name_zh"], row["spellings"].split(SPELLING_SEPARATOR))
+            for row in rows["institutions.csv"]
+        ),
+        listings=Listings(
+            {row["identifier"]: _code(row["code"]) for row in rows["listings.csv"]},
+        ),
+        names={row["code"]: (row["name"], row["name_zh"]) for row in rows["securities.csv"]},
+        digest=digest.hexdigest(),
+    )
+
+
+def _code(text: str) -> Security | None:
+    return Security.parse(text) if text else None
+
+
+def _rows(path: str, text: str, columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
+    reader = csv.DictReader(StringIO(text))
+    if tuple(reader.fieldnames or ()) != columns:
+        raise QotGateError(f"{path} takes the columns {','.join(columns)} in its first line.")
+    for row in reader:
+        if None in row or None in row.values():
+            raise QotGateError(f"{path}, line {reader.line_num}: takes {len(columns)} cells.")
+        if "grade" in row and row["grade"].upper() not in Grade.__members__:
+            grades = ", ".join(grade.name.lower() for grade in Grade)
+            raise QotGateError(f"{path}, line {reader.line_num}: grade takes {grades}, not {row['grade']}.")
+        if "identifier" in row and row["code"]:
+            try:
+                Security.parse(row["code"], "code")
+            except QotGateError as error:
+                raise QotGateError(f"{path}, line {reader.line_num}: {error}") from error
+        yield row

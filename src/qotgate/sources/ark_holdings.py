@@ -1,0 +1,40 @@
+"""ARK's daily holdings files: one fund's book on one day, or a history of them joined into one file.
+
+As published by ark-funds.com in ``date,fund,company,ticker,cusip,shares,"market value($)",weight(%)`` and,
+later, with a blank before the units. Some days came without a shares column; such a file cannot say what was
+traded and is refused whole. The weight column is required because it tells holdings from trade notices,
+whose direction someone may have cut away.
+"""
+
+from qotgate.model import FileKind, Holding
+from qotgate.sources.ark_lines import COLUMNS, fund_and_day, security_of
+from qotgate.sources.cells import number
+from qotgate.sources.layout import Layout, Row
+
+
+def _holding(row: Row) -> Holding:
+    fund, day = fund_and_day(row)
+    ticker, identifier, name = security_of(row)
+    shares = row.take("shares", number)
+    if shares is None:
+        raise ValueError("shares is blank")
+    return Holding(
+        fund=fund,
+        day=day,
+        ticker=ticker,
+        identifier=identifier,
+        name=name,
+        shares=shares,
+        market_value=row.take("market value", lambda cell: number(cell, "$")),
+        weight=row.take("weight", lambda cell: number(cell, "%")),
+        line=row.number,
+    )
+
+
+LAYOUT = Layout(
+    title="ARK holdings",
+    kind=FileKind.HOLDINGS,
+    columns={**COLUMNS, "market value": ("marketvalue",), "weight": ("weight",)},
+    required=("date", "fund", "ticker", "shares", "weight"),
+    record=_holding,
+)

@@ -1,0 +1,55 @@
+"""ARK's trade notices: what a fund bought and sold on one day, as mailed (.xls, .xlsx) or passed on as CSV.
+
+The mailed workbooks have three rows of disclaimer above the header, dates as text, and CUSIPs of digits as
+numbers. The last column is the trade in percent of the fund: 0.0153 means 0.0153 percent.
+"""
+
+from qotgate.model import FileKind, Notice
+from qotgate.sources.ark_lines import COLUMNS, fund_and_day, security_of
+from qotgate.sources.cells import number, shown
+from qotgate.sources.layout import Layout, Row
+from qotgate.sources.tabular import Cell
+
+_SIGNS = {
+    **dict.fromkeys(("BUY", "B", "BOUGHT"), 1),
+    **dict.fromkeys(("SELL", "S", "SOLD"), -1),
+}
+_MOST_SHARES = 10**12
+
+
+def _whole(cell: Cell) -> int:
+    shares = number(cell)
+    if shares is None or not shares.is_integer() or not 0 < shares <= _MOST_SHARES:
+        raise ValueError(f"is {shown(cell)}, not a whole number of shares above 0")
+    return int(shares)
+
+
+def _notice(row: Row) -> Notice:
+    fund, day = fund_and_day(row)
+    ticker, identifier, name = security_of(row)
+    direction = row.required("direction")
+    if direction.upper() not in _SIGNS:
+        raise ValueError(f"direction is {shown(direction)}, neither Buy nor Sell")
+    return Notice(
+        fund=fund,
+        day=day,
+        ticker=ticker,
+        identifier=identifier,
+        name=name,
+        shares=_SIGNS[direction.upper()] * row.take("shares", _whole),
+        weight=row.take("weight", lambda cell: number(cell, "%")),
+        line=row.number,
+    )
+
+
+LAYOUT = Layout(
+    title="ARK trade notices",
+    kind=FileKind.NOTICES,
+    columns={
+        **COLUMNS,
+        "direction": ("direction",),
+        "weight": ("ofetf", "etfpercent", "percentofetf", "weight"),
+    },
+    required=("fund", "date", "direction", "ticker", "shares"),
+    record=_notice,
+)

@@ -1,0 +1,116 @@
+"""Cells to values. What a cell may look like is settled here, for every format alike.
+
+Each function raises ValueError with the end of a sentence that begins with the name of the column.
+"""
+
+import math
+import re
+from contextlib import suppress
+from datetime import date, datetime, time
+
+from qotgate.sources.tabular import Cell
+
+_DAY = re.compile(
+    r"(?:([0-9]{4})([-/])([0-9]{1,2})\2([0-9]{1,2})|([0-9]{1,2})/([0-9]{1,2})/([0-9]{4}))(?:[T ]\s*(\S.*))?"
+)
+_CLOCK = re.compile(
+    r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:[.,][0-9]+)?)? ?([AaPp][Mm])?"
+    r" ?(?:Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)?"
+)
+_INVISIBLE = dict.fromkeys((0, 0x200B, 0xFEFF))  # NUL, zero-width space, byte-order mark
+_LAST_YEAR = 2100
+_NUMBER = re.compile(
+    r"[+-]?(?:(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+)
+
+
+def text(cell: Cell) -> str:
+    """The words of a cell: no-break spaces are blanks, runs of blanks are one, ends are bare. A whole number
+    is its digits; TRUE is the ticker that Excel took for a truth value."""
+    if isinstance(cell, str):
+        return " ".join(cell.translate(_INVISIBLE).split())
+    if isinstance(cell, bool):
+        return str(cell).upper()
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
+        return str(int(cell))
+    return str(cell)
+
+
+def required_text(cell: Cell) -> str:
+    """The words of a cell that may not be blank."""
+    words = text(cell)
+    if not words:
+        raise ValueError("is blank")
+    return words
+
+
+def shown(cell: Cell) -> str:
+    """A cell as a message quotes it, cut where it is long."""
+    words = text(cell)
+    return repr(words if len(words) <= 60 else words[:60] + "…")
+
+
+def number(cell: Cell, unit: str = "") -> float | None:
+    """A finite number, None for a blank. A text may carry ``unit`` (``$`` or ``%``), thousands commas in
+    their places, and parentheses or a minus for a negative."""
+    if isinstance(cell, (int, float)) and not isinstance(cell, bool):
+        value = float(cell)
+    else:
+        words = text(cell)
+        if not words:
+            return None
+        bare = words.replace(" ", "").replace(unit, "") if unit else words.replace(" ", "")
+        negative = bare.startswith("(") and bare.endswith(")")
+        if negative:
+            bare = bare[1:-1]
+        if isinstance(cell, bool) or not _NUMBER.fullmatch(bare):
+            raise ValueError(f"is {shown(cell)}, not a number")
+        value = float(bare.replace(",", ""))
+        value = -value if negative else value
+    if not math.isfinite(value):
+        raise ValueError(f"is {shown(cell)}, not a finite number")
+    return value
+
+
+def moment(cell: Cell, first_year: int) -> tuple[date, time | None]:
+    """A day from ``first_year`` to 2100, and the time of day if the cell has one, to the second and as
+    written: a UTC offset is dropped, not applied. Texts are Y-M-D, Y/M/D or M/D/Y, a time after a blank
+    or a T."""
+    found, clock = _moment(cell)
+    if not first_year <= found.year <= _LAST_YEAR:
+        raise ValueError(f"is {shown(cell)}, not in {first_year} to {_LAST_YEAR}")
+    return found, clock
+
+
+def _moment(cell: Cell) -> tuple[date, time | None]:
+    if isinstance(cell, datetime):
+        return cell.date(), time_of_day(cell)
+    if isinstance(cell, date):
+        return cell, None
+    if not text(cell):
+        raise ValueError("is blank")
+    match = _DAY.fullmatch(text(cell)) if isinstance(cell, str) else None
+    if match is None:
+        raise ValueError(f"is {shown(cell)}, not a date such as 2021-03-04 or 3/4/2021")
+    year, _, month, day, us_month, us_day, us_year, clock = match.groups()
+    try:
+        found = date(int(year or us_year), int(month or us_month), int(day or us_day))
+    except ValueError:
+        raise ValueError(f"is {shown(cell)}, a day that is in no calendar") from None
+    return found, time_of_day(clock) if clock else None
+
+
+def time_of_day(cell: Cell) -> time:
+    """A time to the second, as written: H:MM, H:MM:SS, with AM or PM or without."""
+    if isinstance(cell, datetime):
+        cell = cell.time()
+    if isinstance(cell, time):
+        return cell.replace(microsecond=0)
+    match = _CLOCK.fullmatch(text(cell)) if isinstance(cell, str) else None
+    if match and (not match[4] or 1 <= int(match[1]) <= 12):
+        hour = int(match[1])
+        if match[4]:
+            hour = hour % 12 + 12 * (match[4].lower() == "pm")
+        with suppress(ValueError):
+            return time(hour, int(match[2]), int(match[3] or 0))
+    raise ValueError(f"is {shown(cell)}, not a time such as 09:30 or 4:05 PM")

@@ -1,0 +1,154 @@
+"""Tables to records: finding the header, naming the columns, and saying which line was left out and why.
+
+A layout is the description of one published format: its columns, the headers that each goes by, and how one
+row becomes a record. Headers are compared by their letters and digits alone, so that ``market value($)``,
+``"market value ($)"`` and ``Market_Value`` are one. The header may follow a preamble, and may come again
+further down, with its columns in another order, where files were joined.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any, TypeVar
+
+from qotgate.model import FileKind, Holding, Note, Notice, ParsedFile, Reject, Unreadable
+from qotgate.sources import cells
+from qotgate.sources.tabular import Cell, Line
+
+_HEADER_WITHIN = 20  # rows; the notices have three of disclaimer above theirs
+_ENOUGH_TO_NAME = 2  # required columns that make a line the broken header of its format, not just any line
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Where the fields of a layout are in a table: the place and the header of each; the header's width."""
+
+    places: Mapping[str, int]
+    titles: Mapping[str, str]
+    width: int
+
+
+class Row:
+    """The cells of one line, by field."""
+
+    __slots__ = ("_cells", "_columns", "number")
+
+    def __init__(self, line: Line, columns: Columns) -> None:
+        self._cells = line.cells
+        self._columns = columns
+        self.number = line.number
+
+    def __getitem__(self, field: str) -> Cell:
+        """The cell itself, '' if the table has no such column."""
+        place = self._columns.places.get(field)
+        return "" if place is None else self._cells[place]
+
+    def take(self, field: str, read: Callable[[Cell], T]) -> T:
+        """The cell as ``read`` takes it. Raises ValueError with a sentence that names the column."""
+        try:
+            return read(self[field])
+        except ValueError as problem:
+            raise ValueError(f"{self._columns.titles.get(field, field)} {problem}") from None
+
+    def text(self, field: str) -> str:
+        return cells.text(self[field])
+
+    def required(self, field: str) -> str:
+        """The words of a cell that must have some. Raises ValueError."""
+        return self.take(field, cells.required_text)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One published format.
+
+    ``columns`` gives the headers that each field goes by, in letters and digits only, the most wanted
+    first; ``required`` the fields without which a table is not of this format. Every layout has a ``date``.
+    ``record`` raises ValueError with the reason for which a row is left out.
+    """
+
+    title: str
+    kind: FileKind
+    columns: Mapping[str, Sequence[str]]
+    required: Sequence[str]
+    record: Callable[[Row], Holding | Notice | Note]
+
+    def header(self, line: Sequence[Cell]) -> tuple[Columns, list[str]]:
+        """Take a line for the header: where the columns are, and what keeps it from being one."""
+        titles = [cells.text(cell) for cell in line]
+        names = ["".join(filter(str.isalnum, title)).lower() for title in titles]
+        places, problems = {}, []
+        for field, headers in self.columns.items():
+            name = next((name for name in headers if name in names), None)
+            if name is not None:
+                places[field] = names.index(name)
+                if names.count(name) > 1:
+                    problems.append(f"has {names.count(name)} columns headed {titles[places[field]]!r}")
+            elif field in self.required:
+                problems.append(f"has no {field} column")
+        width = max((place + 1 for place, title in enumerate(titles) if title), default=0)
+        return Columns(places, {field: titles[place] for field, place in places.items()}, width), problems
+
+    def read(self, lines: Iterable[Line], columns: Columns) -> ParsedFile:
+        """Read the lines below a header. Blank lines and lines of prose are passed over in silence."""
+        records: list[Any] = []
+        rejects: list[Reject] = []
+        for line in lines:
+            filled = sum(not isinstance(cell, str) or bool(cell.strip()) for cell in line.cells)
+            if not filled and not line.problem:
+                continue
+            try:
+                _check_width(line, columns)
+                records.append(self.record(Row(line, columns)))
+            except ValueError as problem:
+                if filled == 1 and not _has_date(line, columns):
+                    continue
+                again, unfit = self.header(line.cells)
+                if unfit:
+                    rejects.append(Reject(line.number, str(problem)))
+                else:
+                    columns = again
+        return ParsedFile(self.kind, tuple(records), tuple(rejects))
+
+
+def parse(tables: Iterable[Iterable[Line]], layouts: Sequence[Layout]) -> ParsedFile:
+    """Read the first table that has the header of a layout. Raises Unreadable, with the nearest miss."""
+    near: tuple[int, str] | None = None
+    for table in tables:
+        lines = iter(table)
+        top = list(islice(lines, _HEADER_WITHIN))
+        for at, line in enumerate(top, 1):
+            for layout in layouts:
+                columns, problems = layout.header(line.cells)
+                if not problems:
+                    return layout.read(chain(top[at:], lines), columns)
+                known = sum(field in columns.places for field in layout.required)
+                if known >= _ENOUGH_TO_NAME and (near is None or len(problems) < near[0]):
+                    header = ", ".join(map(cells.text, line.cells))[:300]
+                    sentence = (
+                        f"it looks like {layout.title} but {' and '.join(problems)}; its header is: {header}"
+                    )
+                    near = len(problems), sentence
+    if near:
+        raise Unreadable(near[1])
+    known_formats = "; ".join(f"{layout.title} ({', '.join(layout.required)})" for layout in layouts)
+    raise Unreadable(f"it is of no known format: no line has the columns of any of these: {known_formats}")
+
+
+def _check_width(line: Line, columns: Columns) -> None:
+    """A row with more or fewer cells than the header has shifted: its cells are under the wrong columns."""
+    if line.problem:
+        raise ValueError(line.problem)
+    extra = any(cells.text(cell) for cell in line.cells[columns.width :])
+    if extra or len(line.cells) < columns.width:
+        raise ValueError(f"the row has {len(line.cells)} cells, the header {columns.width}")
+
+
+def _has_date(line: Line, columns: Columns) -> bool:
+    try:
+        cells.moment(line.cells[columns.places["date"]], first_year=1)
+    except (ValueError, IndexError):
+        return False
+    return True

@@ -1,0 +1,115 @@
+"""Bytes to tables of cells, whatever the container: CSV in its encodings, .xls, .xlsx.
+
+What a file is, its bytes tell, never its name: people rename files, and a failed download is a web page
+named .csv. Cells are not interpreted here; a table is lines of cells, each with the number under which a
+user finds it: the physical line of a text file, the row of a sheet.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+from python_calamine import CalamineWorkbook, PasswordError, SheetTypeEnum
+
+from qotgate.model import Unreadable
+from qotgate.sources.workbook_bounds import DAMAGED, LOCKED, check_xls, check_xlsx
+
+Cell = str | float | int | bool | date | datetime | time | timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of a table; ``number`` counts from 1. ``problem`` says why its cells cannot be told apart."""
+
+    number: int
+    cells: list[Cell]
+    problem: str = ""
+
+
+_OLE, _ZIP = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04"
+_OTHERS = (
+    (b"%PDF", "it is a PDF"),
+    (b"\x1f\x8b", "it is a gzip archive; unpack it first"),
+    (b"BZh", "it is a bzip2 archive; unpack it first"),
+    (b"7z\xbc\xaf", "it is a 7z archive; unpack it first"),
+    (b"SQLite format 3", "it is an SQLite database"),
+)
+_TAKEN = "CSV, .xls and .xlsx files are taken"
+
+
+def tables(content: bytes) -> Iterator[Iterable[Line]]:
+    """The tables that a file may hold: the sheets of a workbook, or a text split at commas, at semicolons
+    and at tabs. Raises Unreadable."""
+    if not content.strip():
+        raise Unreadable(f"the file is empty; {_TAKEN}")
+    for magic, sentence in _OTHERS:
+        if content.startswith(magic):
+            raise Unreadable(f"{sentence}; {_TAKEN}")
+    if content.startswith(_OLE):
+        check_xls(content)
+        yield from _sheets(content)
+    elif content.startswith(_ZIP):
+        check_xlsx(content)
+        yield from _sheets(content)
+    else:
+        text = _text(content)
+        for delimiter in ",;\t":
+            yield _split(text, delimiter)
+
+
+def _sheets(content: bytes) -> Iterator[list[Line]]:
+    try:
+        with CalamineWorkbook.from_filelike(io.BytesIO(content)) as workbook:
+            for sheet in workbook.sheets_metadata:
+                if sheet.typ == SheetTypeEnum.WorkSheet:
+                    table = workbook.get_sheet_by_name(sheet.name)
+                    first = (table.start or (0, 0))[0] + 1
+                    yield [Line(number, list(row)) for number, row in enumerate(table.to_python(), first)]
+    except PasswordError as problem:
+        raise Unreadable(LOCKED) from problem
+    except BaseException as problem:
+        # A panic in Rust arrives as a PanicException, which derives from BaseException alone.
+        if isinstance(problem, Exception) or type(problem).__name__ == "PanicException":
+            raise Unreadable(DAMAGED) from problem
+        raise
+
+
+def _text(content: bytes) -> str:
+    """Decode a text: UTF-8 or UTF-16 as its byte-order mark says; without one UTF-8 if it is that, else
+    what Windows saves, cp1252, and Latin-1 for bytes that cp1252 leaves undefined."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encodings = ["utf-16"]
+    else:
+        content = content.removeprefix(b"\xef\xbb\xbf")
+        encodings = ["utf-8", "cp1252", "latin-1"]
+    for encoding in encodings:
+        try:
+            text = content.decode(encoding)
+            break
+        except UnicodeDecodeError:
+            continue
+    else:
+        raise Unreadable("the text starts as UTF-16 and is not; save it as UTF-8")
+    if "\0" in text:
+        raise Unreadable(f"it holds NUL bytes, so it is binary or damaged; {_TAKEN}")
+    if text.lstrip().startswith("<"):
+        raise Unreadable("it is a web page or XML, not a table; download the file itself")
+    return text
+
+
+def _split(text: str, delimiter: str) -> Iterator[Line]:
+    """Split a text into its lines. Broken quoting is the problem of its own line: reading goes on with the
+    next one, lest one stray quote swallow its neighbours into a cell without a word."""
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True
+    )
+    while True:
+        number = reader.line_num + 1
+        try:
+            yield Line(number, list(next(reader)))
+        except StopIteration:
+            return
+        except csv.Error as problem:
+            yield Line(number, [], f"the line cannot be split into cells: {problem}")

@@ -1,0 +1,5 @@
+"""The database: tables, migrations, loading, queries. No parsing and no wire in here."""
+
+from qotgate.store.database import Store
+
+__all__ = ["Store"]

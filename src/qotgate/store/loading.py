@@ -1,0 +1,270 @@
+"""Writing a load into the database. Every call works inside the one writing transaction of the load."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from qotgate.ark.identity import Identities
+from qotgate.model import ParsedFile, Security
+from qotgate.store import tables
+from qotgate.store.tables import FOREVER
+
+CHUNK = 500
+"""Rows or keys of one statement; SQLite takes 32,766 variables."""
+
+Row = dict[str, Any]
+
+
+def known_digests(connection: Connection) -> set[str]:
+    return set(connection.scalars(select(tables.file.c.digest)))
+
+
+def add_file(connection: Connection, path: str, digest: str, parsed: ParsedFile, generation: int) -> int:
+    """Record a file and its rejects; its id."""
+    inserted = connection.execute(
+        insert(tables.file).values(
+            digest=digest,
+            path=path,
+            kind=parsed.kind,
+            generation=generation,
+            loaded_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            records=len(parsed.records),
+        )
+    )
+    assert inserted.inserted_primary_key is not None
+    file_id: int = inserted.inserted_primary_key[0]
+    if parsed.rejects:
+        rejects = [
+            {"file_id": file_id, "line": reject.line, "reason": reject.reason} for reject in parsed.rejects
+        ]
+        connection.execute(insert(tables.reject), rejects)
+    return file_id
+
+
+def read_identities(connection: Connection) -> Identities:
+    aliases = connection.execute(select(tables.alias.c.key, tables.alias.c.security_id))
+    known = {row.key: row.security_id for row in aliases}
+    securities = connection.execute(select(tables.security)).all()
+    return Identities(
+        aliases=known,
+        codes={row.id: Security.parse(row.code) for row in securities if row.code},
+        names={row.id: row.name for row in securities},
+    )
+
+
+def save_identities(connection: Connection, identities: Identities) -> None:
+    """Write what ``identities`` learned; lines of a merged security move to the one that remains."""
+    security, alias = tables.security, tables.alias
+    rows = [
+        {
+            "id": security_id,
+            "code": str(identities.codes[security_id]) if security_id in identities.codes else None,
+            "name": identities.names[security_id],
+        }
+        for security_id in identities.changed
+    ]
+    _upsert(connection, security, "id", rows)
+    _upsert(
+        connection,
+        alias,
+        "key",
+        [{"key": key, "security_id": security_id} for key, security_id in identities.added.items()],
+    )
+    for dropped, kept in identities.merged.items():
+        for table in (tables.holding, tables.notice):
+            connection.execute(update(table).where(table.c.security_id == dropped).values(security_id=kept))
+        for table in (tables.trade, tables.split):
+            connection.execute(delete(table).where(table.c.security_id == dropped))
+        connection.execute(delete(security).where(security.c.id == dropped))
+    identities.changed.clear()
+    identities.added.clear()
+    identities.merged.clear()
+
+
+def _upsert(connection: Connection, table: Table, key: str, rows: Sequence[Row]) -> None:
+    if rows:
+        statement = upsert(table)
+        columns = {name: statement.excluded[name] for name in rows[0] if name != key}
+        connection.execute(statement.on_conflict_do_update(index_elements=[key], set_=columns), list(rows))
+
+
+def replace_snapshot(
+    connection: Connection, fund: str, day: date, digest: str, file_id: int, rows: Sequence[Row]
+) -> bool:
+    """Put ``rows`` in place of what is known of a fund's day; False where that is the same already."""
+    snapshot, holding = tables.snapshot, tables.holding
+    here = and_(snapshot.c.fund == fund, snapshot.c.day == day)
+    known = connection.scalar(select(snapshot.c.digest).where(here))
+    if known == digest:
+        return False
+    if known is not None:
+        connection.execute(delete(holding).where(holding.c.fund == fund, holding.c.day == day))
+        connection.execute(delete(snapshot).where(here))
+    connection.execute(insert(snapshot).values(fund=fund, day=day, file_id=file_id, digest=digest))
+    connection.execute(insert(holding), list(rows))
+    return True
+
+
+def add_new(connection: Connection, table: Table, rows: Sequence[Row]) -> int:
+    """Insert the rows whose ``key`` is not there yet; how many they were."""
+    before = connection.scalar(select(func.count()).select_from(table)) or 0
+    if rows:
+        connection.execute(upsert(table).on_conflict_do_nothing(index_elements=["key"]), list(rows))
+    return (connection.scalar(select(func.count()).select_from(table)) or 0) - before
+
+
+def snapshot_days(connection: Connection, fund: str) -> list[date]:
+    snapshot = tables.snapshot
+    return list(
+        connection.scalars(select(snapshot.c.day).where(snapshot.c.fund == fund).order_by(snapshot.c.day))
+    )
+
+
+def positions(connection: Connection, fund: str, day: date) -> Iterator[tuple[int, float, float | None]]:
+    """(security id, shares, market value in USD) of a fund's day, without cash."""
+    holding = tables.holding
+    query = (
+        select(holding.c.security_id, func.sum(holding.c.shares), func.sum(holding.c.market_value))
+        .where(holding.c.fund == fund, holding.c.day == day, holding.c.security_id.is_not(None))
+        .group_by(holding.c.security_id)
+    )
+    return (tuple(row) for row in connection.execute(query))
+
+
+def noticed(connection: Connection, fund: str, start: date | None, end: date | None) -> Iterator[Row]:
+    """The net shares (day, security_id, shares) of a fund's notices from ``start`` until before ``end``."""
+    notice = tables.notice
+    query = (
+        select(notice.c.day, notice.c.security_id, func.sum(notice.c.shares).label("shares"))
+        .where(notice.c.fund == fund)
+        .group_by(notice.c.day, notice.c.security_id)
+        .order_by(notice.c.day)
+    )
+    if start is not None:
+        query = query.where(notice.c.day >= start)
+    if end is not None:
+        query = query.where(notice.c.day < end)
+    return (dict(row) for row in connection.execute(query).mappings())
+
+
+def replace_trades(
+    connection: Connection,
+    fund: str,
+    start: date | None,
+    end: date | None,
+    *,
+    days: Sequence[Row],
+    trades: Sequence[Row],
+    splits: Sequence[Row],
+) -> None:
+    """Put new trades, covered days and splits in place of a fund's from ``start`` until before ``end``;
+    a split stands on the first day in the new units, so up to and with ``end``."""
+    for table, rows in ((tables.ark_day, days), (tables.trade, trades), (tables.split, splits)):
+        old = delete(table).where(table.c.fund == fund)
+        shift = table is tables.split
+        if start is not None:
+            old = old.where(table.c.day > start if shift else table.c.day >= start)
+        if end is not None:
+            old = old.where(table.c.day <= end if shift else table.c.day < end)
+        connection.execute(old)
+        if rows:
+            connection.execute(insert(table), list(rows))
+
+
+def history_ids(
+    connection: Connection, keys: Iterable[tuple[str, str, str]]
+) -> dict[tuple[str, str, str], int]:
+    """The ids of the histories (market, code, institution), made where they are new."""
+    history = tables.history
+    columns = (history.c.market, history.c.code, history.c.institution)
+    known = {(row[0], row[1], row[2]): row[3] for row in connection.execute(select(*columns, history.c.id))}
+    new = [key for key in dict.fromkeys(keys) if key not in known]
+    if new:
+        connection.execute(
+            insert(history), [{"market": key[0], "code": key[1], "institution": key[2]} for key in new]
+        )
+        return history_ids(connection, [])
+    return known
+
+
+def chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    return (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))
+
+
+def notes_of(connection: Connection, histories: Sequence[int]) -> Iterator[Row]:
+    """The notes of ``histories`` with the market of each, by history, then day, then as loaded."""
+    note, history = tables.note, tables.history
+    query = (
+        select(note, history.c.market)
+        .join(history, history.c.id == note.c.history_id)
+        .where(note.c.history_id.in_(histories))
+        .order_by(note.c.history_id, note.c.day, note.c.id)
+    )
+    return (dict(row) for row in connection.execute(query).mappings())
+
+
+def standing_changes(connection: Connection, histories: Sequence[int]) -> Iterator[Row]:
+    """The rating changes of ``histories`` that hold now."""
+    change = tables.rating_change
+    query = select(change).where(change.c.history_id.in_(histories), change.c.until == FOREVER)
+    return (dict(row) for row in connection.execute(query).mappings())
+
+
+def end_changes(connection: Connection, ids: Sequence[int], generation: int) -> None:
+    change = tables.rating_change
+    if ids:
+        connection.execute(
+            update(change).where(change.c.id == bindparam("ended")).values(until=generation),
+            [{"ended": change_id} for change_id in ids],
+        )
+
+
+def add_changes(connection: Connection, rows: Sequence[Row], generation: int) -> None:
+    if rows:
+        connection.execute(
+            insert(tables.rating_change), [{**row, "since": generation, "until": FOREVER} for row in rows]
+        )
+
+
+def touched_securities(connection: Connection, security_ids: Sequence[int]) -> Iterator[tuple[str, date]]:
+    """The (fund, day) pairs of the holdings and notices of some securities."""
+    for table in (tables.holding, tables.notice):
+        query = select(table.c.fund, table.c.day).where(table.c.security_id.in_(security_ids)).distinct()
+        yield from ((fund, day) for fund, day in connection.execute(query))
+
+
+def published_lines(connection: Connection) -> set[tuple[str, str, str]]:
+    """Every (ticker, identifier, name) in holdings and notices, without cash."""
+    found: set[tuple[str, str, str]] = set()
+    for table in (tables.holding, tables.notice):
+        query = select(table.c.ticker, table.c.identifier, table.c.name).where(
+            table.c.security_id.is_not(None)
+        )
+        found.update((row[0], row[1], row[2]) for row in connection.execute(query.distinct()))
+    return found
+
+
+def all_notes(connection: Connection) -> Iterator[Row]:
+    """Every note with its history's market, code and institution."""
+    history = tables.history
+    query = select(tables.note, history.c.market, history.c.code, history.c.institution).join(history)
+    return (dict(row) for row in connection.execute(query).mappings())
+
+
+def regrade_notes(connection: Connection, rows: Sequence[Row]) -> None:
+    """Change the grades and history of notes: rows of note_id, grade, prior_grade, history_id."""
+    note = tables.note
+    if rows:
+        connection.execute(
+            update(note)
+            .where(note.c.id == bindparam("note_id"))
+            .values(
+                grade=bindparam("new_grade"),
+                prior_grade=bindparam("new_prior_grade"),
+                history_id=bindparam("new_history_id"),
+            ),
+            list(rows),
+        )

@@ -1,0 +1,169 @@
+"""What the questions ask the database. Each call reads within the transaction it is given."""
+
+from collections.abc import Collection, Sequence
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Connection, Select, Table, and_, func, or_, select
+
+from qotgate.store import tables
+
+Row = dict[str, Any]
+
+
+def latest_ark_day(connection: Connection, funds: Collection[str]) -> date | None:
+    """The last day whose trades are known for any of ``funds``."""
+    day = tables.ark_day
+    found: date | None = connection.scalar(select(func.max(day.c.through)).where(day.c.fund.in_(funds)))
+    return found
+
+
+def security_id(connection: Connection, code: str) -> int | None:
+    alias = tables.alias
+    return connection.scalar(select(alias.c.security_id).where(alias.c.key == f"C:{code}"))
+
+
+def trades(
+    connection: Connection, security: int, funds: Collection[str], as_of: date
+) -> list[tuple[date, int]]:
+    """(day, signed shares) of each trade known on ``as_of``, oldest first."""
+    trade = tables.trade
+    query = (
+        select(trade.c.day, trade.c.shares)
+        .where(
+            trade.c.security_id == security,
+            trade.c.day <= as_of,
+            trade.c.through <= as_of,
+            trade.c.fund.in_(funds),
+        )
+        .order_by(trade.c.day)
+    )
+    return [(row[0], row[1]) for row in connection.execute(query)]
+
+
+def splits(connection: Connection, security: int, as_of: date) -> list[tuple[date, int, int]]:
+    """(first day in new units, new shares, for old shares) of each split up to ``as_of``, each once however
+    many funds show it."""
+    split = tables.split
+    query = (
+        select(split.c.day, split.c.numerator, split.c.denominator)
+        .where(split.c.security_id == security, split.c.day <= as_of)
+        .distinct()
+        .order_by(split.c.day)
+    )
+    return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+
+
+def latest_note_day(connection: Connection) -> date | None:
+    found: date | None = connection.scalar(select(func.max(tables.note.c.day)))
+    return found
+
+
+def _changes(market: str, change_type: str, generation: int, as_of: date) -> Select[Any]:
+    change = tables.rating_change
+    return select().where(
+        change.c.market == market,
+        change.c.change_type == change_type,
+        change.c.day <= as_of,
+        change.c.since <= generation,
+        change.c.until > generation,
+    )
+
+
+def count_changes(connection: Connection, market: str, change_type: str, generation: int, as_of: date) -> int:
+    query = _changes(market, change_type, generation, as_of)
+    return connection.scalar(query.add_columns(func.count()).select_from(tables.rating_change)) or 0
+
+
+def rating_changes(
+    connection: Connection,
+    market: str,
+    change_type: str,
+    generation: int,
+    as_of: date,
+    after: tuple[date, int] | None,
+    count: int,
+) -> list[Row]:
+    """Up to ``count`` rows, newest first, that come after the row whose (day, note id) is ``after``."""
+    change, history, note = tables.rating_change, tables.history, tables.note
+    query = (
+        _changes(market, change_type, generation, as_of)
+        .add_columns(change, history.c.code, history.c.institution, note.c.name)
+        .join(history, history.c.id == change.c.history_id)
+        .join(note, note.c.id == change.c.note_id)
+        .order_by(change.c.day.desc(), change.c.note_id.desc())
+        .limit(count)
+    )
+    if after is not None:
+        day, note_id = after
+        query = query.where(
+            change.c.day <= day,
+            or_(change.c.day < day, and_(change.c.day == day, change.c.note_id < note_id)),
+        )
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _span(connection: Connection, table: Table, *groups: str) -> list[Row]:
+    columns = [table.c[name] for name in groups]
+    query = select(
+        *columns,
+        func.count().label("rows"),
+        func.min(table.c.day).label("first_day"),
+        func.max(table.c.day).label("last_day"),
+    ).group_by(*columns)
+    return [dict(row) for row in connection.execute(query.order_by(*columns)).mappings() if row["rows"]]
+
+
+def spans(connection: Connection) -> dict[str, list[Row]]:
+    """Rows and day ranges of what is loaded and of what follows from it."""
+    change = tables.rating_change
+    changes = (
+        select(
+            change.c.market,
+            change.c.change_type,
+            func.count().label("rows"),
+            func.min(change.c.day).label("first_day"),
+            func.max(change.c.day).label("last_day"),
+        )
+        .where(change.c.until == tables.FOREVER)
+        .group_by(change.c.market, change.c.change_type)
+    )
+    return {
+        "holdings": _span(connection, tables.holding, "fund"),
+        "notices": _span(connection, tables.notice, "fund"),
+        "ark_days": _span(connection, tables.ark_day, "fund", "source"),
+        "notes": _span(connection, tables.note),
+        "rating_changes": [dict(row) for row in connection.execute(changes).mappings()],
+    }
+
+
+def files(connection: Connection) -> list[Row]:
+    """Files and records by kind."""
+    file = tables.file
+    query = select(file.c.kind, func.count().label("files"), func.sum(file.c.records).label("records"))
+    return [dict(row) for row in connection.execute(query.group_by(file.c.kind)).mappings()]
+
+
+def rejects(connection: Connection, limit: int) -> tuple[int, Sequence[Row]]:
+    """How many lines were left out, and the latest of them."""
+    reject, file = tables.reject, tables.file
+    total = connection.scalar(select(func.count()).select_from(reject)) or 0
+    query = (
+        select(file.c.path, reject.c.line, reject.c.reason)
+        .join(file)
+        .order_by(reject.c.id.desc())
+        .limit(limit)
+    )
+    return total, [dict(row) for row in connection.execute(query).mappings()]
+
+
+def unknown_grades(connection: Connection) -> dict[str, int]:
+    """Notes by a word that the grade scale does not know."""
+    note = tables.note
+    query = (
+        select(note.c.word, func.count())
+        .where(note.c.grade.is_(None), note.c.word != "")
+        .group_by(note.c.word)
+        .order_by(func.count().desc(), note.c.word)
+    )
+    return {row[0]: row[1] for row in connection.execute(query)}

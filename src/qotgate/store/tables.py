@@ -1,0 +1,208 @@
+"""The tables. What is published is kept as it was read, with its file and line; what follows from it
+(trades, rating changes) stands in tables of its own and can be made again.
+
+Rating changes are kept by generation: a row holds from ``since`` until before ``until``, so that a reader
+who pages through one generation sees all of it while the next is loaded.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Time,
+    UniqueConstraint,
+)
+
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+FOREVER = 2**62
+"""The ``until`` of a row that still holds."""
+
+state = Table(
+    "state",
+    METADATA,
+    Column("key", String, primary_key=True),
+    Column("value", String, nullable=False),
+)
+
+file = Table(
+    "file",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("digest", String, nullable=False, unique=True),  # SHA-256 of the bytes, hexadecimal
+    Column("path", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("loaded_at", String, nullable=False),  # UTC, ISO 8601
+    Column("records", Integer, nullable=False),
+)
+
+reject = Table(
+    "reject",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("file_id", ForeignKey("file.id"), nullable=False, index=True),
+    Column("line", Integer),
+    Column("reason", String, nullable=False),
+)
+
+security = Table(
+    "security",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("code", String, index=True),  # US.TSLA; null where none is known
+    Column("name", String, nullable=False),
+)
+
+alias = Table(
+    "alias",
+    METADATA,
+    Column("key", String, primary_key=True),  # I:identifier, C:code, N:name
+    Column("security_id", ForeignKey("security.id"), nullable=False),
+)
+
+snapshot = Table(
+    "snapshot",
+    METADATA,
+    Column("fund", String, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("file_id", ForeignKey("file.id"), nullable=False),
+    Column("digest", String, nullable=False),  # of the rows, whatever file they stand in
+)
+
+holding = Table(
+    "holding",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("fund", String, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("security_id", ForeignKey("security.id")),  # null for cash
+    Column("ticker", String, nullable=False),
+    Column("identifier", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("shares", Float, nullable=False),
+    Column("market_value", Float),  # USD
+    Column("weight", Float),  # percent of the fund
+    Column("file_id", ForeignKey("file.id"), nullable=False),
+    Column("line", Integer, nullable=False),
+    Index(None, "fund", "day"),
+    Index(None, "security_id", "day"),
+)
+
+notice = Table(
+    "notice",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("key", String, nullable=False, unique=True),
+    Column("fund", String, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("security_id", ForeignKey("security.id"), nullable=False),
+    Column("ticker", String, nullable=False),
+    Column("identifier", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("shares", BigInteger, nullable=False),  # a buy is positive
+    Column("weight", Float),  # percent of the fund
+    Column("file_id", ForeignKey("file.id"), nullable=False),
+    Column("line", Integer, nullable=False),
+    Index(None, "fund", "day"),
+    Index(None, "security_id", "day"),
+)
+
+ark_day = Table(
+    "ark_day",
+    METADATA,
+    Column("fund", String, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("source", String, nullable=False),  # "notice" or "holdings"
+    Column("through", Date, nullable=False),  # the last day that the trades of this row may be of
+    Column("flow", Float),  # the ratio taken out; null for a notice
+)
+
+trade = Table(
+    "trade",
+    METADATA,
+    Column("security_id", ForeignKey("security.id"), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("fund", String, primary_key=True),
+    Column("shares", BigInteger, nullable=False),  # signed, in the units of the day
+    Column("through", Date, nullable=False),
+    Index(None, "fund", "day"),
+)
+
+split = Table(
+    "split",
+    METADATA,
+    Column("security_id", ForeignKey("security.id"), primary_key=True),
+    Column("day", Date, primary_key=True),  # the first day in the new units
+    Column("fund", String, primary_key=True),  # whose holdings show it
+    Column("numerator", Integer, nullable=False),  # new shares ...
+    Column("denominator", Integer, nullable=False),  # ... for so many old ones
+    Index(None, "fund", "day"),
+)
+
+history = Table(
+    "history",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("market", String, nullable=False),
+    Column("code", String, nullable=False),
+    Column("institution", String, nullable=False),
+    UniqueConstraint("market", "code", "institution"),
+)
+
+note = Table(
+    "note",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("key", String, nullable=False, unique=True),
+    Column("history_id", ForeignKey("history.id"), nullable=False),
+    Column("day", Date, nullable=False),
+    Column("time", Time),
+    Column("name", String, nullable=False),
+    Column("firm", String, nullable=False),
+    Column("word", String, nullable=False),
+    Column("grade", Integer),
+    Column("target", Float),
+    Column("prior_word", String, nullable=False),
+    Column("prior_grade", Integer),
+    Column("prior_target", Float),
+    Column("starts", Boolean, nullable=False),
+    Column("file_id", ForeignKey("file.id"), nullable=False),
+    Column("line", Integer, nullable=False),
+    Index(None, "history_id", "day"),
+)
+
+rating_change = Table(
+    "rating_change",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("note_id", ForeignKey("note.id"), nullable=False),
+    Column("history_id", ForeignKey("history.id"), nullable=False),
+    Column("market", String, nullable=False),
+    Column("change_type", String, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("grade", Integer),
+    Column("has_last", Boolean, nullable=False),
+    Column("last_grade", Integer),
+    Column("target", Float),
+    Column("last_target", Float),
+    Column("last_day", Date),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Index(None, "market", "change_type", "day", "note_id"),
+    Index(None, "history_id", "until"),
+)

@@ -1,0 +1,196 @@
+"""The command line: what it prints, and how it ends."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import SAMPLE
+from tests.serving import Serving
+from tests.wire import free_port
+
+
+def run(*arguments: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "qotgate.cli.main", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, **(env or {})},
+    )
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'cli.db'}"
+
+
+def test_load_prints_a_table_and_then_that_nothing_changed(url: str) -> None:
+    first = run("load", SAMPLE, "--db", url)
+    assert first.returncode == 0, first.stderr
+    assert re.search(r"read +│ 18 ", first.stdout)
+    assert re.search(r"holdings +│ 88 +│ 88 ", first.stdout)
+    assert "Generation 1." in first.stdout
+    again = json.loads(run("load", SAMPLE, "--db", url, "--json").stdout)
+    assert again["files"] == {"found": 18, "read": 0, "unchanged": 18, "rejected": 0}
+    assert again["generation"] == 1
+
+
+def test_dry_run_keeps_nothing(url: str) -> None:
+    report = json.loads(run("load", SAMPLE, "--db", url, "--json", "--dry-run").stdout)
+    assert report["dry_run"]
+    assert report["rows"]["notes"] == {"read": 17, "new": 17}
+    assert "Nothing is loaded yet" in run("status", "--db", url).stdout
+
+
+def test_what_is_left_out_is_listed_by_file_and_line(url: str, tmp_path: Path) -> None:
+    notes = tmp_path / "notes.csv"
+    notes.write_text(
+        "ticker,name,firm,rating,price_target,date\n"
+        "MU,Micron,UBS,Buy,abc,2026-06-01\n"
+        "MU,Micron,UBS,Buy,10,2026-06-02\n"
+    )
+    done = run("load", notes, "--db", url)
+    assert done.returncode == 0
+    assert re.search(r"notes\.csv, line 2: .*abc", done.stdout)
+    status = json.loads(run("status", "--db", url, "--json").stdout)
+    assert (status["rejected_lines"], status["rejects"][0]["line"]) == (1, 2)
+
+
+def test_when_nothing_could_be_loaded_the_status_is_1(url: str, tmp_path: Path) -> None:
+    (tmp_path / "junk.bin").write_bytes(bytes(range(256)))
+    done = run("load", tmp_path / "junk.bin", "--db", url)
+    assert done.returncode == 1
+    assert "junk.bin" in done.stdout
+
+
+def test_ark(sample_url: str) -> None:
+    done = run("ark", "US.TSLA", "--db", sample_url)
+    assert done.stdout.splitlines() == [
+        "dynamic_type: CONSECUTIVE_SAME_DIRECTION",
+        "transaction_count: 2",
+        "net_shares: 76041",
+        "last_transaction_time: 2026-06-22",
+    ]
+    earlier = json.loads(run("ark", "US.TSLA", "--as-of", "2026-06-17", "--json", "--db", sample_url).stdout)
+    assert (earlier["net_shares"], earlier["last_transaction_time"]) == (-20000, "2026-06-17")
+    assert "last_transaction_time: N/A" in run("ark", "US.COIN", "--db", sample_url).stdout
+
+
+def test_ratings_page_by_page(sample_url: str) -> None:
+    first = json.loads(run("ratings", "--count", 2, "--json", "--db", sample_url).stdout)
+    assert [row["security"] for row in first["rows"]] == ["US.MU", "US.INTC"]
+    assert first["rows"][0] == {
+        "security": "US.MU",
+        "name": "美光科技",
+        "rating": "BUY",
+        "last_rating": "BUY",
+        "target_price": 1500.0,
+        "last_target_price": 950.0,
+        "change_type": "UPGRADE",
+        "institution": "美银证券",
+        "day": "2026-06-23",
+        "last_day": "2026-05-13",
+    }
+    second = run("ratings", "--count", 20, "--page", first["next_page"], "--lang", "en", "--db", sample_url)
+    assert "Nucor" in second.stdout
+    assert "Next page" not in second.stdout
+    ca = run("ratings", "--market", "ca", "--change-type", "upgrade", "--json", "--db", sample_url)
+    assert [row["security"] for row in json.loads(ca.stdout)["rows"]] == ["CA.SHOP"]
+
+
+def test_status(sample_url: str) -> None:
+    status = json.loads(run("status", "--db", sample_url, "--json").stdout)
+    assert status["generation"] == 1
+    assert {(row["fund"], row["source"]) for row in status["spans"]["ark_days"]} == {
+        ("ARKK", "notice"),
+        ("ARKK", "holdings"),
+        ("ARKW", "notice"),
+        ("ARKW", "holdings"),
+    }
+    assert "Trade notices" in run("status", "--db", sample_url).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["load", "/no/such/path"], "/no/such/path does not exist"),
+        (["load"], "Missing argument 'PATH...'"),
+        (["ark", "TSLA"], "CODE takes a code as MARKET.CODE"),
+        (["ark", "US.TSLA", "--as-of", "yesterday"], "--as-of takes a day as YYYY-MM-DD"),
+        (["ark", "US.TSLA", "--as-of", "2099-01-01"], "as_of takes a day up to 2026-06-22"),
+        (["ratings", "--market", "HK"], "--market takes US or CA"),
+        (["ratings", "--change-type", "up"], "--change-type takes upgrade, downgrade, new_rating"),
+        (["ratings", "--count", "21"], "count takes a whole number from 1 to 20"),
+        (["ratings", "--count", "x"], "Invalid value for '--count'"),
+        (["ratings", "--page", "x"], "page takes the nextPage"),
+        (["serve", "--rate-limit", "lots"], "--rate-limit takes REQUESTS/SECONDSs"),
+        (["serve", "--rate-limit-scope", "planet"], "--rate-limit-scope: Input should be"),
+        (["serve", "--port", "99999"], "--port: Input should be"),
+        (["serve", "--lang", "fr"], "--lang: Input should be"),
+        (["serve", "--host", "256.1.1.1", "--port", "0"], "Cannot listen on 256.1.1.1:0"),
+        (["status", "--db", "oracle://x"], "--db takes sqlite:///FILE"),
+        (["frobnicate"], "No such command 'frobnicate'"),
+        (["ark", "US.TSLA", "--frobnicate"], "No such option: --frobnicate"),
+        (["ark", "US.TSLA", "--tables", "/no/such/folder"], "--tables takes a folder"),
+    ],
+)
+def test_wrong_input_is_one_sentence_and_status_2(
+    sample_url: str, arguments: list[str], sentence: str
+) -> None:
+    done = run(*arguments, env={"QOTGATE_DB": sample_url})
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"qotgate: {sentence}")
+
+
+def test_a_port_in_use_is_named(sample_url: str, sample_gateway: Serving) -> None:
+    done = run("serve", "--port", sample_gateway.port, "--db", sample_url)
+    assert done.returncode == 2
+    assert f"Cannot listen on 127.0.0.1:{sample_gateway.port}" in done.stderr
+
+
+def test_options_come_from_flags_then_variables_then_a_file(tmp_path: Path, sample_url: str) -> None:
+    config = tmp_path / "config" / "qotgate" / "qotgate.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text(f'db = "{sample_url}"\nlang = "en"\n')
+    environment = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+
+    def name(*flags: str, **variables: str) -> str:
+        done = run("ratings", "--count", 1, "--json", *flags, env={**environment, **variables})
+        return str(json.loads(done.stdout)["rows"][0]["name"])
+
+    assert name() == "Micron Technology"
+    assert name(QOTGATE_LANG="zh") == "美光科技"
+    assert name("--lang", "en", QOTGATE_LANG="zh") == "Micron Technology"
+    config.write_text("db = \n")
+    broken = run("status", env=environment)
+    assert broken.returncode == 2
+    assert "qotgate.toml" in broken.stderr
+    config.write_text('langue = "en"\n')
+    unknown = run("status", env=environment)
+    assert (unknown.returncode, "langue" in unknown.stderr) == (2, True)
+
+
+def test_the_demo_prints_the_documented_answers() -> None:
+    port = free_port()
+    done = run("demo", "--port", port, env={"DEMO_ONCE": "1"})
+    assert done.returncode == 0, done.stderr
+    assert f"127.0.0.1:{port}" in done.stdout
+    assert "net_shares: 76041" in done.stdout
+    for kind in ("CONSECUTIVE_SAME_DIRECTION", "RECENT_TRANSACTION", "LAST_TRANSACTION", "NO_DYNAMIC"):
+        assert f"dynamic_type: {kind}" in done.stdout
+    assert re.search(r"US\.MU +美光科技 +BUY +BUY +1500\.0 +950\.0 +UPGRADE +美银证券", done.stdout)
+
+
+def test_help_names_every_command() -> None:
+    text = run("--help").stdout
+    for command in ("load", "serve", "ark", "ratings", "status", "demo"):
+        assert re.search(rf"^ +{command} ", text, re.M)
+    assert run("--version").stdout.startswith("qotgate 0.")

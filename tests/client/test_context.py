@@ -1,0 +1,186 @@
+"""The drop-in context: documented shapes, 'N/A', errors, and a gateway that goes and comes back."""
+
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pandas as pd
+import pytest
+
+import qotgate
+from qotgate import RET_ERROR, RET_OK, ArkDynamicType, Market, OpenQuoteContext, RatingChangeType, RatingLevel
+from qotgate.client.connection import Connection, ConnectionLost
+from tests.serving import Serving, serving
+from tests.wire import free_port
+
+
+@pytest.fixture
+def context(sample_gateway: Serving) -> Iterator[OpenQuoteContext]:
+    with OpenQuoteContext(host="127.0.0.1", port=sample_gateway.port) as context:
+        yield context
+
+
+def test_a_dynamic_is_a_dict(context: OpenQuoteContext) -> None:
+    ret, data = context.get_ark_stock_dynamic(security="US.TSLA")
+    assert ret == RET_OK == 0
+    assert data == {
+        "dynamic_type": "CONSECUTIVE_SAME_DIRECTION",
+        "transaction_count": 2,
+        "net_shares": 76041,
+        "last_transaction_time": "2026-06-22",
+    }
+    assert data["dynamic_type"] == ArkDynamicType.CONSECUTIVE_SAME_DIRECTION
+    assert type(data["dynamic_type"]) is str
+    assert context.get_ark_stock_dynamic("US.COIN") == (
+        RET_OK,
+        {
+            "dynamic_type": "NO_DYNAMIC",
+            "transaction_count": 0,
+            "net_shares": 0,
+            "last_transaction_time": "N/A",
+        },
+    )
+
+
+def test_rating_changes_are_a_table(context: OpenQuoteContext) -> None:
+    ret, data, next_page, all_count = context.get_rating_change(market=Market.US, count=2)
+    assert (ret, all_count) == (RET_OK, 5)
+    assert isinstance(data, pd.DataFrame)
+    assert list(data.columns) == [
+        "security",
+        "name",
+        "rating",
+        "last_rating",
+        "target_price",
+        "last_target_price",
+        "change_type",
+        "institution_name",
+        "recommendation_date",
+        "last_recommendation_date",
+    ]
+    assert data.rating.tolist() == [RatingLevel.BUY, "BUY"]
+    assert data.target_price.dtype == float
+    ret, rest, last_page, _ = context.get_rating_change(Market.US, RatingChangeType.UPGRADE, 20, next_page)
+    assert (ret, len(data) + len(rest), last_page) == (RET_OK, 5, None)
+
+
+def test_what_is_absent_is_na(context: OpenQuoteContext) -> None:
+    _, data, _, _ = context.get_rating_change("US", "NEW_RATING", count=1)
+    row = data.iloc[0]
+    assert (row.last_rating, row.last_target_price, row.last_recommendation_date) == ("N/A",) * 3
+
+
+def test_an_empty_table_has_its_columns(context: OpenQuoteContext) -> None:
+    ret, data, next_page, all_count = context.get_rating_change("CA", "DOWNGRADE")
+    assert (ret, len(data), len(data.columns), next_page, all_count) == (RET_OK, 0, 10, None, 0)
+
+
+@pytest.mark.parametrize("security", ["TSLA", "", None, 5, "XX.TSLA"])
+def test_a_code_that_is_none_is_an_error(context: OpenQuoteContext, security: str) -> None:
+    ret, sentence = context.get_ark_stock_dynamic(security)
+    assert ret == RET_ERROR == -1
+    assert "MARKET.CODE" in sentence
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("XX",), (None,), ("US", "UP"), ("US", None, 0), ("US", None, "x"), ("US", None, 2, "forged")],
+)
+def test_bad_arguments_are_errors(context: OpenQuoteContext, arguments: tuple[object, ...]) -> None:
+    ret, sentence, next_page, all_count = context.get_rating_change(*arguments)  # type: ignore[arg-type]
+    assert (ret, next_page, all_count) == (RET_ERROR, None, None)
+    assert isinstance(sentence, str)
+    assert sentence
+    assert context.get_ark_stock_dynamic("US.TSLA")[0] == RET_OK
+
+
+def test_threads_share_a_context(context: OpenQuoteContext) -> None:
+    codes = ["US.TSLA", "US.ROKU", "US.ZM", "US.COIN"] * 50
+    expected = {code: context.get_ark_stock_dynamic(code) for code in set(codes)}
+    with ThreadPoolExecutor(16) as threads:
+        answers = list(threads.map(context.get_ark_stock_dynamic, codes))
+    assert answers == [expected[code] for code in codes]
+
+
+def test_a_closed_context_says_so_and_leaves_no_thread(sample_gateway: Serving) -> None:
+    before = threading.active_count()
+    context = OpenQuoteContext(port=sample_gateway.port)
+    assert threading.active_count() == before + 1
+    context.close()
+    context.close()
+    assert threading.active_count() == before
+    ret, sentence = context.get_ark_stock_dynamic("US.TSLA")
+    assert (ret, sentence) == (RET_ERROR, "ERROR. the context was closed")
+
+
+def test_a_gateway_that_comes_back_is_used_again(sample_url: str) -> None:
+    port = free_port()
+    with serving(sample_url, "--port", str(port)) as gateway, OpenQuoteContext(port=port) as context:
+        assert context.get_ark_stock_dynamic("US.TSLA")[0] == RET_OK
+        assert gateway.stop() == 0
+        ret, sentence = context.get_ark_stock_dynamic("US.TSLA")
+        assert ret == RET_ERROR
+        assert f"127.0.0.1:{port}" in sentence or "closed" in sentence
+        with serving(sample_url, "--port", str(port)):
+            assert context.get_ark_stock_dynamic("US.TSLA")[0] == RET_OK
+
+
+def test_it_waits_for_a_gateway_that_is_not_there_yet(
+    sample_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qotgate.client.context.RETRY_SECONDS", 0.1)
+    port = free_port()
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(OpenQuoteContext, port=port)
+        time.sleep(0.3)
+        assert not waiting.done()
+        with serving(sample_url, "--port", str(port)), waiting.result(timeout=20) as context:
+            assert context.get_ark_stock_dynamic("US.TSLA")[0] == RET_OK
+
+
+def test_keep_alive(sample_url: str) -> None:
+    with (
+        serving(sample_url, "--keep-alive-interval", "1") as gateway,
+        OpenQuoteContext(port=gateway.port) as context,
+    ):
+        connection = context._connection
+        time.sleep(5)
+        assert context.get_ark_stock_dynamic("US.TSLA")[0] == RET_OK
+        assert context._connection is connection
+
+
+def test_something_else_on_the_port_is_no_gateway() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def speak() -> None:
+            peer, _ = server.accept()
+            with peer:
+                peer.sendall(b"220 mail ready\r\n")
+                peer.recv(1000)
+
+        speaker = threading.Thread(target=speak)
+        speaker.start()
+        with pytest.raises(ConnectionLost, match="starts with"):
+            Connection("127.0.0.1", server.getsockname()[1])
+        speaker.join(10)
+
+
+def test_star_import_gives_the_documented_names() -> None:
+    assert set(qotgate.__all__) == {
+        "RET_ERROR",
+        "RET_OK",
+        "ArkDynamicType",
+        "Market",
+        "OpenQuoteContext",
+        "RatingChangeType",
+        "RatingLevel",
+    }
+
+
+def test_importing_it_does_not_import_pandas() -> None:
+    code = "import sys, qotgate; assert not {'pandas', 'sqlalchemy', 'numpy'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

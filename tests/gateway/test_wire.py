@@ -1,0 +1,239 @@
+"""The gateway on the wire: the documented consequence of each thing a client can do."""
+
+import json
+import os
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+
+from qotgate.protocol.frame import JSON, Frame, encode_frame
+from qotgate.protocol.messages import ProtoId
+from tests.serving import Serving, serving
+from tests.wire import Wire
+
+
+@pytest.fixture
+def bystander(sample_gateway: Serving) -> Iterator[Wire]:
+    """Another client, which must never notice; it asks before and after."""
+    with Wire(sample_gateway.port) as wire:
+        assert wire.dynamic().s2c.netShares == 76041
+        yield wire
+        assert wire.dynamic().s2c.netShares == 76041
+
+
+@pytest.mark.usefixtures("bystander")
+class TestMisbehaviour:
+    def test_random_bytes_are_closed(self, sample_gateway: Serving) -> None:
+        with Wire(sample_gateway.port, init=False) as wire:
+            wire.send(os.urandom(4096).replace(b"F", b"G"))
+            assert wire.closed()
+
+    def test_a_body_of_4_gib_is_closed_by_its_header(self, sample_gateway: Serving) -> None:
+        with Wire(sample_gateway.port) as wire:
+            wire.send(struct.pack("<2sIBBII20s8x", b"FT", 3424, 0, 0, 1, 2**32 - 1, bytes(20)))
+            assert wire.closed()
+
+    def test_a_wrong_digest_is_answered_for_its_serial(self, sample_gateway: Serving) -> None:
+        with Wire(sample_gateway.port) as wire:
+            packet = bytearray(
+                wire.request(ProtoId.Qot_GetArkStockDynamic, security={"market": 11, "code": "A"})
+            )
+            packet[8:12] = (4711).to_bytes(4, "little")
+            packet[20] ^= 1
+            wire.send(bytes(packet))
+            frame = wire.receive()
+            assert (frame.proto_id, frame.serial) == (3424, 4711)
+            assert b"SHA-1" in frame.body
+            assert wire.dynamic().retType == 0
+
+    def test_a_wrong_digest_gets_minus_500(self, sample_gateway: Serving) -> None:
+        with Wire(sample_gateway.port) as wire:
+            packet = bytearray(wire.request(ProtoId.KeepAlive, time=1))
+            packet[-1] ^= 1
+            wire.send(bytes(packet))
+            assert wire.answer().retType == -500
+
+    def test_half_a_packet_and_silence_is_dropped(self, sample_url: str) -> None:
+        with (
+            serving(sample_url, "--keep-alive-interval", "1") as gateway,
+            Wire(gateway.port) as silent,
+            Wire(gateway.port) as alive,
+        ):
+            silent.send(silent.request(ProtoId.KeepAlive, time=1)[:46])
+            for _ in range(50):
+                assert alive.ask(ProtoId.KeepAlive, time=5).s2c.time == 5
+                time.sleep(0.1)
+                silent.socket.setblocking(False)
+                try:
+                    if silent.socket.recv(1) == b"":
+                        break
+                except BlockingIOError:
+                    continue
+                except ConnectionResetError:
+                    break
+            else:
+                pytest.fail("the silent connection was kept")
+            assert alive.dynamic().retType == 0
+
+    def test_a_request_before_init_connect_is_refused(self, sample_gateway: Serving) -> None:
+        with Wire(sample_gateway.port, init=False) as wire:
+            answer = wire.dynamic()
+            assert answer.retType == -1
+            assert "InitConnect" in answer.retMsg
+            assert wire.ask(ProtoId.InitConnect, clientVer=1, clientID="late").retType == 0
+            assert wire.dynamic().retType == 0
+            assert wire.ask(ProtoId.InitConnect, clientVer=1, clientID="again").retType == -1
+
+    @pytest.mark.parametrize("proto_id", [0, 1003, 3001, 3423, 2**32 - 1])
+    def test_another_proto_id_is_refused_by_its_number(self, sample_gateway: Serving, proto_id: int) -> None:
+        with Wire(sample_gateway.port) as wire:
+            wire.send(encode_frame(Frame(proto_id, 0, 77, b"\x0a\x00")))
+            frame = wire.receive()
+            assert (frame.proto_id, frame.serial) == (proto_id, 77)
+            assert f"{proto_id}".encode() in frame.body
+
+    @pytest.mark.parametrize("body_format", [2, 255])
+    def test_another_body_format_is_refused(self, sample_gateway: Serving, body_format: int) -> None:
+        with Wire(sample_gateway.port) as wire:
+            wire.send(encode_frame(Frame(3424, body_format, 5, b"")))
+            answer = wire.answer()
+            assert answer.retType == -1
+            assert str(body_format) in answer.retMsg
+
+    def test_json_is_answered_in_json(self, sample_gateway: Serving) -> None:
+        with Wire(sample_gateway.port, body_format=JSON) as wire:
+            body = json.dumps({"c2s": {"security": {"market": 11, "code": "TSLA"}}}).encode()
+            wire.send(encode_frame(Frame(3424, JSON, 9, body)))
+            frame = wire.receive()
+            assert (frame.body_format, frame.serial) == (JSON, 9)
+            assert json.loads(frame.body)["s2c"] == {
+                "dynamicType": 1,
+                "transactionCount": 2,
+                "netShares": "76041",
+                "lastTransactionTime": "2026-06-22",
+            }
+            wire.send(encode_frame(Frame(3424, JSON, 10, b"{")))
+            assert json.loads(wire.receive().body)["retType"] == -1
+
+
+@pytest.mark.parametrize(
+    ("proto_id", "fields", "names"),
+    [
+        (ProtoId.Qot_GetArkStockDynamic, {"security": {"market": 5, "code": "TSLA"}}, "security.market"),
+        (ProtoId.Qot_GetArkStockDynamic, {"security": {"market": 11, "code": ""}}, "security.code"),
+        (ProtoId.Qot_GetRatingChange, {"market": 1}, "market"),
+        (ProtoId.Qot_GetRatingChange, {"market": 12}, "market"),
+        (ProtoId.Qot_GetRatingChange, {"market": 11, "changeType": 4}, "changeType"),
+        (ProtoId.Qot_GetRatingChange, {"market": 11, "changeType": 0}, "changeType"),
+        (ProtoId.Qot_GetRatingChange, {"market": 11, "count": 0}, "count"),
+        (ProtoId.Qot_GetRatingChange, {"market": 11, "count": 21}, "count"),
+        (ProtoId.Qot_GetRatingChange, {"market": 11, "page": "forged"}, "page"),
+    ],
+)
+def test_a_bad_argument_is_named(
+    sample_gateway: Serving, proto_id: ProtoId, fields: dict[str, object], names: str
+) -> None:
+    with Wire(sample_gateway.port) as wire:
+        answer = wire.ask(proto_id, **fields)
+        assert answer.retType == -1
+        assert answer.retMsg.startswith(f"{names} ")
+
+
+def test_the_gateways_language(sample_url: str) -> None:
+    with serving(sample_url, "--lang", "en") as gateway, Wire(gateway.port) as wire:
+        answer = wire.ask(ProtoId.Qot_GetRatingChange, market=11, count=0)
+        assert answer.retMsg == "count takes a whole number from 1 to 20, not 0."
+        row = wire.ask(ProtoId.Qot_GetRatingChange, market=11, count=1).s2c.dataList[0]
+        assert (row.name, row.institutionName) == ("Micron Technology", "BofA Securities")
+
+
+def test_the_longest_request_is_an_option(sample_url: str) -> None:
+    with serving(sample_url, "--request-limit", "2000") as gateway:
+        with Wire(gateway.port) as wire:
+            wire.send(encode_frame(Frame(3426, 0, 1, bytes(2001))))
+            assert wire.closed()
+        with Wire(gateway.port) as wire:
+            wire.send(encode_frame(Frame(3426, 0, 1, bytes(2000))))
+            assert wire.answer().retType == -1
+
+
+def test_connections_over_the_limit_are_told_so(sample_url: str) -> None:
+    with serving(sample_url, "--max-connections", "2", "--lang", "en") as gateway:
+        with Wire(gateway.port) as one, Wire(gateway.port) as two:
+            with Wire(gateway.port, init=False) as three:
+                answer = three.ask(ProtoId.InitConnect, clientVer=1, clientID="third")
+                assert answer.retType == -1
+                assert "already serves 2 connections" in answer.retMsg
+                assert three.closed()
+            assert one.dynamic().retType == two.dynamic().retType == 0
+        for _ in range(100):
+            with Wire(gateway.port, init=False) as again:
+                if again.ask(ProtoId.InitConnect, clientVer=1, clientID="again").retType == 0:
+                    break
+            time.sleep(0.05)
+        else:
+            pytest.fail("the places of closed connections were not given again")
+
+
+def test_answers_are_matched_by_serial_however_they_are_sliced(sample_gateway: Serving) -> None:
+    with Wire(sample_gateway.port) as wire:
+        codes = ["TSLA", "ROKU", "ZM", "COIN", "XXXX"] * 100
+        stream = b"".join(
+            wire.request(ProtoId.Qot_GetArkStockDynamic, security={"market": 11, "code": code})
+            for code in codes
+        )
+        for start in range(0, len(stream), 777):
+            wire.send(stream[start : start + 777])
+        kinds: dict[str, set[bytes]] = {}
+        for _ in codes:
+            frame = wire.receive()
+            # InitConnect had serial 1.
+            kinds.setdefault(codes[frame.serial - 2], set()).add(frame.body)
+        assert sorted(kinds) == sorted(set(codes))
+        assert all(len(bodies) == 1 for bodies in kinds.values())
+
+
+def test_a_client_that_does_not_read_is_held_back_and_then_served(sample_gateway: Serving) -> None:
+    with Wire(sample_gateway.port) as wire:
+        wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        request = wire.request(ProtoId.Qot_GetRatingChange, market=11, count=20)
+        wanted = 2000
+        sent = 0
+        wire.socket.setblocking(False)
+        stream = request * wanted
+        deadline = time.monotonic() + 60
+        received = 0
+        while received < wanted and time.monotonic() < deadline:
+            with suppress(BlockingIOError):
+                sent += wire.socket.send(stream[sent : sent + 65536])
+            wire.socket.settimeout(0.2)
+            with suppress(TimeoutError):
+                while received < wanted and wire.receive():
+                    received += 1
+            wire.socket.setblocking(False)
+        assert received == wanted
+
+
+def test_sigterm_drains_and_exits_0(sample_url: str) -> None:
+    with serving(sample_url, "--rate-limit", "off") as gateway, Wire(gateway.port) as wire:
+        requests = b"".join(
+            wire.request(ProtoId.Qot_GetArkStockDynamic, security={"market": 11, "code": "TSLA"})
+            for _ in range(100)
+        )
+        wire.send(requests)
+        assert wire.answer().retType == 0
+        assert gateway.stop() == 0
+        answers = 1
+        while not wire.closed():
+            answers += 1
+        assert answers == 100
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", gateway.port), 1)
+
+
+def test_it_listens_on_loopback_alone(sample_gateway: Serving) -> None:
+    assert sample_gateway.host == "127.0.0.1"

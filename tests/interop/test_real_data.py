@@ -1,0 +1,132 @@
+"""Real ARK files and real analyst notes, through the gateway and the published client, against a
+recomputation by other means."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.interop.recompute import dynamics, rating_changes
+from tests.serving import serving
+
+TABLES = Path(str(files("qotgate") / "tables"))
+ASK_ALL = """
+import json, sys
+from futu import *
+context = OpenQuoteContext(host='127.0.0.1', port=int(sys.argv[1]))
+answers = {}
+for code in json.load(open(sys.argv[2])):
+    ret, answers[code] = context.get_ark_stock_dynamic(code)
+    assert ret == RET_OK, (code, answers[code])
+context.close()
+json.dump(answers, open(sys.argv[3], 'w'))
+"""
+WALK = """
+import json, subprocess, sys
+from futu import *
+context = OpenQuoteContext(host='127.0.0.1', port=int(sys.argv[1]))
+rows, page, pages = [], None, 0
+while True:
+    ret, data, page, all_count = context.get_rating_change(
+        Market.US, getattr(RatingChangeType, sys.argv[2]), count=20, page=page)
+    assert ret == RET_OK, data
+    rows += data[['recommendation_date', 'security', 'institution_name']].values.tolist()
+    pages += 1
+    if pages == 5 and sys.argv[4:]:
+        subprocess.run(sys.argv[4:], check=True)
+    if not page:
+        break
+context.close()
+json.dump({'rows': rows, 'all_count': all_count, 'pages': pages}, open(sys.argv[3], 'w'))
+"""
+
+
+def run(script: str, home: Path, *arguments: object) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+        env={**os.environ, "HOME": str(home)},
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+
+def load(url: str, *paths: Path) -> dict[str, Any]:
+    command = [sys.executable, "-m", "qotgate.cli.main", "load", "--json", "--db", url, *map(str, paths)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=240)
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+@pytest.fixture
+def real_copy(real_url: str, tmp_path: Path) -> str:
+    shutil.copy(real_url.removeprefix("sqlite:///"), tmp_path / "copy.db")
+    return f"sqlite:///{tmp_path / 'copy.db'}"
+
+
+def test_every_file_is_read_and_a_second_load_changes_nothing(
+    tmp_path: Path, shared_data: Path, real_copy: str
+) -> None:
+    again = load(real_copy, shared_data / "ark", shared_data / "ratings")
+    assert again["files"] == {"found": 1530, "read": 0, "unchanged": 1530, "rejected": 0}
+    assert again["generation"] == 1
+    fresh = load(f"sqlite:///{tmp_path / 'fresh.db'}", shared_data / "ark", shared_data / "ratings")
+    assert fresh["files"] == {"found": 1530, "read": 1530, "unchanged": 0, "rejected": 0}
+    assert fresh["rejects"] == []
+    assert fresh["unknown_grades"] == {}
+    assert {kind: counts["read"] for kind, counts in fresh["rows"].items()} == {
+        "holdings": 53631,
+        "notices": 3399,
+        "notes": 26400,
+    }
+
+
+def test_a_published_client_gets_what_a_recomputation_gets(
+    real_url: str, shared_data: Path, tmp_path: Path
+) -> None:
+    expected = dynamics(shared_data, TABLES)
+    assert len(expected) == 185
+    (tmp_path / "codes.json").write_text(json.dumps(sorted(expected)))
+    with serving(real_url, "--rate-limit", "off") as gateway:
+        run(ASK_ALL, tmp_path, gateway.port, tmp_path / "codes.json", tmp_path / "answers.json")
+    answers = json.loads((tmp_path / "answers.json").read_text())
+    wrong = {code: (answers[code], expected[code]) for code in expected if answers[code] != expected[code]}
+    assert not wrong
+    kinds = Counter(answer["dynamic_type"] for answer in answers.values())
+    assert set(kinds) == {"CONSECUTIVE_SAME_DIRECTION", "RECENT_TRANSACTION", "LAST_TRANSACTION"}
+
+
+@pytest.mark.parametrize("kind", ["UPGRADE", "DOWNGRADE", "NEW_RATING"])
+def test_all_pages_are_walked_while_rows_arrive(
+    real_copy: str, shared_data: Path, tmp_path: Path, kind: str
+) -> None:
+    expected = rating_changes(shared_data, TABLES)[kind]
+    more = tmp_path / "more.csv"
+    words = {"UPGRADE": ("Hold", "Buy"), "DOWNGRADE": ("Buy", "Hold"), "NEW_RATING": ("Buy", "Buy")}[kind]
+    rows = [
+        f"NEW{number},New {number},UBS,{word},,{day}"
+        for number, days in enumerate([("2014-01-02", "2015-01-02"), ("2026-03-30", "2026-03-31")] * 20)
+        for word, day in zip(words, days, strict=True)
+    ]
+    more.write_text("\n".join(["ticker,name,firm,rating,price_target,date", *rows, ""]))
+    load_more = [sys.executable, "-m", "qotgate.cli.main", "load", "--db", real_copy, more]
+    with serving(real_copy, "--lang", "en") as gateway:
+        run(WALK, tmp_path, gateway.port, kind, tmp_path / "during.json", *load_more)
+        run(WALK, tmp_path, gateway.port, kind, tmp_path / "after.json")
+    during = json.loads((tmp_path / "during.json").read_text())
+    found = [tuple(row) for row in during["rows"]]
+    assert len(found) == during["all_count"] == len(expected)
+    assert sorted(found) == sorted(expected)
+    assert [row[0] for row in found] == sorted((row[0] for row in found), reverse=True)
+    assert during["pages"] == -(-len(expected) // 20) > 50
+    after = json.loads((tmp_path / "after.json").read_text())
+    assert after["all_count"] == len(expected) + 40

@@ -1,0 +1,275 @@
+"""From published ARK files to trades and answers, on small files."""
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from qotgate.model import DynamicType, InvalidRequest, QotGateError, Security
+from qotgate.service.loading import LoadReport, find_files, load
+from qotgate.service.questions import Questions
+from qotgate.service.reference import Reference, load_reference
+from qotgate.service.status import status
+from qotgate.store import Store, tables
+from qotgate.store.database import generation
+
+LoadText = Callable[..., LoadReport]
+HEADER = "date,fund,company,ticker,cusip,shares,market value($),weight(%)"
+NOTICE_HEADER = "FUND,Date,Direction,Ticker,CUSIP,Name,Shares,% of ETF"
+LINES = {
+    "TSLA": "TESLA INC,TSLA,88160R101",
+    "ROKU": "ROKU INC,ROKU,77543R102",
+    "ZM": "ZOOM,ZM,98980L101",
+    "COIN": "COINBASE,COIN,19260Q107",
+    "U": "UNITY SOFTWARE INC,U,91332U101",
+}
+BOOK = {"TSLA": 1000, "ROKU": 2000, "ZM": 3000, "COIN": 4000}
+
+
+def holdings(day: str, book: dict[str, float], fund: str = "ARKK", price: float = 10.0) -> str:
+    rows = [f"{day},{fund},{LINES[code]},{n},{n * price},1" for code, n in book.items()]
+    return "\n".join([HEADER, *rows, f"{day},{fund},CASH FUND,,X9USDTEST,5000.5,5000.5,1", ""])
+
+
+def notice(day: str, trades: dict[str, int], fund: str = "ARKK") -> str:
+    rows = []
+    for code, n in trades.items():
+        name, ticker, cusip = LINES[code].split(",")
+        rows.append(f"{fund},{day},{'Buy' if n > 0 else 'Sell'},{ticker},{cusip},{name},{abs(n)},0.1")
+    return "\n".join([NOTICE_HEADER, *rows, ""])
+
+
+def trades(store: Store) -> list[tuple[str, str, str, int]]:
+    """(fund, day, code, shares) of every trade."""
+    trade, security = tables.trade, tables.security
+    query = select(trade.c.fund, trade.c.day, security.c.code, trade.c.shares).join(security)
+    with store.reading() as connection:
+        return sorted((row[0], str(row[1]), row[2], row[3]) for row in connection.execute(query))
+
+
+def days(store: Store) -> list[tuple[str, str, str]]:
+    """(day, source, through) of every covered fund day."""
+    with store.reading() as connection:
+        rows = connection.execute(select(tables.ark_day).order_by(tables.ark_day.c.day))
+        return [(str(row.day), row.source, str(row.through)) for row in rows]
+
+
+def test_the_difference_of_two_days_without_the_flow(store: Store, load_text: LoadText) -> None:
+    after = {code: n * 1.02 for code, n in BOOK.items()} | {"TSLA": 1120.0, "U": 77}
+    load_text(a=holdings("6/16/2026", BOOK), b=holdings("6/17/2026", after))
+    assert trades(store) == [("ARKK", "2026-06-16", "US.TSLA", 100), ("ARKK", "2026-06-16", "US.U", 77)]
+    assert days(store) == [("2026-06-16", "holdings", "2026-06-16")]
+
+
+def test_a_name_left_out_of_the_basket_is_no_trade(store: Store, load_text: LoadText) -> None:
+    after = {code: n * 1.02 for code, n in BOOK.items()} | {"ZM": 3000}
+    load_text(a=holdings("6/16/2026", BOOK), b=holdings("6/17/2026", after))
+    assert trades(store) == []
+
+
+def test_a_notice_wins_over_the_difference(store: Store, load_text: LoadText) -> None:
+    load_text(
+        a=holdings("6/16/2026", BOOK),
+        b=holdings("6/17/2026", BOOK | {"TSLA": 1100, "ROKU": 2500}),
+        c=notice("6/16/2026", {"TSLA": 99}),
+    )
+    assert trades(store) == [("ARKK", "2026-06-16", "US.TSLA", 99)]
+    assert days(store) == [("2026-06-16", "notice", "2026-06-16")]
+
+
+def test_a_notice_of_one_fund_says_nothing_of_another(store: Store, load_text: LoadText) -> None:
+    load_text(
+        a=holdings("6/16/2026", BOOK, "ARKW"),
+        b=holdings("6/17/2026", BOOK | {"ROKU": 2500}, "ARKW"),
+        c=notice("6/16/2026", {"TSLA": 99}, "ARKK"),
+    )
+    assert [(fund, code, n) for fund, _, code, n in trades(store)] == [
+        ("ARKK", "US.TSLA", 99),
+        ("ARKW", "US.ROKU", 500),
+    ]
+
+
+def test_a_missing_day_goes_to_the_first_day_of_the_gap(store: Store, load_text: LoadText) -> None:
+    load_text(a=holdings("6/16/2026", BOOK), b=holdings("6/22/2026", BOOK | {"ROKU": 2500}))
+    assert trades(store) == [("ARKK", "2026-06-16", "US.ROKU", 500)]
+    # Through the 18th: the 19th was a holiday.
+    assert days(store) == [("2026-06-16", "holdings", "2026-06-18")]
+
+
+def test_a_notice_within_a_gap_is_not_counted_twice(store: Store, load_text: LoadText) -> None:
+    load_text(
+        a=holdings("6/15/2026", BOOK),
+        b=notice("6/16/2026", {"TSLA": 100}),
+        c=holdings("6/17/2026", BOOK | {"TSLA": 1100, "ROKU": 2500}),
+    )
+    assert trades(store) == [
+        ("ARKK", "2026-06-15", "US.ROKU", 500),
+        ("ARKK", "2026-06-16", "US.TSLA", 100),
+    ]
+
+
+def test_a_late_file_fills_its_gap(store: Store, load_text: LoadText) -> None:
+    load_text(a=holdings("6/15/2026", BOOK), b=holdings("6/17/2026", BOOK | {"TSLA": 1300}))
+    assert trades(store) == [("ARKK", "2026-06-15", "US.TSLA", 300)]
+    load_text(c=holdings("6/16/2026", BOOK | {"TSLA": 1100}))
+    assert trades(store) == [
+        ("ARKK", "2026-06-15", "US.TSLA", 100),
+        ("ARKK", "2026-06-16", "US.TSLA", 200),
+    ]
+    assert [source for _, source, _ in days(store)] == ["holdings", "holdings"]
+
+
+def test_a_split_is_no_trade_and_earlier_counts_are_in_later_units(
+    store: Store, load_text: LoadText, reference: Reference
+) -> None:
+    split = BOOK | {"TSLA": 5500}
+    load_text(
+        a=holdings("6/15/2026", BOOK),
+        b=holdings("6/16/2026", BOOK | {"TSLA": 1100}),
+        c=holdings("6/17/2026", split).replace("5500,55000.0", "5500,11000.0"),
+        d=holdings("6/18/2026", split | {"TSLA": 5600}),
+    )
+    assert [(day, n) for _, day, _, n in trades(store)] == [("2026-06-15", 100), ("2026-06-17", 100)]
+    questions = Questions(store, reference)
+    tesla = Security.parse("US.TSLA")
+    assert questions.ark_stock_dynamic(tesla).net_shares == 600
+    assert questions.ark_stock_dynamic(tesla, date(2026, 6, 16)).net_shares == 100
+
+
+def test_the_same_file_twice_changes_nothing(store: Store, load_text: LoadText) -> None:
+    first = load_text(a=holdings("6/16/2026", BOOK), b=notice("6/16/2026", {"TSLA": 9}))
+    assert (first.read, first.unchanged, first.generation) == (2, 0, 1)
+    again = load_text(a=holdings("6/16/2026", BOOK), b=notice("6/16/2026", {"TSLA": 9}))
+    assert (again.read, again.unchanged, again.generation) == (0, 2, 1)
+
+
+def test_the_same_rows_in_another_file_change_nothing(store: Store, load_text: LoadText) -> None:
+    load_text(a=holdings("6/16/2026", BOOK), b=notice("6/16/2026", {"TSLA": 9}))
+    again = load_text(a=holdings("6/16/2026", BOOK) + "\n", b=notice("6/16/2026", {"TSLA": 9}) + "\n")
+    assert (again.read, sum(again.added.values()), again.generation) == (2, 0, 1)
+    with store.reading() as connection:
+        assert len(connection.execute(select(tables.holding)).all()) == 5
+
+
+def test_a_corrected_file_takes_the_place_of_the_first(store: Store, load_text: LoadText) -> None:
+    load_text(a=holdings("6/16/2026", BOOK), b=holdings("6/17/2026", BOOK | {"TSLA": 1500}))
+    load_text(b=holdings("6/17/2026", BOOK | {"TSLA": 1100}))
+    assert trades(store) == [("ARKK", "2026-06-16", "US.TSLA", 100)]
+
+
+def test_a_file_under_another_funds_name_is_known_by_its_content(store: Store, load_text: LoadText) -> None:
+    load_text(ARK_ARKQ_HOLDINGS=holdings("6/16/2026", BOOK, "ARKK"))
+    assert [row["fund"] for row in status(store).spans["holdings"]] == ["ARKK"]
+
+
+def test_a_day_without_shares_is_named_and_the_rest_is_loaded(store: Store, load_text: LoadText) -> None:
+    bare = HEADER.replace("shares,", "") + "\n6/17/2026,ARKK,TESLA INC,TSLA,88160R101,5,1\n"
+    report = load_text(a=holdings("6/16/2026", BOOK), b=bare, c=holdings("6/18/2026", BOOK))
+    assert (report.read, report.rejected) == (2, 1)
+    ((path, line, reason),) = report.rejects
+    assert (Path(path).name, line) == ("b.csv", None)
+    assert "shares" in reason
+    assert days(store) == [("2026-06-16", "holdings", "2026-06-17")]
+
+
+def test_a_spac_without_a_ticker_that_gets_one(
+    store: Store, load_text: LoadText, reference: Reference
+) -> None:
+    spac = "6/{0},ARKG,CM LIFE SCIENCES III,{1},125842108,{2},{2},1\n"
+    for day, ticker, shares in ((15, "", 100), (16, "", 150), (17, "CMLT", 150)):
+        load_text(**{f"d{day}": f"{HEADER}\n{spac.format(f'{day}/2026', ticker, shares)}"})
+    answer = Questions(store, reference).ark_stock_dynamic(Security.parse("US.CMLT"))
+    assert (answer.net_shares, answer.last_transaction_day) == (50, date(2026, 6, 15))
+    assert len(trades(store)) == 1
+
+
+def test_notices_and_holdings_name_a_foreign_listing_differently(
+    store: Store, load_text: LoadText, reference: Reference
+) -> None:
+    row = "6/{0}/2026,ARKF,YEAHKA LTD,9923,BL58D39,{1},{1},1\n"
+    load_text(
+        a=f"{HEADER}\n{row.format(15, 100)}",
+        b=f"{HEADER}\n{row.format(16, 150)}",
+        c=f"{NOTICE_HEADER}\nARKF,6/16/2026,Sell,9923HK,G9835C108,YEAHKA LTD,30,0.1\n",
+    )
+    answer = Questions(store, reference).ark_stock_dynamic(Security.parse("HK.09923"))
+    assert (answer.transaction_count, answer.net_shares) == (2, 20)
+    assert answer.dynamic_type is DynamicType.RECENT_TRANSACTION
+
+
+def test_every_row_knows_its_file_and_line(store: Store, load_text: LoadText, tmp_path: Path) -> None:
+    load_text(a=holdings("6/16/2026", BOOK), b=notice("6/16/2026", {"TSLA": 9, "ZM": -4}))
+    query = select(tables.file.c.path, tables.notice.c.line, tables.notice.c.shares).join_from(
+        tables.notice, tables.file
+    )
+    with store.reading() as connection:
+        rows = connection.execute(query.order_by(tables.notice.c.line)).all()
+    assert [tuple(row) for row in rows] == [(str(tmp_path / "b.csv"), 2, 9), (str(tmp_path / "b.csv"), 3, -4)]
+
+
+def test_index_funds_are_not_summed_unless_named(
+    store: Store, load_text: LoadText, reference: Reference
+) -> None:
+    load_text(
+        a=holdings("6/16/2026", BOOK, "PRNT"),
+        b=holdings("6/17/2026", BOOK | {"TSLA": 1500}, "PRNT"),
+        c=holdings("6/16/2026", BOOK, "ARKK"),
+        d=holdings("6/17/2026", BOOK | {"TSLA": 1001}, "ARKK").replace("1001,", "1010,"),
+    )
+    tesla = Security.parse("US.TSLA")
+    assert Questions(store, reference).ark_stock_dynamic(tesla).net_shares == 10
+    assert Questions(store, reference, funds=["PRNT", "ARKK"]).ark_stock_dynamic(tesla).net_shares == 510
+
+
+def test_what_is_not_known_yet_on_a_day_is_not_in_its_answer(
+    store: Store, load_text: LoadText, reference: Reference
+) -> None:
+    load_text(
+        a=holdings("6/15/2026", BOOK),
+        b=holdings("6/16/2026", BOOK | {"TSLA": 1100}),
+        # The file of the 17th is missing: this trade may be of the 16th or the 17th.
+        c=holdings("6/18/2026", BOOK | {"TSLA": 1300}),
+    )
+    questions = Questions(store, reference)
+    tesla = Security.parse("US.TSLA")
+    assert questions.ark_stock_dynamic(tesla, date(2026, 6, 16)).net_shares == 100
+    assert questions.ark_stock_dynamic(tesla, date(2026, 6, 17)).net_shares == 300
+    assert questions.ark_stock_dynamic(tesla, date(2020, 1, 1)).dynamic_type is DynamicType.NO_DYNAMIC
+    with pytest.raises(InvalidRequest, match="as_of takes a day up to 2026-06-17"):
+        questions.ark_stock_dynamic(tesla, date(2026, 6, 18))
+
+
+def test_without_data_the_answer_says_what_to_load(store: Store, reference: Reference) -> None:
+    with pytest.raises(InvalidRequest, match="qotgate load"):
+        Questions(store, reference).ark_stock_dynamic(Security.parse("US.TSLA"))
+
+
+def test_a_dry_run_keeps_nothing(store: Store, reference: Reference, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(holdings("6/16/2026", BOOK))
+    report = load(store, reference, find_files([tmp_path / "a.csv"]), dry_run=True)
+    assert (report.read, report.added["holdings"]) == (1, 5)
+    with store.reading() as connection:
+        assert generation(connection) == 0
+        assert connection.execute(select(tables.file)).all() == []
+
+
+def test_a_path_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(QotGateError, match=r"nowhere does not exist"):
+        find_files([tmp_path / "nowhere"])
+
+
+def test_a_users_listing_maps_what_is_loaded_already(
+    store: Store, load_text: LoadText, tmp_path: Path
+) -> None:
+    row = "6/{0}/2026,ARKF,SOME LTD,1234,B0YBKJ7,{1},{1},1\n"
+    report = load_text(a=f"{HEADER}\n{row.format(15, 100)}", b=f"{HEADER}\n{row.format(16, 150)}")
+    assert report.unmapped == {"1234 B0YBKJ7 SOME LTD": 2}
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "listings.csv").write_text("identifier,code,name\nB0YBKJ7,HK.01234,Some\n")
+    extended = load_reference(own)
+    load(store, extended, [])
+    answer = Questions(store, extended).ark_stock_dynamic(Security.parse("HK.01234"))
+    assert answer.net_shares == 50

@@ -1,0 +1,50 @@
+"""Trading days and market states, on days whose calendar is history."""
+
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from qotgate.model import Market, MarketState
+from qotgate.service.calendar import ark_sessions, market_state
+
+NEW_YORK, HONG_KONG, SHANGHAI = map(ZoneInfo, ("America/New_York", "Asia/Hong_Kong", "Asia/Shanghai"))
+
+
+@pytest.mark.parametrize(
+    ("market", "zone", "moment", "state"),
+    [
+        (Market.US, NEW_YORK, "2026-06-18 03:59", MarketState.CLOSED),
+        (Market.US, NEW_YORK, "2026-06-18 04:00", MarketState.PRE_MARKET_BEGIN),
+        (Market.US, NEW_YORK, "2026-06-18 09:30", MarketState.MORNING),
+        (Market.US, NEW_YORK, "2026-06-18 15:59", MarketState.MORNING),
+        (Market.US, NEW_YORK, "2026-06-18 16:00", MarketState.AFTER_HOURS_BEGIN),
+        (Market.US, NEW_YORK, "2026-06-18 20:00", MarketState.CLOSED),
+        (Market.US, NEW_YORK, "2026-06-19 12:00", MarketState.CLOSED),  # Juneteenth
+        (Market.US, NEW_YORK, "2026-06-20 12:00", MarketState.CLOSED),  # Saturday
+        (Market.US, NEW_YORK, "2025-11-28 12:59", MarketState.MORNING),  # closes at 13:00
+        (Market.US, NEW_YORK, "2025-11-28 13:01", MarketState.AFTER_HOURS_BEGIN),
+        (Market.HK, HONG_KONG, "2026-06-18 09:00", MarketState.CLOSED),
+        (Market.HK, HONG_KONG, "2026-06-18 09:30", MarketState.MORNING),
+        (Market.HK, HONG_KONG, "2026-06-18 12:30", MarketState.REST),
+        (Market.HK, HONG_KONG, "2026-06-18 13:00", MarketState.AFTERNOON),
+        (Market.HK, HONG_KONG, "2026-06-18 16:30", MarketState.CLOSED),
+        (Market.SH, SHANGHAI, "2026-06-18 11:29", MarketState.MORNING),
+        (Market.SZ, SHANGHAI, "2026-06-18 11:31", MarketState.REST),
+        (Market.SZ, SHANGHAI, "2026-06-18 14:59", MarketState.AFTERNOON),
+        (Market.SH, SHANGHAI, "2025-10-01 10:00", MarketState.CLOSED),  # National Day
+        (Market.JP, HONG_KONG, "2026-06-18 10:00", MarketState.NONE),
+        (Market.SH, SHANGHAI, "2100-06-18 10:00", MarketState.NONE),  # no calendar reaches that far
+    ],
+)
+def test_states(market: Market, zone: ZoneInfo, moment: str, state: MarketState) -> None:
+    at = datetime.fromisoformat(moment).replace(tzinfo=zone)
+    assert market_state(market, at) is market_state(market, at.astimezone(UTC)) is state
+
+
+def test_sessions() -> None:
+    days = ark_sessions(date(2026, 6, 17), date(2026, 6, 23))
+    assert days == [date(2026, 6, 17), date(2026, 6, 18), date(2026, 6, 22)]
+    assert ark_sessions(date(2026, 6, 19), date(2026, 6, 22)) == []
+    beyond = ark_sessions(date(2090, 1, 6), date(2090, 1, 10))
+    assert beyond == [date(2090, 1, 6), date(2090, 1, 9)]

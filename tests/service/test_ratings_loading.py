@@ -1,0 +1,251 @@
+"""From analyst notes to rating changes and pages of them."""
+
+import sqlite3
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from qotgate.model import (
+    InvalidRequest,
+    Market,
+    Page,
+    QotGateError,
+    RatingChange,
+    RatingChangeType,
+    RatingLevel,
+)
+from qotgate.service.cursor import Cursor, Cursors
+from qotgate.service.loading import LoadReport, find_files, load
+from qotgate.service.questions import Questions
+from qotgate.service.reference import Reference, load_reference
+from qotgate.service.status import status
+from qotgate.store import Store
+
+LoadText = Callable[..., LoadReport]
+HEADER = "ticker,name,firm,rating,price_target,date"
+US, UP, NEW = Market.US, RatingChangeType.UPGRADE, RatingChangeType.NEW_RATING
+
+
+def notes(*rows: str) -> str:
+    return "\n".join([HEADER, *rows, ""])
+
+
+def many(start: int, stop: int, day: str = "2026-02-02") -> str:
+    """A hold before and a buy on ``day`` for each of some tickers: an upgrade each."""
+    holds = [f"T{number},Stock {number},UBS,Hold,,2026-01-02" for number in range(start, stop)]
+    buys = [f"T{number},Stock {number},UBS,Buy,,{day}" for number in range(start, stop)]
+    return notes(*holds, *buys)
+
+
+def walk(questions: Questions, count: int, page: str | None = None) -> list[str]:
+    codes = []
+    while True:
+        answer = questions.rating_changes(US, UP, count, page)
+        codes += [row.security.code for row in answer.rows]
+        page = answer.next_page
+        if page is None:
+            return codes
+
+
+@pytest.fixture
+def questions(store: Store, reference: Reference) -> Questions:
+    return Questions(store, reference)
+
+
+def test_the_references_own_example(load_text: LoadText, questions: Questions) -> None:
+    load_text(
+        notes=notes(
+            "MU,Micron,B of A Securities,Buy,$950.00,5/13/2026",
+            'US.MU,Micron,BofA,Buy,"1,500",2026-06-23',
+        )
+    )
+    (row,) = questions.rating_changes(US).rows
+    assert row == RatingChange(
+        security=row.security,
+        name="美光科技",
+        rating=RatingLevel.BUY,
+        last_rating=RatingLevel.BUY,
+        target_price=1500.0,
+        last_target_price=950.0,
+        change_type=UP,
+        institution="美银证券",
+        day=date(2026, 6, 23),
+        last_day=date(2026, 5, 13),
+    )
+    (first,) = questions.rating_changes(US, NEW).rows
+    assert (first.last_rating, first.last_target_price, first.last_day) == (None, None, None)
+
+
+def test_a_name_that_no_table_knows_is_the_feeds(load_text: LoadText, questions: Questions) -> None:
+    load_text(notes=notes("QQQQX,Quality Widgets,Some House,Buy,,2026-06-23"))
+    (row,) = questions.rating_changes(US, NEW).rows
+    assert (row.name, row.institution) == ("Quality Widgets", "Some House")
+
+
+def test_an_unknown_grade_is_counted_and_shown_as_unknown(
+    store: Store, load_text: LoadText, questions: Questions
+) -> None:
+    report = load_text(notes=notes("MU,Micron,UBS,Buy,,2026-06-01", "MU,Micron,UBS,Splendid,,2026-06-02"))
+    assert report.unknown_grades == {"Splendid": 1}
+    assert status(store).unknown_grades == {"Splendid": 1}
+    assert questions.rating_changes(US, UP).all_count == 0
+    assert questions.rating_changes(US, RatingChangeType.DOWNGRADE).all_count == 0
+
+
+def test_a_users_grade_applies_to_notes_that_are_loaded_already(
+    store: Store, load_text: LoadText, tmp_path: Path
+) -> None:
+    load_text(notes=notes("MU,Micron,UBS,Hold,,2026-06-01", "MU,Micron,UBS,Splendid,,2026-06-02"))
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "grades.csv").write_text("word,grade\nSplendid,buy\n")
+    (own / "institutions.csv").write_text("name,name_zh,spellings\nUBS Group,瑞士,UBS\n")
+    extended = load_reference(own)
+    load(store, extended, [])
+    (row,) = Questions(store, extended).rating_changes(US, UP).rows
+    assert (row.rating, row.last_rating, row.institution) == (RatingLevel.BUY, RatingLevel.HOLD, "瑞士")
+
+
+def test_a_late_note_reclassifies_its_successor(load_text: LoadText, questions: Questions) -> None:
+    load_text(a=notes("MU,Micron,UBS,Hold,,2026-06-01", "MU,Micron,UBS,Buy,,2026-06-09"))
+    assert questions.rating_changes(US, UP).all_count == 1
+    load_text(b=notes("MU,Micron,UBS,Buy,,2026-06-05"))
+    (row,) = questions.rating_changes(US, UP).rows
+    assert row.day == date(2026, 6, 5)
+
+
+def test_the_same_note_from_another_file_is_one_note(load_text: LoadText, questions: Questions) -> None:
+    load_text(a=notes("MU,Micron,UBS,Hold,,2026-06-01", "MU,Micron,UBS,Buy,,2026-06-09"))
+    again = load_text(b=notes("US.MU,Micron Inc,ubs,hold,0,2026-06-01"))
+    assert (again.read, again.added["notes"], again.generation) == (1, 0, 1)
+
+
+def test_newest_day_first_and_within_a_day_the_newest_loaded(
+    load_text: LoadText, questions: Questions
+) -> None:
+    load_text(a=many(0, 3), b=many(3, 5, "2026-02-03"))
+    load_text(c=many(5, 7))
+    assert walk(questions, 2) == ["T4", "T3", "T6", "T5", "T2", "T1", "T0"]
+
+
+@pytest.mark.parametrize("count", [1, 3, 7, 20])
+def test_pages_neither_repeat_nor_skip(load_text: LoadText, questions: Questions, count: int) -> None:
+    load_text(a=many(0, 45))
+    codes = walk(questions, count)
+    assert len(codes) == len(set(codes)) == questions.rating_changes(US, UP).all_count == 45
+
+
+def test_paging_holds_still_while_rows_arrive_and_change(load_text: LoadText, questions: Questions) -> None:
+    load_text(a=many(0, 30))
+    before = walk(questions, 20)
+    first = questions.rating_changes(US, UP, 10)
+    # New rows before, within and after what is left, and one that unmakes an upgrade not yet read.
+    load_text(
+        b=many(30, 40, "2026-02-09"),
+        c=many(40, 50, "2026-01-20"),
+        d=notes("T3,Stock 3,UBS,Buy,,2026-01-15", "T3,Stock 3,UBS,Hold,,2026-02-01"),
+    )
+    rest = walk(questions, 7, first.next_page)
+    assert [row.security.code for row in first.rows] + rest == before
+    assert questions.rating_changes(US, UP, 1, first.next_page).all_count == first.all_count == 30
+    assert questions.rating_changes(US, UP).all_count == 51
+
+
+def test_a_cursor_is_bound_to_its_question(load_text: LoadText, questions: Questions) -> None:
+    load_text(a=many(0, 5))
+    page = questions.rating_changes(US, UP, 2).next_page
+    assert page is not None
+    assert len(questions.rating_changes(US, UP, 20, page).rows) == 3
+    for market, change_type, as_of in (
+        (Market.CA, UP, None),
+        (US, NEW, None),
+        (US, UP, date(2026, 2, 2)),
+    ):
+        with pytest.raises(InvalidRequest, match="page takes the nextPage"):
+            questions.rating_changes(market, change_type, 2, page, as_of)
+
+
+def test_a_cursor_cannot_be_forged(load_text: LoadText, questions: Questions) -> None:
+    load_text(a=many(0, 5))
+    page = questions.rating_changes(US, UP, 2).next_page
+    assert page is not None
+    forged = [page[:-1], page + "A", page[::-1], page.swapcase(), "é", "\x00", "." * 1000, "x" * 100_000]
+    other = Cursors("another secret").write(
+        ("rating_changes", "US", "UPGRADE", ""), Cursor(1, "2026-02-02", 5, "2026-02-02", 9)
+    )
+    for text in (*forged, other):
+        with pytest.raises(InvalidRequest, match="page takes the nextPage"):
+            questions.rating_changes(US, UP, 2, text)
+
+
+def test_cursors_outlive_the_process(
+    store: Store, load_text: LoadText, questions: Questions, reference: Reference
+) -> None:
+    load_text(a=many(0, 5))
+    page = questions.rating_changes(US, UP, 2).next_page
+    reopened = Store.open(str(store.engine.url))
+    assert len(Questions(reopened, reference).rating_changes(US, UP, 20, page).rows) == 3
+    reopened.close()
+
+
+def test_as_of_an_earlier_day(load_text: LoadText, questions: Questions) -> None:
+    load_text(a=many(0, 3), b=many(3, 5, "2026-02-03"))
+
+    def counted(as_of: date | None) -> Page[RatingChange]:
+        return questions.rating_changes(US, UP, 20, None, as_of)
+
+    assert [counted(day).all_count for day in (None, date(2026, 2, 2), date(2026, 2, 1))] == [5, 3, 0]
+    with pytest.raises(InvalidRequest, match="up to 2026-02-03"):
+        counted(date(2026, 2, 4))
+
+
+@pytest.mark.parametrize("count", [0, 21, -1])
+def test_the_count_has_a_range(load_text: LoadText, questions: Questions, count: int) -> None:
+    load_text(a=many(0, 1))
+    with pytest.raises(InvalidRequest, match="count takes a whole number from 1 to 20"):
+        questions.rating_changes(US, UP, count)
+
+
+def test_without_notes_the_answer_says_what_to_load(questions: Questions) -> None:
+    with pytest.raises(InvalidRequest, match="qotgate load"):
+        questions.rating_changes(US)
+
+
+def test_us_and_canada_are_apart(load_text: LoadText, questions: Questions) -> None:
+    load_text(notes=notes("SHOP,Shopify,UBS,Buy,,2026-06-01", "SHOP.TO,Shopify,UBS,Buy,,2026-06-01"))
+    for market, name in ((US, "US.SHOP"), (Market.CA, "CA.SHOP")):
+        assert [str(row.security) for row in questions.rating_changes(market, NEW).rows] == [name]
+
+
+def test_pages_are_read_from_an_index(store: Store, load_text: LoadText) -> None:
+    load_text(a=many(0, 5))
+    path = store.engine.url.database
+    assert path is not None
+    with sqlite3.connect(path) as connection:
+        plan = connection.execute(
+            "EXPLAIN QUERY PLAN SELECT * FROM rating_change WHERE market = 'US' AND change_type = 'UPGRADE' "
+            "AND day <= '2026-02-02' AND since <= 1 AND until > 1 ORDER BY day DESC, note_id DESC LIMIT 20"
+        ).fetchall()
+    text = " ".join(str(row[-1]) for row in plan)
+    assert "USING INDEX ix_rating_change_market_change_type_day_note_id" in text
+    assert "TEMP B-TREE" not in text
+
+
+def test_a_wrong_table_is_named_by_file_and_line(tmp_path: Path) -> None:
+    (tmp_path / "grades.csv").write_text("word,grade\nFine,good\n")
+    with pytest.raises(QotGateError, match=r"grades\.csv, line 2: grade takes .*strong_buy, not good"):
+        load_reference(tmp_path)
+
+
+def test_folders_are_searched_but_not_their_hidden_files(
+    store: Store, reference: Reference, tmp_path: Path
+) -> None:
+    inner = tmp_path / "in" / "deep"
+    inner.mkdir(parents=True)
+    (inner / "b.csv").write_text(many(0, 2))
+    (inner / "a.txt").write_text("junk")
+    (inner / ".hidden.csv").write_text("junk")
+    report = load(store, reference, find_files([tmp_path / "in", inner / "b.csv"]))
+    assert (report.files, report.read, report.rejected) == (2, 1, 1)

@@ -1,0 +1,39 @@
+"""A gateway in a process of its own."""
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass
+class Serving:
+    """A gateway that runs in a process of its own."""
+
+    process: subprocess.Popen[str]
+    host: str
+    port: int
+
+    def stop(self) -> int:
+        """SIGTERM; the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=20)
+
+
+@contextmanager
+def serving(url: str, *options: str) -> Iterator[Serving]:
+    """Run ``qotgate serve`` on a free port, and stop it."""
+    command = [sys.executable, "-m", "qotgate.cli.main", "serve", "--port", "0", "--db", url, *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            match = re.search(r"listens on (\S+):(\d+)", line)
+            assert match, line
+            yield Serving(process, match[1], int(match[2]))
+        finally:
+            if process.poll() is None:
+                process.kill()

@@ -1,0 +1,209 @@
+"""Analyst notes as tables, one trap a test."""
+
+from datetime import date, datetime, time
+
+import pytest
+
+from qotgate.model import FileKind, Market, Note, ParsedFile, Security, Unreadable
+from qotgate.sources import read
+
+HEADER = "ticker,name,firm,rating,price_target,date"
+
+
+def rows(*lines: str, header: str = HEADER) -> ParsedFile:
+    parsed = read("\n".join((header, *lines)).encode())
+    assert parsed.kind is FileKind.NOTES
+    return parsed
+
+
+def record(line: str, header: str = HEADER) -> Note:
+    parsed = rows(line, header=header)
+    assert not parsed.rejects
+    return parsed.records[0]
+
+
+def test_a_row_is_a_note() -> None:
+    assert record('NKE,"NIKE, Inc.",UBS,Buy,,2012-02-08') == Note(
+        security=Security(Market.US, "NKE"),
+        name="NIKE, Inc.",
+        firm="UBS",
+        day=date(2012, 2, 8),
+        time=None,
+        word="Buy",
+        target=None,
+        prior_word="",
+        prior_target=None,
+        starts=False,
+        line=2,
+    )
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Symbol,Company,Analyst Firm,Grade,Target Price,Recommendation Date,From Grade,Prior PT,Action,Time",
+        "code,stock,institution,recommendation,pt,published,last_rating,last_target_price,action,time",
+        "security,company,broker,toGrade,target,day,priorRating,priorPriceTarget,action,time",
+        "TICKER,NAME,brokerage,rating,Price Target,DATE,previous_rating,prior_price_target,ACTION,TIME",
+    ],
+)
+def test_columns_go_by_many_names(header: str) -> None:
+    line = 'CA.SHOP,Shopify,RBC,Outperform,"$1,500.00",2/8/2024,Hold,C,initiated,4:05 PM'
+    note = record(line.replace(",C,", ",$90,"), header)
+    assert (str(note.security), note.name, note.firm, note.word) == (
+        "CA.SHOP",
+        "Shopify",
+        "RBC",
+        "Outperform",
+    )
+    assert (note.target, note.prior_word, note.prior_target, note.starts) == (1500.0, "Hold", 90.0, True)
+    assert (note.day, note.time) == (date(2024, 2, 8), time(16, 5))
+
+
+def test_of_several_names_for_one_column_the_first_counts() -> None:
+    assert record("Apple,AAPL,UBS,Buy,2024-01-02", "security,ticker,firm,rating,date").security.code == "AAPL"
+
+
+def test_name_and_targets_may_have_no_column() -> None:
+    note = record("AAPL,UBS,Buy,2024-01-02", "ticker,firm,rating,date")
+    assert (note.name, note.target) == ("", None)
+
+
+@pytest.mark.parametrize("missing", ["ticker", "firm", "rating", "date"])
+def test_a_required_column_is_missed_by_name(missing: str) -> None:
+    header = ",".join(column for column in HEADER.split(",") if column != missing)
+    with pytest.raises(Unreadable, match=f"analyst notes but has no {missing} column; its header is: "):
+        read(f"{header}\n".encode())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2024-01-02", None),
+        ("2024/1/2", None),
+        ("1/2/2024", None),
+        ("2024-01-02T09:30:00", time(9, 30)),
+        ("2024-01-02 09:30:15.123456", time(9, 30, 15)),
+        ("2024-01-02T23:30:00Z", time(23, 30)),
+        ("2024-01-02T23:30:00.000+08:00", time(23, 30)),
+        ("2024-01-02 23:30:00-0500", time(23, 30)),
+        ("1/2/2024 4:05 PM", time(16, 5)),
+        ("1/2/2024 12:05 am", time(0, 5)),
+    ],
+)
+def test_dates_and_times_stand_as_written(text: str, expected: time | None) -> None:
+    note = record(f"AAPL,,UBS,Buy,,{text}")
+    assert (note.day, note.time) == (date(2024, 1, 2), expected)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2024-02-30", "2024-01-02T25:00", "2024-01-02 13:00 PM", "1/2/2024 noon", "1492-01-02", "20240102"],
+)
+def test_a_date_or_time_that_is_none_is_a_reject(text: str) -> None:
+    (reject,) = rows(f"AAPL,,UBS,Buy,,{text}").rejects
+    assert reject.reason.startswith("date is '")
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ('"$1,500.00"', 1500.0),
+        ("", None),
+        ("0", None),
+        ("$0.00", None),
+        ("-", None),
+        ("N/A", None),
+        ("45", 45.0),
+    ],
+)
+def test_targets(text: str, target: float | None) -> None:
+    assert record(f"AAPL,,UBS,Buy,{text},2024-01-02").target == target
+
+
+@pytest.mark.parametrize("text", ["-5", "(5)", "nan", "inf", "1e999", "45-50", "C$45", "--5"])
+def test_a_target_that_is_no_price_is_a_reject(text: str) -> None:
+    (reject,) = rows(f"AAPL,,UBS,Buy,{text},2024-01-02").rejects
+    assert reject.reason.startswith(f"price_target is '{text}', ")
+
+
+def test_a_rating_may_be_blank_beside_a_target_only() -> None:
+    assert record("AAPL,,UBS,N/A,45,2024-01-02").word == ""
+    (reject,) = rows("AAPL,,UBS,,,2024-01-02").rejects
+    assert reject.reason == "the row has neither a rating nor a price target"
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("AAPL,Apple,,Buy,,2024-01-02", "firm is blank"),
+        (",Apple,UBS,Buy,,2024-01-02", "ticker is '', not a ticker such as TSLA, TSX:SHOP or CA.SHOP"),
+        (
+            "9923,Yeahka,UBS,Buy,,2024-01-02",
+            "ticker is '9923', not a ticker such as TSLA, TSX:SHOP or CA.SHOP",
+        ),
+        ("AAPL,Apple,UBS,Buy,,", "date is blank"),
+        ("AAPL,Apple,UBS,Buy,,2024-01-02,extra", "the row has 7 cells, the header 6"),
+        ("AAPL,Apple,UBS,Buy", "the row has 4 cells, the header 6"),
+    ],
+)
+def test_a_row_that_lacks_something_is_a_reject(line: str, reason: str) -> None:
+    parsed = rows("AAPL,,UBS,Buy,,2024-01-02", line)
+    assert len(parsed.records) == 1
+    assert [(reject.line, reject.reason) for reject in parsed.rejects] == [(3, reason)]
+
+
+@pytest.mark.parametrize(
+    ("action", "starts"),
+    [
+        *(
+            (word, True)
+            for word in ("init", "Initiated", "initiates coverage on", "Initiation", "initialise", "首次覆盖")
+        ),
+        *(
+            (word, True)
+            for word in ("coverage starts", "Starts coverage at", "started", "New Coverage", "begins")
+        ),
+        *(
+            (word, False)
+            for word in ("", "reiterated", "reit", "main", "upgrade", "down", "Resumed", "reinstated")
+        ),
+        *(
+            (word, False)
+            for word in ("re-initiated", "Reinitiates coverage", "restarts coverage", "drops coverage")
+        ),
+    ],
+)
+def test_only_words_of_initiation_start_coverage(action: str, starts: bool) -> None:
+    assert record(f"AAPL,UBS,Buy,2024-01-02,{action}", "ticker,firm,rating,date,action").starts is starts
+
+
+def test_lines_of_prose_and_blank_lines_are_passed_over() -> None:
+    parsed = rows("", "AAPL,,UBS,Buy,,2024-01-02", ",,,,,", "Source: a feed")
+    assert (len(parsed.records), parsed.rejects) == (1, ())
+
+
+def test_a_column_twice_is_refused_only_if_it_is_wanted() -> None:
+    assert record("AAPL,UBS,Buy,2024-01-02,x,y", "ticker,firm,rating,date,memo,memo").firm == "UBS"
+    with pytest.raises(Unreadable, match="analyst notes but has 2 columns headed 'Rating'"):
+        read(b"ticker,firm,Rating,date,rating\n")
+
+
+def test_a_spreadsheet_of_notes(workbook) -> None:
+    """Excel takes TRUE for a truth value, and dates and times for its own."""
+    parsed = read(
+        workbook(
+            [
+                ["ticker", "firm", "rating", "date", "price target", "time"],
+                [True, "UBS", "Buy", date(2024, 1, 2), 45.5, time(9, 30)],
+                ["AAPL", "UBS", "Buy", datetime.combine(date(2024, 1, 2), time(16, 5)), "-", None],
+                [date(2024, 3, 1), "UBS", "Buy", date(2024, 1, 2), 45.5, None],
+                ["AAPL", "UBS", "Buy", date(2024, 1, 2), 45.5, 0.25],
+            ]
+        )
+    )
+    assert [(note.security.code, note.target, note.time) for note in parsed.records] == [
+        ("TRUE", 45.5, time(9, 30)),
+        ("AAPL", None, time(16, 5)),
+    ]
+    assert [reject.line for reject in parsed.rejects] == [4, 5]

@@ -1,0 +1,135 @@
+"""The database: migrations, one state for a reader, and loads that happen whole or not at all."""
+
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from qotgate.model import StoreError
+from qotgate.service.loading import LoadReport
+from qotgate.store import Store, database
+from qotgate.store.database import generation
+from qotgate.store.tables import METADATA
+from tests.conftest import SAMPLE
+from tests.serving import serving
+from tests.wire import Wire
+
+QOTGATE = [sys.executable, "-m", "qotgate.cli.main"]
+NOTES = "ticker,name,firm,rating,price_target,date\nMU,Micron,UBS,Hold,,2026-06-01\n"
+
+
+def test_the_migrations_make_the_tables(store: Store) -> None:
+    with store.reading() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, METADATA) == []
+        assert context.get_current_revision() == database.HEAD
+
+
+def test_opening_again_keeps_the_secret(store: Store) -> None:
+    again = Store.open(str(store.engine.url))
+    assert again.secret() == store.secret()
+    assert len(store.secret()) >= 32
+    again.close()
+
+
+def test_a_database_of_a_newer_version_is_left_alone(store: Store) -> None:
+    with store.writing() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(StoreError, match="made by a newer qotgate"):
+        Store.open(str(store.engine.url))
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "mysql://x/y", "postgresql://x/y", "sqlite:///"])
+def test_a_url_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(StoreError, match="--db takes sqlite:///FILE"):
+        Store.open(url)
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.db").write_bytes(b"something else entirely" * 100)
+    with pytest.raises(StoreError, match=r"x\.db cannot be used: file is not a database"):
+        Store.open(f"sqlite:///{tmp_path / 'x.db'}")
+
+
+def test_a_reader_sees_one_state_while_a_load_commits(
+    store: Store, load_text: Callable[..., LoadReport]
+) -> None:
+    with store.reading() as reader:
+        assert generation(reader) == 0
+        load_text(notes=NOTES)
+        assert generation(reader) == 0
+    with store.reading() as reader:
+        assert generation(reader) == 1
+
+
+def test_a_load_waits_for_another_and_then_says_so(
+    store: Store, load_text: Callable[..., LoadReport], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "WRITER_WAIT", 0.1)
+    other = Store.open(str(store.engine.url))
+    with store.writing(), pytest.raises(StoreError, match="database is locked"), other.writing():
+        pass
+    other.close()
+
+
+def digest(url: str) -> str:
+    """Of every row of every table."""
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+        return sha256("\n".join(connection.iterdump()).encode()).hexdigest()
+
+
+def load(url: str, *paths: Path) -> None:
+    subprocess.run([*QOTGATE, "load", "--db", url, *map(str, paths)], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("seconds", [1.5, 3.0, 4.5])
+def test_a_load_that_is_killed_has_not_happened(tmp_path: Path, shared_data: Path, seconds: float) -> None:
+    url = f"sqlite:///{tmp_path / 'killed.db'}"
+    load(url, SAMPLE)
+    before = digest(url)
+    with subprocess.Popen(
+        [*QOTGATE, "load", "--db", url, str(shared_data)], stdout=subprocess.DEVNULL
+    ) as process:
+        time.sleep(seconds)
+        assert process.poll() is None, "the load ended before it could be killed"
+        process.send_signal(signal.SIGKILL)
+    with serving(url) as gateway, Wire(gateway.port) as wire:
+        assert wire.dynamic().s2c.netShares == 76041
+    assert digest(url) == before
+
+
+def test_a_gateway_answers_with_new_data_within_a_second(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'live.db'}"
+    load(url, SAMPLE)
+    notice = tmp_path / "notice.csv"
+    notice.write_text(
+        "FUND,Date,Direction,Ticker,CUSIP,Name,Shares,% of ETF\n"
+        "ARKK,06/23/2026,Sell,TSLA,88160R101,TESLA INC,5000,0.1\n"
+    )
+    with serving(url) as gateway, Wire(gateway.port) as wire:
+        assert wire.dynamic().s2c.netShares == 76041
+        load(url, notice)
+        loaded = time.monotonic()
+        answer = wire.dynamic().s2c
+        assert time.monotonic() - loaded < 1
+        assert (answer.dynamicType, answer.transactionCount, answer.lastTransactionTime) == (
+            2,
+            4,
+            "2026-06-23",
+        )
+
+
+def test_a_fresh_database_serves_and_says_what_to_load(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'deep' / 'new.db'}"
+    with serving(url, "--lang", "en") as gateway, Wire(gateway.port) as wire:
+        answer = wire.dynamic()
+        assert answer.retType == -1
+        assert "qotgate load PATH" in answer.retMsg
