@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+QOTGATE = [sys.executable, "-m", "qotgate.cli.main"]
+
 
 @dataclass
 class Serving:
@@ -16,6 +18,7 @@ class Serving:
     process: subprocess.Popen[str]
     host: str
     port: int
+    websocket: str | None
 
     def stop(self) -> int:
         """SIGTERM; the exit status."""
@@ -26,14 +29,15 @@ class Serving:
 @contextmanager
 def serving(url: str, *options: str) -> Iterator[Serving]:
     """Run ``qotgate serve`` on a free port, and stop it."""
-    command = [sys.executable, "-m", "qotgate.cli.main", "serve", "--port", "0", "--db", url, *options]
+    command = [*QOTGATE, "serve", "--port", "0", "--db", url, *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
             match = re.search(r"listens on (\S+):(\d+)", line)
             assert match, line
-            yield Serving(process, match[1], int(match[2]))
+            websocket = re.search(r"wss?://\S+", line)
+            yield Serving(process, match[1], int(match[2]), websocket and websocket[0])
         finally:
             if process.poll() is None:
                 process.kill()

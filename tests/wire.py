@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from qotgate.protocol.body import decode, encode
-from qotgate.protocol.frame import PROTOBUF, Frame, FrameParser, encode_frame
+from qotgate.protocol.frame import PROTOBUF, Frame, FrameParser
 from qotgate.protocol.messages import REQUESTS, RESPONSES, AnyResponse, ProtoId
 
 SECONDS = 10.0
@@ -36,7 +36,7 @@ class Wire:
 
     def request(self, proto_id: ProtoId, **fields: Any) -> bytes:
         body = encode(REQUESTS[proto_id](c2s=fields), self.body_format)
-        return encode_frame(Frame(proto_id, self.body_format, next(self._serials), body))
+        return Frame(proto_id, self.body_format, next(self._serials), body).encode()
 
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)
@@ -47,7 +47,7 @@ class Wire:
             data = self.socket.recv(1 << 16)
             if not data:
                 raise EOFError
-            self._arrived += self._parser.feed(data)
+            self._arrived += [packet.open() for packet in self._parser.feed(data)]
         return self._arrived.pop(0)
 
     def answer(self) -> Any:

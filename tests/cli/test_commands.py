@@ -4,19 +4,18 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import SAMPLE
-from tests.serving import Serving
+from tests.serving import QOTGATE, Serving
 from tests.wire import free_port
 
 
 def run(*arguments: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "qotgate.cli.main", *map(str, arguments)],
+        [*QOTGATE, *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from qotgate.protocol.frame import JSON, Frame, encode_frame
+from qotgate.protocol.frame import JSON, Frame
 from qotgate.protocol.messages import ProtoId
 from tests.serving import Serving, serving
 from tests.wire import Wire
@@ -91,7 +91,7 @@ class TestMisbehaviour:
     @pytest.mark.parametrize("proto_id", [0, 1003, 3001, 3423, 2**32 - 1])
     def test_another_proto_id_is_refused_by_its_number(self, sample_gateway: Serving, proto_id: int) -> None:
         with Wire(sample_gateway.port) as wire:
-            wire.send(encode_frame(Frame(proto_id, 0, 77, b"\x0a\x00")))
+            wire.send(Frame(proto_id, 0, 77, b"\x0a\x00").encode())
             frame = wire.receive()
             assert (frame.proto_id, frame.serial) == (proto_id, 77)
             assert f"{proto_id}".encode() in frame.body
@@ -99,7 +99,7 @@ class TestMisbehaviour:
     @pytest.mark.parametrize("body_format", [2, 255])
     def test_another_body_format_is_refused(self, sample_gateway: Serving, body_format: int) -> None:
         with Wire(sample_gateway.port) as wire:
-            wire.send(encode_frame(Frame(3424, body_format, 5, b"")))
+            wire.send(Frame(3424, body_format, 5, b"").encode())
             answer = wire.answer()
             assert answer.retType == -1
             assert str(body_format) in answer.retMsg
@@ -107,7 +107,7 @@ class TestMisbehaviour:
     def test_json_is_answered_in_json(self, sample_gateway: Serving) -> None:
         with Wire(sample_gateway.port, body_format=JSON) as wire:
             body = json.dumps({"c2s": {"security": {"market": 11, "code": "TSLA"}}}).encode()
-            wire.send(encode_frame(Frame(3424, JSON, 9, body)))
+            wire.send(Frame(3424, JSON, 9, body).encode())
             frame = wire.receive()
             assert (frame.body_format, frame.serial) == (JSON, 9)
             assert json.loads(frame.body)["s2c"] == {
@@ -116,7 +116,7 @@ class TestMisbehaviour:
                 "netShares": "76041",
                 "lastTransactionTime": "2026-06-22",
             }
-            wire.send(encode_frame(Frame(3424, JSON, 10, b"{")))
+            wire.send(Frame(3424, JSON, 10, b"{").encode())
             assert json.loads(wire.receive().body)["retType"] == -1
 
 
@@ -154,10 +154,10 @@ def test_the_gateways_language(sample_url: str) -> None:
 def test_the_longest_request_is_an_option(sample_url: str) -> None:
     with serving(sample_url, "--request-limit", "2000") as gateway:
         with Wire(gateway.port) as wire:
-            wire.send(encode_frame(Frame(3426, 0, 1, bytes(2001))))
+            wire.send(Frame(3426, 0, 1, bytes(2001)).encode())
             assert wire.closed()
         with Wire(gateway.port) as wire:
-            wire.send(encode_frame(Frame(3426, 0, 1, bytes(2000))))
+            wire.send(Frame(3426, 0, 1, bytes(2000)).encode())
             assert wire.answer().retType == -1
 
 

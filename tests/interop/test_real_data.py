@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.interop.recompute import dynamics, rating_changes
-from tests.serving import serving
+from tests.serving import QOTGATE, serving
 
 TABLES = Path(str(files("qotgate") / "tables"))
 ASK_ALL = """
@@ -61,7 +61,7 @@ def run(script: str, home: Path, *arguments: object) -> None:
 
 
 def load(url: str, *paths: Path) -> dict[str, Any]:
-    command = [sys.executable, "-m", "qotgate.cli.main", "load", "--json", "--db", url, *map(str, paths)]
+    command = [*QOTGATE, "load", "--json", "--db", url, *map(str, paths)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=240)
     report: dict[str, Any] = json.loads(done.stdout)
     return report
@@ -118,7 +118,7 @@ def test_all_pages_are_walked_while_rows_arrive(
         for word, day in zip(words, days, strict=True)
     ]
     more.write_text("\n".join(["ticker,name,firm,rating,price_target,date", *rows, ""]))
-    load_more = [sys.executable, "-m", "qotgate.cli.main", "load", "--db", real_copy, more]
+    load_more = [*QOTGATE, "load", "--db", real_copy, more]
     with serving(real_copy, "--lang", "en") as gateway:
         run(WALK, tmp_path, gateway.port, kind, tmp_path / "during.json", *load_more)
         run(WALK, tmp_path, gateway.port, kind, tmp_path / "after.json")

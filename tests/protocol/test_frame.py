@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qotgate.model import ProtocolError
-from qotgate.protocol.frame import HEADER_SIZE, Frame, FrameParser, encode_frame
+from qotgate.protocol.frame import HEADER_SIZE, Frame, FrameParser
 
 frames = st.lists(
     st.builds(
@@ -23,7 +23,7 @@ frames = st.lists(
 
 
 def test_layout() -> None:
-    packet = encode_frame(Frame(3424, 1, 7, b"body"))
+    packet = Frame(3424, 1, 7, b"body").encode()
     assert HEADER_SIZE == 44
     assert packet == (
         b"FT"
@@ -39,11 +39,11 @@ def test_layout() -> None:
 
 @given(frames, st.data())
 def test_any_slicing_gives_the_same_frames(sent: list[Frame], data: st.DataObject) -> None:
-    stream = b"".join(map(encode_frame, sent))
+    stream = b"".join(frame.encode() for frame in sent)
     parser, received, position = FrameParser(), [], 0
     while position < len(stream):
         size = data.draw(st.integers(1, len(stream) - position))
-        received += parser.feed(stream[position : position + size])
+        received += [packet.open() for packet in parser.feed(stream[position : position + size])]
         position += size
     assert received == sent
 
@@ -56,17 +56,18 @@ def test_a_byte_is_hashed_once(monkeypatch: pytest.MonkeyPatch) -> None:
         return sha1(data)
 
     monkeypatch.setattr("qotgate.protocol.frame.sha1", counting)
-    stream = encode_frame(Frame(1, 0, 1, bytes(1000)))
+    stream = Frame(1, 0, 1, bytes(1000)).encode()
     hashed.clear()
     parser = FrameParser()
-    assert [frame for byte in stream for frame in parser.feed(bytes([byte]))]
+    assert all(packet.open().intact for byte in stream for packet in parser.feed(bytes([byte])))
     assert hashed == [1000]
 
 
 def test_a_wrong_digest_keeps_the_serial() -> None:
-    packet = bytearray(encode_frame(Frame(3424, 0, 9, b"body")))
+    packet = bytearray(Frame(3424, 0, 9, b"body").encode())
     packet[-1] ^= 1
-    (frame,) = FrameParser().feed(bytes(packet))
+    (arrived,) = FrameParser().feed(bytes(packet))
+    frame = arrived.open()
     assert (frame.serial, frame.intact) == (9, False)
 
 
@@ -77,7 +78,7 @@ def test_another_protocol_is_noticed_by_its_first_bytes(start: bytes) -> None:
 
 
 def test_a_body_over_the_limit_is_refused_by_its_header() -> None:
-    packet = encode_frame(Frame(1, 0, 1, bytes(101)))
+    packet = Frame(1, 0, 1, bytes(101)).encode()
     with pytest.raises(ProtocolError, match="101 bytes is over the limit of 100"):
         list(FrameParser(limit=100).feed(packet[:HEADER_SIZE]))
     assert list(FrameParser(limit=101).feed(packet))
@@ -85,20 +86,21 @@ def test_a_body_over_the_limit_is_refused_by_its_header() -> None:
 
 def test_frames_before_an_error_are_given_out() -> None:
     parser = FrameParser()
-    stream = parser.feed(encode_frame(Frame(1, 0, 1, b"")) + b"garbage")
+    stream = parser.feed(Frame(1, 0, 1, b"").encode() + b"garbage")
     assert next(stream).serial == 1
     with pytest.raises(ProtocolError):
         next(stream)
 
 
-def test_decryption_may_start_between_two_frames() -> None:
-    def flip(_proto_id: int, body: bytes) -> bytes:
+def test_a_body_is_decrypted_before_its_digest_is_checked() -> None:
+    def flip(body: bytes) -> bytes:
         return bytes(byte ^ 255 for byte in body)
 
-    parser = FrameParser()
-    received = []
-    stream = encode_frame(Frame(1, 0, 1, b"plain")) + encode_frame(Frame(1, 0, 2, b"secret"), flip)
-    for frame in parser.feed(stream):
-        received.append(frame)
-        parser.decrypt = flip
-    assert [(frame.body, frame.intact) for frame in received] == [(b"plain", True), (b"secret", True)]
+    def refuse(_body: bytes) -> bytes:
+        raise ValueError
+
+    (packet,) = FrameParser().feed(Frame(1, 0, 2, b"secret").encode(flip))
+    assert packet.body != b"secret"
+    assert packet.open(flip) == Frame(1, 0, 2, b"secret")
+    assert not packet.open().intact
+    assert packet.open(refuse) == Frame(1, 0, 2, b"", intact=False)

@@ -3,7 +3,6 @@
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from hashlib import sha256
@@ -19,10 +18,9 @@ from qotgate.store import Store, database
 from qotgate.store.database import generation
 from qotgate.store.tables import METADATA
 from tests.conftest import SAMPLE
-from tests.serving import serving
+from tests.serving import QOTGATE, serving
 from tests.wire import Wire
 
-QOTGATE = [sys.executable, "-m", "qotgate.cli.main"]
 NOTES = "ticker,name,firm,rating,price_target,date\nMU,Micron,UBS,Hold,,2026-06-01\n"
 
 

@@ -2,8 +2,12 @@
 
 import asyncio
 import signal
+import ssl
 import sys
 from collections.abc import Callable, Coroutine
+from hashlib import md5
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Annotated, Any
 
 import structlog
@@ -11,8 +15,10 @@ import typer
 
 from qotgate.cli.options import Database, Lang, Tables, open_questions
 from qotgate.cli.settings import Settings, read_settings
-from qotgate.gateway import Gateway, GatewayOptions
+from qotgate.gateway import Gateway, GatewayOptions, WebSocketOptions
 from qotgate.gateway.allowance import RateLimit
+from qotgate.model import QotGateError
+from qotgate.protocol.cipher import RsaKey
 from qotgate.service.questions import Questions
 
 
@@ -62,29 +68,52 @@ def serve(
         int | None,
         typer.Option(help="Calendar days that a dynamic looks back on; 30 unless given.", show_default=False),
     ] = None,
+    rsa_key: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="RSA key (PKCS#1 PEM) that clients encrypt with.", show_default=False
+        ),
+    ] = None,
+    allow_plaintext: Annotated[
+        bool | None,
+        typer.Option(
+            "--allow-plaintext", help="With a key, take clients without it too.", show_default=False
+        ),
+    ] = None,
+    websocket_port: Annotated[
+        int | None,
+        typer.Option(
+            help="Port for JavaScript clients, 33333 in their examples; off unless given.", show_default=False
+        ),
+    ] = None,
+    websocket_host: Annotated[
+        str | None, typer.Option(help="Its address; 127.0.0.1 unless given.", show_default=False)
+    ] = None,
+    websocket_key: Annotated[
+        str | None, typer.Option(help="Key that its clients must name.", show_default=False)
+    ] = None,
+    websocket_key_md5: Annotated[
+        str | None,
+        typer.Option(help="That key's MD5 in hexadecimal, instead of the key.", show_default=False),
+    ] = None,
+    websocket_cert: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Certificate (PEM) for wss.", show_default=False),
+    ] = None,
+    websocket_private_key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The certificate's private key (PEM).", show_default=False),
+    ] = None,
     lang: Lang = None,
     db: Database = None,
     tables: Tables = None,
 ) -> None:
-    """Answer the published clients on TCP, until Ctrl-C or SIGTERM."""
-    settings = read_settings(
-        host=host,
-        port=port,
-        rate_limit=rate_limit,
-        rate_limit_scope=rate_limit_scope,
-        max_connections=max_connections,
-        request_limit=request_limit,
-        keep_alive_interval=keep_alive_interval,
-        funds=funds,
-        window_days=window_days,
-        lang=lang,
-        db=db,
-        tables=tables,
-    )
+    """Answer the published clients on TCP, and on WebSocket where asked to, until Ctrl-C or SIGTERM."""
+    settings = read_settings(**locals())
     configure_log()
     options = gateway_options(settings)
     with open_questions(settings) as questions:
-        run_loop(run_gateway(questions, options, lambda found: _announce(found, settings)))
+        run_loop(run_gateway(questions, options, lambda found: announce(found, settings)))
 
 
 def gateway_options(settings: Settings) -> GatewayOptions:
@@ -98,7 +127,47 @@ def gateway_options(settings: Settings) -> GatewayOptions:
         rate_limit=RateLimit.parse(settings.rate_limit),
         rate_limit_scope=settings.rate_limit_scope,
         lang=settings.lang,
+        rsa_key=RsaKey.load(settings.rsa_key) if settings.rsa_key else None,
+        allow_plaintext=settings.allow_plaintext,
+        websocket=_websocket_options(settings),
     )
+
+
+def _websocket_options(settings: Settings) -> WebSocketOptions | None:
+    if settings.websocket_port is None:
+        return None
+    cert, private_key = settings.websocket_cert, settings.websocket_private_key
+    if (cert is None) != (private_key is None):
+        raise QotGateError("--websocket-cert and --websocket-private-key go together.")
+    if cert is None and not _is_loopback(settings.websocket_host):
+        raise QotGateError(
+            f"--websocket-host {settings.websocket_host} is open to other machines: "
+            "name a certificate with --websocket-cert and --websocket-private-key."
+        )
+    key_md5 = settings.websocket_key_md5
+    if settings.websocket_key is not None:
+        # The interface's own form of a password; MD5 hides it from a glance, no more.
+        key_md5 = md5(settings.websocket_key.get_secret_value().encode(), usedforsecurity=False).hexdigest()
+    tls = None if cert is None or private_key is None else _tls(cert, private_key)
+    return WebSocketOptions(settings.websocket_host, settings.websocket_port, key_md5, tls)
+
+
+def _tls(cert: Path, private_key: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(cert, private_key)
+    except OSError as error:  # of which ssl.SSLError is one
+        raise QotGateError(
+            f"The certificate {cert} and private key {private_key} cannot be used: {error.strerror or error}."
+        ) from error
+    return context
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 async def run_gateway(
@@ -106,7 +175,7 @@ async def run_gateway(
 ) -> None:
     """Serve until SIGINT or SIGTERM.
 
-    ``listening`` is called in a thread with the addresses, HOST:PORT, once the gateway serves; where it
+    ``listening`` is called in a thread with the addresses once the gateway serves; where it
     gives False, the gateway stops.
     """
     stopped = asyncio.Event()
@@ -116,7 +185,7 @@ async def run_gateway(
     gateway = Gateway(questions, options)
     try:
         addresses = await gateway.start()
-        if await asyncio.to_thread(listening, [f"{host}:{port}" for host, port in addresses]):
+        if await asyncio.to_thread(listening, addresses):
             await stopped.wait()
     finally:
         await gateway.stop()
@@ -150,8 +219,16 @@ def configure_log() -> None:
     )
 
 
-def _announce(addresses: list[str], settings: Settings) -> bool:
+def announce(addresses: list[str], settings: Settings) -> bool:
+    """Print where the gateway listens, and a warning where others may listen in."""
     where = " and ".join(addresses)
     typer.echo(f"qotgate listens on {where} and answers from {settings.db}; Ctrl-C stops it.")
     sys.stdout.flush()
+    if settings.rsa_key is None and not _is_loopback(settings.host):
+        typer.echo(
+            f"qotgate: warning: {settings.host} is open to other machines and nothing is encrypted: whoever "
+            "reaches the port can ask, and whoever is on the way can read and change answers. "
+            "Name a key with --rsa-key.",
+            err=True,
+        )
     return True

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic.functional_validators import BeforeValidator
 from pydantic_settings import (
     BaseSettings,
@@ -45,6 +45,14 @@ class Settings(BaseSettings):
     request_limit: int = Field(1 << 20, ge=1024)
     rate_limit: str = "60/30s"
     rate_limit_scope: Literal["gateway", "connection"] = "gateway"
+    rsa_key: Path | None = None
+    allow_plaintext: bool = False
+    websocket_host: str = "127.0.0.1"
+    websocket_port: int | None = Field(None, ge=0, le=65535)
+    websocket_key: SecretStr | None = None
+    websocket_key_md5: str | None = Field(None, pattern="^[0-9A-Fa-f]{32}$")
+    websocket_cert: Path | None = None
+    websocket_private_key: Path | None = None
 
     @classmethod
     def settings_customise_sources(

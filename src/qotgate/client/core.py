@@ -7,7 +7,7 @@ from typing import Any
 
 from qotgate.model import ProtocolError
 from qotgate.protocol.body import decode_response, encode
-from qotgate.protocol.frame import PROTOBUF, Frame, FrameParser, encode_frame
+from qotgate.protocol.frame import PROTOBUF, Frame, FrameParser
 from qotgate.protocol.messages import REQUESTS, ProtoId
 
 ANSWER_LIMIT = 64 << 20
@@ -40,7 +40,7 @@ class ClientCore:
         """A request with ``fields`` in its C2S, as bytes to send; absent where a value is None."""
         serial = next(self._serials) & SERIALS
         body = encode(REQUESTS[proto_id](c2s=fields), PROTOBUF)
-        return (int(proto_id), serial), encode_frame(Frame(proto_id, PROTOBUF, serial, body))
+        return (int(proto_id), serial), Frame(proto_id, PROTOBUF, serial, body).encode()
 
     def init_connect(self) -> tuple[Ticket, bytes]:
         """The request that starts every connection."""
@@ -55,11 +55,12 @@ class ClientCore:
 
     def receive(self, data: bytes) -> Iterator[Answer]:
         """The answers that ``data`` completes. Pushes are passed over. Raises ProtocolError."""
-        for frame in self._parser.feed(data):
+        for packet in self._parser.feed(data):
             try:
-                proto_id = ProtoId(frame.proto_id)
+                proto_id = ProtoId(packet.proto_id)
             except ValueError:
                 continue
+            frame = packet.open()
             if not frame.intact:
                 raise ProtocolError(f"an answer to {proto_id.name} does not fit its SHA-1")
             try:

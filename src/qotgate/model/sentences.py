@@ -66,12 +66,38 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "zh": "本网关不支持协议 ID {proto_id}；支持的协议 ID：{served}。",
     },
     "not_initialised": {
-        "en": "Send InitConnect (1001) first: proto id {proto_id} is answered only after it.",
-        "zh": "请先发送 InitConnect（1001），之后才能请求协议 ID {proto_id}。",
+        "en": "Send InitConnect (1001), or Init (1) on WebSocket, first: proto id {proto_id} is answered "
+        "only after it.",
+        "zh": "请先发送 InitConnect（1001），WebSocket 上为 Init（1），之后才能请求协议 ID {proto_id}。",
+    },
+    "not_encrypted": {
+        "en": "This gateway takes only an InitConnect that is encrypted with its RSA key: name the key file "
+        "in the client, or start the gateway with --allow-plaintext.",
+        "zh": "本网关只接受用其 RSA 密钥加密的 InitConnect：请在客户端设置密钥文件，"
+        "或以 --allow-plaintext 启动网关。",
+    },
+    "cannot_decrypt": {
+        "en": "The body of InitConnect does not fit its SHA-1, plain or decrypted: use the RSA key that the "
+        "gateway was started with (--rsa-key), and none where it has none.",
+        "zh": "InitConnect 的包体（明文或解密后）与 SHA-1 不符：请使用网关启动时的 RSA 密钥（--rsa-key），"
+        "网关未设密钥时请勿加密。",
+    },
+    "encryption": {
+        "en": "packetEncAlgo takes 0 (FTAES_ECB), 1 (AES_ECB), 2 (AES_CBC) or -1 (none), not {value}.",
+        "zh": "packetEncAlgo 只支持 0（FTAES_ECB）、1（AES_ECB）、2（AES_CBC）、-1（不加密），"
+        "不能是 {value}。",
+    },
+    "websocket_init": {
+        "en": "A WebSocket connection starts with Init (1), not with InitConnect (1001).",
+        "zh": "WebSocket 连接应以 Init（1）开始，而不是 InitConnect（1001）。",
+    },
+    "websocket_key": {
+        "en": "Wrong WebSocket key: use the one that the gateway was started with.",
+        "zh": "WebSocket 密钥错误：请使用网关启动时设置的密钥。",
     },
     "initialised_twice": {
-        "en": "This connection has done its InitConnect (1001) already.",
-        "zh": "该连接已完成 InitConnect（1001）。",
+        "en": "This connection has done its InitConnect (1001), or Init (1), already.",
+        "zh": "该连接已完成 InitConnect（1001）或 Init（1）。",
     },
     "rate_limited": {
         "en": "{proto} ({proto_id}) takes at most {limit} requests in {window} seconds; "

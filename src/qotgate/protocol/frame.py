@@ -1,9 +1,9 @@
 """Frames of the TCP stream, sans I/O.
 
 Each packet is a 44-byte little-endian header and a body. The parser is fed whatever bytes arrived and
-yields whole frames; what is left over waits for the next call, is never unpacked, hashed or searched
-again, and only leftovers are copied. A stream that cannot be this protocol raises; a frame whose body
-does not fit its SHA-1 is still a frame, since the answer to it needs its serial number.
+yields whole packets; what is left over waits for the next call, is never unpacked or searched again, and
+only leftovers are copied twice. A stream that cannot be this protocol raises; a packet whose body does not
+fit its SHA-1 is still opened, since the answer to it needs its serial number.
 
 Source of the layout: the published clients' packet header, as listed in the project's protocol notes.
 """
@@ -26,8 +26,15 @@ PROTOBUF = 0
 JSON = 1
 
 
+Change = Callable[[bytes], bytes]
+"""Takes a body, gives it encrypted or decrypted."""
+
+
 class Frame(NamedTuple):
-    """One packet. ``body`` is plain; ``intact`` says whether the header's SHA-1 is that of the body."""
+    """A message on the wire: a plain body and what the header says of it.
+
+    ``intact`` is False where the body that arrived does not fit the header's SHA-1 or cannot be decrypted.
+    """
 
     proto_id: int
     body_format: int
@@ -35,28 +42,51 @@ class Frame(NamedTuple):
     body: bytes
     intact: bool = True
 
+    def encode(self, encrypt: Change | None = None) -> bytes:
+        """The packet, with its body encrypted by ``encrypt`` if there is one."""
+        digest = sha1(self.body, usedforsecurity=False).digest()
+        body = self.body if encrypt is None else encrypt(self.body)
+        return (
+            HEADER.pack(
+                FLAG, self.proto_id, self.body_format, PROTOCOL_VERSION, self.serial, len(body), digest
+            )
+            + body
+        )
 
-Cipher = Callable[[int, bytes], bytes]
-"""Takes a proto id and a body, gives the body encrypted or decrypted."""
+
+class Packet(NamedTuple):
+    """A whole packet as it arrived; ``digest`` is the header's SHA-1 of the plain body."""
+
+    proto_id: int
+    body_format: int
+    serial: int
+    body: bytes
+    digest: bytes
+
+    def open(self, decrypt: Change | None = None) -> Frame:
+        """The message in the packet, its body decrypted by ``decrypt`` if there is one."""
+        body = self.body
+        if decrypt is not None:
+            try:
+                body = decrypt(body)
+            except ValueError:
+                return Frame(self.proto_id, self.body_format, self.serial, b"", intact=False)
+        intact = sha1(body, usedforsecurity=False).digest() == self.digest
+        return Frame(self.proto_id, self.body_format, self.serial, body, intact)
 
 
 class FrameParser:
-    """Cuts a stream into frames.
+    """Cuts a stream into packets; ``limit`` is the longest body allowed, in bytes."""
 
-    ``limit`` is the longest body allowed, in bytes. ``decrypt``, which may be set between two frames,
-    is applied to each body before its SHA-1 is checked.
-    """
-
-    def __init__(self, limit: int = REQUEST_LIMIT, decrypt: Cipher | None = None) -> None:
+    def __init__(self, limit: int = REQUEST_LIMIT) -> None:
         self.limit = limit
-        self.decrypt = decrypt
         self._waiting = bytearray()
         self._header: tuple[int, int, int, int, bytes] | None = None
 
-    def feed(self, data: bytes) -> Iterator[Frame]:
-        """Yield the frames that ``data`` completes.
+    def feed(self, data: bytes) -> Iterator[Packet]:
+        """Yield the packets that ``data`` completes.
 
-        Raises ProtocolError on a wrong flag or a body over the limit; the frames before it have been
+        Raises ProtocolError on a wrong flag or a body over the limit; the packets before it have been
         yielded by then, and the parser must not be fed again.
         """
         waiting = self._waiting
@@ -81,7 +111,7 @@ class FrameParser:
                 body = bytes(source[position : position + length])
                 position += length
                 self._header = None
-                yield self._frame(proto_id, body_format, serial, body, digest)
+                yield Packet(proto_id, body_format, serial, body, digest)
         finally:
             if source is waiting:
                 del waiting[:position]
@@ -99,20 +129,3 @@ class FrameParser:
     def _check_flag(start: bytes | bytearray) -> None:
         if not FLAG.startswith(start):
             raise ProtocolError(f"a packet starts with {bytes(start)!r} instead of {FLAG!r}")
-
-    def _frame(self, proto_id: int, body_format: int, serial: int, body: bytes, digest: bytes) -> Frame:
-        if self.decrypt is not None:
-            body = self.decrypt(proto_id, body)
-        return Frame(
-            proto_id, body_format, serial, body, sha1(body, usedforsecurity=False).digest() == digest
-        )
-
-
-def encode_frame(frame: Frame, encrypt: Cipher | None = None) -> bytes:
-    """The packet of ``frame``, with its body encrypted by ``encrypt`` if there is one."""
-    digest = sha1(frame.body, usedforsecurity=False).digest()
-    body = frame.body if encrypt is None else encrypt(frame.proto_id, frame.body)
-    head = HEADER.pack(
-        FLAG, frame.proto_id, frame.body_format, PROTOCOL_VERSION, frame.serial, len(body), digest
-    )
-    return head + body

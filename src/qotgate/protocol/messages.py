@@ -51,4 +51,6 @@ def message_class(full_name: str) -> Any:
 
 REQUESTS = {proto_id: message_class(f"{proto_id.name}.Request") for proto_id in ProtoId}
 RESPONSES = {proto_id: message_class(f"{proto_id.name}.Response") for proto_id in ProtoId}
+InitWebSocketRequest = message_class("InitWebSocket.Request")
+InitWebSocketResponse = message_class("InitWebSocket.Response")
 AnyResponse = message_class("qotgate.Response")

@@ -1,0 +1,112 @@
+"""A client's session, whatever carries it: what comes first, what is refused, who is counted.
+
+A carrier (TCP, WebSocket) hands in frames and sends what :meth:`Session.take` gives: a Response, or the
+future of one where a question is under way in the gateway's threads.
+"""
+
+import asyncio
+import secrets
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from qotgate.gateway.interfaces import INTERFACES
+from qotgate.model import InvalidRequest
+from qotgate.protocol.body import FORMATS, decode_request, refusal
+from qotgate.protocol.frame import Frame
+from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
+
+if TYPE_CHECKING:
+    from qotgate.gateway.server import Gateway
+
+UNDER_WAY_MOST = 256
+"""Questions of one session under way at once; more of them wait unread."""
+
+Outcome = Any
+"""A Response, or an asyncio.Future of one."""
+
+log = structlog.get_logger()
+
+
+class Session(ABC):
+    """A client's session. One that is ``over_limit`` is told so and closed."""
+
+    def __init__(self, gateway: "Gateway", *, over_limit: bool) -> None:
+        self.gateway = gateway
+        self.over_limit = over_limit
+        # Clients keep connection ids in one map per process, so ids of several gateways must differ.
+        self.connection_id = secrets.randbits(53) | 1
+        self.initialised = False
+        self.under_way = 0
+        self.last_received = gateway.loop.time()
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close once what was answered has been sent."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Close at once."""
+
+    @abstractmethod
+    def stop_reading(self) -> None:
+        """Take no more requests."""
+
+    @abstractmethod
+    def initialise(self, frame: Frame) -> Any:
+        """Answer the carrier's first request, InitConnect or its like. Raises InvalidRequest."""
+
+    def take(self, frame: Frame) -> Outcome:
+        """Answer a frame, or have it answered; never raises."""
+        try:
+            if self.over_limit:
+                raise InvalidRequest(  # noqa: TRY301
+                    "too_many_connections", limit=self.gateway.options.max_connections
+                )
+            return self._answer(frame)
+        except InvalidRequest as error:
+            return self.refuse(error)
+
+    def settle(self, frame: Frame, done: "asyncio.Future[Any]") -> Any:
+        """The Response of a question that was under way."""
+        error = asyncio.CancelledError() if done.cancelled() else done.exception()
+        if error is None:
+            return done.result()
+        if isinstance(error, InvalidRequest):
+            return self.refuse(error)
+        log.error("request failed", connection=self.connection_id, proto_id=frame.proto_id, exc_info=error)
+        return self.refuse(InvalidRequest("internal"))
+
+    def refuse(self, error: InvalidRequest, ret_type: RetType = RetType.FAILED) -> Any:
+        """A Response that says no in the gateway's language."""
+        return refusal(ret_type, error.text(self.gateway.options.lang))
+
+    def _answer(self, frame: Frame) -> Outcome:
+        if frame.body_format not in FORMATS:
+            raise InvalidRequest("unknown_format", value=frame.body_format)
+        if not frame.intact:
+            sentence = "cannot_decrypt" if frame.proto_id == ProtoId.InitConnect else "bad_digest"
+            return self.refuse(InvalidRequest(sentence), RetType.INVALID)
+        if frame.proto_id == ProtoId.InitConnect:
+            if self.initialised:
+                raise InvalidRequest("initialised_twice")
+            return self.initialise(frame)
+        if not self.initialised:
+            raise InvalidRequest("not_initialised", proto_id=frame.proto_id)
+        if frame.proto_id == ProtoId.KeepAlive:
+            request = decode_request(ProtoId.KeepAlive, frame.body, frame.body_format)
+            response = RESPONSES[ProtoId.KeepAlive](retType=RetType.SUCCEED, retMsg="", errCode=0)
+            response.s2c.time = request.c2s.time
+            return response
+        if frame.proto_id in INTERFACES:
+            return self._ask(ProtoId(frame.proto_id), frame)
+        served = ", ".join(str(int(proto_id)) for proto_id in ProtoId)
+        raise InvalidRequest("unserved", proto_id=frame.proto_id, served=served)
+
+    def _ask(self, proto_id: ProtoId, frame: Frame) -> Outcome:
+        interface = INTERFACES[proto_id]
+        c2s = decode_request(proto_id, frame.body, frame.body_format).c2s
+        if interface.counts(c2s):
+            self.gateway.take_allowance(self, proto_id)
+        return self.gateway.ask(interface.answer, c2s)

@@ -1,0 +1,183 @@
+"""Sessions on WebSocket, which the JavaScript client speaks; the ``websockets`` package carries them.
+
+Init takes the place of InitConnect and checks the key. The client sends no signs of life of its own, so the
+gateway pings, and drops what does not answer for three keep-alive intervals.
+"""
+
+import asyncio
+import hmac
+import ssl
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
+
+from qotgate.gateway.session import UNDER_WAY_MOST, Session
+from qotgate.model import InvalidRequest, ProtocolError
+from qotgate.protocol.body import decode, encode
+from qotgate.protocol.envelope import INIT, decode_request, encode_answer
+from qotgate.protocol.frame import PROTOBUF, Frame
+from qotgate.protocol.messages import InitWebSocketRequest, InitWebSocketResponse, RetType
+
+if TYPE_CHECKING:
+    from qotgate.gateway.server import Gateway
+
+INIT_FAILED = 1
+"""The error number of a refused Init; the client takes any but 0 for a no."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketOptions:
+    """How the WebSocket side serves. ``key_md5`` is the hexadecimal MD5 of the key that clients must name,
+    None for none; ``tls`` makes it wss."""
+
+    host: str = "127.0.0.1"
+    port: int = 33333
+    key_md5: str | None = None
+    tls: ssl.SSLContext | None = None
+
+
+class WebSocketSession(Session):
+    """A session on a WebSocket connection."""
+
+    def __init__(self, gateway: "Gateway", connection: ServerConnection, *, over_limit: bool) -> None:
+        super().__init__(gateway, over_limit=over_limit)
+        self._connection = connection
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._free = asyncio.Semaphore(UNDER_WAY_MOST)
+
+    async def run(self) -> None:
+        """Serve the connection until it ends."""
+        self.gateway.sessions.add(self)
+        code, reason = CloseCode.NORMAL_CLOSURE, ""
+        try:
+            async for message in self._connection:
+                self.last_received = self.gateway.loop.time()
+                if isinstance(message, str):
+                    code, reason = CloseCode.UNSUPPORTED_DATA, "messages are binary"
+                    break
+                await self._take_message(message)
+                if self.over_limit:
+                    code, reason = CloseCode.TRY_AGAIN_LATER, "too many connections"
+                    break
+        except ProtocolError as error:
+            code, reason = CloseCode.PROTOCOL_ERROR, str(error)
+        except ConnectionClosed as closed:
+            log.info("connection closed", connection=self.connection_id, reason=str(closed))
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            self.gateway.forget(self)
+            if reason:
+                log.warning("connection closed", connection=self.connection_id, reason=reason)
+            await self._connection.close(code, reason)
+
+    def close(self) -> None:
+        self._start(self._connection.close(CloseCode.GOING_AWAY))
+
+    def abort(self) -> None:
+        self._connection.transport.abort()
+
+    def stop_reading(self) -> None:
+        self._connection.transport.pause_reading()
+
+    def initialise(self, frame: Frame) -> Any:  # noqa: ARG002 - no frame of it is taken here
+        raise InvalidRequest("websocket_init")
+
+    async def _take_message(self, message: bytes) -> None:
+        frame = decode_request(message)
+        if frame.proto_id == INIT:
+            await self._init(frame)
+            return
+        outcome = self.take(frame)
+        if not isinstance(outcome, asyncio.Future):
+            await self._send(frame, outcome)
+            return
+        await self._free.acquire()
+        self.under_way += 1
+        self._start(self._answer_later(frame, outcome))
+
+    async def _init(self, frame: Frame) -> None:
+        response = InitWebSocketResponse(retType=RetType.SUCCEED, retMsg="", errCode=0)
+        try:
+            self._check_init(frame)
+        except InvalidRequest as error:
+            await self._send(frame, self.refuse(error), INIT_FAILED, error.text("en"))
+            return
+        self.initialised = True
+        response.s2c.serverTime = int(time.time())
+        response.s2c.connID = self.connection_id
+        await self._send(frame, response)
+
+    def _check_init(self, frame: Frame) -> None:
+        if self.over_limit:
+            raise InvalidRequest("too_many_connections", limit=self.gateway.options.max_connections)
+        if self.initialised:
+            raise InvalidRequest("initialised_twice")
+        try:
+            c2s = decode(InitWebSocketRequest, frame.body, PROTOBUF).c2s
+        except ValueError as error:
+            raise InvalidRequest(
+                "undecodable", proto="InitWebSocket", proto_id=INIT, format="Protobuf"
+            ) from error
+        options = self.gateway.options.websocket
+        assert options is not None
+        if options.key_md5 is not None and not hmac.compare_digest(
+            c2s.websocketKey.lower().encode(), options.key_md5.lower().encode()
+        ):
+            raise InvalidRequest("websocket_key")
+        log.info(
+            "client connected",
+            connection=self.connection_id,
+            client=c2s.clientID,
+            language=c2s.programmingLanguage,
+            encryption="TLS" if options.tls else "NONE",
+        )
+
+    async def _answer_later(self, frame: Frame, asked: "asyncio.Future[Any]") -> None:
+        try:
+            await asyncio.wait([asked])
+            await self._send(frame, self.settle(frame, asked))
+        except ConnectionClosed:
+            pass
+        finally:
+            self.under_way -= 1
+            self._free.release()
+
+    async def _send(self, request: Frame, response: Any, error: int = 0, text: str = "") -> None:
+        answer = request._replace(body=encode(response, PROTOBUF))
+        await self._connection.send(encode_answer(answer, error, text))
+
+    def _start(self, work: Any) -> None:
+        task = self.gateway.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def listen(gateway: "Gateway", options: WebSocketOptions) -> Server:
+    """Serve WebSocket connections. Raises OSError."""
+
+    async def handle(connection: ServerConnection) -> None:
+        over_limit = gateway.over_limit()
+        if over_limit is not None:
+            await WebSocketSession(gateway, connection, over_limit=over_limit).run()
+
+    interval = gateway.options.keep_alive_interval
+    return await serve(
+        handle,
+        options.host,
+        options.port,
+        ssl=options.tls,
+        # Requests are small; inflating what a stranger sends costs more than it saves.
+        compression=None,
+        max_size=gateway.options.request_limit,
+        ping_interval=interval,
+        ping_timeout=2 * interval,
+        server_header=None,
+    )

@@ -1,0 +1,276 @@
+"""Sessions on WebSocket: the same answers, limits and refusals as on TCP, and the envelope's own."""
+
+import hashlib
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from qotgate.protocol.body import decode, encode
+from qotgate.protocol.envelope import decode_answer, encode_request
+from qotgate.protocol.frame import Frame
+from qotgate.protocol.messages import (
+    REQUESTS,
+    RESPONSES,
+    AnyResponse,
+    InitWebSocketRequest,
+    InitWebSocketResponse,
+    ProtoId,
+)
+from tests.cli.test_commands import run
+from tests.serving import Serving, serving
+from tests.wire import Wire
+
+KEY = "a key"
+MD5 = hashlib.md5(KEY.encode(), usedforsecurity=False).hexdigest()
+
+
+class WebSocket:
+    """A bare client."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self.connection = connection
+        self.section = 0
+
+    def ask(self, command: int, body: bytes) -> tuple[Frame, int, str]:
+        self.section += 1
+        self.connection.send(encode_request(Frame(command, 0, self.section, body)))
+        answer = self.connection.recv(timeout=10)
+        assert isinstance(answer, bytes)
+        frame, error, text = decode_answer(answer)
+        assert (frame.proto_id, frame.serial) == (command, self.section)
+        return frame, error, text
+
+    def init(self, key_md5: str = MD5) -> tuple[Any, int, str]:
+        request = InitWebSocketRequest(c2s={"websocketKey": key_md5, "clientID": "test"})
+        frame, error, text = self.ask(1, encode(request, 0))
+        return decode(InitWebSocketResponse, frame.body, 0), error, text
+
+    def question(self, proto_id: ProtoId, **fields: Any) -> Any:
+        frame, error, _ = self.ask(proto_id, encode(REQUESTS[proto_id](c2s=fields), 0))
+        assert error == 0
+        return decode(RESPONSES[proto_id], frame.body, 0)
+
+    def dynamic(self) -> Any:
+        return self.question(ProtoId.Qot_GetArkStockDynamic, security={"market": 11, "code": "TSLA"})
+
+    def close_code(self) -> int | None:
+        """The code with which the gateway closes the connection, having sent nothing more."""
+        with pytest.raises(ConnectionClosed) as closed:
+            self.connection.recv(timeout=10)
+        return closed.value.rcvd.code if closed.value.rcvd else None
+
+
+@contextmanager
+def websocket(gateway: Serving, **options: Any) -> Iterator[WebSocket]:
+    assert gateway.websocket
+    with connect(gateway.websocket, compression=None, **options) as connection:
+        yield WebSocket(connection)
+
+
+@pytest.fixture(scope="module")
+def gateway(sample_url: str) -> Iterator[Serving]:
+    options = ("--websocket-port", "0", "--websocket-key", KEY, "--lang", "en", "--rate-limit", "off")
+    with serving(sample_url, *options) as gateway:
+        yield gateway
+
+
+def test_answers_are_those_of_tcp(gateway: Serving) -> None:
+    with websocket(gateway) as client, Wire(gateway.port) as wire:
+        answer, error, text = client.init()
+        assert (answer.retType, error, text) == (0, 0, "")
+        assert answer.s2c.connID > 0
+        assert abs(answer.s2c.serverTime - time.time()) < 60
+        assert client.dynamic() == wire.dynamic()
+        fields = {"market": 11, "count": 2}
+        page = client.question(ProtoId.Qot_GetRatingChange, **fields)
+        assert page == wire.ask(ProtoId.Qot_GetRatingChange, **fields)
+        fields["page"] = page.s2c.nextPage
+        assert client.question(ProtoId.Qot_GetRatingChange, **fields).s2c.allCount == 5
+        assert client.question(ProtoId.KeepAlive, time=7).s2c.time == 7
+        assert client.question(ProtoId.GetGlobalState, userID=0).s2c.programStatus.type == 10
+
+
+def test_a_bad_argument_is_named(gateway: Serving) -> None:
+    with websocket(gateway) as client:
+        client.init()
+        answer = client.question(ProtoId.Qot_GetRatingChange, market=11, count=21)
+        assert (answer.retType, answer.retMsg[:6]) == (-1, "count ")
+        frame, error, _ = client.ask(3424, b"\xff")
+        assert (error, decode(AnyResponse, frame.body, 0).retType) == (0, -1)
+        frame, _, _ = client.ask(9999, b"")
+        assert "proto id 9999" in decode(AnyResponse, frame.body, 0).retMsg
+        assert client.dynamic().retType == 0
+
+
+def test_many_questions_under_way(gateway: Serving) -> None:
+    body = encode(
+        REQUESTS[ProtoId.Qot_GetArkStockDynamic](c2s={"security": {"market": 11, "code": "TSLA"}}), 0
+    )
+    with websocket(gateway) as client:
+        client.init()
+        for section in range(1000):
+            client.connection.send(encode_request(Frame(3424, 0, 100 + section, body)))
+        answers = [decode_answer(bytes(client.connection.recv(timeout=10)))[0] for _ in range(1000)]  # type: ignore[arg-type]
+        assert {frame.serial for frame in answers} == set(range(100, 1100))
+        assert len({frame.body for frame in answers}) == 1
+
+
+@pytest.mark.parametrize("key_md5", ["", "0" * 32, MD5[:-1], KEY, "é"])
+def test_a_wrong_key_gets_a_failed_init(gateway: Serving, key_md5: str) -> None:
+    with websocket(gateway) as client:
+        answer, error, text = client.init(key_md5)
+        assert (answer.retType, error, text) == (-1, 1, "Wrong WebSocket key:")
+        assert answer.retMsg.startswith("Wrong WebSocket key: use the one")
+        assert client.dynamic().retType == -1
+        assert client.init(MD5.upper())[1] == 0
+        assert client.dynamic().retType == 0
+
+
+def test_a_request_before_init_is_refused(gateway: Serving) -> None:
+    with websocket(gateway) as client:
+        answer = client.dynamic()
+        assert (answer.retType, "Init (1) on WebSocket" in answer.retMsg) == (-1, True)
+        answer = client.question(ProtoId.InitConnect, clientVer=1, clientID="x")
+        assert (answer.retType, "starts with Init (1)" in answer.retMsg) == (-1, True)
+        client.init()
+        assert client.init()[1] == 1
+        assert client.dynamic().retType == 0
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("text", 1003),
+        (b"", 1002),
+        (b"ft-v2.0\0" + bytes(12), 1002),
+        (bytes(100), 1002),
+        (bytes(100 << 20), 1009),
+    ],
+    ids=["text", "empty", "wrong sign", "zeros", "100 MiB"],
+)
+def test_what_is_no_request_is_closed_within_a_second(
+    gateway: Serving, message: bytes | str, code: int
+) -> None:
+    with websocket(gateway) as bystander, websocket(gateway, max_size=None) as client:
+        bystander.init()
+        client.init()
+        started = time.monotonic()
+        try:
+            client.connection.send(message)
+        except ConnectionClosed as closed:
+            assert closed.rcvd
+            assert closed.rcvd.code == code
+        else:
+            assert client.close_code() == code
+        assert time.monotonic() - started < 1
+        assert bystander.dynamic().retType == 0
+
+
+def test_one_allowance_and_one_number_of_connections_for_both(sample_url: str) -> None:
+    options = ("--websocket-port", "0", "--rate-limit", "3/30s", "--max-connections", "2", "--lang", "en")
+    with serving(sample_url, *options) as gateway, Wire(gateway.port) as wire, websocket(gateway) as client:
+        client.init("")
+        assert [wire.dynamic().retType, client.dynamic().retType, wire.dynamic().retType] == [0, 0, 0]
+        assert client.dynamic().retType == wire.dynamic().retType == -1
+        with websocket(gateway) as third:
+            answer, error, _ = third.init("")
+            assert (error, answer.retType) == (1, -1)
+            assert "already serves 2 connections" in answer.retMsg
+            assert third.close_code() == 1013
+        with Wire(gateway.port, init=False) as third_wire:
+            answer = third_wire.ask(ProtoId.InitConnect, clientVer=1, clientID="third")
+            assert answer.retType == -1
+
+
+def test_a_client_that_answers_no_ping_is_dropped(sample_url: str) -> None:
+    options = ("--websocket-port", "0", "--keep-alive-interval", "1")
+    with serving(sample_url, *options) as gateway, websocket(gateway) as alive:
+        alive.init("")
+        assert gateway.websocket
+        host, port = gateway.websocket.removeprefix("ws://").split(":")
+        with socket.create_connection((host, int(port)), 10) as silent:
+            silent.sendall(
+                b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
+            )
+            assert silent.recv(1 << 16).startswith(b"HTTP/1.1 101")
+            started = time.monotonic()
+            while silent.recv(1 << 16):  # pings, and then the end
+                assert time.monotonic() - started < 10
+        assert alive.dynamic().retType == 0
+
+
+def test_sigterm_closes_websockets_too(sample_url: str) -> None:
+    with serving(sample_url, "--websocket-port", "0") as gateway, websocket(gateway) as client:
+        client.init("")
+        assert gateway.stop() == 0
+        assert client.close_code() == 1001
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("tls")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return folder / "cert.pem", folder / "key.pem"
+
+
+def test_wss(sample_url: str, certificate: tuple[Path, Path]) -> None:
+    cert, key = map(str, certificate)
+    options = ("--websocket-cert", cert, "--websocket-private-key", key, "--websocket-key-md5", MD5)
+    with serving(sample_url, "--websocket-port", "0", *options) as gateway:
+        assert gateway.websocket
+        assert gateway.websocket.startswith("wss://127.0.0.1:")
+        with websocket(gateway, ssl=ssl.create_default_context(cafile=cert)) as client:
+            assert client.init("wrong")[1] == 1
+            assert client.init()[1] == 0
+            assert client.dynamic().s2c.netShares == 76041
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--websocket-host", "0.0.0.0"], "name a certificate with --websocket-cert"),
+        (["--websocket-cert", "x"], "--websocket-cert and --websocket-private-key go together"),
+        (["--websocket-cert", "x", "--websocket-private-key", "y"], "cannot be used: No such file"),
+        (["--websocket-key-md5", "short"], "--websocket-key-md5: String should match pattern"),
+        (["--websocket-host", "256.0.0.1"], "--websocket-host 256.0.0.1 is open to other machines"),
+    ],
+)
+def test_wrong_options_are_one_sentence(sample_url: str, options: list[str], sentence: str) -> None:
+    done = run("serve", "--port", 0, "--websocket-port", 0, "--db", sample_url, *options)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert sentence in line
