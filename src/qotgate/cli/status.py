@@ -42,6 +42,10 @@ def _print(found: Status) -> None:
     for kind, rows in found.spans.items():
         if rows:
             console.print(_table(TITLES[kind], rows))
+    console.print(
+        f"{found.reiterations:,} reiterations; feeds' own prior views that our history overrules: "
+        f"{found.prior_disagreements:,}"
+    )
     console.print(f"{found.rejected_lines:,} lines left out; unknown grades: {len(found.unknown_grades):,}")
     for reject in found.rejects:
         console.print(f"  {reject['path']}, line {reject['line']}: {reject['reason']}", soft_wrap=True)

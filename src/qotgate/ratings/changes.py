@@ -3,15 +3,23 @@
 In order: no previous note, or coverage starts, is a new rating; else the grade on the five-step scale
 decides; else the target price; a note that moved neither is a reiteration and no change. The rules are
 the project's own; the reference documents give only examples (BUY, BUY, 950 to 1500: UPGRADE).
+
+An institution has one view on a security and day. Notes of a day that do not contradict one another are one
+note, told by several feeds, and complete one another. Of those that do, the latest by time of day wins, then
+the one that says more, then the better view: nothing depends on the order in which notes were loaded.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, time
+from functools import reduce
 from itertools import groupby
 from operator import attrgetter
+from typing import TypeVar
 
 from qotgate.model import Grade, RatingChangeType
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,48 +29,109 @@ class View:
     grade: Grade | None
     target: float | None
 
+    def contradicts(self, other: "View") -> bool:
+        """Whether both give a grade, or both a target, and it is not the same."""
+        return any(
+            mine is not None and theirs is not None and mine != theirs
+            for mine, theirs in ((self.grade, other.grade), (self.target, other.target))
+        )
+
+    def completed(self, other: "View") -> "View":
+        return View(_first(self.grade, other.grade), _first(self.target, other.target))
+
+
+NOTHING = View(None, None)
+
 
 @dataclass(frozen=True, slots=True)
 class DatedNote:
     """A note within one institution's history on one security. ``prior`` is the view before it as the feed
-    gives it, None where the feed gives none."""
+    gives it, NOTHING where the feed gives none."""
 
     note_id: int
     day: date
+    time: time | None
     view: View
-    prior: View | None
+    prior: View
     starts: bool
+
+    def completed(self, other: "DatedNote") -> "DatedNote":
+        """This note with what the other adds; it is known by the id of the one that was loaded first."""
+        return replace(
+            self,
+            note_id=min(self.note_id, other.note_id),
+            time=_first(self.time, other.time),
+            view=self.view.completed(other.view),
+            prior=self.prior.completed(other.prior),
+            starts=self.starts or other.starts,
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """What a note changed. ``last_day`` is None where the previous view comes from the feed, or is none."""
+class Judged:
+    """A day's note and what it changed: ``change_type`` is None for a reiteration.
+
+    ``last`` is the view before it, None where none is known; ``last_day`` is None where that view comes from
+    the feed, or is none. ``disagrees`` says that the feed's own prior view is not the previous note's.
+    """
 
     note: DatedNote
-    change_type: RatingChangeType
+    change_type: RatingChangeType | None
     last: View | None
     last_day: date | None
+    disagrees: bool
 
 
-def changes(history: Iterable[DatedNote]) -> Iterator[Change]:
-    """The changes in one institution's history on one security, oldest first.
-
-    ``history`` is sorted by day, and within a day by what came first: of the notes of a day the last wins.
-    """
+def judge(history: Iterable[DatedNote]) -> Iterator[Judged]:
+    """Each day's note in one institution's history on one security, oldest first; ``history`` is sorted by
+    day."""
     previous: DatedNote | None = None
     for _day, notes in groupby(history, key=attrgetter("day")):
-        *_, note = notes
-        last = note.prior if previous is None else previous.view
-        kind = _kind(note, last)
-        if kind is not None:
-            yield Change(note, kind, last, None if previous is None else previous.day)
+        note = settle(notes)
+        last = previous.view if previous else note.prior if note.prior != NOTHING else None
+        yield Judged(
+            note,
+            _change_type(note, last),
+            last,
+            previous.day if previous else None,
+            disagrees=previous is not None and note.prior.contradicts(previous.view),
+        )
         previous = note
 
 
-def _kind(note: DatedNote, last: View | None) -> RatingChangeType | None:
+def settle(notes: Iterable[DatedNote]) -> DatedNote:
+    """The one note of a day, whatever the order of ``notes``."""
+    settled: list[list[DatedNote]] = []
+    for note in sorted(notes, key=_rank, reverse=True):
+        for group in settled:
+            if not any(note.view.contradicts(other.view) for other in group):
+                group.append(note)
+                break
+        else:
+            settled.append([note])
+    return max((reduce(DatedNote.completed, group) for group in settled), key=_rank)
+
+
+def _rank(note: DatedNote) -> tuple[object, ...]:
+    """Orders notes of a day by content alone, except that equal ones go by their ids."""
+    known = [note.view.grade, note.view.target, note.prior.grade, note.prior.target]
+    return (
+        note.time or time.min,
+        sum(value is not None for value in known),
+        *(0 if value is None else value for value in known),
+        note.starts,
+        -note.note_id,
+    )
+
+
+def _change_type(note: DatedNote, last: View | None) -> RatingChangeType | None:
     if last is None or note.starts:
         return RatingChangeType.NEW_RATING
     for now, before in ((note.view.grade, last.grade), (note.view.target, last.target)):
         if now is not None and before is not None and now != before:
             return RatingChangeType.UPGRADE if now > before else RatingChangeType.DOWNGRADE
     return None
+
+
+def _first(mine: T | None, other: T | None) -> T | None:
+    return other if mine is None else mine

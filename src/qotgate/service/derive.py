@@ -4,9 +4,9 @@ Only what a load touched is made again: the time between two holdings files of a
 the history of one institution on one security for a note.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, time
+from datetime import date
 from itertools import groupby, pairwise
 from operator import itemgetter
 from typing import Any
@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from qotgate.ark.inference import Position, infer
-from qotgate.model import Grade
-from qotgate.ratings.changes import Change, DatedNote, View, changes
+from qotgate.model import Grade, RatingChangeType
+from qotgate.ratings.changes import NOTHING, DatedNote, Judged, View, judge
 from qotgate.service.calendar import ark_sessions
 from qotgate.store import loading
 
@@ -120,50 +120,52 @@ def _with_trades(before: Positions, notices: Mapping[date, Mapping[int, int]]) -
 
 
 def rating_changes(connection: Connection, touched: Touched, generation: int) -> None:
-    """Classify the touched histories anew; rows that no longer hold end with ``generation``."""
+    """Judge the touched histories anew; rows that no longer hold end with ``generation``."""
     for histories in loading.chunks(sorted(touched.histories)):
         standing: dict[tuple[Any, ...], int] = {}
         for row in loading.standing_changes(connection, histories):
             standing[tuple(row[name] for name in CHANGE_COLUMNS)] = row["id"]
-        new = [
-            row
-            for row in _changes(loading.notes_of(connection, histories))
-            if standing.pop(tuple(row[name] for name in CHANGE_COLUMNS), None) is None
-        ]
+        new, disagreeing = [], []
+        for (history_id, market), notes in groupby(
+            loading.notes_of(connection, histories), key=itemgetter("history_id", "market")
+        ):
+            for judged in judge(map(_dated, notes)):
+                if judged.disagrees:
+                    disagreeing.append(judged.note.note_id)
+                if judged.change_type is not None:
+                    row = _change_row(judged, judged.change_type)
+                    if standing.pop(tuple(row[name] for name in CHANGE_COLUMNS), None) is None:
+                        new.append(row | {"history_id": history_id, "market": market})
+        loading.mark_disagreements(connection, histories, disagreeing)
         loading.end_changes(connection, sorted(standing.values()), generation)
         loading.add_changes(connection, new, generation)
 
 
-def _changes(notes: Iterator[loading.Row]) -> Iterator[loading.Row]:
-    for (history_id, market), rows in groupby(notes, key=itemgetter("history_id", "market")):
-        # A note without a time of day counts as the first of its day.
-        ordered = sorted(rows, key=lambda row: (row["day"], row["time"] or time.min, row["id"]))
-        for change in changes(map(_dated, ordered)):
-            yield _change_row(change) | {"history_id": history_id, "market": market}
-
-
 def _dated(row: loading.Row) -> DatedNote:
-    prior = None
-    if row["prior_word"] or row["prior_target"] is not None:
-        prior = View(_grade(row["prior_grade"]), row["prior_target"])
-    view = View(_grade(row["grade"]), row["target"])
-    return DatedNote(row["id"], row["day"], view, prior, row["starts"])
+    return DatedNote(
+        note_id=row["id"],
+        day=row["day"],
+        time=row["time"],
+        view=View(_grade(row["grade"]), row["target"]),
+        prior=View(_grade(row["prior_grade"]), row["prior_target"]),
+        starts=row["starts"],
+    )
 
 
 def _grade(number: int | None) -> Grade | None:
     return None if number is None else Grade(number)
 
 
-def _change_row(change: Change) -> loading.Row:
-    last = change.last or View(None, None)
+def _change_row(judged: Judged, change_type: RatingChangeType) -> loading.Row:
+    last = judged.last or NOTHING
     return {
-        "note_id": change.note.note_id,
-        "change_type": change.change_type.value,
-        "day": change.note.day,
-        "grade": change.note.view.grade,
-        "has_last": change.last is not None,
+        "note_id": judged.note.note_id,
+        "change_type": change_type.value,
+        "day": judged.note.day,
+        "grade": judged.note.view.grade,
+        "has_last": judged.last is not None,
         "last_grade": last.grade,
-        "target": change.note.view.target,
+        "target": judged.note.view.target,
         "last_target": last.target,
-        "last_day": change.last_day,
+        "last_day": judged.last_day,
     }

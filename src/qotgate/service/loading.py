@@ -8,7 +8,6 @@ be read is left out, by file and line, and reported; a load that is interrupted 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import time
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -190,7 +189,8 @@ class _Load:
                 "history_id": histories[key],
                 "grade": self._grade(line.word),
                 "prior_grade": grades.grade(line.prior_word),
-                "key": _key(*key, line.day, line.time or time.min, line.word.casefold(), line.target),
+                "disagrees": False,
+                "key": _key(*key, *_note_content(line)),
             }
             del row["security"]
             rows.append(row)
@@ -238,6 +238,12 @@ class _Load:
         )
         for note, (key, _, _) in notes:
             self.touched.histories.update((note["history_id"], histories[key]))
+
+
+def _note_content(line: Note) -> tuple[Any, ...]:
+    """What makes two lines of one history the same note, whatever file they stand in."""
+    words = (line.word.casefold(), line.prior_word.casefold())
+    return (line.day, line.time, *words, line.target, line.prior_target, line.starts)
 
 
 def _read_bytes(path: Path) -> bytes:

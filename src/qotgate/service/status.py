@@ -12,7 +12,9 @@ REJECTS_SHOWN = 10
 @dataclass(frozen=True)
 class Status:
     """The state of the data. ``spans`` holds rows and first and last days, by kind and fund; ``ark_days``
-    in it counts the fund days that notices and holdings cover; ``rejects`` are the latest."""
+    in it counts the fund days that notices and holdings cover; ``rejects`` are the latest.
+    ``reiterations`` counts the notes that changed nothing, an institution's notes of a day on a security as
+    one; ``prior_disagreements`` those whose own prior view was not that of the previous note."""
 
     database: str
     generation: int
@@ -21,18 +23,24 @@ class Status:
     rejected_lines: int
     rejects: list[Row]
     unknown_grades: dict[str, int]
+    reiterations: int
+    prior_disagreements: int
 
 
 def status(store: Store) -> Status:
     """Read the state of the data in one transaction."""
     with store.reading() as connection:
         rejected, rejects = queries.rejects(connection, REJECTS_SHOWN)
+        spans = queries.spans(connection)
+        days, disagreements = queries.note_days(connection)
         return Status(
             database=store.engine.url.render_as_string(hide_password=True),
             generation=generation(connection),
             files=queries.files(connection),
-            spans=queries.spans(connection),
+            spans=spans,
             rejected_lines=rejected,
             rejects=list(rejects),
             unknown_grades=queries.unknown_grades(connection),
+            reiterations=days - sum(row["rows"] for row in spans["rating_changes"]),
+            prior_disagreements=disagreements,
         )

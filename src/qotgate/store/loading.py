@@ -195,13 +195,13 @@ def chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
 
 
 def notes_of(connection: Connection, histories: Sequence[int]) -> Iterator[Row]:
-    """The notes of ``histories`` with the market of each, by history, then day, then as loaded."""
+    """The notes of ``histories`` with the market of each, by history, then day."""
     note, history = tables.note, tables.history
     query = (
         select(note, history.c.market)
         .join(history, history.c.id == note.c.history_id)
         .where(note.c.history_id.in_(histories))
-        .order_by(note.c.history_id, note.c.day, note.c.id)
+        .order_by(note.c.history_id, note.c.day)
     )
     return (dict(row) for row in connection.execute(query).mappings())
 
@@ -211,6 +211,19 @@ def standing_changes(connection: Connection, histories: Sequence[int]) -> Iterat
     change = tables.rating_change
     query = select(change).where(change.c.history_id.in_(histories), change.c.until == FOREVER)
     return (dict(row) for row in connection.execute(query).mappings())
+
+
+def mark_disagreements(connection: Connection, histories: Sequence[int], note_ids: Sequence[int]) -> None:
+    """Of the notes of ``histories``, mark those in ``note_ids`` as disagreeing, and no others."""
+    note = tables.note
+    connection.execute(
+        update(note).where(note.c.history_id.in_(histories), note.c.disagrees).values(disagrees=False)
+    )
+    if note_ids:
+        connection.execute(
+            update(note).where(note.c.id == bindparam("note_id")).values(disagrees=True),
+            [{"note_id": note_id} for note_id in note_ids],
+        )
 
 
 def end_changes(connection: Connection, ids: Sequence[int], generation: int) -> None:

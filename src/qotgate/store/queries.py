@@ -157,6 +157,16 @@ def rejects(connection: Connection, limit: int) -> tuple[int, Sequence[Row]]:
     return total, [dict(row) for row in connection.execute(query).mappings()]
 
 
+def note_days(connection: Connection) -> tuple[int, int]:
+    """The days on which an institution gave a note on a security, and those on which the feed's own prior
+    view was not that of the previous note."""
+    note = tables.note
+    days = select(note.c.history_id, note.c.day).distinct().subquery()
+    disagreeing = select(func.count()).select_from(note).where(note.c.disagrees)
+    total = connection.scalar(select(func.count()).select_from(days)) or 0
+    return total, connection.scalar(disagreeing) or 0
+
+
 def unknown_grades(connection: Connection) -> dict[str, int]:
     """Notes by a word that the grade scale does not know."""
     note = tables.note

@@ -181,6 +181,7 @@ note = Table(
     Column("prior_grade", Integer),
     Column("prior_target", Float),
     Column("starts", Boolean, nullable=False),
+    Column("disagrees", Boolean, nullable=False),  # the feed's prior view with our previous note
     Column("file_id", ForeignKey("file.id"), nullable=False),
     Column("line", Integer, nullable=False),
     Index(None, "history_id", "day"),

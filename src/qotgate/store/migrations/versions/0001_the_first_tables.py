@@ -102,6 +102,7 @@ def upgrade() -> None:
         sa.Column("prior_grade", sa.Integer(), nullable=True),
         sa.Column("prior_target", sa.Float(), nullable=True),
         sa.Column("starts", sa.Boolean(), nullable=False),
+        sa.Column("disagrees", sa.Boolean(), nullable=False),
         sa.Column("file_id", sa.Integer(), nullable=False),
         sa.Column("line", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["file_id"], ["file.id"], name=op.f("fk_note_file_id")),
