@@ -5,7 +5,10 @@ import pytest
 from qotgate.ark.codes import Listings, is_cash
 from qotgate.model import Market, Security
 
-LISTINGS = Listings({"BL58D39": Security(Market.HK, "09923"), "5330047": None})
+LISTINGS = Listings(
+    {"BL58D39": Security(Market.HK, "09923"), "5330047": None, "BM8H5Y5": None, "4012250": None},
+    {"BL58D39": "Yeahka", "5330047": "Dassault", "BM8H5Y5": "Dassault", "4012250": "Airbus"},
+)
 
 
 @pytest.mark.parametrize(
@@ -26,7 +29,8 @@ LISTINGS = Listings({"BL58D39": Security(Market.HK, "09923"), "5330047": None})
         ("DSY FP", "BM8H5Y5", None),
         ("TCS LI", "87238U203", None),
         ("DSY", "5330047", None),  # known to have no code
-        ("AIR", "4012250", None),  # a SEDOL that no table knows: not US.AIR
+        ("AIR", "4012250", None),  # not US.AIR
+        ("AIR", "4012251", None),  # a SEDOL that no table knows
         ("6301", "6496584", None),
         ("", "125842203", None),
     ],
@@ -38,7 +42,13 @@ def test_codes(ticker: str, identifier: str, code: str | None) -> None:
 
 def test_what_is_known_to_have_no_code_is_known() -> None:
     assert LISTINGS.knows("5330047")
-    assert not LISTINGS.knows("4012250")
+    assert not LISTINGS.knows("4012251")
+
+
+def test_a_listing_without_a_code_may_go_by_several_identifiers() -> None:
+    assert LISTINGS.identity("BM8H5Y5") == LISTINGS.identity("5330047") == "5330047"
+    assert LISTINGS.identity("4012250") == "4012250"
+    assert LISTINGS.identity("BL58D39") == "BL58D39"
 
 
 @pytest.mark.parametrize(

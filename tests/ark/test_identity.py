@@ -48,3 +48,24 @@ def test_ids_go_on_after_the_known_ones() -> None:
     identities = Identities({"I:X": 7}, {}, {7: "X"})
     assert identities.resolve(None, "Y", "Y") == 8
     assert identities.changed == {8}
+
+
+def test_a_new_name_takes_over_and_the_old_one_still_leads_to_it() -> None:
+    identities = known()
+    spac = identities.resolve(code("US.EXPC"), "30217C109", "EXPERIENCE INVESTMENT CORP")
+    blade = identities.resolve(code("US.BLDE"), "092667104", "BLADE AIR MOBILITY INC")
+    identities.rename(blade, spac)
+    assert identities.merged == {blade: spac}
+    assert identities.aliases["C:US.BLDE"] == identities.aliases["C:US.EXPC"] == spac
+    assert (identities.codes[spac], identities.names[spac]) == (code("US.BLDE"), "BLADE AIR MOBILITY INC")
+    identities.rename(blade, spac)
+    assert identities.merged == {blade: spac}
+
+
+def test_a_chain_of_new_names_ends_in_one_security() -> None:
+    identities = known()
+    first, second, third = (identities.resolve(code(f"US.{name}"), "", name) for name in ("A", "B", "C"))
+    identities.rename(second, first)
+    identities.rename(third, second)
+    assert set(identities.aliases.values()) == {first}
+    assert identities.codes == {first: code("US.C")}

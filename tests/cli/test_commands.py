@@ -81,6 +81,39 @@ def test_ark(sample_url: str) -> None:
     assert "last_transaction_time: N/A" in run("ark", "US.COIN", "--db", sample_url).stdout
 
 
+def test_ark_explained(sample_url: str) -> None:
+    done = run("ark", "US.TSLA", "--explain", "--db", sample_url)
+    assert done.returncode == 0
+    notice = SAMPLE / "ark" / "SYNTHETIC_TRADES_2026-06-22.csv"
+    assert "2026-06-22 ARKK +28,000 shares, confidence 1.00\n  from a trade notice\n" in done.stdout
+    assert f"  {notice}, line 4\n" in done.stdout
+    told = json.loads(run("ark", "US.TSLA", "--explain", "--json", "--db", sample_url).stdout)["trades"]
+    assert sum(trade["shares"] for trade in told) == 76041
+    inferred = next(trade for trade in told if trade["fund"] == "ARKW" and trade["day"] == "2026-06-18")
+    assert (inferred["shares"], inferred["change"], inferred["flow"]) == (6041, 6041, 0)
+    assert 0.5 < inferred["confidence"] < 1
+    assert [Path(path).name for path, _ in inferred["places"]] == [
+        "SYNTHETIC_ARKW_HOLDINGS_2026-06-18.csv",
+        "SYNTHETIC_ARKW_HOLDINGS_2026-06-22.csv",
+    ]
+    for path, line in inferred["places"]:
+        assert "TESLA" in Path(path).read_text().splitlines()[line - 1]
+
+
+def test_ark_check(sample_url: str, tmp_path: Path) -> None:
+    notices = SAMPLE / "ark" / "SYNTHETIC_TRADES_2026-06-22.csv"
+    done = run("ark-check", notices, "--db", sample_url)
+    assert done.returncode == 0
+    assert re.search(r"all +│ 2 +│ 2 +│ 1\.0000 +│ 1\.0000 +│ 1\.0000", done.stdout)
+    wrong = tmp_path / "wrong.csv"
+    wrong.write_text(notices.read_text().replace(",28000,", ",38000,").replace("ARKW,06/22", "ARKX,06/22"))
+    told = json.loads(run("ark-check", wrong, "--json", "--db", sample_url).stdout)
+    assert (told["all"]["all"]["found"], told["all"]["all"]["exact"]) == (1, 0)
+    assert (told["misses"][0]["noticed"], told["misses"][0]["inferred"]) == (38000, 28000)
+    nothing = run("ark-check", SAMPLE / "ratings", "--db", sample_url)
+    assert (nothing.returncode, nothing.stdout) == (2, "")
+
+
 def test_ratings_page_by_page(sample_url: str) -> None:
     first = json.loads(run("ratings", "--count", 2, "--json", "--db", sample_url).stdout)
     assert [row["security"] for row in first["rows"]] == ["US.MU", "US.INTC"]

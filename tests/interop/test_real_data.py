@@ -7,12 +7,17 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from datetime import date
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from qotgate.model import Security
+from qotgate.service.questions import Questions
+from qotgate.service.reference import load_reference
+from qotgate.store import Store, queries
 from tests.interop.recompute import dynamics, rating_changes
 from tests.serving import QOTGATE, serving
 
@@ -90,19 +95,52 @@ def test_every_file_is_read_and_a_second_load_changes_nothing(
     }
 
 
-def test_a_published_client_gets_what_a_recomputation_gets(
-    real_url: str, shared_data: Path, tmp_path: Path
-) -> None:
+def ask_all(url: str, codes: list[str], folder: Path) -> dict[str, dict[str, Any]]:
+    """The published client's answers."""
+    (folder / "codes.json").write_text(json.dumps(codes))
+    with serving(url, "--rate-limit", "off") as gateway:
+        run(ASK_ALL, folder, gateway.port, folder / "codes.json", folder / "answers.json")
+    answers: dict[str, dict[str, Any]] = json.loads((folder / "answers.json").read_text())
+    return answers
+
+
+def test_a_published_client_gets_what_a_recomputation_gets(shared_data: Path, tmp_path: Path) -> None:
     expected = dynamics(shared_data, TABLES)
     assert len(expected) == 185
-    (tmp_path / "codes.json").write_text(json.dumps(sorted(expected)))
-    with serving(real_url, "--rate-limit", "off") as gateway:
-        run(ASK_ALL, tmp_path, gateway.port, tmp_path / "codes.json", tmp_path / "answers.json")
-    answers = json.loads((tmp_path / "answers.json").read_text())
+    url = f"sqlite:///{tmp_path / 'notices.db'}"
+    assert load(url, shared_data / "ark" / "trades")["files"]["read"] == 497
+    answers = ask_all(url, sorted(expected), tmp_path)
     wrong = {code: (answers[code], expected[code]) for code in expected if answers[code] != expected[code]}
     assert not wrong
     kinds = Counter(answer["dynamic_type"] for answer in answers.values())
     assert set(kinds) == {"CONSECUTIVE_SAME_DIRECTION", "RECENT_TRANSACTION", "LAST_TRANSACTION"}
+
+
+def test_with_holdings_a_published_client_gets_the_sums_of_the_trades_behind_it(
+    real_url: str, shared_data: Path, tmp_path: Path
+) -> None:
+    """The inferred trades themselves are held against the notices in tests/service/test_ark_check.py."""
+    codes = sorted(dynamics(shared_data, TABLES))
+    store = Store.open(real_url)
+    questions = Questions(store, load_reference())
+    answers = ask_all(real_url, codes, tmp_path)
+    for code in codes:
+        _, trades = questions.explain_ark_stock_dynamic(Security.parse(code))
+        days = Counter[str]()
+        for trade in trades:
+            days[trade.day.isoformat()] += trade.shares
+            for path, line in trade.places:
+                assert Path(path).is_file()
+                assert line > 0
+        answer = answers[code]
+        assert answer["transaction_count"] == len(days), code
+        assert answer["last_transaction_time"] == max(days)
+        with store.reading() as connection:
+            security = queries.security_id(connection, code)
+            assert security is not None
+            if not queries.splits(connection, security, date(2021, 9, 9)):
+                assert answer["net_shares"] == days.total(), code
+    store.close()
 
 
 @pytest.mark.parametrize("kind", ["UPGRADE", "DOWNGRADE", "NEW_RATING"])

@@ -26,6 +26,10 @@ LINES = {
     "U": "UNITY SOFTWARE INC,U,91332U101",
 }
 BOOK = {"TSLA": 1000, "ROKU": 2000, "ZM": 3000, "COIN": 4000}
+# A fund large enough for its creation basket to show: UNITS units outstanding.
+UNITS = 500
+LINES |= {f"X{number}": f"TEST {number} INC,X{'ABCDEFGH'[number]},TESTCO10{number}" for number in range(8)}
+LARGE_BOOK = {code: 60_013 + 17_771 * place for place, code in enumerate(LINES) if code != "U"}
 
 
 def holdings(day: str, book: dict[str, float], fund: str = "ARKK", price: float = 10.0) -> str:
@@ -39,6 +43,11 @@ def notice(day: str, trades: dict[str, int], fund: str = "ARKK") -> str:
         name, ticker, cusip = LINES[code].split(",")
         rows.append(f"{fund},{day},{'Buy' if n > 0 else 'Sell'},{ticker},{cusip},{name},{abs(n)},0.1")
     return "\n".join([NOTICE_HEADER, *rows, ""])
+
+
+def created(units: int) -> dict[str, float]:
+    """The large book after ``units`` were created."""
+    return {code: n + units * round(n / UNITS) for code, n in LARGE_BOOK.items()}
 
 
 def trades(store: Store) -> list[tuple[str, str, str, int]]:
@@ -57,15 +66,16 @@ def days(store: Store) -> list[tuple[str, str, str]]:
 
 
 def test_the_difference_of_two_days_without_the_flow(store: Store, load_text: LoadText) -> None:
-    after = {code: n * 1.02 for code, n in BOOK.items()} | {"TSLA": 1120.0, "U": 77}
-    load_text(a=holdings("6/16/2026", BOOK), b=holdings("6/17/2026", after))
-    assert trades(store) == [("ARKK", "2026-06-16", "US.TSLA", 100), ("ARKK", "2026-06-16", "US.U", 77)]
+    after = created(10)
+    after |= {"TSLA": after["TSLA"] + 1234, "U": 777}
+    load_text(a=holdings("6/16/2026", LARGE_BOOK), b=holdings("6/17/2026", after))
+    assert trades(store) == [("ARKK", "2026-06-16", "US.TSLA", 1234), ("ARKK", "2026-06-16", "US.U", 777)]
     assert days(store) == [("2026-06-16", "holdings", "2026-06-16")]
 
 
 def test_a_name_left_out_of_the_basket_is_no_trade(store: Store, load_text: LoadText) -> None:
-    after = {code: n * 1.02 for code, n in BOOK.items()} | {"ZM": 3000}
-    load_text(a=holdings("6/16/2026", BOOK), b=holdings("6/17/2026", after))
+    after = created(10) | {"ZM": LARGE_BOOK["ZM"]}
+    load_text(a=holdings("6/16/2026", LARGE_BOOK), b=holdings("6/17/2026", after))
     assert trades(store) == []
 
 

@@ -38,13 +38,23 @@ def is_cash(ticker: str, identifier: str) -> bool:
 
 class Listings:
     """Maps published lines to codes. ``table`` gives the code of an identifier, None for a listing that
-    is known to be on a market without codes."""
+    is known to be on a market without codes; ``names`` tell which identifiers of those are one listing."""
 
-    def __init__(self, table: Mapping[str, Security | None]) -> None:
+    def __init__(self, table: Mapping[str, Security | None], names: Mapping[str, str]) -> None:
         self._table = table
+        first: dict[str, str] = {}
+        self._same = {
+            identifier: first.setdefault(names[identifier], identifier)
+            for identifier, code in table.items()
+            if code is None
+        }
 
     def knows(self, identifier: str) -> bool:
         return identifier in self._table
+
+    def identity(self, identifier: str) -> str:
+        """The first identifier of a listing without a code that goes by several."""
+        return self._same.get(identifier, identifier)
 
     def code(self, ticker: str, identifier: str) -> Security | None:
         """The code of a line, None where it has none or none is known."""

@@ -53,6 +53,21 @@ class Identities:
                 self.codes[security_id] = code
         return security_id
 
+    def rename(self, newer: int, older: int) -> None:
+        """Two securities turn out to be one, which now goes by what the newer one is called."""
+        while older in self.merged:
+            older = self.merged[older]
+        while newer in self.merged:
+            newer = self.merged[newer]
+        if newer == older:
+            return
+        code, name = self.codes.get(newer), self.names[newer]
+        self._merge(newer, older)
+        self.names[older] = name
+        if code is not None:
+            self.codes[older] = code
+        self.changed.add(older)
+
     def _merge(self, dropped: int, kept: int) -> None:
         for key, security_id in self.aliases.items():
             if security_id == dropped:

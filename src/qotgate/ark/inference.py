@@ -1,98 +1,248 @@
 """What a fund traded between two of its holdings files.
 
-The fund's shares outstanding grow and shrink, which moves most holdings by one ratio; that flow is no
-trade. The day's most common ratio is taken as the flow, a count that did not move as a name left out of
-the basket, and a count that moved against its price as a split. What remains was traded.
+From each position's change three things are taken out: the flow, which is whole units of the creation basket
+(:mod:`qotgate.ark.basket`), what companies did to their shares (:mod:`qotgate.ark.corporate`), and
+purchases in offerings, which are round numbers. What remains was traded. A name that was traded does not show
+whether it is left out of creations; its latest untraded move in ``earlier`` does.
 """
 
-from collections import Counter
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from fractions import Fraction
-from statistics import median
-from typing import Generic, TypeVar
+from typing import Generic
 
-Key = TypeVar("Key", bound=Hashable)
+from qotgate.ark.basket import LOTS, Basket, Key, find_basket
+from qotgate.ark.corporate import Position, is_warrant, renames, split
 
-RATIO_DECIMALS = 4
-"""Ratios that agree to this many decimals are one: baskets are cut to whole shares."""
-ROUNDING = 0.0005
-"""What flow leaves behind in a count, as a share of it, because baskets are whole shares."""
-SPLIT_SIZES = (*map(Fraction, (2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 35, 40, 50)), Fraction(3, 2))
-SPLIT_RATIOS = (*SPLIT_SIZES, *(1 / size for size in SPLIT_SIZES))
-SPLIT_SHARE_TOLERANCE = 0.03
-SPLIT_PRICE_TOLERANCE = 0.2
+__all__ = ["CONFIDENCE", "MEMORY", "Evidence", "Ground", "Inference", "Position", "infer"]
+
+MEMORY = 20
+"""Earlier differences worth passing to :func:`infer`; with five, 1% fewer counts are exact."""
+LATE = 3
+"""Differences within which a market that was closed has followed a flow."""
+REST = 0.1
+MEMORY_OF_REST = 5
+"""A sold position that comes back smaller than this part of the sale, this soon, is what was left of it:
+the files leave small rests out for days."""
+OFFERING = 10_000
+"""A new position of a whole multiple of this was bought in an offering: funds ask for round numbers there,
+while what is bought on an exchange is shared out among the funds."""
+
+
+class Ground(StrEnum):
+    """What an inferred trade rests on."""
+
+    STILL = "no flow: the whole change"
+    FLOW = "the change less the flow of a name whose part in it is known"
+    UNSURE = "the change less the flow of a name that may be left out of creations"
+    OPENED = "a position that was not there"
+    CLOSED = "a position that is gone"
+    GAP = "the change over several days, over a missing file, less their flow"
+    ROUGH = "the change less a flow known by its ratio only"
+
+
+CONFIDENCE = {
+    Ground.STILL: 0.99,
+    Ground.FLOW: 0.99,
+    Ground.UNSURE: 0.98,
+    Ground.OPENED: 0.88,
+    Ground.CLOSED: 0.97,
+    Ground.GAP: 0.95,
+    Ground.ROUGH: 0.3,
+}
+"""The part of such trades that ARK's notices of April to June 2021 confirm, by security and sign; where all
+are confirmed, (n + 1) / (n + 2). For the last two, files were taken away."""
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
-    """A fund's position: the share count, and the price in USD where it is known."""
+class Evidence:
+    """Why a trade is one: the change of the position in shares, the part of it that was flow, both in
+    units of the earlier snapshot, and how often such a trade is right."""
 
-    shares: float
-    price: float | None
+    ground: Ground
+    change: float
+    flow: int
+
+    @property
+    def confidence(self) -> float:
+        return CONFIDENCE[self.ground]
 
 
 @dataclass(frozen=True, slots=True)
 class Inference(Generic[Key]):
     """What happened between two snapshots.
 
-    ``flow`` is the ratio by which the fund itself grew. ``trades`` are signed share counts in the units of
-    the earlier snapshot; ``splits`` the new shares for each old one.
+    ``trades`` are signed share counts in the units of the earlier snapshot, with their ``evidence``;
+    ``splits`` the new shares for each old one; ``offerings`` what was bought otherwise than by trading;
+    ``renamed`` the old key of each new one that took over its position.
     """
 
-    flow: float
-    trades: dict[Key, int]
-    splits: dict[Key, Fraction]
+    basket: Basket[Key] = field(default_factory=Basket)
+    trades: dict[Key, int] = field(default_factory=dict)
+    splits: dict[Key, Fraction] = field(default_factory=dict)
+    evidence: dict[Key, Evidence] = field(default_factory=dict)
+    offerings: dict[Key, int] = field(default_factory=dict)
+    renamed: dict[Key, Key] = field(default_factory=dict)
+
+    @property
+    def flow(self) -> float:
+        """The ratio by which the fund itself grew."""
+        return self.basket.ratio
 
 
-def common_ratio(ratios: list[float]) -> float:
-    """The most common of ``ratios``, 1 if no two agree; of two as common, the one nearer to 1."""
-    counts = Counter(round(ratio, RATIO_DECIMALS) for ratio in ratios)
-    if max(counts.values(), default=0) < 2:
-        return 1.0
-    top = max(counts, key=lambda ratio: (counts[ratio], -abs(ratio - 1), ratio))
-    return median(ratio for ratio in ratios if round(ratio, RATIO_DECIMALS) == top)
+def infer(
+    before: Mapping[Key, Position],
+    after: Mapping[Key, Position],
+    earlier: Sequence[Inference[Key]] = (),
+    days: int = 1,
+) -> Inference[Key]:
+    """Compare two snapshots of one fund, ``days`` trading days apart.
 
+    Positions with no shares count as absent. Where notices tell some of what was traded, take it out of
+    ``after`` first; what is inferred is then the rest.
 
-def infer(before: Mapping[Key, Position], after: Mapping[Key, Position]) -> Inference[Key]:
-    """Compare two snapshots of one fund; positions with no shares count as absent."""
+    ``earlier`` are the inferences of the differences before this one, oldest first; without them the
+    result is the same but for names whose part in the basket does not show. What they learnt from
+    differences before them is not used, save that over a missing file the units outstanding were theirs.
+    """
     held = {key: position for key, position in before.items() if position.shares > 0}
     holds = {key: position for key, position in after.items() if position.shares > 0}
-    both = held.keys() & holds.keys()
-    flow = common_ratio([holds[key].shares / held[key].shares for key in both])
-    trades: dict[Key, int] = {}
-    splits: dict[Key, Fraction] = {}
-    for key in held.keys() | holds.keys():
-        if key not in both:
-            shares = holds[key].shares if key in holds else -held[key].shares
-        else:
-            old, new = held[key], holds[key]
-            if old.shares == new.shares:
-                continue
-            ratio = _split(old, new, flow)
-            if ratio is not None:
-                splits[key] = ratio
-            units = float(ratio or 1)
-            expected = old.shares * flow * units
-            shares = (new.shares - expected) / units
-            if abs(shares) <= (1 if flow == 1 and ratio is None else max(1.0, ROUNDING * old.shares)):
-                continue
-        if round(shares):
-            trades[key] = round(shares)
-    return Inference(flow, trades, splits)
+    moves = {key: (held[key].shares, holds[key].shares - held[key].shares) for key in held if key in holds}
+    basket = find_basket(moves, _outstanding(earlier), days)
+    result = Inference(basket)
+    gone = {
+        key: Position(position.shares + basket.net * basket.count(position.shares), position.price)
+        for key, position in held.items()
+        if key not in holds
+    }
+    new = {key: position for key, position in holds.items() if key not in held}
+    result.renamed.update(renames(gone, new))
+    for key, position in held.items():
+        if key in holds:
+            _compare(key, key, position, holds[key], earlier, result)
+    for key, old in result.renamed.items():
+        _compare(key, old, held[old], holds[key], earlier, result)
+    for key in gone:
+        if key not in result.renamed.values():
+            _closed(key, held[key], result)
+    carried = [holds[key].shares for key in result.renamed]
+    for key, position in new.items():
+        if key not in result.renamed and not any(is_warrant(position.shares, units) for units in carried):
+            _opened(key, position, earlier, result)
+    return result
 
 
-def _split(old: Position, new: Position, flow: float) -> Fraction | None:
-    """The split between two positions: shares and price moved by one ratio in opposite ways."""
-    if not old.price or not new.price:
-        return None
-    grown = new.shares / (old.shares * flow)
-    fallen = old.price / new.price
-    for ratio in SPLIT_RATIOS:
-        units = float(ratio)
-        if (
-            abs(grown / units - 1) <= SPLIT_SHARE_TOLERANCE
-            and abs(fallen / units - 1) <= SPLIT_PRICE_TOLERANCE
-        ):
-            return ratio
-    return None
+def _compare(
+    key: Key,
+    old_key: Key,
+    old: Position,
+    new: Position,
+    earlier: Sequence[Inference[Key]],
+    result: Inference[Key],
+) -> None:
+    """Judge a position that was held before and after."""
+    basket = result.basket
+    change = new.shares - old.shares
+    flows = {basket.net, -basket.redeemed}
+    if change == 0 or any(basket.explains(old.shares, change, units) for units in flows):
+        return
+    if _follows(old_key, old.shares, change - basket.net * basket.count(old.shares), earlier):
+        return
+    known = _left_out(old_key, earlier) if basket.split else False
+    part = -basket.redeemed if known else basket.net
+    flow = part * basket.count(old.shares)
+    slack = basket.slack(old.shares, part) if basket.outstanding else 1
+    ratio = split(old, new, flow, slack)
+    if ratio is None:
+        flow = part * _lots(basket.count(old.shares), old, new)
+    else:
+        result.splits[key] = ratio
+        change = new.shares / float(ratio) - old.shares
+        slack += 1 / float(ratio)
+    shares = round(change - flow)
+    if abs(shares) <= slack + basket.created + basket.redeemed:
+        return
+    if basket.rough:
+        ground = Ground.ROUGH
+    elif basket.days > 1:
+        ground = Ground.GAP
+    elif known is None:
+        ground = Ground.UNSURE
+    else:
+        ground = Ground.FLOW if part else Ground.STILL
+    _trade(key, shares, Evidence(ground, change, flow), result)
+
+
+def _closed(key: Key, old: Position, result: Inference[Key]) -> None:
+    """A position that is gone was sold, but for what was handed over in redemptions."""
+    count = result.basket.count(old.shares)
+    flow = min(0, result.basket.net) * _lots(count, old, Position(0, None))
+    _trade(key, -round(old.shares) - flow, Evidence(Ground.CLOSED, -old.shares, flow), result)
+
+
+def _opened(key: Key, new: Position, earlier: Sequence[Inference[Key]], result: Inference[Key]) -> None:
+    """A position that was not there was bought, unless it is the rest of one that the files left out."""
+    shares = round(new.shares)
+    if any(shares <= -REST * inference.trades.get(key, 0) for inference in earlier[-MEMORY_OF_REST:]):
+        return
+    if shares % OFFERING == 0:
+        result.offerings[key] = shares
+    else:
+        _trade(key, shares, Evidence(Ground.OPENED, new.shares, 0), result)
+
+
+def _trade(key: Key, shares: int, evidence: Evidence, result: Inference[Key]) -> None:
+    if shares:
+        result.trades[key] = shares
+        result.evidence[key] = evidence
+
+
+def _lots(count: int, old: Position, new: Position) -> int:
+    """A basket count in the board lots that both share counts keep to."""
+    for lot in LOTS:
+        if old.shares % lot == 0 and new.shares % lot == 0:
+            return round(count / lot) * lot
+    return count
+
+
+def _outstanding(earlier: Sequence[Inference[Key]]) -> float:
+    """The units outstanding after ``earlier``, 0 if none of it tells."""
+    units = 0
+    for inference in reversed(earlier):
+        units += inference.basket.net
+        if inference.basket.outstanding and not (inference.basket.rough or inference.basket.carried):
+            return inference.basket.outstanding + units
+    return 0.0
+
+
+def _left_out(key: Key, earlier: Sequence[Inference[Key]]) -> bool | None:
+    """Whether a name is left out of creations, None if ``earlier`` does not tell.
+
+    A name that did not move on a day of creations only may as well have been frozen; whether it was, a day
+    with redemptions shows.
+    """
+    left_out = None
+    for basket in _baskets(earlier):
+        if key in basket.still:
+            return None
+        if key in basket.left_out:
+            left_out = True
+            if basket.redeemed:
+                break
+        elif key in basket.taken:
+            return left_out or False
+    return left_out
+
+
+def _follows(key: Key, shares: float, change: float, earlier: Sequence[Inference[Key]]) -> bool:
+    """Whether a name made up for flows of the last days, on which its market was closed."""
+    missed = [basket for basket in _baskets(earlier[-LATE:]) if key in basket.still]
+    if not missed:
+        return False
+    units = sum(basket.net for basket in missed)
+    return replace(missed[-1], days=len(missed)).explains(shares, change, units)
+
+
+def _baskets(earlier: Sequence[Inference[Key]]) -> Iterator[Basket[Key]]:
+    return (inference.basket for inference in reversed(earlier))

@@ -1,18 +1,22 @@
 """``qotgate ark``: ask how the ARK funds trade a stock."""
 
 import json
-from typing import Annotated
+from dataclasses import asdict
+from typing import Annotated, Any
 
 import typer
 
 from qotgate.cli.options import AsJson, AsOf, Database, Tables, open_questions
 from qotgate.cli.settings import read_day, read_settings
-from qotgate.model import Security
+from qotgate.model import ArkDynamic, Security, TradeEvidence
 
 
 def ark(
     code: Annotated[str, typer.Argument(metavar="CODE", help="Such as US.TSLA.")],
     as_of: AsOf = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show each trade behind the answer, with its files and lines.")
+    ] = False,
     as_json: AsJson = False,
     db: Database = None,
     tables: Tables = None,
@@ -21,15 +25,34 @@ def ark(
     security = Security.parse(code, "CODE")
     day = read_day(as_of)
     with open_questions(read_settings(db=db, tables=tables)) as questions:
-        answer = questions.ark_stock_dynamic(security, day)
-    shown = {
+        answer, evidence = questions.explain_ark_stock_dynamic(security, day)
+    shown = _answer(answer)
+    if as_json:
+        trades = {"trades": [asdict(trade) for trade in evidence]} if explain else {}
+        typer.echo(json.dumps(shown | trades, default=str))
+        return
+    for name, value in shown.items():
+        typer.echo(f"{name}: {'N/A' if value is None else value}")
+    if explain:
+        for trade in evidence:
+            _print(trade)
+
+
+def _answer(answer: ArkDynamic) -> dict[str, Any]:
+    return {
         "dynamic_type": answer.dynamic_type.value,
         "transaction_count": answer.transaction_count,
         "net_shares": answer.net_shares,
         "last_transaction_time": answer.last_transaction_day and answer.last_transaction_day.isoformat(),
     }
-    if as_json:
-        typer.echo(json.dumps(shown))
-    else:
-        for name, value in shown.items():
-            typer.echo(f"{name}: {'N/A' if value is None else value}")
+
+
+def _print(trade: TradeEvidence) -> None:
+    days = f"{trade.day}" if trade.through == trade.day else f"{trade.day} to {trade.through}"
+    typer.echo(f"\n{days} {trade.fund} {trade.shares:+,} shares, confidence {trade.confidence:.2f}")
+    rest = ""
+    if trade.change is not None and trade.flow is not None:
+        rest = f" ({trade.change:+,.0f} in the holdings, of which flow {trade.flow:+,})"
+    typer.echo(f"  from {trade.ground}{rest}")
+    for path, line in trade.places:
+        typer.echo(f"  {path}, line {line}")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from qotgate import __version__
-from qotgate.cli import ark, demo, keygen, load, ratings, serve, status
+from qotgate.cli import ark, ark_check, demo, keygen, load, ratings, serve, status
 from qotgate.model import QotGateError
 
 WRONG_INPUT = 2
@@ -21,7 +21,16 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (load.load, serve.serve, ark.ark, ratings.ratings, status.status, keygen.keygen, demo.demo):
+for command in (
+    load.load,
+    serve.serve,
+    ark.ark,
+    ark_check.ark_check,
+    ratings.ratings,
+    status.status,
+    keygen.keygen,
+    demo.demo,
+):
     app.command()(command)
 
 

@@ -1,6 +1,6 @@
 """The words that every room shares."""
 
-from qotgate.model.ark import ACTIVE_FUNDS, ArkDynamic, DynamicType, Holding, Notice
+from qotgate.model.ark import ACTIVE_FUNDS, ArkDynamic, DynamicType, Holding, Notice, TradeEvidence
 from qotgate.model.errors import InvalidRequest, ProtocolError, QotGateError, StoreError, Unreadable
 from qotgate.model.files import FileKind, ParsedFile, Reject
 from qotgate.model.page import Page
@@ -31,5 +31,6 @@ __all__ = [
     "Reject",
     "Security",
     "StoreError",
+    "TradeEvidence",
     "Unreadable",
 ]

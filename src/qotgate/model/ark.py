@@ -54,6 +54,27 @@ class DynamicType(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class TradeEvidence:
+    """One fund's trade and what it rests on.
+
+    ``shares`` are signed, in the units of the day. A notice has confidence 1; an inferred trade that with
+    which such trades are confirmed, the ``change`` of the position in shares, the ``flow`` taken out of it,
+    and ``through``, the last day it may be of, where a holdings file is missing. ``places`` are the files and
+    lines behind it.
+    """
+
+    fund: str
+    day: date
+    through: date
+    shares: int
+    ground: str
+    confidence: float
+    change: float | None
+    flow: int | None
+    places: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ArkDynamic:
     """How the ARK funds trade a stock. ``net_shares`` is signed, in share units of the day asked for."""
 

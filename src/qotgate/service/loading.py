@@ -8,6 +8,7 @@ be read is left out, by file and line, and reported; a load that is interrupted 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from sqlalchemy import Connection
 from qotgate import sources
 from qotgate.ark.codes import is_cash
 from qotgate.model import FileKind, Holding, Note, Notice, QotGateError, Unreadable
-from qotgate.service import derive
+from qotgate.service.rating_changes import rating_changes
 from qotgate.service.reference import Reference
+from qotgate.service.trades import derive_trades
 from qotgate.store import Store, loading, tables
 from qotgate.store.database import generation, read_state, write_state
 
@@ -91,17 +93,17 @@ class _Load:
         self.connection = connection
         self.reference = reference
         self.report = report
-        self.known = loading.known_digests(connection)
         self.identities = loading.read_identities(connection)
         self.generation = generation(connection) + 1
-        self.touched = derive.Touched()
+        self.fund_days: set[tuple[str, date]] = set()
+        self.histories: set[int] = set()
 
     def take(self, path: Path) -> None:
         """Read one file and insert what is new in it."""
         try:
             content = _read_bytes(path)
             digest = sha256(content).hexdigest()
-            if digest in self.known:
+            if loading.is_known(self.connection, digest):
                 self.report.unchanged += 1
                 return
             parsed = sources.read(content)
@@ -110,7 +112,6 @@ class _Load:
             reason = str(error.strerror) if isinstance(error, OSError) else str(error)
             self.report.rejects.append((str(path), None, reason))
             return
-        self.known.add(digest)
         self.report.read += 1
         self.report.rejects += [(str(path), reject.line, reject.reason) for reject in parsed.rejects]
         file_id = loading.add_file(self.connection, str(path), digest, parsed, self.generation)
@@ -128,9 +129,15 @@ class _Load:
         if tables_changed:
             write_state(self.connection, "reference", self.reference.digest)
             self._apply_new_tables()
-        derive.trades(self.connection, self.touched)
-        derive.rating_changes(self.connection, self.touched, self.generation)
-        if self.touched:
+        changed = bool(self.fund_days or self.histories)
+        while self.fund_days:
+            fund_days, self.fund_days = self.fund_days, set()
+            for newer, older in derive_trades(self.connection, fund_days).items():
+                self.identities.rename(newer, older)
+            # Where names turned out to be one security, its days are made anew under one name.
+            self._save_identities()
+        rating_changes(self.connection, self.histories, self.generation)
+        if changed:
             write_state(self.connection, "generation", str(self.generation))
         self.report.generation = generation(self.connection)
 
@@ -138,12 +145,12 @@ class _Load:
         code = self.reference.listings.code(line.ticker, line.identifier)
         if code is None and not self.reference.listings.knows(line.identifier):
             self.report.unmapped[f"{line.ticker or '(no ticker)'} {line.identifier} {line.name}"] += 1
-        return self.identities.resolve(code, line.identifier, line.name)
+        return self.identities.resolve(code, self.reference.listings.identity(line.identifier), line.name)
 
     def _save_identities(self) -> None:
         merged = {*self.identities.merged, *self.identities.merged.values()}
         if merged:
-            self.touched.fund_days.update(loading.touched_securities(self.connection, sorted(merged)))
+            self.fund_days.update(loading.touched_securities(self.connection, sorted(merged)))
         loading.save_identities(self.connection, self.identities)
 
     def _add_holdings(self, records: Sequence[Any], file_id: int) -> int:
@@ -160,7 +167,7 @@ class _Load:
             content += [[row["market_value"], row["weight"]] for row in rows]
             digest = _key(*sorted(map(str, content)))
             if loading.replace_snapshot(self.connection, fund, day, digest, file_id, rows):
-                self.touched.fund_days.add((fund, day))
+                self.fund_days.add((fund, day))
                 added += len(rows)
         return added
 
@@ -176,7 +183,7 @@ class _Load:
         self._save_identities()
         added = loading.add_new(self.connection, tables.notice, rows)
         if added:
-            self.touched.fund_days.update((line.fund, line.day) for line in records)
+            self.fund_days.update((line.fund, line.day) for line in records)
         return added
 
     def _add_notes(self, records: Sequence[Any], file_id: int) -> int:
@@ -196,7 +203,7 @@ class _Load:
             rows.append(row)
         added = loading.add_new(self.connection, tables.note, rows)
         if added:
-            self.touched.histories.update(row["history_id"] for row in rows)
+            self.histories.update(row["history_id"] for row in rows)
         return added
 
     def _history(self, line: Note) -> tuple[str, str, str]:
@@ -212,8 +219,8 @@ class _Load:
     def _apply_new_tables(self) -> None:
         """The shipped tables or the user's have changed: map what is loaded anew."""
         for ticker, identifier, name in sorted(loading.published_lines(self.connection)):
-            code = self.reference.listings.code(ticker, identifier)
-            self.identities.resolve(code, identifier, name)
+            listings = self.reference.listings
+            self.identities.resolve(listings.code(ticker, identifier), listings.identity(identifier), name)
         self._save_identities()
         grade, identity = self.reference.grades.grade, self.reference.institutions.identity
         notes = []
@@ -237,7 +244,7 @@ class _Load:
             ],
         )
         for note, (key, _, _) in notes:
-            self.touched.histories.update((note["history_id"], histories[key]))
+            self.histories.update((note["history_id"], histories[key]))
 
 
 def _note_content(line: Note) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ from threading import Lock
 from sqlalchemy import Connection
 
 from qotgate.ark.dynamics import WINDOW_DAYS, Split, daily_sums, dynamic
+from qotgate.ark.inference import CONFIDENCE, Ground
 from qotgate.model import (
     ACTIVE_FUNDS,
     ArkDynamic,
@@ -20,6 +21,7 @@ from qotgate.model import (
     RatingChange,
     RatingChangeType,
     Security,
+    TradeEvidence,
 )
 from qotgate.ratings.words import level
 from qotgate.service.cursor import Cursor, Cursors
@@ -66,19 +68,46 @@ class Questions:
         InvalidRequest. The rules stand in :mod:`qotgate.ark.dynamics`.
         """
         with self.store.reading() as connection:
-            latest = queries.latest_ark_day(connection, self.funds)
-            if latest is None:
-                raise InvalidRequest("no_ark_data")
-            day = _as_of(as_of, latest)
+            day, sums = self._daily_sums(connection, security, as_of)
+        return dynamic(sums, day, self.window_days)
+
+    def explain_ark_stock_dynamic(
+        self, security: Security, as_of: date | None = None
+    ) -> tuple[ArkDynamic, tuple[TradeEvidence, ...]]:
+        """The dynamic, and each fund's trades on the days that it counts, oldest first.
+
+        Raises InvalidRequest.
+        """
+        with self.store.reading() as connection:
+            day, sums = self._daily_sums(connection, security, as_of)
+            answer = dynamic(sums, day, self.window_days)
+            counted = [counted for counted, _ in sums[len(sums) - answer.transaction_count :]]
             security_id = queries.security_id(connection, str(security))
-            if security_id is None:
-                return dynamic([], day, self.window_days)
-            trades = queries.trades(connection, security_id, self.funds, day)
-            splits = [
-                Split(first_day, Fraction(new, old))
-                for first_day, new, old in queries.splits(connection, security_id, day)
-            ]
-        return dynamic(daily_sums(trades, splits, day), day, self.window_days)
+            if not counted or security_id is None:
+                return answer, ()
+            rows = queries.explained_trades(connection, security_id, self.funds, counted)
+            notices = queries.places(connection, "notice", security_id, counted)
+            ends = {end for row in rows for end in (row["before"], row["after"]) if end}
+            holdings = queries.places(connection, "holding", security_id, ends)
+        return answer, tuple(_evidence(row, notices, holdings) for row in rows)
+
+    def _daily_sums(
+        self, connection: Connection, security: Security, as_of: date | None
+    ) -> tuple[date, list[tuple[date, int]]]:
+        """The day asked for, and the transactions known on it."""
+        latest = queries.latest_ark_day(connection, self.funds)
+        if latest is None:
+            raise InvalidRequest("no_ark_data")
+        day = _as_of(as_of, latest)
+        security_id = queries.security_id(connection, str(security))
+        if security_id is None:
+            return day, []
+        trades = queries.trades(connection, security_id, self.funds, day)
+        splits = [
+            Split(first_day, Fraction(new, old))
+            for first_day, new, old in queries.splits(connection, security_id, day)
+        ]
+        return day, daily_sums(trades, splits, day)
 
     def rating_changes(
         self,
@@ -148,6 +177,30 @@ class Questions:
             day=row["day"],
             last_day=row["last_day"],
         )
+
+
+Places = dict[tuple[str, date], list[tuple[str, int]]]
+
+
+def _evidence(row: Row, notices: Places, holdings: Places) -> TradeEvidence:
+    fund, day = row["fund"], row["day"]
+    if row["ground"] is None:
+        ground, confidence, places = "a trade notice", 1.0, notices.get((fund, day), [])
+    else:
+        basis = Ground[row["ground"]]
+        ground, confidence = basis.value, CONFIDENCE[basis]
+        places = [place for end in (row["before"], row["after"]) for place in holdings.get((fund, end), [])]
+    return TradeEvidence(
+        fund=fund,
+        day=day,
+        through=row["through"],
+        shares=row["shares"],
+        ground=ground,
+        confidence=confidence,
+        change=row["change"],
+        flow=row["flow"],
+        places=tuple(places),
+    )
 
 
 def _grade(number: int | None) -> Grade | None:

@@ -68,6 +68,7 @@ def load_reference(folder: Path | None = None) -> Reference:
         ),
         listings=Listings(
             {row["identifier"]: _code(row["code"]) for row in rows["listings.csv"]},
+            {row["identifier"]: row["name"] for row in rows["listings.csv"]},
         ),
         names={row["code"]: (row["name"], row["name_zh"]) for row in rows["securities.csv"]},
         digest=digest.hexdigest(),

@@ -1,6 +1,6 @@
 """Writing a load into the database. Every call works inside the one writing transaction of the load."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -18,8 +18,9 @@ CHUNK = 500
 Row = dict[str, Any]
 
 
-def known_digests(connection: Connection) -> set[str]:
-    return set(connection.scalars(select(tables.file.c.digest)))
+def is_known(connection: Connection, digest: str) -> bool:
+    """Whether a file of these bytes was loaded."""
+    return connection.scalar(select(tables.file.c.id).where(tables.file.c.digest == digest)) is not None
 
 
 def add_file(connection: Connection, path: str, digest: str, parsed: ParsedFile, generation: int) -> int:
@@ -116,11 +117,34 @@ def add_new(connection: Connection, table: Table, rows: Sequence[Row]) -> int:
     return (connection.scalar(select(func.count()).select_from(table)) or 0) - before
 
 
-def snapshot_days(connection: Connection, fund: str) -> list[date]:
-    snapshot = tables.snapshot
-    return list(
-        connection.scalars(select(snapshot.c.day).where(snapshot.c.fund == fund).order_by(snapshot.c.day))
-    )
+def snapshot_days(connection: Connection, fund: str, start: date, before: int) -> list[date]:
+    """The days of a fund's holdings from ``start`` on, after the last ``before`` ones earlier than it."""
+    day = tables.snapshot.c.day
+    query = select(day).where(tables.snapshot.c.fund == fund)
+    earlier = connection.scalars(query.where(day < start).order_by(day.desc()).limit(before))
+    later = connection.scalars(query.where(day >= start).order_by(day))
+    return [*reversed(earlier.all()), *later]
+
+
+def differences(connection: Connection, fund: str, start: date) -> dict[date, tuple[date, Any]]:
+    """What was inferred for a fund from ``start`` on: by the day of the earlier file, the day of the later
+    one and the state."""
+    difference = tables.difference
+    query = select(difference).where(difference.c.fund == fund, difference.c.before >= start)
+    return {row.before: (row.after, row.state) for row in connection.execute(query)}
+
+
+def save_difference(connection: Connection, fund: str, before: date, after: date, state: Any) -> None:
+    difference = tables.difference
+    connection.execute(delete(difference).where(difference.c.fund == fund, difference.c.before == before))
+    connection.execute(insert(difference).values(fund=fund, before=before, after=after, state=state))
+
+
+def drop_differences(connection: Connection, fund: str, known: Collection[date], start: date) -> None:
+    """Forget differences of a fund from ``start`` on whose earlier file is none of ``known`` any more."""
+    difference = tables.difference
+    gone = [day for day in differences(connection, fund, start) if day not in known]
+    connection.execute(delete(difference).where(difference.c.fund == fund, difference.c.before.in_(gone)))
 
 
 def positions(connection: Connection, fund: str, day: date) -> Iterator[tuple[int, float, float | None]]:

@@ -41,6 +41,37 @@ def trades(
     return [(row[0], row[1]) for row in connection.execute(query)]
 
 
+def explained_trades(
+    connection: Connection, security: int, funds: Collection[str], days: Collection[date]
+) -> list[Row]:
+    """The trades of some days with the difference or notice that they come from, oldest first."""
+    trade, day = tables.trade, tables.ark_day
+    query = (
+        select(trade, day.c.source, day.c.before, day.c.after)
+        .join(day, and_(day.c.fund == trade.c.fund, day.c.day == trade.c.day))
+        .where(trade.c.security_id == security, trade.c.fund.in_(funds), trade.c.day.in_(days))
+        .order_by(trade.c.day, trade.c.fund)
+    )
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def places(
+    connection: Connection, kind: str, security: int, days: Collection[date]
+) -> dict[tuple[str, date], list[tuple[str, int]]]:
+    """The files and lines of a security's ``kind`` (holding or notice) on some days, by fund and day."""
+    table = tables.METADATA.tables[kind]
+    query = (
+        select(table.c.fund, table.c.day, tables.file.c.path, table.c.line)
+        .join(tables.file)
+        .where(table.c.security_id == security, table.c.day.in_(days))
+        .order_by(table.c.day, table.c.id)
+    )
+    found: dict[tuple[str, date], list[tuple[str, int]]] = {}
+    for fund, day, path, line in connection.execute(query):
+        found.setdefault((fund, day), []).append((path, line))
+    return found
+
+
 def splits(connection: Connection, security: int, as_of: date) -> list[tuple[date, int, int]]:
     """(first day in new units, new shares, for old shares) of each split up to ``as_of``, each once however
     many funds show it."""

@@ -6,6 +6,7 @@ who pages through one generation sees all of it while the next is loaded.
 """
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Boolean,
     Column,
@@ -129,7 +130,18 @@ ark_day = Table(
     Column("day", Date, primary_key=True),
     Column("source", String, nullable=False),  # "notice" or "holdings"
     Column("through", Date, nullable=False),  # the last day that the trades of this row may be of
-    Column("flow", Float),  # the ratio taken out; null for a notice
+    Column("before", Date),  # the holdings files whose difference it is; null for a notice
+    Column("after", Date),
+    Column("flow", Float),  # the fund's growth between them, taken out; null for a notice
+)
+
+difference = Table(
+    "difference",
+    METADATA,
+    Column("fund", String, primary_key=True),
+    Column("before", Date, primary_key=True),
+    Column("after", Date, nullable=False),
+    Column("state", JSON, nullable=False),  # the inference, which the next ones build on
 )
 
 trade = Table(
@@ -140,6 +152,9 @@ trade = Table(
     Column("fund", String, primary_key=True),
     Column("shares", BigInteger, nullable=False),  # signed, in the units of the day
     Column("through", Date, nullable=False),
+    Column("ground", String),  # what an inferred trade rests on; null for a notice
+    Column("change", Float),  # of the position between the two files, in shares
+    Column("flow", BigInteger),  # the part of the change that was flow
     Index(None, "fund", "day"),
 )
 

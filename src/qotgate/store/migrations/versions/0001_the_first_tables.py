@@ -17,8 +17,18 @@ def upgrade() -> None:
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("source", sa.String(), nullable=False),
         sa.Column("through", sa.Date(), nullable=False),
+        sa.Column("before", sa.Date(), nullable=True),
+        sa.Column("after", sa.Date(), nullable=True),
         sa.Column("flow", sa.Float(), nullable=True),
         sa.PrimaryKeyConstraint("fund", "day", name=op.f("pk_ark_day")),
+    )
+    op.create_table(
+        "difference",
+        sa.Column("fund", sa.String(), nullable=False),
+        sa.Column("before", sa.Date(), nullable=False),
+        sa.Column("after", sa.Date(), nullable=False),
+        sa.Column("state", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("fund", "before", name=op.f("pk_difference")),
     )
     op.create_table(
         "file",
@@ -177,6 +187,9 @@ def upgrade() -> None:
         sa.Column("fund", sa.String(), nullable=False),
         sa.Column("shares", sa.BigInteger(), nullable=False),
         sa.Column("through", sa.Date(), nullable=False),
+        sa.Column("ground", sa.String(), nullable=True),
+        sa.Column("change", sa.Float(), nullable=True),
+        sa.Column("flow", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(["security_id"], ["security.id"], name=op.f("fk_trade_security_id")),
         sa.PrimaryKeyConstraint("security_id", "day", "fund", name=op.f("pk_trade")),
     )
@@ -258,5 +271,6 @@ def downgrade() -> None:
     op.drop_table("security")
     op.drop_table("history")
     op.drop_table("file")
+    op.drop_table("difference")
     op.drop_table("ark_day")
     # ### end Alembic commands ###

@@ -1,0 +1,238 @@
+"""A fund's creation basket, out of how its positions moved together.
+
+Shares of the fund are created and redeemed in units (of 50,000 fund shares, as sums show). A unit's basket
+holds ``round(shares / units outstanding)`` of each name, so on a day with ``created`` and ``redeemed`` units
+a name that nobody traded moves by exactly (created - redeemed) x count. Some names (those that ARK owns much
+of, and those it is selling out of) are left out of creations, for cash, but handed over in redemptions: they
+move by -redeemed x count. Everything here is to find those three numbers and the two sets of names: the
+differences that untraded names share are whole multiples of the net units, and all the quotients belong to
+one number of units outstanding.
+"""
+
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+Moves = Mapping[Key, tuple[float, float]]
+"""The shares before, and the change, of each name held before and after."""
+
+MOST_UNITS = 600
+"""The most units that are looked for in one difference; the largest seen is 72."""
+FEWEST_NAMES = 4
+SMALLEST_PART = 0.15
+"""Fewer names than these, in number or as part of those that moved, agree by chance."""
+CHANCE = 0.05
+"""Where a share a unit is more of a count than this, any trade would seem to be a whole number of units: only
+names whose count was not rounded otherwise tell there."""
+FEWEST_SHARES = 40
+"""Counts below this fit any number of units outstanding."""
+ROUGH = 0.0005
+"""What a flow leaves behind, as a part of the position, where only its ratio is known."""
+DRIFT = 0.01
+"""How much a basket count changes from day to day, over a missing file, as a part of it."""
+SLACK = 4
+"""Shares by which a count may be off besides one for each unit: files round."""
+LOT = 100
+LOT_SLACK = 250
+"""Asian names go into baskets in board lots, of up to 500 shares: their count is a multiple of ``LOT`` that
+is at most ``LOT_SLACK`` from the rounded one."""
+LOTS = (1000, 500, 400, 100)
+
+
+@dataclass(frozen=True, slots=True)
+class Basket(Generic[Key]):
+    """The flow of one difference.
+
+    ``outstanding`` is in units, before the flow, 0 where there was no flow or none could be told.
+    ``left_out`` are the names seen to move with redemptions only, ``taken`` those seen to move with
+    creations too; a traded name is in neither. ``still`` are names that did not move although units
+    were created or redeemed for all: their market was closed, and they follow later. ``rough`` says that the
+    units are no whole number: one stands for the whole flow; ``carried`` that ``outstanding`` was told by an
+    earlier difference. ``days`` are the trading days between the snapshots.
+    """
+
+    outstanding: float = 0.0
+    created: int = 0
+    redeemed: int = 0
+    left_out: frozenset[Key] = frozenset()
+    taken: frozenset[Key] = frozenset()
+    still: frozenset[Key] = frozenset()
+    rough: bool = False
+    carried: bool = False
+    days: int = 1
+
+    @property
+    def net(self) -> int:
+        return self.created - self.redeemed
+
+    @property
+    def ratio(self) -> float:
+        """The fund's size after the flow, 1 being that before."""
+        return 1 + self.net / self.outstanding if self.outstanding else 1.0
+
+    @property
+    def split(self) -> bool:
+        """Whether names left out of creations moved otherwise than the others."""
+        return self.created != 0 and bool(self.left_out)
+
+    def count(self, shares: float) -> int:
+        """The shares of a name in one unit's basket, of which the fund holds ``shares``."""
+        return round(shares / self.outstanding) if self.outstanding else 0
+
+    def slack(self, shares: float, units: int) -> float:
+        """How far a move may be from that of ``units``: one share a unit, as counts are rounded both ways,
+        and over several days what the flow of one day changes in the baskets of the next."""
+        drift = DRIFT * abs(units) * self.count(shares) if self.days > 1 else 0
+        return self.created + self.redeemed + SLACK + drift + (ROUGH * shares if self.rough else 0)
+
+    def explains(self, shares: float, change: float, units: int) -> bool:
+        """Whether ``units`` of the basket are what moved a position by ``change``."""
+        count = self.count(shares)
+        if abs(change - units * count) <= self.slack(shares, units):
+            return True
+        return (
+            units != 0
+            and change % (units * LOT) == 0
+            and count >= LOT / 2
+            and abs(change / units - count) <= LOT_SLACK
+        )
+
+
+def find_basket(moves: Moves[Key], outstanding: float = 0.0, days: int = 1) -> Basket[Key]:
+    """The basket that moved most names; ``outstanding`` (units, 0 if unknown) helps where the baskets of
+    several ``days`` came together, as over a missing file, and no quotient is exact."""
+    moved = [move for move in moves.values() if move[1] and abs(move[1]) < move[0] / 2]
+    best: Basket[Key] = Basket(days=days)
+    found = [(*_exact(moved), False)]
+    if outstanding:
+        found.append((_near(moved, outstanding), outstanding, True))
+    for units, divisor, carried in found:
+        if units:
+            basket = _classes(moves, units, Basket(divisor, carried=carried, days=days))
+            if _explained(moves, basket) > _explained(moves, best):
+                best = basket
+    if not best.outstanding and len(moved) > len(moves) / 2:
+        return _by_ratio(moved, best)
+    return best
+
+
+def _explained(moves: Moves[Key], basket: Basket[Key]) -> int:
+    """How many names moved with the basket."""
+    parts = {basket.net, -basket.redeemed}
+    return sum(
+        any(basket.explains(shares, change, units) for units in parts) for shares, change in moves.values()
+    )
+
+
+def _classes(moves: Moves[Key], units: int, basket: Basket[Key]) -> Basket[Key]:
+    """The basket whose one class of names moved by ``units``."""
+    other = _other(moves, units, basket)
+    net, low = max(units, other), min(units, other)
+    redeemed = -min(low, 0)
+    return _with_names(moves, replace(basket, created=net + redeemed, redeemed=redeemed), low)
+
+
+def _with_names(moves: Moves[Key], basket: Basket[Key], out: int) -> Basket[Key]:
+    """Tell which names moved with which class, where the two are far enough apart."""
+    left_out, taken, still = set(), set(), set()
+    for key, (shares, change) in moves.items():
+        apart = abs(basket.net - out) * basket.count(shares)
+        if out and basket.net and not change and basket.count(shares) > SLACK:
+            still.add(key)
+        elif apart >= 3 * basket.slack(shares, out):
+            if basket.explains(shares, change, basket.net):
+                taken.add(key)
+            elif basket.explains(shares, change, out):
+                left_out.add(key)
+    names = frozenset(left_out), frozenset(taken), frozenset(still)
+    return replace(basket, left_out=names[0], taken=names[1], still=names[2])
+
+
+def _other(moves: Moves[Key], units: int, basket: Basket[Key]) -> int:
+    """The units by which the other class of names moved, ``units`` if there is but one class.
+
+    The lower of the two classes moves with redemptions only, so it never grows.
+    """
+    tally: Counter[int] = Counter()
+    for shares, change in moves.values():
+        count = basket.count(shares)
+        if count >= FEWEST_SHARES:
+            nearest = round(change / count)
+            rounding = abs(nearest) + 2 if abs(nearest) + 2 <= CHANCE * count else 2
+            drift = basket.slack(shares, nearest) - basket.slack(shares, 0)
+            close = abs(change - nearest * count) <= rounding + drift
+            if nearest != units and close:
+                tally[nearest] += 1
+    fitting = [
+        (names, -abs(other), other)
+        for other, names in tally.items()
+        if min(units, other) <= 0 and names >= (1 if other == 0 and units > 0 else 2)
+    ]
+    return max(fitting)[2] if fitting else units
+
+
+def _exact(moved: Sequence[tuple[float, float]]) -> tuple[int, float]:
+    """The units, and the units outstanding, that explain the most moves to the share; 0 and 0 if none do.
+
+    For each number of units that divides a move, the quotient c was rounded from shares / outstanding, so
+    outstanding is between shares / (c + 1/2) and shares / (c - 1/2): the number where most spans overlap.
+    """
+    best, found = max(FEWEST_NAMES, SMALLEST_PART * len(moved)), (0, 0.0)
+    for sign in (1, -1):
+        same = [(shares, round(sign * change)) for shares, change in moved if sign * change > 0]
+        for units in range(1, MOST_UNITS + 1):
+            spans = []
+            for shares, change in same:
+                count, rest = divmod(change, units)
+                if not rest and count >= FEWEST_SHARES:
+                    spans.append((shares / (count + 0.5), shares / (count - 0.5)))
+            if len(spans) >= best:
+                names, middle = _deepest(spans)
+                if names > best or (names == best and (not found[0] or found[0] * sign > 0)):
+                    best, found = names, (sign * units, middle)
+    return found
+
+
+def _deepest(spans: Sequence[tuple[float, float]]) -> tuple[int, float]:
+    """How many spans overlap where most do, and the middle of that place."""
+    edges = sorted([(low, False) for low, _ in spans] + [(high, True) for _, high in spans])
+    depth = deepest = 0
+    middle = 0.0
+    for place, (edge, closes) in enumerate(edges):
+        depth += -1 if closes else 1
+        if depth > deepest:
+            deepest, middle = depth, (edge + edges[place + 1][0]) / 2
+    return deepest, middle
+
+
+def _near(moved: Sequence[tuple[float, float]], outstanding: float) -> int:
+    """The units that explain most moves to about a share a unit, with ``outstanding`` units; 0 if none do."""
+    if not outstanding:
+        return 0
+    tally: Counter[int] = Counter()
+    for shares, change in moved:
+        count = round(shares / outstanding)
+        if count >= FEWEST_SHARES:
+            units = round(change / count)
+            if abs(change - units * count) <= 2 + abs(units) + ROUGH * abs(change):
+                tally[units] += 1
+    del tally[0]
+    if not tally or max(tally.values()) < max(FEWEST_NAMES, len(moved) / 3):
+        return 0
+    return max(tally, key=lambda units: (tally[units], -abs(units)))
+
+
+def _by_ratio(moved: Sequence[tuple[float, float]], none: Basket[Key]) -> Basket[Key]:
+    """The most common ratio as the flow, where whole units do not show; else ``none``."""
+    ratios = sorted(change / shares for shares, change in moved)
+    tally = Counter(round(ratio, 4) for ratio in ratios)
+    del tally[0.0]
+    if not tally or max(tally.values()) < max(FEWEST_NAMES, len(moved) / 3):
+        return none
+    common = max(tally, key=lambda ratio: (tally[ratio], -abs(ratio)))
+    close = [ratio for ratio in ratios if abs(ratio - common) <= ROUGH / 5]
+    middle = close[len(close) // 2]
+    created, redeemed = int(middle > 0), int(middle < 0)
+    return replace(none, outstanding=1 / abs(middle), created=created, redeemed=redeemed, rough=True)

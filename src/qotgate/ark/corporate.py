@@ -1,0 +1,98 @@
+"""What companies did to their shares: splits, and new names for old positions.
+
+Shares and price together tell a split from a trade; a count that carries over from a name that is gone to
+one that is new tells a new symbol, a merger of a SPAC or a new listing from a sale and a purchase.
+"""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+
+SPLIT_SIZES = (*map(Fraction, (2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 35, 40, 50)), Fraction(3, 2))
+SPLIT_RATIOS = (*SPLIT_SIZES, *(1 / size for size in SPLIT_SIZES))
+SPLIT_SHARE_TOLERANCE = 0.03
+SPLIT_PRICE_TOLERANCE = 0.2
+FEWEST_SHARES = 1000
+"""A smaller position can be doubled to the share by a trade."""
+RENAMED_SHARES = 0.01
+"""How much may be traded on the day a name changes, as a part of the position."""
+RENAMED_PRICE = 0.3
+"""How far the price may be from that of the day before, as a part of it."""
+SAME_SHARES = 1e-5
+SAME_PRICE = 1.0
+"""Where no share was traded the count alone says enough, and the price may jump with the news."""
+WARRANTS = (2, 3, 4, 5)
+"""Units of a SPAC fall apart into one share and a half to a fifth of a warrant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A fund's position: the share count, and the price in USD where it is known."""
+
+    shares: float
+    price: float | None
+
+
+def split(old: Position, new: Position, flow: float, slack: float) -> Fraction | None:
+    """The new shares for each old one, None without a split.
+
+    ``flow`` is what creations and redemptions added in old shares, ``slack`` how exact that is. Either
+    shares and price moved by one ratio in opposite ways, or the shares went up by a whole number to the
+    share: custodians book some splits days before or after the price.
+    """
+    base = old.shares + flow
+    if base <= 0:
+        return None
+    for ratio in SPLIT_RATIOS:
+        units = float(ratio)
+        if old.price and new.price:
+            fallen = old.price / new.price
+            if (
+                abs(new.shares / (base * units) - 1) <= SPLIT_SHARE_TOLERANCE
+                and abs(fallen / units - 1) <= SPLIT_PRICE_TOLERANCE
+            ):
+                return ratio
+        whole = ratio.denominator == 1 and old.shares >= FEWEST_SHARES
+        if whole and abs(new.shares - base * units) <= max(1, slack if flow else 0):
+            return ratio
+    return None
+
+
+def renames(gone: Mapping[Key, Position], new: Mapping[Key, Position]) -> dict[Key, Key]:
+    """The old name of each new one that took over its position.
+
+    ``gone`` are the positions that vanished, already moved by the flow; ``new`` those that appeared. The
+    pair that agrees best goes first.
+    """
+    pairs: list[tuple[float, int, Key, Key]] = []
+    for old, before in gone.items():
+        for fresh, after in new.items():
+            difference = _difference(before, after)
+            if difference is not None:
+                pairs.append((difference, len(pairs), old, fresh))
+    found: dict[Key, Key] = {}
+    for _, _, old, fresh in sorted(pairs):
+        if fresh not in found and old not in found.values():
+            found[fresh] = old
+    return found
+
+
+def _difference(old: Position, new: Position) -> float | None:
+    """How far two positions are from being one, as a part of it; None if they are not."""
+    if old.shares < FEWEST_SHARES or not old.price or not new.price:
+        return None
+    for ratio in (Fraction(1), *SPLIT_RATIOS):
+        units = float(ratio)
+        shares = abs(new.shares / (old.shares * units) - 1)
+        price = abs(new.price * units / old.price - 1)
+        if shares <= RENAMED_SHARES and price <= (SAME_PRICE if shares <= SAME_SHARES else RENAMED_PRICE):
+            return shares
+    return None
+
+
+def is_warrant(shares: float, units: float) -> bool:
+    """Whether ``shares`` are the warrants out of ``units`` of a SPAC."""
+    return any(abs(shares - units / parts) <= 1 for parts in WARRANTS)

@@ -1,0 +1,102 @@
+"""``qotgate ark-check``: compare inferred trades with ARK's notices."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from qotgate import sources
+from qotgate.cli.options import AsJson, Database, Tables, open_store
+from qotgate.cli.settings import read_settings
+from qotgate.model import FileKind, Notice, QotGateError, Unreadable
+from qotgate.service.ark_check import Comparison, Score, compare, score
+from qotgate.service.loading import find_files
+from qotgate.service.reference import load_reference
+
+
+def ark_check(
+    notices: Annotated[
+        list[Path], typer.Argument(metavar="NOTICES...", help="ARK trade notices, and folders of them.")
+    ],
+    worst: Annotated[int, typer.Option(help="How many of the worst misses to list.")] = 20,
+    as_json: AsJson = False,
+    db: Database = None,
+    tables: Tables = None,
+) -> None:
+    """Compare the trades inferred from the loaded holdings with ARK's notices: precision, recall, and the
+    part that is exact to 0.1%.
+
+    Trades under 100 shares or 0.01% of the position are left out on both sides. The notices are read from the
+    files named here and are not loaded.
+    """
+    settings = read_settings(db=db, tables=tables)
+    reference = load_reference(settings.tables)
+    lines = _read(notices)
+    with open_store(settings) as store:
+        found = compare(store, reference, lines, settings.funds)
+    if not found:
+        raise QotGateError("No fund and day has both a notice and holdings before and after: load holdings.")
+    misses = sorted(
+        (one for one in found if not one.exact), key=lambda one: abs(one.inferred - one.noticed), reverse=True
+    )
+    groups = {
+        "all": {"all": score(found)},
+        "fund": _grouped(found, lambda one: one.fund),
+        "month": _grouped(found, lambda one: f"{one.day:%Y-%m}"),
+    }
+    if as_json:
+        shown = {
+            kind: {name: asdict(one) | _figures(one) for name, one in scores.items()}
+            for kind, scores in groups.items()
+        }
+        typer.echo(
+            json.dumps(shown | {"misses": [asdict(one) for one in misses[:worst]]}, default=str, indent=2)
+        )
+    else:
+        _print(groups, misses[:worst])
+
+
+def _read(paths: list[Path]) -> list[Notice]:
+    lines: list[Notice] = []
+    for path in find_files(paths):
+        try:
+            parsed = sources.read(path.read_bytes())
+        except (Unreadable, OSError) as error:
+            typer.echo(f"qotgate: {path} is left out: {error}", err=True)
+            continue
+        if parsed.kind is FileKind.NOTICES:
+            lines += [line for line in parsed.records if isinstance(line, Notice)]
+    if not lines:
+        raise QotGateError("None of the files is an ARK trade notice.")
+    return lines
+
+
+def _grouped(found: list[Comparison], key: Callable[[Comparison], str]) -> dict[str, Score]:
+    names = sorted({key(one) for one in found})
+    return {name: score(one for one in found if key(one) == name) for name in names}
+
+
+def _figures(one: Score) -> dict[str, float]:
+    return {"precision": one.precision, "recall": one.recall, "exactness": one.exactness}
+
+
+def _print(groups: dict[str, dict[str, Score]], misses: list[Comparison]) -> None:
+    console = Console(highlight=False)
+    table = Table("", "in notices", "inferred", "precision", "recall", "exact to 0.1%")
+    for scores in groups.values():
+        for name, one in scores.items():
+            figures = (f"{value:.4f}" for value in _figures(one).values())
+            table.add_row(name, f"{one.noticed:,}", f"{one.inferred:,}", *figures)
+        table.add_section()
+    console.print(table)
+    if misses:
+        worst = Table("day", "fund", "security", "noticed", "inferred", "held", title="The worst misses")
+        for miss in misses:
+            shares = (f"{shares:+,}" if shares else "none" for shares in (miss.noticed, miss.inferred))
+            worst.add_row(str(miss.day), miss.fund, miss.security, *shares, f"{miss.held:,.0f}")
+        console.print(worst)

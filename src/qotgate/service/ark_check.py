@@ -1,0 +1,171 @@
+"""How well the trades inferred from holdings agree with ARK's own notices.
+
+A trade is found where fund, day, security and sign agree, and exact where its count is within 0.1% of the
+notice's. Only fund days with a notice and holdings on both sides of the day count; trades under 100 shares or
+0.01% of the position are left out on both sides, since notices and rounding do not tell them apart.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from qotgate.ark.dynamics import Split, daily_sums, dynamic
+from qotgate.model import Notice
+from qotgate.service.calendar import ark_sessions
+from qotgate.service.reference import Reference
+from qotgate.service.trades import inferred_trades
+from qotgate.store import Store, loading
+
+FEWEST_SHARES = 100
+SMALLEST_PART = 0.0001
+EXACT = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One security on one fund day: the signed shares of the notice and those inferred, 0 for none, and
+    the shares that the fund held before. ``ground`` is what the inference rests on."""
+
+    fund: str
+    day: date
+    security: str
+    noticed: int
+    inferred: int
+    held: float
+    ground: str
+
+    def matters(self, shares: int) -> bool:
+        """Whether ``shares`` are enough to count."""
+        return abs(shares) >= max(FEWEST_SHARES, SMALLEST_PART * self.held)
+
+    @property
+    def found(self) -> bool:
+        return self.noticed * self.inferred > 0
+
+    @property
+    def off(self) -> float:
+        """How far the inferred count is from the notice's, as a part of it."""
+        return abs(self.inferred - self.noticed) / max(abs(self.noticed), 1)
+
+    @property
+    def exact(self) -> bool:
+        return self.found and self.off <= EXACT
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Trades that count: in notices, inferred, of each those that the other has too, and the exact ones."""
+
+    noticed: int
+    inferred: int
+    found: int
+    confirmed: int
+    exact: int
+
+    @property
+    def precision(self) -> float:
+        return self.confirmed / self.inferred if self.inferred else float("nan")
+
+    @property
+    def recall(self) -> float:
+        return self.found / self.noticed if self.noticed else float("nan")
+
+    @property
+    def exactness(self) -> float:
+        """The part of the found trades that is exact."""
+        return self.exact / self.found if self.found else float("nan")
+
+
+def score(comparisons: Iterable[Comparison]) -> Score:
+    counts: Counter[str] = Counter()
+    for one in comparisons:
+        if one.matters(one.noticed):
+            counts.update(noticed=1, found=one.found, exact=one.exact)
+        if one.matters(one.inferred):
+            counts.update(inferred=1, confirmed=one.found)
+    return Score(*(counts[name] for name in Score.__slots__))
+
+
+def compare(
+    store: Store, reference: Reference, notices: Sequence[Notice], funds: Sequence[str]
+) -> list[Comparison]:
+    """Compare ``notices`` with what the loaded holdings say of ``funds``, whatever notices are loaded."""
+    found = []
+    with store.reading() as connection:
+        identities = loading.read_identities(connection)
+        told: dict[tuple[str, date], Counter[int]] = {}
+        for line in notices:
+            listings = reference.listings
+            security = identities.resolve(
+                listings.code(line.ticker, line.identifier), listings.identity(line.identifier), line.name
+            )
+            told.setdefault((line.fund, line.day), Counter())[security] += line.shares
+        for fund in funds:
+            inferred = inferred_trades(connection, fund, date.min)
+            for day in sorted(day for name, day in told if name == fund and day in inferred):
+                after, inference = inferred[day]
+                if len(ark_sessions(day, after)) != 1:
+                    continue
+                held = {key: shares for key, shares, _ in loading.positions(connection, fund, day)}
+                for key in sorted(told[fund, day].keys() | inference.trades.keys()):
+                    code = identities.codes.get(key)
+                    evidence = inference.evidence.get(key)
+                    found.append(
+                        Comparison(
+                            fund=fund,
+                            day=day,
+                            security=str(code) if code else identities.names[key],
+                            noticed=told[fund, day][key],
+                            inferred=inference.trades.get(key, 0),
+                            held=held.get(key, 0.0),
+                            ground=evidence.ground.name if evidence else "",
+                        )
+                    )
+    return [one for one in found if one.matters(one.noticed) or one.matters(one.inferred)]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How many (security, day) dynamics there are, and for how many the type, then the count and last day
+    too, then the net shares to 0.1% as well are the same from notices and from inference."""
+
+    dynamics: int
+    same_type: int
+    same_days: int
+    same_shares: int
+
+
+def agreement(
+    found: Sequence[Comparison], splits: Mapping[str, Sequence[Split]], days: Collection[date]
+) -> Agreement:
+    """Compare the dynamics of each security on ``days``, from the notices and from the inferred trades of
+    the same fund days; ``splits`` by security."""
+    counts: Counter[str] = Counter()
+    for security in {one.security for one in found if one.matters(one.noticed)}:
+        lines = [one for one in found if one.security == security]
+        told = [(one.day, one.noticed) for one in lines if one.matters(one.noticed)]
+        inferred = [(one.day, one.inferred) for one in lines if one.matters(one.inferred)]
+        for as_of in days:
+            mine, theirs = (
+                dynamic(
+                    daily_sums(
+                        [trade for trade in trades if trade[0] <= as_of], splits.get(security, ()), as_of
+                    ),
+                    as_of,
+                )
+                for trades in (inferred, told)
+            )
+            same_type = mine.dynamic_type is theirs.dynamic_type
+            same_days = same_type and (mine.transaction_count, mine.last_transaction_day) == (
+                theirs.transaction_count,
+                theirs.last_transaction_day,
+            )
+            off = abs(mine.net_shares - theirs.net_shares)
+            counts.update(
+                dynamics=1,
+                same_type=same_type,
+                same_days=same_days,
+                same_shares=same_days and off <= EXACT * abs(theirs.net_shares),
+            )
+    return Agreement(*(counts[name] for name in Agreement.__slots__))

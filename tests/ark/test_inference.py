@@ -1,0 +1,298 @@
+"""Trades out of made-up holdings, and each special case of the published ones."""
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from qotgate.ark.basket import Basket, find_basket
+from qotgate.ark.inference import Ground, Inference, Position, infer
+
+UNITS = 700
+NAMES = [f"N{number}" for number in range(24)]
+BOOK = {name: Position(90_000 + 38_211 * place, 20.0 + place) for place, name in enumerate(NAMES)}
+"""Counts of 129 to 1384 shares a unit."""
+
+
+def moved(
+    book: dict[str, Position],
+    created: int,
+    redeemed: int,
+    left_out: tuple[str, ...] = (),
+    units: float = UNITS,
+) -> dict[str, Position]:
+    """The book after a flow."""
+    after = {}
+    for name, position in book.items():
+        part = -redeemed if name in left_out else created - redeemed
+        after[name] = Position(position.shares + part * round(position.shares / units), position.price)
+    return after
+
+
+def traded(book: dict[str, Position], **trades: float) -> dict[str, Position]:
+    after = dict(book)
+    for name, shares in trades.items():
+        old = after.get(name, Position(0, 50.0))
+        after[name] = Position(old.shares + shares, old.price)
+    return after
+
+
+def test_same_snapshots() -> None:
+    assert infer(BOOK, BOOK) == Inference()
+
+
+def test_trades_without_flow() -> None:
+    result = infer(BOOK, traded(BOOK, N3=1200, N7=-333))
+    assert result.trades == {"N3": 1200, "N7": -333}
+    assert result.flow == 1
+    assert result.evidence["N3"].ground is Ground.STILL
+    assert result.evidence["N3"].flow == 0
+    assert 0 < result.evidence["N3"].confidence < 1
+
+
+def test_creation_and_redemption_are_no_trades() -> None:
+    for created, redeemed in ((12, 0), (0, 31), (1, 0)):
+        result = infer(BOOK, moved(BOOK, created, redeemed))
+        assert result.trades == {}
+        assert result.basket.net == created - redeemed
+        assert result.flow == pytest.approx(1 + (created - redeemed) / UNITS, rel=1e-4)
+
+
+def test_names_left_out_of_creations() -> None:
+    left_out = ("N2", "N6", "N8", "N11", "N14")
+    result = infer(BOOK, moved(BOOK, 26, 9, left_out))
+    assert (result.basket.created, result.basket.redeemed) == (26, 9)
+    assert result.basket.left_out == set(left_out)
+    assert result.basket.taken == BOOK.keys() - set(left_out)
+    assert result.trades == {}
+
+
+def test_trade_of_a_name_left_out_of_creations_needs_an_earlier_day() -> None:
+    left_out = ("N2", "N6", "N8", "N11", "N14")
+    after = traded(moved(BOOK, 26, 9, left_out), N6=50_000)
+    count = round(BOOK["N6"].shares / UNITS)
+    unsure = infer(BOOK, after)
+    assert unsure.trades == {"N6": 50_000 - 26 * count}
+    assert unsure.evidence["N6"].ground is Ground.UNSURE
+    earlier = infer(BOOK, moved(BOOK, 3, 1, left_out))
+    known = infer(BOOK, after, [earlier])
+    assert known.trades == {"N6": 50_000}
+    assert known.evidence["N6"].ground is Ground.FLOW
+    assert known.evidence["N6"].flow == -9 * count
+
+
+def test_creations_that_only_names_left_out_show() -> None:
+    """As many units were created as redeemed, so most names stay and the others shrink."""
+    left_out = tuple(NAMES[:9])
+    result = infer(BOOK, moved(BOOK, 7, 7, left_out))
+    assert (result.basket.created, result.basket.redeemed) == (7, 7)
+    assert result.trades == {}
+
+
+def test_frozen_name_is_not_taken_for_one_left_out() -> None:
+    frozen = BOOK["N6"]
+    creation = infer(BOOK, moved(BOOK, 5, 0) | {"N6": frozen})
+    redemption = infer(BOOK, moved(BOOK, 0, 5) | {"N6": frozen})
+    assert creation.basket.left_out == {"N6"}
+    assert redemption.basket.still == {"N6"}
+    after = traded(moved(BOOK, 26, 9, ("N2", "N8")), N6=50_000)
+    assert infer(BOOK, after, [redemption, creation]).trades == {"N6": 50_000}
+
+
+def test_closed_market_follows_later() -> None:
+    late = infer(BOOK, moved(BOOK, 0, 6) | {"N6": BOOK["N6"]})
+    assert late.trades == {}
+    count = round(BOOK["N6"].shares / UNITS)
+    assert infer(BOOK, traded(BOOK, N6=-6 * count), [late]).trades == {}
+    assert infer(BOOK, traded(BOOK, N6=-6 * count)).trades == {"N6": -6 * count}
+
+
+def test_board_lots() -> None:
+    book = BOOK | {"HK": Position(6_265_000, 7.0)}  # 8,950 a unit, as lots of 400: 8,800
+    after = moved(BOOK, 0, 15) | {"HK": Position(6_265_000 - 15 * 8_800, 7.0)}
+    assert infer(book, after).trades == {}
+    book["HK"] = Position(6_265_200, 7.0)
+    after["HK"] = Position(6_265_200 - 15 * 8_800 - 574_000, 7.0)
+    assert infer(book, after).trades == {"HK": -574_000}
+
+
+def test_opened_closed_and_offered() -> None:
+    after = traded(moved(BOOK, 4, 0), IPO=1_000_000, NEW=453_214)
+    del after["N4"]
+    result = infer(BOOK, after)
+    assert result.trades == {"NEW": 453_214, "N4": -BOOK["N4"].shares}
+    assert result.offerings == {"IPO": 1_000_000}
+    assert {name: evidence.ground for name, evidence in result.evidence.items()} == {
+        "NEW": Ground.OPENED,
+        "N4": Ground.CLOSED,
+    }
+
+
+def test_closed_position_had_its_part_in_redemptions() -> None:
+    after = moved(BOOK, 0, 4)
+    del after["N4"]
+    flow = 4 * round(BOOK["N4"].shares / UNITS)
+    assert infer(BOOK, after).trades == {"N4": flow - BOOK["N4"].shares}
+
+
+def test_rest_of_a_sold_position_comes_back() -> None:
+    without = {name: position for name, position in BOOK.items() if name != "N4"}
+    sale = infer(BOOK, without)
+    assert infer(without, without | {"N4": Position(2476, 87.21)}, [sale]).trades == {}
+    assert infer(without, without | {"N4": Position(2476, 87.21)}).trades == {"N4": 2476}
+    assert infer(without, BOOK, [sale]).trades == {"N4": BOOK["N4"].shares}
+
+
+@pytest.mark.parametrize("ratio", [Fraction(10), Fraction(4), Fraction(3, 2), Fraction(1, 8)])
+def test_split_with_flow_and_trade(ratio: Fraction) -> None:
+    after = traded(moved(BOOK, 8, 0), N9=1500)
+    old, new = BOOK["N9"], after["N9"]
+    after["N9"] = Position(round(new.shares * ratio), (old.price or 0) / float(ratio) * 1.03)
+    result = infer(BOOK, after)
+    assert result.splits == {"N9": ratio}
+    assert result.trades["N9"] == pytest.approx(1500, abs=12)
+
+
+def test_split_before_its_price() -> None:
+    after = moved(BOOK, 0, 2)
+    after["N9"] = Position(2 * after["N9"].shares, BOOK["N9"].price)
+    result = infer(BOOK, after)
+    assert result.splits == {"N9": 2}
+    assert result.trades == {}
+
+
+def test_rename_with_flow_and_trade() -> None:
+    """AONE became MKFG on a day of redemptions on which 3,523 shares were bought."""
+    after = traded(moved(BOOK, 0, 3), N20=3523)
+    after["MKFG"] = Position(after.pop("N20").shares, (BOOK["N20"].price or 0) * 0.9)
+    result = infer(BOOK, after)
+    assert result.renamed == {"MKFG": "N20"}
+    assert result.trades == {"MKFG": 3523}
+
+
+def test_rename_with_split() -> None:
+    after = moved(BOOK, 2, 0)
+    new = after.pop("N9")
+    after["FR0014003TT8"] = Position(5 * new.shares, (new.price or 0) / 5)
+    result = infer(BOOK, after)
+    assert result.renamed == {"FR0014003TT8": "N9"}
+    assert result.splits == {"FR0014003TT8": 5}
+    assert result.trades == {}
+
+
+def test_units_of_a_spac_fall_apart() -> None:
+    after = dict(BOOK)
+    old = after.pop("N9")
+    after["SLGC"] = Position(old.shares, 10.25)
+    after["SLGCW"] = Position(old.shares // 3, 2.25)
+    book = BOOK | {"N9": Position(old.shares, 11.22)}
+    assert infer(book, after).trades == {}
+
+
+def test_price_jump_is_no_split() -> None:
+    after = BOOK | {"N9": Position(BOOK["N9"].shares + 500, (BOOK["N9"].price or 0) / 4)}
+    assert infer(BOOK, after).splits == {}
+    assert infer(BOOK, after).trades == {"N9": 500}
+
+
+def test_flow_over_a_missing_day() -> None:
+    first = infer(BOOK, moved(BOOK, 1, 0))
+    book = moved(BOOK, 1, 0)
+    between = moved(book, 30, 10, units=UNITS + 1)
+    after = traded(moved(between, 0, 12, units=UNITS + 21), N6=60_000)
+    result = infer(book, after, [first], days=2)
+    assert result.trades.keys() == {"N6"}
+    assert result.trades["N6"] == pytest.approx(60_000, rel=0.01)
+    assert result.evidence["N6"].ground in (Ground.GAP, Ground.ROUGH)
+
+
+def test_ratio_alone() -> None:
+    """No whole units: a file in which every count is a little off."""
+    after = {
+        name: Position(round(old.shares * 1.0301) + place % 7, old.price)
+        for place, (name, old) in enumerate(BOOK.items())
+    }
+    result = infer(BOOK, traded(after, N6=60_000))
+    assert result.basket.rough or result.basket.net
+    assert result.trades.keys() == {"N6"}
+
+
+def test_fund_redeemed_whole() -> None:
+    after = {name: Position(1, position.price) for name, position in BOOK.items()}
+    assert infer(BOOK, after).trades.keys() == BOOK.keys()
+
+
+def test_few_names_tell_no_basket() -> None:
+    assert find_basket({"A": (1000, 10), "B": (2000, 20)}) == Basket()
+    assert infer({}, {}) == Inference()
+    assert infer({"A": Position(0, None)}, {"A": Position(-5, None)}) == Inference()
+
+
+Happened = tuple[
+    dict[str, Position], dict[str, Position], Inference[str], dict[str, int], dict[str, Fraction], int
+]
+
+
+@st.composite
+def happenings(draw: st.DrawFn) -> Happened:
+    """A book before and after a flow, trades and splits, and what an earlier quiet day told."""
+    units = draw(st.integers(250, 4500))
+    size = draw(st.integers(36, 60))
+    counts = draw(st.lists(st.integers(150, 20_000), min_size=size, max_size=size, unique=True))
+    names = [f"N{place}" for place in range(size)]
+    parts = draw(st.lists(st.floats(-0.49, 0.49), min_size=size, max_size=size))
+    book = {
+        name: Position(round((count + part) * units), 10.0 + 3 * place)
+        for place, (name, count, part) in enumerate(zip(names, counts, parts, strict=True))
+    }
+    left_out = tuple(names[: draw(st.integers(10, 14))])
+    flows = st.tuples(st.integers(0, 60), st.integers(0, 60))
+    created, redeemed = draw(flows)
+    earlier = infer(book, moved(book, 4, 2, left_out, units))
+    after = moved(book, created, redeemed, left_out, units)
+    gross = created + redeemed
+    trades: dict[str, int] = {}
+    for name in draw(st.lists(st.sampled_from(names[4:]), max_size=size // 4, unique=True)):
+        most = round(book[name].shares * 0.4)
+        least = 5 * gross + 50
+        assume(least < most)
+        shares = draw(st.integers(least, most)) * draw(st.sampled_from((1, -1)))
+        flow = -redeemed if name in left_out else created - redeemed
+        total = shares + flow * round(book[name].shares / units)
+        assume(
+            not any(
+                earlier_part(book[name], total, part, units, gross)
+                for part in (created - redeemed, -redeemed)
+            )
+        )
+        trades[name] = shares
+        after[name] = Position(after[name].shares + shares, after[name].price)
+        assume(book[name].shares % 100 or after[name].shares % 100)  # else they would be board lots
+    splits = {}
+    for name in draw(
+        st.lists(st.sampled_from([name for name in names if name not in trades]), max_size=2, unique=True)
+    ):
+        ratio = draw(st.sampled_from((Fraction(2), Fraction(4), Fraction(10), Fraction(1, 8))))
+        new = after[name]
+        splits[name] = ratio
+        after[name] = Position(round(new.shares * ratio), (new.price or 0) / float(ratio))
+    return book, after, earlier, trades, splits, gross
+
+
+def earlier_part(position: Position, total: float, part: int, units: int, gross: int) -> bool:
+    """Whether a move is what some flow would have done, by a hair, or in board lots."""
+    count = round(position.shares / units)
+    lots = part and total % (part * 100) == 0 and abs(total / part - count) <= 250
+    return bool(lots) or abs(total - part * count) <= 4 * gross + 50
+
+
+@settings(max_examples=150, deadline=None)
+@given(happenings())
+def test_what_happened_comes_out(happened: Happened) -> None:
+    before, after, earlier, trades, splits, gross = happened
+    result = infer(before, after, [earlier])
+    assert result.splits == splits
+    assert result.trades.keys() == trades.keys()
+    for name, shares in trades.items():
+        assert abs(result.trades[name] - shares) <= gross + 1

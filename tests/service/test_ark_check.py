@@ -1,0 +1,132 @@
+"""Inferred trades against ARK's notices, on all of the real files."""
+
+import random
+from collections.abc import Iterator
+from datetime import date
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from qotgate import sources
+from qotgate.ark.dynamics import Split
+from qotgate.model import ACTIVE_FUNDS, FileKind, Notice
+from qotgate.service.ark_check import Comparison, agreement, compare, score
+from qotgate.service.loading import find_files, load
+from qotgate.service.reference import Reference
+from qotgate.store import Store, tables
+
+BROKEN_OFF = ("ARKK", date(2021, 8, 16))
+"""The one notice that was published for several funds and ends after four lines of ARKK, whose holdings show
+fifteen more trades."""
+AUGUST = [date(2021, 8, day) for day in (*range(2, 7), *range(9, 14), *range(16, 21), *range(23, 28), 30, 31)]
+
+
+@pytest.fixture(scope="module")
+def real(real_url: str) -> Iterator[Store]:
+    store = Store.open(real_url)
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def found(real: Store, reference: Reference, shared_data: Path) -> list[Comparison]:
+    lines: list[Notice] = []
+    for path in find_files([shared_data / "ark" / "trades"]):
+        parsed = sources.read(path.read_bytes())
+        assert parsed.kind is FileKind.NOTICES
+        lines += [line for line in parsed.records if isinstance(line, Notice)]
+    return compare(real, reference, lines, ACTIVE_FUNDS)
+
+
+def test_precision_recall_and_exactness(found: list[Comparison]) -> None:
+    total = score(found)
+    assert total.noticed > 3300
+    assert total.precision >= 0.97
+    assert total.recall >= 0.97
+    assert total.exactness >= 0.95
+    for fund in ACTIVE_FUNDS:
+        part = score(one for one in found if one.fund == fund)
+        assert min(part.precision, part.recall) >= 0.97, fund
+        assert part.exactness >= 0.95, fund
+    # The months that were looked at while the model was made, and those that were not.
+    for months in ((4, 5, 6), (7, 8)):
+        part = score(one for one in found if one.day.month in months)
+        assert min(part.precision, part.recall) >= 0.97, months
+
+
+def test_dynamics_agree(real: Store, found: list[Comparison]) -> None:
+    splits: dict[str, list[Split]] = {}
+    with real.reading() as connection:
+        split, security = tables.split, tables.security
+        query = select(security.c.code, split.c.day, split.c.numerator, split.c.denominator).join_from(
+            split, security
+        )
+        for code, day, new, old in connection.execute(query.distinct()):
+            splits.setdefault(code, []).append(Split(day, Fraction(new, old)))
+    whole = agreement(found, splits, AUGUST)
+    assert whole.dynamics > 4000
+    assert whole.same_type >= 0.98 * whole.dynamics
+    assert whole.same_shares >= 0.90 * whole.dynamics
+    rest = agreement([one for one in found if (one.fund, one.day) != BROKEN_OFF], splits, AUGUST)
+    assert rest.same_shares >= 0.95 * rest.dynamics
+
+
+def derived(store: Store) -> dict[str, set[tuple[object, ...]]]:
+    """Trades, covered days and splits, each security by all that it goes by instead of by its number."""
+    rows: dict[str, set[tuple[object, ...]]] = {}
+    with store.reading() as connection:
+        aliases: dict[int, list[str]] = {}
+        for key, security in connection.execute(select(tables.alias)):
+            aliases.setdefault(security, []).append(key)
+        for table in (tables.trade, tables.split):
+            columns = [column for column in table.c if column.name != "security_id"]
+            rows[table.name] = {
+                (min(aliases[row[0]]), *row[1:])
+                for row in connection.execute(select(table.c.security_id, *columns))
+            }
+        rows["ark_day"] = {tuple(row) for row in connection.execute(select(tables.ark_day))}
+        rows["alias"] = {tuple(sorted(names)) for names in aliases.values()}
+    return rows
+
+
+def test_the_order_and_pieces_of_loading_do_not_matter(
+    tmp_path: Path, reference: Reference, shared_data: Path
+) -> None:
+    files = [
+        path
+        for path in find_files([shared_data / "ark"])
+        if any(fund in path.name for fund in ("ARKX", "ARKF")) and path.parent.name < "2021-06-20"
+    ]
+    assert len(files) > 150
+    results = []
+    for seed in (None, 1, 2):
+        store = Store.open(f"sqlite:///{tmp_path / f'{seed}.db'}")
+        if seed is None:
+            load(store, reference, files)
+        else:
+            shuffled = list(files)
+            random.Random(seed).shuffle(shuffled)
+            for start in range(0, len(shuffled), 40):
+                load(store, reference, shuffled[start : start + 40])
+        results.append(derived(store))
+        store.close()
+    for other in results[1:]:
+        for name, rows in results[0].items():
+            assert other[name] ^ rows == set(), name
+
+
+def test_a_new_day_is_worked_in_like_all_at_once(
+    tmp_path: Path, reference: Reference, shared_data: Path
+) -> None:
+    files = [path for path in find_files([shared_data / "ark" / "holdings"]) if "ARKG" in path.name]
+    whole = Store.open(f"sqlite:///{tmp_path / 'whole.db'}")
+    load(whole, reference, files)
+    grown = Store.open(f"sqlite:///{tmp_path / 'grown.db'}")
+    load(grown, reference, files[:-12])
+    for path in files[-12:]:
+        load(grown, reference, [path])
+    assert derived(grown) == derived(whole)
+    whole.close()
+    grown.close()
