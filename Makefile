@@ -27,7 +27,7 @@ format: $(VENV)/tested
 	$(BIN)/ruff format
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .cache build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	rm -f src/qotgate/protocol/proto/messages.binpb
 
 $(BIN)/python:

@@ -34,11 +34,10 @@ def test_requests_round_trip(frame: Frame) -> None:
 
 
 @given(frames, st.integers(-(2**31), 2**31 - 1), st.text(st.characters(exclude_characters="\0")))
-def test_answers_round_trip_and_cut_text_between_characters(frame: Frame, error: int, text: str) -> None:
+def test_answers_round_trip_with_the_start_of_an_ascii_text(frame: Frame, error: int, text: str) -> None:
     answer, number, shown = decode_answer(encode_answer(frame, error, text))
     assert (answer, number) == (frame, error)
-    assert text.startswith(shown)
-    assert shown == text or len(shown.encode()) > 16
+    assert shown == "".join(filter(str.isascii, text))[:20]
 
 
 @given(st.binary(max_size=60))

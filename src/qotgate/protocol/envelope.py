@@ -30,8 +30,9 @@ def decode_request(message: bytes) -> Frame:
 
 
 def encode_answer(frame: Frame, error: int = 0, text: str = "") -> bytes:
-    """The binary message of an answer; of ``text``, as many whole characters as 20 bytes hold are sent."""
-    shown = text.encode()[:TEXT_SIZE].decode(errors="ignore").encode()
+    """The binary message of an answer, with the first 20 ASCII characters of ``text``: the published client
+    reads 20 characters, not bytes, and breaks where they reach beyond the message."""
+    shown = text.encode("ascii", "ignore")[:TEXT_SIZE]
     return ANSWER.pack(SIGN, frame.proto_id, frame.serial, error, shown) + frame.body
 
 

@@ -1,0 +1,198 @@
+"""What the clients of other languages need: their tools found, their packages installed, their code built.
+
+Everything goes into a cache folder (``QOTGATE_TEST_CACHE``, else ``.cache`` in the repository), in a folder
+named after a hash of what it was made from. A tool that is not there skips the test; with ``CI=true`` it
+fails it.
+"""
+
+import datetime
+import hashlib
+import ipaddress
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable
+from functools import cache
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import NameOID
+
+from tests.conftest import ROOT, missing
+from tests.serving import QOTGATE
+
+HERE = Path(__file__).parent
+PROTO = ROOT / "src" / "qotgate" / "protocol" / "proto"
+CACHE = Path(os.environ.get("QOTGATE_TEST_CACHE") or ROOT / ".cache").resolve()
+SECONDS_MOST = 200
+BUILT = "built"
+
+
+def need(*programs: str) -> None:
+    """Skip the test, or in CI fail it, where a program is not on the PATH."""
+    for program in programs:
+        if shutil.which(program) is None:
+            missing(f"{program} is not installed")
+
+
+def run(
+    command: list[str | Path], folder: Path, **environment: str | Path
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, whatever that is."""
+    return subprocess.run(
+        [str(part) for part in command],
+        cwd=folder,
+        env={**os.environ, **{name: str(value) for name, value in environment.items()}},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SECONDS_MOST,
+    )
+
+
+def output_of(done: subprocess.CompletedProcess[str]) -> str:
+    return (done.stdout + done.stderr)[-3000:]
+
+
+def built(name: str, sources: Iterable[Path], build: Callable[[Path], None]) -> Path:
+    """The folder in the cache that ``build`` has filled from ``sources``."""
+    digest = hashlib.sha256()
+    for path in sorted(sources):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    folder = CACHE / f"{name}-{digest.hexdigest()[:12]}"
+    if not (folder / BUILT).exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        build(folder)
+        (folder / BUILT).touch()
+    return folder
+
+
+@cache
+def node() -> list[str]:
+    """The command that runs Node with a global WebSocket, which the JavaScript client needs."""
+    need("node", "npm")
+    for command in (["node"], ["node", "--experimental-websocket"]):
+        done = run([*command, "-e", "process.exit(typeof WebSocket === 'undefined' ? 1 : 0)"], HERE)
+        if done.returncode == 0:
+            return command
+    missing("node has no WebSocket: it takes Node 20.10 or newer")
+    raise AssertionError
+
+
+def node_packages() -> Path:
+    """The folder whose ``node_modules`` has the JavaScript clients and esbuild, as the lock file says."""
+    node()
+    manifest = [HERE / "javascript" / "package.json", HERE / "javascript" / "package-lock.json"]
+
+    def install(folder: Path) -> None:
+        for path in manifest:
+            shutil.copy(path, folder)
+        done = run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], folder)
+        if done.returncode:
+            missing(f"npm could not install the JavaScript clients: {output_of(done)}")
+
+    return built("javascript", manifest, install)
+
+
+def bundle(script: Path, *options: str) -> Path:
+    """One file of a script and all that it imports. The packages come from the cache, wherever it lies."""
+    packages = node_packages()
+    made = script.with_suffix(".cjs")
+    done = run(
+        [
+            packages / "node_modules" / ".bin" / "esbuild",
+            script,
+            "--bundle",
+            "--platform=node",
+            f"--outfile={made}",
+            "--log-level=warning",
+            *options,
+        ],
+        packages,
+        NODE_PATH=packages / "node_modules",
+    )
+    assert done.returncode == 0, output_of(done)
+    return made
+
+
+def java_classes() -> str:
+    """The class path with the Java client, the two calls added to it, and our messages."""
+    need("java", "javac", "mvn")
+    project = HERE / "java"
+    sources = [project / "pom.xml", *(project / "src").rglob("*.java"), *PROTO.glob("*.proto")]
+
+    def compile_(folder: Path) -> None:
+        done = run(
+            ["mvn", "-q", "-B", "-ntp", f"-Dproto={PROTO}", f"-Dout={folder}", "process-classes"], project
+        )
+        if "COMPILATION ERROR" in done.stdout or "protoc did not exit cleanly" in done.stdout:
+            pytest.fail(output_of(done))
+        if done.returncode:
+            missing(f"Maven could not install the Java client: {output_of(done)}")
+
+    folder = built("java", sources, compile_)
+    return f"{folder / 'classes'}:{folder / 'lib'}/*"
+
+
+def cpp_client() -> Path:
+    """The C++ client."""
+    need("g++", "make", "protoc", "pkg-config")
+    project = HERE / "cpp"
+    for library in ("protobuf", "libcrypto"):
+        if run(["pkg-config", "--exists", library], project).returncode:
+            missing(f"the development files of {library} are not installed")
+
+    def compile_(folder: Path) -> None:
+        done = run(["make", "-s", "-j2", f"PROTO={PROTO}", f"OUT={folder}"], project)
+        assert done.returncode == 0, output_of(done)
+
+    return built("cpp", [*project.iterdir(), *PROTO.glob("*.proto")], compile_) / "client"
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """A self-signed certificate for 127.0.0.1 and its key, as files."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "qotgate test")])
+    now = datetime.datetime.now(datetime.UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "tls.crt").write_bytes(signed.public_bytes(Encoding.PEM))
+    (folder / "tls.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return folder / "tls.crt", folder / "tls.key"
+
+
+def rsa_key(path: Path, bits: int = 1024) -> Path:
+    """A new RSA key, as ``qotgate keygen`` makes it."""
+    done = run([*QOTGATE, "keygen", path, "--bits", str(bits)], path.parent)
+    assert done.returncode == 0, output_of(done)
+    return path
+
+
+def in_pkcs8(path: Path) -> Path:
+    """The same key in the PEM format that the published clients do not read."""
+    key = load_pem_private_key(path.read_bytes(), password=None)
+    converted = path.with_suffix(".pkcs8")
+    converted.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return converted
