@@ -223,6 +223,6 @@ def test_the_demo_prints_the_documented_answers() -> None:
 
 def test_help_names_every_command() -> None:
     text = run("--help").stdout
-    for command in ("load", "serve", "ark", "ratings", "status", "demo"):
+    for command in ("load", "fetch", "serve", "ark", "ark-check", "ratings", "status", "keygen", "demo"):
         assert re.search(rf"^ +{command} ", text, re.M)
     assert run("--version").stdout.startswith("qotgate 0.")

@@ -249,3 +249,27 @@ def test_folders_are_searched_but_not_their_hidden_files(
     (inner / ".hidden.csv").write_text("junk")
     report = load(store, reference, find_files([tmp_path / "in", inner / "b.csv"]))
     assert (report.files, report.read, report.rejected) == (2, 1, 1)
+
+
+def test_two_files_of_the_same_bytes_may_be_of_two_stocks_by_their_names(
+    store: Store, reference: Reference, tmp_path: Path, questions: Questions
+) -> None:
+    text = "GradeDate,Firm,ToGrade,FromGrade,Action\n2026-06-01 10:00:00,UBS,Buy,Hold,up\n"
+    for name in ("GOOG", "GOOGL"):
+        (tmp_path / f"{name}.csv").write_text(text)
+    report = load(store, reference, find_files([tmp_path]))
+    assert report.read == 2
+    assert {row.security.code for row in questions.rating_changes(US, UP).rows} == {"GOOG", "GOOGL"}
+    again = load(store, reference, find_files([tmp_path]))
+    assert (again.read, again.generation) == (0, 1)
+
+
+def test_two_feeds_with_the_same_note_are_one_note(load_text: LoadText, questions: Questions) -> None:
+    load_text(a=notes("MU,Micron,UBS,Hold,90,2026-06-01", "MU,Micron,UBS,Buy,,2026-06-09"))
+    assert questions.rating_changes(US, UP).rows[0].target_price is None
+    load_text(
+        b="ticker,date,time,analyst,action_company,rating_current,rating_prior,pt_current,pt_prior\n"
+        "MU,2026-06-09,08:30:00,UBS,Upgrades,Buy,Neutral,120,90\n"
+    )
+    (row,) = questions.rating_changes(US, UP).rows
+    assert (row.target_price, row.last_target_price, row.last_day) == (120, 90, date(2026, 6, 1))

@@ -45,14 +45,15 @@ def test_the_header_is_looked_for_in_twenty_lines() -> None:
         read(("x\n" * 20 + TEXT).encode())
 
 
-def test_the_name_begins_the_message_and_decides_nothing(workbook) -> None:
+def test_the_name_decides_nothing(workbook) -> None:
     assert read(TEXT.encode(), name="ARK_holdings.xlsx").kind is FileKind.NOTES
     assert (
         read(workbook([line.split(",") for line in TEXT.split("\n")]), name="notes.csv").kind
         is FileKind.NOTES
     )
     with pytest.raises(
-        Unreadable, match=r"^notes\.csv: the file is empty; CSV, \.xls and \.xlsx files are taken$"
+        Unreadable,
+        match=r"^the file is empty; CSV, JSON, Parquet, \.xls and \.xlsx files are taken$",
     ):
         read(b"", name="notes.csv")
 

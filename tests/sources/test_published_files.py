@@ -73,15 +73,29 @@ def test_damaged_files_are_read_or_refused(shared_data: Path, pattern: str) -> N
 
 
 PIECES = st.sampled_from(
-    [b"date,fund,company,ticker,cusip,shares,market value,weight", b"ticker,firm,rating,date"]
+    [
+        b"date,fund,company,ticker,cusip,shares,market value,weight",
+        b"ticker,firm,rating,date",
+        b'{"ticker": "A", "firm": ["B"]}',
+        b'"GradeDate": 1704191400000,',
+        b"NaN",
+        b"PAR1",
+    ]
 )
 PREFIXES = st.sampled_from(
-    [b"", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04", b"\xff\xfe", b"\xef\xbb\xbf"]
+    [
+        *(b"", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04", b"\xff\xfe", b"\xef\xbb\xbf"),
+        *(b"PAR1", b"[", b"{", b"[{"),
+    ]
 )
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
-@given(st.tuples(PREFIXES, st.lists(st.one_of(PIECES, st.binary(), st.sampled_from([b"\n", b'"', b","])))))
+@given(
+    st.tuples(
+        PREFIXES, st.lists(st.one_of(PIECES, st.binary(), st.sampled_from([b"\n", b'"', b",", b"}", b"]"])))
+    )
+)
 def test_any_bytes_are_read_or_refused(drawn: tuple[bytes, list[bytes]]) -> None:
     prefix, pieces = drawn
     try:

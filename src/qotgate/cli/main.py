@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from qotgate import __version__
-from qotgate.cli import ark, ark_check, demo, keygen, load, ratings, serve, status
+from qotgate.cli import ark, ark_check, demo, fetch, keygen, load, ratings, serve, status
 from qotgate.model import QotGateError
 
 WRONG_INPUT = 2
@@ -32,6 +32,7 @@ for command in (
     demo.demo,
 ):
     app.command()(command)
+app.add_typer(fetch.app, name="fetch")
 
 
 def _print_version(wanted: bool) -> None:

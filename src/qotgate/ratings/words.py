@@ -4,9 +4,11 @@ Words are compared by their letters and digits alone, so that "Equal-Weight" and
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from qotgate.model import Grade, Language, RatingLevel
 
+SPELLINGS_KEPT = 4096
 LEVEL_OF_GRADE = {
     Grade.STRONG_BUY: RatingLevel.BUY,
     Grade.BUY: RatingLevel.BUY,
@@ -31,8 +33,10 @@ class GradeScale:
 
     def __init__(self, words: Mapping[str, Grade]) -> None:
         self._grades = {normalise(word): grade for word, grade in words.items()}
+        # A feed has few words and many notes.
+        self.grade = lru_cache(maxsize=SPELLINGS_KEPT)(self._grade)
 
-    def grade(self, word: str) -> Grade | None:
+    def _grade(self, word: str) -> Grade | None:
         """The grade of a word, None where the scale does not know it."""
         return self._grades.get(normalise(word))
 
@@ -51,8 +55,9 @@ class Institutions:
             self._names.update((normalise(spelling), name) for spelling in (name, *spellings))
             if chinese:
                 self._chinese[name] = chinese
+        self.identity = lru_cache(maxsize=SPELLINGS_KEPT)(self._identity)
 
-    def identity(self, spelling: str) -> str:
+    def _identity(self, spelling: str) -> str:
         """The English name under which an institution's notes are kept."""
         return self._names.get(normalise(spelling), spelling.strip())
 

@@ -17,11 +17,11 @@ from sqlalchemy import Connection
 
 from qotgate import sources
 from qotgate.ark.codes import is_cash
-from qotgate.model import FileKind, Holding, Note, Notice, QotGateError, Unreadable
+from qotgate.model import FileKind, Holding, Note, Notice, ParsedFile, QotGateError, Unreadable
 from qotgate.service.rating_changes import rating_changes
 from qotgate.service.reference import Reference
 from qotgate.service.trades import derive_trades
-from qotgate.store import Store, loading, tables
+from qotgate.store import Store, loading
 from qotgate.store.database import generation, read_state, write_state
 
 FILE_LIMIT = 1 << 30
@@ -101,16 +101,14 @@ class _Load:
     def take(self, path: Path) -> None:
         """Read one file and insert what is new in it."""
         try:
-            content = _read_bytes(path)
-            digest = sha256(content).hexdigest()
-            if loading.is_known(self.connection, digest):
-                self.report.unchanged += 1
-                return
-            parsed = sources.read(content)
+            digest, parsed = self._read(path)
         except (Unreadable, OSError) as error:
             self.report.rejected += 1
             reason = str(error.strerror) if isinstance(error, OSError) else str(error)
             self.report.rejects.append((str(path), None, reason))
+            return
+        if parsed is None:
+            self.report.unchanged += 1
             return
         self.report.read += 1
         self.report.rejects += [(str(path), reject.line, reject.reason) for reject in parsed.rejects]
@@ -123,12 +121,27 @@ class _Load:
         self.report.rows[parsed.kind] += len(parsed.records)
         self.report.added[parsed.kind] += add(parsed.records, file_id)
 
+    def _read(self, path: Path) -> tuple[str, ParsedFile | None]:
+        """The digest of a file and what is in it, None where that is loaded already.
+
+        A file is known by its bytes alone, unless it takes its name to read it. Raises Unreadable, OSError.
+        """
+        content = _read_bytes(path)
+        digest, named = (sha256(content + name).hexdigest() for name in (b"", path.name.encode()))
+        if any(loading.is_known(self.connection, known) for known in (digest, named)):
+            return digest, None
+        try:
+            return digest, sources.read(content)
+        except Unreadable:
+            return named, sources.read(content, name=path.name)
+
     def finish(self) -> None:
         """Make anew what follows from the rows that changed, and move the generation."""
-        tables_changed = read_state(self.connection, "reference") != self.reference.digest
-        if tables_changed:
+        tables_before = read_state(self.connection, "reference")
+        if tables_before != self.reference.digest:
             write_state(self.connection, "reference", self.reference.digest)
-            self._apply_new_tables()
+            if tables_before is not None:
+                self._apply_new_tables()
         changed = bool(self.fund_days or self.histories)
         while self.fund_days:
             fund_days, self.fund_days = self.fund_days, set()
@@ -181,34 +194,34 @@ class _Load:
             seen[content] += 1
             rows.append(row | {"key": _key(*content, seen[content])})
         self._save_identities()
-        added = loading.add_new(self.connection, tables.notice, rows)
+        added = loading.add_notices(self.connection, rows)
         if added:
             self.fund_days.update((line.fund, line.day) for line in records)
         return added
 
     def _add_notes(self, records: Sequence[Any], file_id: int) -> int:
-        histories = loading.history_ids(self.connection, map(self._history, records))
-        grades = self.reference.grades
-        rows = []
-        for line in records:
-            key = self._history(line)
-            row = _row(line, file_id) | {
-                "history_id": histories[key],
-                "grade": self._grade(line.word),
-                "prior_grade": grades.grade(line.prior_word),
-                "disagrees": False,
-                "key": _key(*key, *_note_content(line)),
-            }
-            del row["security"]
-            rows.append(row)
-        added = loading.add_new(self.connection, tables.note, rows)
-        if added:
-            self.histories.update(row["history_id"] for row in rows)
+        added, histories = loading.add_notes(
+            self.connection, (self._note_row(line, file_id) for line in records)
+        )
+        self.histories |= histories
         return added
 
-    def _history(self, line: Note) -> tuple[str, str, str]:
-        institution = self.reference.institutions.identity(line.firm)
-        return line.security.market.value, line.security.code, institution
+    def _note_row(self, line: Note, file_id: int) -> loading.Row:
+        history = {
+            "market": line.security.market.value,
+            "code": line.security.code,
+            "institution": self.reference.institutions.identity(line.firm),
+        }
+        return (
+            _row(line, file_id)
+            | history
+            | {
+                "grade": self._grade(line.word),
+                "prior_grade": self.reference.grades.grade(line.prior_word),
+                "disagrees": False,
+                "key": _key(*history.values(), *_note_content(line)),
+            }
+        )
 
     def _grade(self, word: str) -> int | None:
         grade = self.reference.grades.grade(word)

@@ -5,7 +5,7 @@ Only what a load touched is judged again: the history of one institution on one 
 
 from collections.abc import Collection
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection
@@ -35,7 +35,7 @@ def rating_changes(connection: Connection, histories: Collection[int], generatio
             standing[tuple(row[name] for name in CHANGE_COLUMNS)] = row["id"]
         new, disagreeing = [], []
         for (history_id, market), notes in groupby(
-            loading.notes_of(connection, some), key=itemgetter("history_id", "market")
+            loading.notes_of(connection, some), key=attrgetter("history_id", "market")
         ):
             for judged in judge(map(_dated, notes)):
                 if judged.disagrees:
@@ -49,14 +49,14 @@ def rating_changes(connection: Connection, histories: Collection[int], generatio
         loading.add_changes(connection, new, generation)
 
 
-def _dated(row: loading.Row) -> DatedNote:
+def _dated(row: Any) -> DatedNote:
     return DatedNote(
-        note_id=row["id"],
-        day=row["day"],
-        time=row["time"],
-        view=View(_grade(row["grade"]), row["target"]),
-        prior=View(_grade(row["prior_grade"]), row["prior_target"]),
-        starts=row["starts"],
+        note_id=row.id,
+        day=row.day,
+        time=row.time,
+        view=View(_grade(row.grade), row.target),
+        prior=View(_grade(row.prior_grade), row.prior_target),
+        starts=row.starts,
     )
 
 

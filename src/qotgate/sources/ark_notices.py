@@ -8,7 +8,7 @@ from qotgate.model import FileKind, Notice
 from qotgate.sources.ark_lines import COLUMNS, fund_and_day, security_of
 from qotgate.sources.cells import number, shown
 from qotgate.sources.layout import Layout, Row
-from qotgate.sources.tabular import Cell
+from qotgate.sources.lines import Cell
 
 _SIGNS = {
     **dict.fromkeys(("BUY", "B", "BOUGHT"), 1),

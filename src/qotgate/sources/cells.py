@@ -6,9 +6,9 @@ Each function raises ValueError with the end of a sentence that begins with the 
 import math
 import re
 from contextlib import suppress
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 
-from qotgate.sources.tabular import Cell
+from qotgate.sources.lines import Cell
 
 _DAY = re.compile(
     r"(?:([0-9]{4})([-/])([0-9]{1,2})\2([0-9]{1,2})|([0-9]{1,2})/([0-9]{1,2})/([0-9]{4}))(?:[T ]\s*(\S.*))?"
@@ -17,6 +17,10 @@ _CLOCK = re.compile(
     r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:[.,][0-9]+)?)? ?([AaPp][Mm])?"
     r" ?(?:Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)?"
 )
+_EPOCH = re.compile(r"([1-9](?:[0-9]{8,9}|[0-9]{11,12}|[0-9]{14,15}|[0-9]{17,18}))(?:\.0*)?")
+"""Seconds, milliseconds, microseconds, nanoseconds since 1970: from 1973 on their digits tell them apart, and
+from days as spreadsheets count them."""
+
 _INVISIBLE = dict.fromkeys((0, 0x200B, 0xFEFF))  # NUL, zero-width space, byte-order mark
 _LAST_YEAR = 2100
 _NUMBER = re.compile(
@@ -28,7 +32,7 @@ def text(cell: Cell) -> str:
     """The words of a cell: no-break spaces are blanks, runs of blanks are one, ends are bare. A whole number
     is its digits; TRUE is the ticker that Excel took for a truth value."""
     if isinstance(cell, str):
-        return " ".join(cell.translate(_INVISIBLE).split())
+        return " ".join(cell.translate(_INVISIBLE).split()) if cell else ""
     if isinstance(cell, bool):
         return str(cell).upper()
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
@@ -75,7 +79,7 @@ def number(cell: Cell, unit: str = "") -> float | None:
 def moment(cell: Cell, first_year: int) -> tuple[date, time | None]:
     """A day from ``first_year`` to 2100, and the time of day if the cell has one, to the second and as
     written: a UTC offset is dropped, not applied. Texts are Y-M-D, Y/M/D or M/D/Y, a time after a blank
-    or a T."""
+    or a T. A number is the time since 1970 in UTC, as JSON has it."""
     found, clock = _moment(cell)
     if not first_year <= found.year <= _LAST_YEAR:
         raise ValueError(f"is {shown(cell)}, not in {first_year} to {_LAST_YEAR}")
@@ -90,6 +94,11 @@ def _moment(cell: Cell) -> tuple[date, time | None]:
     if not text(cell):
         raise ValueError("is blank")
     match = _DAY.fullmatch(text(cell)) if isinstance(cell, str) else None
+    epoch = None if match else _EPOCH.fullmatch(text(cell))
+    if epoch:
+        thousands = (len(epoch[1]) - 9) // 3
+        instant = datetime.fromtimestamp(int(epoch[1]) // 1000**thousands, UTC)
+        return instant.date(), instant.time()
     if match is None:
         raise ValueError(f"is {shown(cell)}, not a date such as 2021-03-04 or 3/4/2021")
     year, _, month, day, us_month, us_day, us_year, clock = match.groups()

@@ -1,10 +1,13 @@
 """Tickers as feeds of analyst notes write them, to securities.
 
-Feeds name the listing in a prefix (``TSX:SHOP``), in a suffix (``SHOP.TO``), or not at all, which means the
-US. Class shares come as ``BRK.B``, ``BRK/B`` and ``BRK-B``; the market's own form has the dot.
+Feeds name the listing in a prefix (``TSX:SHOP``), in a suffix (``SHOP.TO``), in a column of exchanges, or not
+at all, which means the US. Class shares come as ``BRK.B``, ``BRK/B`` and ``BRK-B``; the market's own form has
+the dot.
 """
 
 import re
+from functools import lru_cache
+from pathlib import PurePath
 
 from qotgate.model import Market, Security
 
@@ -13,20 +16,67 @@ _EXCHANGES = {
         ("NASDAQ", "NYSE", "AMEX", "NYSEAMERICAN", "NYSEARCA", "ARCA", "BATS", "CBOE"), Market.US
     ),
     **dict.fromkeys(("OTC", "OTCMKTS", "OTCQB", "OTCQX", "PINK"), Market.US),
-    **dict.fromkeys(("TSX", "TSXV", "CVE", "NEO", "CSE"), Market.CA),
+    **dict.fromkeys(("TSX", "TSXV", "CVE", "NEO", "CSE", "TOR", "TORONTO"), Market.CA),
     **Market.__members__,
 }
+_EXCHANGE_CODES = {
+    **dict.fromkeys(("NMS", "NGM", "NCM", "NYQ", "ASE", "PCX", "BTS", "PNK"), Market.US),  # Yahoo's
+    **dict.fromkeys(("XNAS", "XNYS", "XASE", "ARCX"), Market.US),  # ISO 10383
+    **dict.fromkeys(("VAN", "CNQ", "XTSE", "XTSX", "XCNQ", "NEOE"), Market.CA),  # both
+}
+_EXCHANGE_NAMES = re.compile(
+    r"(NASDAQ|NYSE|NEWYORKSTOCK|AMERICANSTOCK|OTC)|(TSX|TORONTO|CANADIAN|CBOECANADA)"
+)
+"""How the names of exchanges begin, in letters only: NASDAQ Global Select, TSX Venture. The US are first."""
+
 _CANADIAN_SUFFIXES = ("TO", "V", "NE", "CN")
 _CODE = re.compile(r"[A-Z0-9]+(?:[./-][A-Z0-9]+)*")
 _CLASS_SHARE = re.compile(r"(.+)[/-]([A-Z])")
+_FILE_ENDING = re.compile(r"(?:\.(?:csv|tsv|txt|json|jsonl|ndjson|parquet|pq|xlsx?))+$", re.IGNORECASE)
+_TICKER_IN_NAME = re.compile(r"(?<![A-Za-z0-9])[A-Z][A-Z0-9]*(?:[.-][A-Z0-9]+)*(?![A-Za-z0-9])")
+_DAY_IN_NAME = re.compile(r"[-_]?[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
-def note_security(text: str) -> Security:
+def exchange_market(text: str) -> Market | None:
+    """The market of an exchange as a column names it (``NYSE``, ``TSX``, ``Toronto``, ``NASDAQ Global
+    Select``, ``NMS``, ``XTSE``), None for a blank.
+
+    ``TSE`` is not known: some mean Toronto by it, some Tokyo. Raises ValueError with the end of a sentence
+    that begins with the name of the column.
+    """
+    words = "".join(filter(str.isalnum, text.upper()))
+    if not words:
+        return None
+    market = _EXCHANGES.get(words) or _EXCHANGE_CODES.get(words)
+    if market is None:
+        named = _EXCHANGE_NAMES.match(words)
+        if named is None:
+            raise ValueError(f"is {text[:60]!r}, other than {', '.join(_EXCHANGES)}")
+        market = Market.US if named[1] else Market.CA
+    return market
+
+
+@lru_cache(maxsize=16)
+def file_security(name: str) -> Security | None:
+    """The security whose ticker a file is named after (``AAPL.csv``, ``US.AAPL_upgrades.json``,
+    ``upgrades_downgrades-BRK-B.parquet``); None if the name holds no ticker in capitals, or several, as the
+    wrong security would be worse than none."""
+    stem = _DAY_IN_NAME.sub("", _FILE_ENDING.sub("", PurePath(name).name))
+    tickers = _TICKER_IN_NAME.findall(stem)
+    if len(tickers) != 1:
+        return None
+    try:
+        return note_security(tickers[0])
+    except ValueError:
+        return None
+
+
+def note_security(text: str, listed: Market = Market.US) -> Security:
     """The security that a feed's ticker names.
 
-    ``US.TSLA``, ``TSX:SHOP``, ``SHOP.TO``, ``NYSE:BRK.B``, ``BRK/B``; a bare ticker is a US one. A suffix
-    of one letter after ``/`` or ``-`` is a share class; other hyphens stay, except before ``.TO`` and the
-    like, where Yahoo writes every dot of the exchange as a hyphen (``REI-UN.TO`` is ``CA.REI.UN``).
+    ``US.TSLA``, ``TSX:SHOP``, ``SHOP.TO``, ``NYSE:BRK.B``, ``BRK/B``; a bare ticker is of the market
+    ``listed``. A suffix of one letter after ``/`` or ``-`` is a share class; other hyphens stay, except in
+    Canada, where no code has any and Yahoo writes every dot as one (``REI-UN.TO`` is ``CA.REI.UN``).
     Raises ValueError with the end of a sentence that begins with the name of the column.
     """
     words = text.upper().replace(" ", "")
@@ -40,9 +90,11 @@ def note_security(text: str) -> Security:
     elif dot and prefix in Market.__members__:
         market, code = Market[prefix], rest
     elif stem and suffix in _CANADIAN_SUFFIXES:
-        market, code = Market.CA, stem.replace("-", ".")
+        market, code = Market.CA, stem
     else:
-        market, code = Market.US, words
+        market, code = listed, words
+    if market is Market.CA:
+        code = code.replace("-", ".")
     class_share = _CLASS_SHARE.fullmatch(code)
     if class_share:
         code = ".".join(class_share.groups())

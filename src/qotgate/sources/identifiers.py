@@ -10,7 +10,7 @@ import math
 import re
 from decimal import Decimal
 
-from qotgate.sources.tabular import Cell
+from qotgate.sources.lines import Cell
 
 _VALUES = {letter: value for value, letter in enumerate("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ*@#")}
 _CUSIP = re.compile(r"[0-9A-Z*@#]{8}[0-9]")

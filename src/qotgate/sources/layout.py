@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from qotgate.model import FileKind, Holding, Note, Notice, ParsedFile, Reject, Unreadable
 from qotgate.sources import cells
-from qotgate.sources.tabular import Cell, Line
+from qotgate.sources.lines import Cell, Line
 
 _HEADER_WITHIN = 20  # rows; the notices have three of disclaimer above theirs
 _ENOUGH_TO_NAME = 2  # required columns that make a line the broken header of its format, not just any line
@@ -31,14 +31,19 @@ class Columns:
 
 
 class Row:
-    """The cells of one line, by field."""
+    """The cells of one line, by field; ``file`` is the name of the file, '' if it is not known."""
 
-    __slots__ = ("_cells", "_columns", "number")
+    __slots__ = ("_cells", "_columns", "file", "number")
 
-    def __init__(self, line: Line, columns: Columns) -> None:
+    def __init__(self, line: Line, columns: Columns, file: str) -> None:
         self._cells = line.cells
         self._columns = columns
+        self.file = file
         self.number = line.number
+
+    def __contains__(self, field: str) -> bool:
+        """Whether the table has a column for ``field``."""
+        return field in self._columns.places
 
     def __getitem__(self, field: str) -> Cell:
         """The cell itself, '' if the table has no such column."""
@@ -66,7 +71,8 @@ class Layout:
 
     ``columns`` gives the headers that each field goes by, in letters and digits only, the most wanted
     first; ``required`` the fields without which a table is not of this format. Every layout has a ``date``.
-    ``record`` raises ValueError with the reason for which a row is left out.
+    ``record`` raises ValueError with the reason for which a row is left out, and Unreadable for one that
+    refuses the file.
     """
 
     title: str
@@ -91,7 +97,7 @@ class Layout:
         width = max((place + 1 for place, title in enumerate(titles) if title), default=0)
         return Columns(places, {field: titles[place] for field, place in places.items()}, width), problems
 
-    def read(self, lines: Iterable[Line], columns: Columns) -> ParsedFile:
+    def read(self, lines: Iterable[Line], columns: Columns, file: str) -> ParsedFile:
         """Read the lines below a header. Blank lines and lines of prose are passed over in silence."""
         records: list[Any] = []
         rejects: list[Reject] = []
@@ -101,7 +107,7 @@ class Layout:
                 continue
             try:
                 _check_width(line, columns)
-                records.append(self.record(Row(line, columns)))
+                records.append(self.record(Row(line, columns, file)))
             except ValueError as problem:
                 if filled == 1 and not _has_date(line, columns):
                     continue
@@ -113,8 +119,9 @@ class Layout:
         return ParsedFile(self.kind, tuple(records), tuple(rejects))
 
 
-def parse(tables: Iterable[Iterable[Line]], layouts: Sequence[Layout]) -> ParsedFile:
-    """Read the first table that has the header of a layout. Raises Unreadable, with the nearest miss."""
+def parse(tables: Iterable[Iterable[Line]], layouts: Sequence[Layout], file: str = "") -> ParsedFile:
+    """Read the first table that has the header of a layout; ``file`` is the name of the file. Raises
+    Unreadable, with the nearest miss."""
     near: tuple[int, str] | None = None
     for table in tables:
         lines = iter(table)
@@ -123,7 +130,7 @@ def parse(tables: Iterable[Iterable[Line]], layouts: Sequence[Layout]) -> Parsed
             for layout in layouts:
                 columns, problems = layout.header(line.cells)
                 if not problems:
-                    return layout.read(chain(top[at:], lines), columns)
+                    return layout.read(chain(top[at:], lines), columns, file)
                 known = sum(field in columns.places for field in layout.required)
                 if known >= _ENOUGH_TO_NAME and (near is None or len(problems) < near[0]):
                     header = ", ".join(map(cells.text, line.cells))[:300]

@@ -1,32 +1,22 @@
-"""Bytes to tables of cells, whatever the container: CSV in its encodings, .xls, .xlsx.
+"""Bytes to tables of cells, whatever the container: CSV in its encodings, JSON, Parquet, .xls, .xlsx.
 
 What a file is, its bytes tell, never its name: people rename files, and a failed download is a web page
-named .csv. Cells are not interpreted here; a table is lines of cells, each with the number under which a
-user finds it: the physical line of a text file, the row of a sheet.
+named .csv. Cells are not interpreted here.
 """
 
 import csv
 import io
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
 
 from python_calamine import CalamineWorkbook, PasswordError, SheetTypeEnum
 
 from qotgate.model import Unreadable
+from qotgate.sources.json_tables import json_tables
+from qotgate.sources.lines import Line
+from qotgate.sources.panics import refused
+from qotgate.sources.parquet_bounds import MAGIC as _PARQUET
+from qotgate.sources.parquet_tables import parquet_table
 from qotgate.sources.workbook_bounds import DAMAGED, LOCKED, check_xls, check_xlsx
-
-Cell = str | float | int | bool | date | datetime | time | timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One row of a table; ``number`` counts from 1. ``problem`` says why its cells cannot be told apart."""
-
-    number: int
-    cells: list[Cell]
-    problem: str = ""
-
 
 _OLE, _ZIP = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04"
 _OTHERS = (
@@ -35,13 +25,14 @@ _OTHERS = (
     (b"BZh", "it is a bzip2 archive; unpack it first"),
     (b"7z\xbc\xaf", "it is a 7z archive; unpack it first"),
     (b"SQLite format 3", "it is an SQLite database"),
+    (b"PARE", "it is an encrypted Parquet file; save it without encryption"),
 )
-_TAKEN = "CSV, .xls and .xlsx files are taken"
+_TAKEN = "CSV, JSON, Parquet, .xls and .xlsx files are taken"
 
 
 def tables(content: bytes) -> Iterator[Iterable[Line]]:
-    """The tables that a file may hold: the sheets of a workbook, or a text split at commas, at semicolons
-    and at tabs. Raises Unreadable."""
+    """The tables that a file may hold: the sheets of a workbook, the records of JSON as it can be taken, or a
+    text split at commas, at semicolons and at tabs. Raises Unreadable."""
     if not content.strip():
         raise Unreadable(f"the file is empty; {_TAKEN}")
     for magic, sentence in _OTHERS:
@@ -53,15 +44,18 @@ def tables(content: bytes) -> Iterator[Iterable[Line]]:
     elif content.startswith(_ZIP):
         check_xlsx(content)
         yield from _sheets(content)
+    elif content.startswith(_PARQUET):
+        yield parquet_table(content)
+    elif (text := _text(content)).lstrip().startswith(("[", "{")):
+        yield from json_tables(text)
     else:
-        text = _text(content)
         for delimiter in ",;\t":
             yield _split(text, delimiter)
 
 
 def _sheets(content: bytes) -> Iterator[list[Line]]:
     try:
-        with CalamineWorkbook.from_filelike(io.BytesIO(content)) as workbook:
+        with refused(DAMAGED, PasswordError), CalamineWorkbook.from_filelike(io.BytesIO(content)) as workbook:
             for sheet in workbook.sheets_metadata:
                 if sheet.typ == SheetTypeEnum.WorkSheet:
                     table = workbook.get_sheet_by_name(sheet.name)
@@ -69,11 +63,6 @@ def _sheets(content: bytes) -> Iterator[list[Line]]:
                     yield [Line(number, list(row)) for number, row in enumerate(table.to_python(), first)]
     except PasswordError as problem:
         raise Unreadable(LOCKED) from problem
-    except BaseException as problem:
-        # A panic in Rust arrives as a PanicException, which derives from BaseException alone.
-        if isinstance(problem, Exception) or type(problem).__name__ == "PanicException":
-            raise Unreadable(DAMAGED) from problem
-        raise
 
 
 def _text(content: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Table, and_, bindparam, delete, func, insert, select, update
@@ -14,6 +15,8 @@ from qotgate.store.tables import FOREVER
 
 CHUNK = 500
 """Rows or keys of one statement; SQLite takes 32,766 variables."""
+
+NOTES_AT_ONCE = 20_000
 
 Row = dict[str, Any]
 
@@ -109,12 +112,44 @@ def replace_snapshot(
     return True
 
 
-def add_new(connection: Connection, table: Table, rows: Sequence[Row]) -> int:
-    """Insert the rows whose ``key`` is not there yet; how many they were."""
-    before = connection.scalar(select(func.count()).select_from(table)) or 0
+def add_notices(connection: Connection, rows: Sequence[Row]) -> int:
+    """Insert the notices whose ``key`` is not there yet; how many they were."""
+    before = _last_id(connection, tables.notice)
     if rows:
-        connection.execute(upsert(table).on_conflict_do_nothing(index_elements=["key"]), list(rows))
-    return (connection.scalar(select(func.count()).select_from(table)) or 0) - before
+        connection.execute(upsert(tables.notice).on_conflict_do_nothing(index_elements=["key"]), list(rows))
+    return _newer(connection, tables.notice, before)
+
+
+def add_notes(connection: Connection, rows: Iterator[Row]) -> tuple[int, set[int]]:
+    """Insert the notes whose ``key`` is not there yet; how many they were, and the histories they are in.
+
+    Each row names its history by ``market``, ``code`` and ``institution``.
+    """
+    note, history = tables.note, tables.history
+    before = _last_id(connection, note)
+    names = ("market", "code", "institution")
+    here = (history.c[name] == bindparam(f"of_{name}") for name in names)
+    columns: dict[str, Any] = {
+        column.name: bindparam(column.name) for column in note.c if column.name != "id"
+    }
+    columns["history_id"] = select(history.c.id).where(*here).scalar_subquery()
+    statement = upsert(note).values(columns).on_conflict_do_nothing(index_elements=["key"])
+    while chunk := list(islice(rows, NOTES_AT_ONCE)):
+        keys = {tuple(row[name] for name in names) for row in chunk}
+        histories = [dict(zip(names, key, strict=True)) for key in sorted(keys)]
+        connection.execute(upsert(history).on_conflict_do_nothing(index_elements=names), histories)
+        connection.execute(statement, [row | {f"of_{name}": row[name] for name in names} for row in chunk])
+    touched = connection.scalars(select(note.c.history_id).where(note.c.id > before).distinct())
+    return _newer(connection, note, before), set(touched)
+
+
+def _last_id(connection: Connection, table: Table) -> int:
+    return connection.scalar(select(func.max(table.c.id))) or 0
+
+
+def _newer(connection: Connection, table: Table, before: int) -> int:
+    query = select(func.count()).select_from(table).where(table.c.id > before)
+    return connection.scalar(query) or 0
 
 
 def snapshot_days(connection: Connection, fund: str, start: date, before: int) -> list[date]:
@@ -218,16 +253,19 @@ def chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
     return (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))
 
 
-def notes_of(connection: Connection, histories: Sequence[int]) -> Iterator[Row]:
+def notes_of(connection: Connection, histories: Sequence[int]) -> Iterator[Any]:
     """The notes of ``histories`` with the market of each, by history, then day."""
     note, history = tables.note, tables.history
     query = (
-        select(note, history.c.market)
+        select(
+            *(note.c.id, note.c.history_id, history.c.market, note.c.day, note.c.time, note.c.grade),
+            *(note.c.target, note.c.prior_grade, note.c.prior_target, note.c.starts),
+        )
         .join(history, history.c.id == note.c.history_id)
         .where(note.c.history_id.in_(histories))
         .order_by(note.c.history_id, note.c.day)
     )
-    return (dict(row) for row in connection.execute(query).mappings())
+    return iter(connection.execute(query))
 
 
 def standing_changes(connection: Connection, histories: Sequence[int]) -> Iterator[Row]:

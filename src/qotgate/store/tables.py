@@ -185,7 +185,7 @@ note = Table(
     Column("id", Integer, primary_key=True),
     Column("key", String, nullable=False, unique=True),
     Column("history_id", ForeignKey("history.id"), nullable=False),
-    Column("day", Date, nullable=False),
+    Column("day", Date, nullable=False, index=True),
     Column("time", Time),
     Column("name", String, nullable=False),
     Column("firm", String, nullable=False),

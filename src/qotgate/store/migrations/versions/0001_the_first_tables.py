@@ -121,6 +121,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("key", name=op.f("uq_note_key")),
     )
     with op.batch_alter_table("note", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_note_day"), ["day"], unique=False)
         batch_op.create_index(batch_op.f("ix_note_history_id_day"), ["history_id", "day"], unique=False)
 
     op.create_table(
@@ -256,6 +257,7 @@ def downgrade() -> None:
     op.drop_table("notice")
     with op.batch_alter_table("note", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_note_history_id_day"))
+        batch_op.drop_index(batch_op.f("ix_note_day"))
 
     op.drop_table("note")
     with op.batch_alter_table("holding", schema=None) as batch_op:

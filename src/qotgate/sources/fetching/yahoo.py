@@ -1,0 +1,92 @@
+"""Analyst notes through yfinance, the optional package that asks Yahoo: a table, kept as CSV.
+
+Its columns are yfinance's own (GradeDate, Firm, ToGrade, FromGrade, Action, priceTargetAction,
+currentPriceTarget, priorPriceTarget), after ``ticker``, which the table itself does not have.
+"""
+
+import importlib
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pandas as pd
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
+
+from qotgate.model import QotGateError, Security
+from qotgate.sources.fetching.client import PAUSE, FetchError, Version
+from qotgate.sources.fetching.files import Job, Outcome, Status
+from qotgate.sources.fetching.kept import Kept
+from qotgate.sources.fetching.ratings import yahoo_symbol
+
+ATTEMPTS = 3
+BACK_OFF = wait_exponential(multiplier=5, max=60) + wait_random(0, 5)
+
+
+def jobs(securities: list[Security], sleep: Callable[[float], None] = time.sleep) -> list[Job]:
+    """One job a security. Raises QotGateError where yfinance is not installed."""
+    try:
+        yfinance = importlib.import_module("yfinance")
+    except ImportError as error:
+        raise QotGateError(
+            "--provider yfinance needs a package that is not installed: pip install 'qotgate[yfinance]'."
+        ) from error
+    return [_job(yfinance, security, sleep) for security in securities]
+
+
+def _job(yfinance: Any, security: Security, sleep: Callable[[float], None]) -> Job:
+    symbol = yahoo_symbol(security)
+    title = f"{security} ratings"
+
+    def fetch(kept: Kept) -> Iterator[Outcome]:
+        try:
+            table = _table(yfinance, symbol, sleep)
+            content = None if table is None else _csv(table, symbol)
+        except FetchError as error:
+            yield Outcome(title, Status.FAILED, reason=str(error))
+            return
+        finally:
+            sleep(PAUSE)
+        if content is None:
+            yield Outcome(title, Status.EMPTY)
+            return
+        path, new = kept.keep(f"yfinance:{symbol}", f"upgrades_downgrades-{symbol}.csv", content, Version())
+        yield Outcome(title, Status.FETCHED if new else Status.UNCHANGED, path)
+
+    return fetch
+
+
+def _table(yfinance: Any, symbol: str, sleep: Callable[[float], None]) -> Any:
+    """``Ticker.upgrades_downgrades``, None where Yahoo has no notes on the symbol. Raises FetchError.
+
+    yfinance raises whatever its transport does, so that all of it is tried again.
+    """
+    retrying = Retrying(
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=BACK_OFF,
+        retry=retry_if_exception(lambda error: not _says_none(error)),
+        sleep=sleep,
+        reraise=True,
+    )
+    try:
+        return retrying(lambda: yfinance.Ticker(symbol).upgrades_downgrades)
+    except Exception as error:
+        if _says_none(error):
+            return None
+        raise FetchError(f"yfinance failed {ATTEMPTS} times ({type(error).__name__})") from error
+
+
+def _says_none(error: BaseException) -> bool:
+    """Whether yfinance says that there are no notes, which it does by raising."""
+    return type(error).__name__ == "YFDataException" and str(error).startswith("No upgrade/downgrade history")
+
+
+def _csv(table: Any, symbol: str) -> bytes:
+    """The table with its index and the ticker. Raises FetchError."""
+    if not isinstance(table, pd.DataFrame) or table.empty:
+        # An empty table is what yfinance makes of a failed request, which it only logs.
+        raise FetchError("yfinance found nothing: Yahoo does not know the symbol, or did not answer")
+    if "ToGrade" not in table:
+        raise FetchError("yfinance did not answer with upgrades_downgrades")
+    table = table.reset_index()
+    table.insert(0, "ticker", symbol)
+    return str(table.to_csv(index=False, lineterminator="\n")).encode()

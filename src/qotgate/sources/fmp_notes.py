@@ -1,0 +1,31 @@
+"""Financial Modeling Prep's price targets, and its grades.
+
+Price targets: ``symbol``, ``publishedDate``, ``newsURL``, ``newsTitle``, ``analystName``, ``priceTarget``,
+``adjPriceTarget``, ``priceWhenPosted``, ``newsPublisher``, ``newsBaseURL``, ``analystCompany``. They have no
+grade: a note of one is a target without a word. ``adjPriceTarget`` is adjusted for splits since, 0 where it
+is not known.
+
+Grades: ``symbol``, ``date`` (``publishedDate`` in the news and the older upgrades-downgrades),
+``gradingCompany``, ``previousGrade``, ``newGrade``, ``action`` (initialise, upgrade, downgrade, maintain,
+hold). These are headers that the plain table of notes knows, so it reads them.
+
+Source: site.financialmodelingprep.com/developer/docs, Price Target and Stock Grades.
+"""
+
+from qotgate.model import FileKind
+from qotgate.sources.layout import Layout
+from qotgate.sources.note_lines import COLUMNS, note
+
+LAYOUT = Layout(
+    title="FMP price targets",
+    kind=FileKind.NOTES,
+    columns={
+        **COLUMNS,
+        "firm": ("analystcompany",),
+        "price target": ("pricetarget",),
+        "adjusted price target": ("adjpricetarget",),
+        "date": ("publisheddate",),
+    },
+    required=("ticker", "firm", "price target", "date"),
+    record=note,
+)

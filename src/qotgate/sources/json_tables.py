@@ -1,0 +1,125 @@
+"""JSON as tables of lines: the names of the fields as the header, and one line for each record.
+
+Taken are a list of flat objects; an object with such lists inside, as ``{"ratings": [...]}`` and the
+``table`` form of pandas are; one object a line (NDJSON); and the other forms of pandas' ``to_json``: records,
+split, and columns and index, which cannot be told apart and are tried in this order. In these last three the
+column of row labels is headed ``index``. Numbers stay as the file writes them, as in CSV, so no size of them
+does harm; null, NaN and Infinity are blank. Lines are numbered by record, from 1; in NDJSON by physical line.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from sys import intern
+from typing import Any
+
+from qotgate.model import Unreadable
+from qotgate.sources.lines import Cell, Line
+from qotgate.sources.workbook_bounds import MOST_CELLS
+
+_INDEX = "index"
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can write one, and no encoding can
+_EMPTY = "the JSON holds no records"
+_TOO_LARGE = f"the JSON holds more than {MOST_CELLS:,} cells; save it in parts"
+
+
+def json_tables(text: str) -> Iterator[Iterable[Line]]:
+    """The tables that a JSON text may hold. Raises Unreadable."""
+    # Each value but the first of a list or object has a comma before it; texts may hold as many again.
+    if text.count(",") > 2 * MOST_CELLS:
+        raise Unreadable(_TOO_LARGE)
+    try:
+        found = _parsed(text)
+    except ValueError as problem:
+        lines = _object_lines(text)
+        if lines is None:
+            raise Unreadable(f"the JSON is damaged or cut short: {problem}") from problem
+        yield _records(lines)
+    else:
+        if not found:
+            raise Unreadable(_EMPTY)
+        yield from _tables(found)
+
+
+def _parsed(text: str) -> Any:
+    """Raises ValueError."""
+    try:
+        return json.loads(text, parse_int=str, parse_float=str, parse_constant=lambda _: None)
+    except RecursionError as problem:
+        raise Unreadable("the JSON is nested too deep; it takes a list of flat records") from problem
+
+
+def _object_lines(text: str) -> list[tuple[int, Any]] | None:
+    """The lines of NDJSON that are not blank, a damaged one as its error; None if the first is no object,
+    which makes the text something else."""
+    found: list[tuple[int, Any]] = []
+    for number, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1):
+        if line.strip():
+            try:
+                record = _parsed(line)
+            except ValueError as problem:
+                record = problem
+            if isinstance(record, dict):
+                record = {intern(name): value for name, value in record.items()}
+            elif not found:
+                return None
+            found.append((number, record))
+    return found
+
+
+def _tables(found: Any) -> Iterator[Iterable[Line]]:
+    if isinstance(found, list):
+        yield _records(list(enumerate(found, 1)))
+    elif isinstance(found.get("columns"), list) and isinstance(found.get("data"), list):
+        yield _split(found["columns"], found.get("index"), found["data"])
+    elif all(isinstance(value, dict) for value in found.values()):
+        labels = dict.fromkeys(label for column in found.values() for label in column)
+        _check_size(len(labels), len(found))
+        yield _labelled((label, {name: found[name].get(label) for name in found}) for label in labels)
+        yield _labelled(found.items())
+    else:
+        lists = [value for value in found.values() if isinstance(value, list)]
+        if lists and not any(lists):
+            raise Unreadable(_EMPTY)
+        for records in lists or [[found]]:
+            yield _records(list(enumerate(records, 1)))
+
+
+def _labelled(rows: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[Line]:
+    return _records([(number, {_INDEX: label} | row) for number, (label, row) in enumerate(rows, 1)])
+
+
+def _split(columns: list[Any], labels: Any, rows: list[Any]) -> Iterator[Line]:
+    labels = labels if isinstance(labels, list) and len(labels) == len(rows) else [None] * len(rows)
+    yield Line(0, [_INDEX, *map(_cell, columns)])
+    for number, (label, row) in enumerate(zip(labels, rows, strict=True), 1):
+        if isinstance(row, list):
+            yield Line(number, [_cell(label), *map(_cell, row)])
+        else:
+            yield Line(number, [], "the row is no list")
+
+
+def _records(records: Sequence[tuple[int, Any]]) -> Iterator[Line]:
+    """The lines of numbered records. A field that a record lacks is blank; what is no object is a problem."""
+    names = dict.fromkeys(name for _, record in records if isinstance(record, dict) for name in record)
+    _check_size(len(records), len(names))
+    yield Line(0, [_cell(name) for name in names])
+    for number, record in records:
+        if isinstance(record, dict):
+            yield Line(number, [_cell(record.get(name)) for name in names])
+        else:
+            reason = f": {record}" if isinstance(record, ValueError) else ""
+            yield Line(number, [], f"the record is no JSON object{reason}")
+
+
+def _check_size(rows: int, columns: int) -> None:
+    if rows * columns > MOST_CELLS:
+        raise Unreadable(_TOO_LARGE)
+
+
+def _cell(value: Any) -> Cell:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value if value.isascii() else _LONE_SURROGATE.sub("\ufffd", value)
+    return value if isinstance(value, bool) else "{…}" if isinstance(value, dict) else "[…]"

@@ -1,0 +1,17 @@
+"""What every container comes down to: lines of cells."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+Cell = str | float | int | bool | date | datetime | time | timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of a table. ``number`` is that under which a user finds it, from 1: the physical line of a text
+    file, the row of a sheet, the record of a JSON or Parquet file, whose header, having no line, is 0.
+    ``problem`` says why its cells cannot be told apart."""
+
+    number: int
+    cells: list[Cell]
+    problem: str = ""

@@ -1,0 +1,49 @@
+"""A Parquet file as a table of lines: its column names, then its rows, numbered from 1."""
+
+import io
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from qotgate.model import Unreadable
+from qotgate.sources.lines import Line
+from qotgate.sources.panics import refused
+from qotgate.sources.parquet_bounds import DAMAGED, MOST_BYTES, TOO_LARGE, check_parquet
+from qotgate.sources.workbook_bounds import MOST_CELLS
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def parquet_table(content: bytes) -> Iterator[Line]:
+    """The lines of a Parquet file; null, NaN and infinity are blank cells. Raises Unreadable."""
+    check_parquet(content)
+    with refused(DAMAGED):
+        frame = _frame(content)
+        yield Line(0, list(frame.columns))
+        for number, row in enumerate(frame.iter_rows(), 1):
+            yield Line(number, ["" if cell is None else cell for cell in row])
+
+
+def _frame(content: bytes) -> "pl.DataFrame":
+    import polars as pl  # slow to import, and few files need it
+    from polars import selectors
+
+    schema = pl.read_parquet_schema(io.BytesIO(content))
+    nested = [name for name, kind in schema.items() if kind.is_nested() or kind == pl.Object]
+    if nested:
+        raise Unreadable(f"its column {nested[0]!r} holds lists or records; save it with plain columns only")
+    frame = pl.read_parquet(io.BytesIO(content))
+    if frame.height * frame.width > MOST_CELLS:
+        raise Unreadable(TOO_LARGE)
+    frame = frame.with_columns(
+        selectors.binary().cast(pl.String, strict=False),  # how old writers put texts
+        selectors.by_dtype(pl.Categorical, pl.Enum).cast(pl.String),
+        selectors.decimal().cast(pl.Float64),
+    )
+    floats = selectors.float()
+    frame = frame.with_columns(pl.when(floats.is_finite()).then(floats))
+    # A dictionary page holds a long text once, however many cells it fills.
+    texts: Any = frame.select(pl.sum_horizontal(selectors.string().str.len_bytes().sum(), 0)).item()
+    if texts > MOST_BYTES:
+        raise Unreadable(TOO_LARGE)
+    return frame

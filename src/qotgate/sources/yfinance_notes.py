@@ -1,0 +1,45 @@
+"""yfinance's ``Ticker.upgrades_downgrades``, saved by pandas as CSV, JSON or Parquet.
+
+The index is ``GradeDate`` (UTC), the columns ``Firm``, ``ToGrade``, ``FromGrade``, ``Action`` (init, up,
+down, main, reit) and, in later versions, ``priceTargetAction``, ``currentPriceTarget`` and
+``priorPriceTarget``, 0 where there is none. JSON loses the name of the index, writes it as milliseconds
+since 1970 unless told otherwise, and in the form ``records`` leaves it out: such a file has no dates and is
+refused.
+
+The frame is of one ticker and does not say which: that is a column the user has added (``ticker``,
+``symbol``), else the name of the file.
+"""
+
+from qotgate.model import FileKind, Note, Security, Unreadable
+from qotgate.sources.codes import file_security
+from qotgate.sources.layout import Layout, Row
+from qotgate.sources.note_lines import COLUMNS, note
+
+
+def _security(file: str) -> Security:
+    security = file_security(file)
+    if security is None:
+        raise Unreadable(
+            "it is yfinance's upgrades_downgrades and has no ticker column, and the name of the file tells "
+            "none; name it after its one ticker, in capitals, such as AAPL.csv or BRK-B_upgrades.json"
+        )
+    return security
+
+
+def _note(row: Row) -> Note:
+    return note(row, None if "ticker" in row else _security(row.file))
+
+
+LAYOUT = Layout(
+    title="yfinance upgrades_downgrades",
+    kind=FileKind.NOTES,
+    columns={
+        **COLUMNS,
+        "firm": ("firm",),
+        "rating": ("tograde",),
+        "prior rating": ("fromgrade",),
+        "date": ("gradedate", "epochgradedate", "date", "index", "indexlevel0"),
+    },
+    required=("date", "firm", "rating", "prior rating", "action"),
+    record=_note,
+)
