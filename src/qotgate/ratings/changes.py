@@ -101,8 +101,11 @@ def judge(history: Iterable[DatedNote]) -> Iterator[Judged]:
 
 def settle(notes: Iterable[DatedNote]) -> DatedNote:
     """The one note of a day, whatever the order of ``notes``."""
+    first, *others = notes
+    if not others:
+        return first
     settled: list[list[DatedNote]] = []
-    for note in sorted(notes, key=_rank, reverse=True):
+    for note in sorted((first, *others), key=_rank, reverse=True):
         for group in settled:
             if not any(note.view.contradicts(other.view) for other in group):
                 group.append(note)

@@ -207,21 +207,31 @@ class _Load:
         return added
 
     def _note_row(self, line: Note, file_id: int) -> loading.Row:
-        history = {
-            "market": line.security.market.value,
-            "code": line.security.code,
-            "institution": self.reference.institutions.identity(line.firm),
+        market, code = line.security.market.value, line.security.code
+        institution = self.reference.institutions.identity(line.firm)
+        # What makes two lines of one history the same note, whatever file they stand in.
+        words = (line.word.casefold(), line.prior_word.casefold())
+        content = (line.day, line.time, *words, line.target, line.prior_target, line.starts)
+        return {
+            "of_market": market,
+            "of_code": code,
+            "of_institution": institution,
+            "key": _key(market, code, institution, *content),
+            "day": line.day,
+            "time": line.time,
+            "name": line.name,
+            "firm": line.firm,
+            "word": line.word,
+            "grade": self._grade(line.word),
+            "target": line.target,
+            "prior_word": line.prior_word,
+            "prior_grade": self.reference.grades.grade(line.prior_word),
+            "prior_target": line.prior_target,
+            "starts": line.starts,
+            "disagrees": False,
+            "file_id": file_id,
+            "line": line.line,
         }
-        return (
-            _row(line, file_id)
-            | history
-            | {
-                "grade": self._grade(line.word),
-                "prior_grade": self.reference.grades.grade(line.prior_word),
-                "disagrees": False,
-                "key": _key(*history.values(), *_note_content(line)),
-            }
-        )
 
     def _grade(self, word: str) -> int | None:
         grade = self.reference.grades.grade(word)
@@ -260,19 +270,13 @@ class _Load:
             self.histories.update((note["history_id"], histories[key]))
 
 
-def _note_content(line: Note) -> tuple[Any, ...]:
-    """What makes two lines of one history the same note, whatever file they stand in."""
-    words = (line.word.casefold(), line.prior_word.casefold())
-    return (line.day, line.time, *words, line.target, line.prior_target, line.starts)
-
-
 def _read_bytes(path: Path) -> bytes:
     if path.stat().st_size > FILE_LIMIT:
         raise Unreadable(f"it is larger than {FILE_LIMIT >> 30} GiB")
     return path.read_bytes()
 
 
-def _row(line: Holding | Notice | Note, file_id: int) -> loading.Row:
+def _row(line: Holding | Notice, file_id: int) -> loading.Row:
     return {name: getattr(line, name) for name in type(line).__slots__} | {"file_id": file_id}
 
 

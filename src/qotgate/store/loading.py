@@ -123,7 +123,7 @@ def add_notices(connection: Connection, rows: Sequence[Row]) -> int:
 def add_notes(connection: Connection, rows: Iterator[Row]) -> tuple[int, set[int]]:
     """Insert the notes whose ``key`` is not there yet; how many they were, and the histories they are in.
 
-    Each row names its history by ``market``, ``code`` and ``institution``.
+    Each row names its history by ``of_market``, ``of_code`` and ``of_institution``.
     """
     note, history = tables.note, tables.history
     before = _last_id(connection, note)
@@ -135,10 +135,10 @@ def add_notes(connection: Connection, rows: Iterator[Row]) -> tuple[int, set[int
     columns["history_id"] = select(history.c.id).where(*here).scalar_subquery()
     statement = upsert(note).values(columns).on_conflict_do_nothing(index_elements=["key"])
     while chunk := list(islice(rows, NOTES_AT_ONCE)):
-        keys = {tuple(row[name] for name in names) for row in chunk}
+        keys = {(row["of_market"], row["of_code"], row["of_institution"]) for row in chunk}
         histories = [dict(zip(names, key, strict=True)) for key in sorted(keys)]
         connection.execute(upsert(history).on_conflict_do_nothing(index_elements=names), histories)
-        connection.execute(statement, [row | {f"of_{name}": row[name] for name in names} for row in chunk])
+        connection.execute(statement, chunk)
     touched = connection.scalars(select(note.c.history_id).where(note.c.id > before).distinct())
     return _newer(connection, note, before), set(touched)
 
