@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from qotgate.model import InvalidRequest, Market, RatingChangeType
-from qotgate.protocol.messages import RESPONSES, ProtoId, RetType, message_class
+from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
 from qotgate.protocol.names import (
     CHANGE_TYPE_OF,
     MARKET_OF,
@@ -21,6 +21,8 @@ from qotgate.service.questions import RATING_COUNT_DEFAULT, Questions
 SERVER_VERSION = 1011
 """The OpenD version whose interface this is: 10.11."""
 SERVER_BUILD = 7108
+PROGRAM_READY = 10
+"""ProgramStatusType_Ready of Common.proto."""
 STATE_FIELDS = {
     "marketHK": Market.HK,
     "marketUS": Market.US,
@@ -57,12 +59,7 @@ def _global_state(_questions: Questions, _c2s: Any) -> Any:
     s2c.serverBuildNo = SERVER_BUILD
     s2c.time = int(now.timestamp())
     s2c.localTime = now.timestamp()
-    s2c.programStatus.type = (
-        message_class("Common.ProgramStatus")
-        .DESCRIPTOR.file.enum_types_by_name["ProgramStatusType"]
-        .values_by_name["ProgramStatusType_Ready"]
-        .number
-    )
+    s2c.programStatus.type = PROGRAM_READY
     return response
 
 
