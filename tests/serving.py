@@ -27,10 +27,10 @@ class Serving:
 
 
 @contextmanager
-def serving(url: str, *options: str) -> Iterator[Serving]:
+def serving(url: str, *options: str, stderr: int = subprocess.DEVNULL) -> Iterator[Serving]:
     """Run ``qotgate serve`` on a free port, and stop it."""
     command = [*QOTGATE, "serve", "--port", "0", "--db", url, *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True) as process:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()

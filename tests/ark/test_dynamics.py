@@ -45,15 +45,29 @@ def test_cases(
 
 
 def test_a_day_that_sums_to_nothing_is_no_transaction() -> None:
-    trades = [(days_ago(3), 100), (days_ago(3), -100), (days_ago(2), 5)]
-    assert daily_sums(trades, [], AS_OF) == [(days_ago(2), 5)]
+    trades = [("ARKK", days_ago(3), 100), ("ARKW", days_ago(3), -100), ("ARKK", days_ago(2), 5)]
+    assert daily_sums(trades, {}, AS_OF) == [(days_ago(2), 5)]
 
 
 def test_earlier_counts_are_in_later_units() -> None:
-    trades = [(days_ago(9), 100), (days_ago(4), 7)]
-    splits = [Split(days_ago(4), Fraction(10)), Split(days_ago(2), Fraction(1, 2))]
-    assert daily_sums(trades, splits, AS_OF) == [(days_ago(9), 500), (days_ago(4), 4)]
-    assert daily_sums(trades, splits, days_ago(4)) == [(days_ago(9), 1000), (days_ago(4), 7)]
+    trades = [("ARKK", days_ago(9), 100), ("ARKK", days_ago(4), 7)]
+    seen = {"ARKK": [Split(days_ago(4), Fraction(10)), Split(days_ago(2), Fraction(1, 2))]}
+    assert daily_sums(trades, seen, AS_OF) == [(days_ago(9), 500), (days_ago(4), 4)]
+    assert daily_sums(trades, seen, days_ago(4)) == [(days_ago(9), 1000), (days_ago(4), 7)]
+
+
+def test_a_split_that_funds_show_on_different_days_is_one_split() -> None:
+    seen = {"ARKK": [Split(days_ago(4), Fraction(5))], "ARKW": [Split(days_ago(6), Fraction(5))]}
+    trades = [("ARKK", days_ago(9), 100), ("ARKW", days_ago(9), 1), ("ARKQ", days_ago(9), 10)]
+    assert daily_sums(trades, seen, AS_OF) == [(days_ago(9), 555)]
+    # Each fund's trades between the two days are in the units that its own files show.
+    between = [("ARKK", days_ago(5), 100), ("ARKW", days_ago(5), 1)]
+    assert daily_sums(between, seen, AS_OF) == [(days_ago(5), 501)]
+
+
+def test_two_splits_of_one_ratio_are_two() -> None:
+    seen = {"ARKK": [Split(days_ago(60), Fraction(2)), Split(days_ago(4), Fraction(2))]}
+    assert daily_sums([("ARKW", days_ago(90), 1)], seen, AS_OF) == [(days_ago(90), 4)]
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(-5, 5))), st.integers(1, 45))
@@ -63,7 +77,7 @@ def test_random_histories(history: list[tuple[int, int]], window: int) -> None:
         by_day[days_ago(ago)] = by_day.get(days_ago(ago), 0) + shares
     transactions = {day: n for day, n in sorted(by_day.items()) if n}
     answer = dynamic(
-        daily_sums([(days_ago(ago), n) for ago, n in history], [], AS_OF), AS_OF, window_days=window
+        daily_sums([("ARKK", days_ago(ago), n) for ago, n in history], {}, AS_OF), AS_OF, window_days=window
     )
     inside = [n for day, n in transactions.items() if (AS_OF - day).days < window]
     if not transactions:

@@ -151,7 +151,8 @@ def test_split_with_flow_and_trade(ratio: Fraction) -> None:
     after["N9"] = Position(round(new.shares * ratio), (old.price or 0) / float(ratio) * 1.03)
     result = infer(BOOK, after)
     assert result.splits == {"N9": ratio}
-    assert result.trades["N9"] == pytest.approx(1500, abs=12)
+    # In the new units: the day whose difference shows the split was traded in them.
+    assert result.trades["N9"] == pytest.approx(float(1500 * ratio), abs=12 * max(1.0, float(ratio)))
 
 
 def test_split_before_its_price() -> None:
@@ -160,6 +161,12 @@ def test_split_before_its_price() -> None:
     result = infer(BOOK, after)
     assert result.splits == {"N9": 2}
     assert result.trades == {}
+
+
+def test_a_round_position_that_is_doubled_was_bought() -> None:
+    book = BOOK | {"N9": Position(2000, 30.0)}
+    assert infer(book, book | {"N9": Position(4000, 30.0)}).splits == {}
+    assert infer(book, book | {"N9": Position(4000, 15.0)}).splits == {"N9": 2}
 
 
 def test_rename_with_flow_and_trade() -> None:

@@ -170,6 +170,12 @@ def test_status(sample_url: str) -> None:
         (["frobnicate"], "No such command 'frobnicate'"),
         (["ark", "US.TSLA", "--frobnicate"], "No such option: --frobnicate"),
         (["ark", "US.TSLA", "--tables", "/no/such/folder"], "--tables takes a folder"),
+        (["ark", "US.TSLA", "--funds", ","], "--funds: Value should have at least 1 item"),
+        (["ark", "US." + "A" * 65], "CODE takes a code as MARKET.CODE"),
+        (["serve", "--host", ""], "--host: String should have at least 1 character"),
+        (["serve", "--host", "a..b"], "Cannot listen on a..b"),
+        (["status", "--db", "sqlite+aiosqlite:///x"], "--db takes sqlite:///FILE"),
+        (["status", "--db", "sqlite:///x?timeout=abc"], "--db takes sqlite:///FILE"),
     ],
 )
 def test_wrong_input_is_one_sentence_and_status_2(
@@ -210,9 +216,17 @@ def test_options_come_from_flags_then_variables_then_a_file(tmp_path: Path, samp
     assert (unknown.returncode, "langue" in unknown.stderr) == (2, True)
 
 
-def test_the_demo_prints_the_documented_answers() -> None:
+def test_the_demo_prints_the_documented_answers_whatever_the_users_options(tmp_path: Path) -> None:
     port = free_port()
-    done = run("demo", "--port", port, env={"DEMO_ONCE": "1"})
+    key = tmp_path / "key.pem"
+    assert run("keygen", key).returncode == 0
+    own = {
+        "QOTGATE_RSA_KEY": str(key),
+        "QOTGATE_HOST": "::1",
+        "QOTGATE_RATE_LIMIT": "1/30s",
+        "QOTGATE_FUNDS": "X",
+    }
+    done = run("demo", "--port", port, env={"DEMO_ONCE": "1", **own})
     assert done.returncode == 0, done.stderr
     assert f"127.0.0.1:{port}" in done.stdout
     assert "net_shares: 76041" in done.stdout

@@ -169,6 +169,33 @@ def test_something_else_on_the_port_is_no_gateway() -> None:
         speaker.join(10)
 
 
+def test_a_forked_child_has_a_connection_of_its_own(sample_gateway: Serving) -> None:
+    script = f"""
+import os, qotgate
+context = qotgate.OpenQuoteContext(port={sample_gateway.port})
+assert context.get_ark_stock_dynamic('US.TSLA')[1]['net_shares'] == 76041
+child = os.fork()
+code = 'US.ROKU' if child == 0 else 'US.TSLA'
+answers = {{context.get_ark_stock_dynamic(code)[1]['net_shares'] for _ in range(200)}}
+context.close()
+assert answers == ({{29500}} if child == 0 else {{76041}}), answers
+if child:
+    assert os.waitpid(child, 0)[1] == 0
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+def test_a_port_that_takes_connections_and_says_nothing_is_no_gateway(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("qotgate.client.connection.ANSWER_SECONDS", 0.2)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        pytest.raises(ConnectionLost, match="answers Init"),
+    ):
+        Connection("127.0.0.1", server.getsockname()[1])
+
+
 def test_star_import_gives_the_documented_names() -> None:
     assert set(qotgate.__all__) == {
         "RET_ERROR",

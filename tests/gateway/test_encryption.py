@@ -103,6 +103,21 @@ def test_another_cipher_is_refused_by_its_number(gateway: Serving, key_file: Pat
         assert answer.retMsg.startswith("packetEncAlgo takes 0 (FTAES_ECB)")
 
 
+def test_a_refused_init_opens_no_door_for_a_plain_one(gateway: Serving, key_file: Path) -> None:
+    with Wire(gateway.port, init=False) as wire:
+        assert init(wire, RsaKey.load(key_file), 7)[0].retType == -1
+        answer = wire.ask(ProtoId.InitConnect, clientVer=1, clientID="plain", packetEncAlgo=-1)
+        assert (answer.retType, "--allow-plaintext" in answer.retMsg) == (-1, True)
+
+
+def test_an_init_that_is_too_long_for_the_key_is_not_worked_on(gateway: Serving) -> None:
+    with Wire(gateway.port, init=False) as wire:
+        wire.send(Frame(1001, 0, 1, b"").encode(lambda _body: bytes(1 << 20)))
+        started = time.monotonic()
+        assert wire.answer().retType == -500
+        assert time.monotonic() - started < 0.5
+
+
 def test_a_plain_client_is_refused_and_told_why(gateway: Serving) -> None:
     with Wire(gateway.port, init=False) as wire:
         answer = wire.ask(ProtoId.InitConnect, clientVer=1, clientID="plain", packetEncAlgo=-1)
@@ -216,4 +231,4 @@ def test_listening_beyond_loopback_without_a_key_is_warned_of(
     announce([f"{host}:11111"], settings)
     printed = capsys.readouterr()
     assert printed.out.startswith(f"qotgate listens on {host}:11111 and answers from ")
-    assert (f"{host} is open to other machines and nothing is encrypted" in printed.err) is warned
+    assert (f"{host} is open to other machines, and not all is encrypted" in printed.err) is warned

@@ -140,6 +140,12 @@ def test_a_wrong_key_gets_a_failed_init(gateway: Serving, key_md5: str) -> None:
         assert client.dynamic().retType == 0
 
 
+def test_a_key_that_is_not_utf_8_gets_a_failed_init(gateway: Serving) -> None:
+    with websocket(gateway) as client:
+        frame, error, _ = client.ask(1, bytes([0x0A, 3, 0x22, 1, 0xFF]))
+        assert (error, decode(InitWebSocketResponse, frame.body, 0).retType) == (1, -1)
+
+
 def test_a_request_before_init_is_refused(gateway: Serving) -> None:
     with websocket(gateway) as client:
         answer = client.dynamic()
@@ -217,7 +223,10 @@ def test_a_client_that_answers_no_ping_is_dropped(sample_url: str) -> None:
 def test_sigterm_closes_websockets_too(sample_url: str) -> None:
     with serving(sample_url, "--websocket-port", "0") as gateway, websocket(gateway) as client:
         client.init("")
+        started = time.monotonic()
         assert gateway.stop() == 0
+        # Well before the five seconds after which it would stop waiting for the client.
+        assert time.monotonic() - started < 4
         assert client.close_code() == 1001
 
 

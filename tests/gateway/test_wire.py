@@ -10,8 +10,9 @@ from contextlib import suppress
 
 import pytest
 
+from qotgate.protocol.body import decode
 from qotgate.protocol.frame import JSON, Frame
-from qotgate.protocol.messages import ProtoId
+from qotgate.protocol.messages import AnyResponse, ProtoId
 from tests.serving import Serving, serving
 from tests.wire import Wire
 
@@ -94,7 +95,9 @@ class TestMisbehaviour:
             wire.send(Frame(proto_id, 0, 77, b"\x0a\x00").encode())
             frame = wire.receive()
             assert (frame.proto_id, frame.serial) == (proto_id, 77)
-            assert f"{proto_id}".encode() in frame.body
+            answer = decode(AnyResponse, frame.body, 0)
+            assert answer.retType == -1
+            assert f" {proto_id}；" in answer.retMsg
 
     @pytest.mark.parametrize("body_format", [2, 255])
     def test_another_body_format_is_refused(self, sample_gateway: Serving, body_format: int) -> None:
@@ -233,6 +236,48 @@ def test_sigterm_drains_and_exits_0(sample_url: str) -> None:
         assert answers == 100
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", gateway.port), 1)
+
+
+def test_a_client_that_has_said_all_still_gets_its_answers(sample_gateway: Serving) -> None:
+    with Wire(sample_gateway.port) as wire:
+        question = wire.request(ProtoId.Qot_GetArkStockDynamic, security={"market": 11, "code": "TSLA"})
+        wire.send(question * 300)
+        wire.socket.shutdown(socket.SHUT_WR)
+        assert all(wire.answer().s2c.netShares == 76041 for _ in range(300))
+        assert wire.closed()
+
+
+def test_questions_before_garbage_are_answered_first(sample_gateway: Serving) -> None:
+    with Wire(sample_gateway.port) as wire:
+        question = wire.request(ProtoId.Qot_GetArkStockDynamic, security={"market": 11, "code": "TSLA"})
+        wire.send(question * 5 + b"garbage")
+        assert all(wire.answer().s2c.netShares == 76041 for _ in range(5))
+        assert wire.closed()
+
+
+def test_text_that_is_not_utf_8_is_refused(sample_gateway: Serving) -> None:
+    with Wire(sample_gateway.port) as wire:
+        body = bytes([0x0A, 8, 0x0A, 6, 0x08, 11, 0x12, 2, 0xFF, 0xFE])
+        wire.send(Frame(3424, 0, 5, body).encode())
+        answer = wire.answer()
+        assert (answer.retType, "Protobuf" in answer.retMsg) == (-1, True)
+
+
+@pytest.mark.parametrize("stderr", ["/dev/full", "closed pipe"])
+def test_a_log_that_cannot_be_written_stops_nobody(sample_url: str, stderr: str) -> None:
+    if stderr == "closed pipe":
+        reader, writer = os.pipe()
+        os.close(reader)
+    else:
+        writer = os.open(stderr, os.O_WRONLY)
+    with serving(sample_url, "--keep-alive-interval", "1", stderr=writer) as gateway:
+        os.close(writer)
+        for _ in range(3):
+            with Wire(gateway.port) as wire:
+                assert wire.dynamic().s2c.netShares == 76041
+        with Wire(gateway.port) as silent:
+            assert silent.closed()
+        assert gateway.stop() == 0
 
 
 def test_it_listens_on_loopback_alone(sample_gateway: Serving) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from qotgate import sources
 from qotgate.ark.dynamics import Split
 from qotgate.model import ACTIVE_FUNDS, FileKind, Notice
-from qotgate.service.ark_check import Comparison, agreement, compare, score
+from qotgate.service.ark_check import Comparison, agreement, compare, merge, score
 from qotgate.service.loading import find_files, load
 from qotgate.service.reference import Reference
 from qotgate.store import Store, tables
@@ -32,12 +32,12 @@ def real(real_url: str) -> Iterator[Store]:
 
 @pytest.fixture(scope="module")
 def found(real: Store, reference: Reference, shared_data: Path) -> list[Comparison]:
-    lines: list[Notice] = []
+    files: list[list[Notice]] = []
     for path in find_files([shared_data / "ark" / "trades"]):
         parsed = sources.read(path.read_bytes())
         assert parsed.kind is FileKind.NOTICES
-        lines += [line for line in parsed.records if isinstance(line, Notice)]
-    return compare(real, reference, lines, ACTIVE_FUNDS)
+        files.append([line for line in parsed.records if isinstance(line, Notice)])
+    return compare(real, reference, merge([*files, files[0]]), ACTIVE_FUNDS)
 
 
 def test_precision_recall_and_exactness(found: list[Comparison]) -> None:
@@ -57,14 +57,13 @@ def test_precision_recall_and_exactness(found: list[Comparison]) -> None:
 
 
 def test_dynamics_agree(real: Store, found: list[Comparison]) -> None:
-    splits: dict[str, list[Split]] = {}
+    splits: dict[str, dict[str, list[Split]]] = {}
     with real.reading() as connection:
         split, security = tables.split, tables.security
-        query = select(security.c.code, split.c.day, split.c.numerator, split.c.denominator).join_from(
-            split, security
-        )
-        for code, day, new, old in connection.execute(query.distinct()):
-            splits.setdefault(code, []).append(Split(day, Fraction(new, old)))
+        columns = (split.c.fund, split.c.day, split.c.numerator, split.c.denominator)
+        query = select(security.c.code, *columns).join_from(split, security)
+        for code, fund, day, new, old in connection.execute(query):
+            splits.setdefault(code, {}).setdefault(fund, []).append(Split(day, Fraction(new, old)))
     whole = agreement(found, splits, AUGUST)
     assert whole.dynamics > 4000
     assert whole.same_type >= 0.98 * whole.dynamics
@@ -97,7 +96,7 @@ def test_the_order_and_pieces_of_loading_do_not_matter(
     files = [
         path
         for path in find_files([shared_data / "ark"])
-        if any(fund in path.name for fund in ("ARKX", "ARKF")) and path.parent.name < "2021-06-20"
+        if any(fund in path.name for fund in ("ARKX", "ARKQ")) and path.parent.name > "2021-07-01"
     ]
     assert len(files) > 150
     results = []
@@ -115,6 +114,15 @@ def test_the_order_and_pieces_of_loading_do_not_matter(
     for other in results[1:]:
         for name, rows in results[0].items():
             assert other[name] ^ rows == set(), name
+
+
+def test_splits_stand_on_the_day_that_they_were_effective(real: Store) -> None:
+    with real.reading() as connection:
+        split, security = tables.split, tables.security
+        query = select(security.c.code, split.c.day, split.c.numerator).join_from(split, security).distinct()
+        found = {(code, str(day), new) for code, day, new in connection.execute(query)}
+    assert {("US.NVDA", "2021-07-20", 4), ("US.TTD", "2021-06-17", 10)} <= found
+    assert {code for code, _, _ in found if code} >= {"US.ADYEY"}
 
 
 def test_a_new_day_is_worked_in_like_all_at_once(

@@ -1,5 +1,6 @@
 """From published ARK files to trades and answers, on small files."""
 
+import os
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -145,7 +146,98 @@ def test_a_split_is_no_trade_and_earlier_counts_are_in_later_units(
     questions = Questions(store, reference)
     tesla = Security.parse("US.TSLA")
     assert questions.ark_stock_dynamic(tesla).net_shares == 600
-    assert questions.ark_stock_dynamic(tesla, date(2026, 6, 16)).net_shares == 100
+    # The file of the 17th is the first in new units, so the 16th was traded in them.
+    assert questions.ark_stock_dynamic(tesla, date(2026, 6, 16)).net_shares == 500
+    assert questions.ark_stock_dynamic(tesla, date(2026, 6, 15)).net_shares == 100
+
+
+def split_files(fund: str, days: str) -> dict[str, str]:
+    """A fund's files around a 5:1 split of TSLA that is effective on the 16th, those of ``days`` alone."""
+    old, new = BOOK | {"TSLA": 1100}, BOOK | {"TSLA": 5500}
+    texts = {
+        "15": holdings("6/15/2026", BOOK, fund),
+        "16": holdings("6/16/2026", old, fund),
+        "17": holdings("6/17/2026", new, fund).replace("5500,55000.0", "5500,11000.0"),
+        "18": holdings("6/18/2026", new, fund).replace("5500,55000.0", "5500,11000.0"),
+    }
+    return {f"{fund}{day}": texts[day] for day in days.split()}
+
+
+def test_a_notice_on_the_day_of_a_split_is_in_the_new_units(
+    store: Store, load_text: LoadText, reference: Reference
+) -> None:
+    load_text(**split_files("ARKK", "15 16 17 18"), told=notice("6/16/2026", {"TSLA": 50}, "ARKW"))
+    assert Questions(store, reference).ark_stock_dynamic(Security.parse("US.TSLA")).net_shares == 550
+
+
+def test_a_split_that_a_fund_with_a_gap_shows_too_counts_once(
+    store: Store, load_text: LoadText, reference: Reference
+) -> None:
+    load_text(**split_files("ARKK", "15 16 17 18"), **split_files("ARKW", "16 18"))
+    assert Questions(store, reference).ark_stock_dynamic(Security.parse("US.TSLA")).net_shares == 500
+
+
+def test_a_split_in_a_fund_that_is_not_summed_changes_nothing(
+    store: Store, load_text: LoadText, reference: Reference
+) -> None:
+    load_text(
+        a=holdings("6/15/2026", BOOK),
+        b=holdings("6/16/2026", BOOK | {"TSLA": 1100}),
+        c=holdings("6/17/2026", BOOK | {"TSLA": 1100}),
+        **split_files("PRNT", "15 16 17"),
+    )
+    assert Questions(store, reference).ark_stock_dynamic(Security.parse("US.TSLA")).net_shares == 100
+
+
+def test_what_explains_an_answer_is_known_on_its_day(
+    store: Store, load_text: LoadText, reference: Reference
+) -> None:
+    load_text(
+        a=holdings("6/15/2026", BOOK),
+        b=holdings("6/16/2026", BOOK | {"TSLA": 1100}),
+        c=holdings("6/15/2026", BOOK, "ARKW"),
+        d=holdings("6/17/2026", BOOK | {"TSLA": 1700}, "ARKW"),
+    )
+    questions = Questions(store, reference)
+    for day, shares in ((15, 100), (16, 800)):
+        answer, trades = questions.explain_ark_stock_dynamic(Security.parse("US.TSLA"), date(2026, 6, day))
+        assert sum(trade.shares for trade in trades) == answer.net_shares == shares
+
+
+def test_a_position_that_was_opened_is_explained_by_both_files(
+    store: Store, load_text: LoadText, reference: Reference
+) -> None:
+    load_text(a=holdings("6/15/2026", BOOK), b=holdings("6/16/2026", BOOK | {"U": 777}))
+    _, (trade,) = Questions(store, reference).explain_ark_stock_dynamic(Security.parse("US.U"))
+    assert [(Path(path).name, line) for path, line in trade.places] == [("a.csv", None), ("b.csv", 6)]
+
+
+def test_an_absurd_count_is_left_out_by_its_line(store: Store, load_text: LoadText) -> None:
+    report = load_text(a=holdings("6/15/2026", BOOK | {"TSLA": 9.3e18}))
+    assert [(line, "shares" in reason) for _, line, reason in report.rejects] == [(2, True)]
+    assert report.added["holdings"] == 4
+
+
+def test_a_swap_of_values_is_a_correction(store: Store, load_text: LoadText) -> None:
+    first = holdings("6/15/2026", BOOK)
+    swapped = first.replace("1000,10000.0", "1000,20000.0").replace("2000,20000.0", "2000,10000.0")
+    assert load_text(a=first).added["holdings"] == load_text(b=swapped).added["holdings"] == 5
+
+
+def test_a_name_that_is_not_utf_8_is_loaded(store: Store, reference: Reference, tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff.csv"))
+    path.write_text(holdings("6/15/2026", BOOK))
+    assert load(store, reference, find_files([tmp_path])).read >= 1
+
+
+def test_a_folder_that_may_not_be_entered_stops_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
+    os.mkfifo(tmp_path / "pipe.csv")
+    assert find_files([tmp_path]) == [tmp_path / "a.csv"]
+    with pytest.raises(QotGateError, match=r"pipe\.csv is neither a file nor a folder"):
+        find_files([tmp_path / "pipe.csv"])
 
 
 def test_the_same_file_twice_changes_nothing(store: Store, load_text: LoadText) -> None:

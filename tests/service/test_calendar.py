@@ -48,3 +48,7 @@ def test_sessions() -> None:
     assert ark_sessions(date(2026, 6, 19), date(2026, 6, 22)) == []
     beyond = ark_sessions(date(2090, 1, 6), date(2090, 1, 10))
     assert beyond == [date(2090, 1, 6), date(2090, 1, 9)]
+
+
+def test_the_calendar_of_another_year_reaches_further() -> None:
+    assert market_state(Market.US, datetime(2029, 6, 18, 15, tzinfo=UTC)) is MarketState.MORNING

@@ -17,6 +17,8 @@ SPLIT_SHARE_TOLERANCE = 0.03
 SPLIT_PRICE_TOLERANCE = 0.2
 FEWEST_SHARES = 1000
 """A smaller position can be doubled to the share by a trade."""
+ROUND = 100
+"""A round position can be doubled to the share by a trade, too."""
 RENAMED_SHARES = 0.01
 """How much may be traded on the day a name changes, as a part of the position."""
 RENAMED_PRICE = 0.3
@@ -55,7 +57,7 @@ def split(old: Position, new: Position, flow: float, slack: float) -> Fraction |
                 and abs(fallen / units - 1) <= SPLIT_PRICE_TOLERANCE
             ):
                 return ratio
-        whole = ratio.denominator == 1 and old.shares >= FEWEST_SHARES
+        whole = ratio.denominator == 1 and old.shares >= FEWEST_SHARES and old.shares % ROUND != 0
         if whole and abs(new.shares - base * units) <= max(1, slack if flow else 0):
             return ratio
     return None

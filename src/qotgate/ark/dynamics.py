@@ -3,7 +3,7 @@
 The rules are the project's own; the reference documents give only names and examples.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
@@ -11,25 +11,47 @@ from fractions import Fraction
 from qotgate.model import ArkDynamic, DynamicType
 
 WINDOW_DAYS = 30
+SAME_SPLIT = timedelta(days=14)
+"""Splits of one ratio that funds show within this time are one split."""
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """From ``day`` on, ``ratio`` shares stand for each earlier one."""
+    """From ``day`` on, ``ratio`` shares stand for each earlier one, as the files of a fund show it."""
 
     day: date
     ratio: Fraction
 
 
+def splits_of(fund: str, seen: Mapping[str, Sequence[Split]]) -> list[Split]:
+    """The splits by which a fund's trades in a security are adjusted, out of those ``seen`` by each fund.
+
+    Its own; and of the other funds' those that it did not see, as when it had sold out before: a split is
+    booked within a few days everywhere, or at the start of a gap in a fund's files.
+    """
+    found = list(seen.get(fund, ()))
+    others = {split for name, splits in seen.items() if name != fund for split in splits}
+    for split in sorted(others, key=lambda split: split.day, reverse=True):
+        if not any(
+            split.ratio == known.ratio and abs(split.day - known.day) <= SAME_SPLIT for known in found
+        ):
+            found.append(split)
+    return found
+
+
 def daily_sums(
-    trades: Iterable[tuple[date, int]], splits: Sequence[Split], as_of: date
+    trades: Iterable[tuple[str, date, int]], seen: Mapping[str, Sequence[Split]], as_of: date
 ) -> list[tuple[date, int]]:
     """The signed shares of each day in the share units of ``as_of``, oldest first, without days whose sum
-    is 0. ``trades`` are (day, shares) pairs in the units of their day, up to ``as_of``."""
+    is 0. ``trades`` are (fund, day, shares) in the units of their day, up to ``as_of``; ``seen`` the splits
+    that each fund's files show."""
     sums: dict[date, Fraction] = {}
-    for day, shares in trades:
+    splits: dict[str, list[Split]] = {}
+    for fund, day, shares in trades:
+        if fund not in splits:
+            splits[fund] = splits_of(fund, seen)
         adjusted = Fraction(shares)
-        for split in splits:
+        for split in splits[fund]:
             if day < split.day <= as_of:
                 adjusted *= split.ratio
         sums[day] = sums.get(day, Fraction(0)) + adjusted

@@ -57,8 +57,8 @@ are confirmed, (n + 1) / (n + 2). For the last two, files were taken away."""
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Why a trade is one: the change of the position in shares, the part of it that was flow, both in
-    units of the earlier snapshot, and how often such a trade is right."""
+    """Why a trade is one: the change of the position in shares, the part of it that was flow, both in the
+    units of the trade, and how often such a trade is right."""
 
     ground: Ground
     change: float
@@ -73,9 +73,10 @@ class Evidence:
 class Inference(Generic[Key]):
     """What happened between two snapshots.
 
-    ``trades`` are signed share counts in the units of the earlier snapshot, with their ``evidence``;
-    ``splits`` the new shares for each old one; ``offerings`` what was bought otherwise than by trading;
-    ``renamed`` the old key of each new one that took over its position.
+    ``trades`` are signed share counts, with their ``evidence``; ``splits`` the new shares for each old one,
+    in whose units that name was traded (a file is the book before its day, so a split shows a day late);
+    ``offerings`` what was bought otherwise than by trading; ``renamed`` the old key of each new one that took
+    over its position.
     """
 
     basket: Basket[Key] = field(default_factory=Basket)
@@ -154,14 +155,16 @@ def _compare(
     flow = part * basket.count(old.shares)
     slack = basket.slack(old.shares, part) if basket.outstanding else 1
     ratio = split(old, new, flow, slack)
+    units = 1.0
     if ratio is None:
         flow = part * _lots(basket.count(old.shares), old, new)
     else:
         result.splits[key] = ratio
-        change = new.shares / float(ratio) - old.shares
-        slack += 1 / float(ratio)
+        units = float(ratio)
+        change = new.shares - old.shares * units
+        flow = round(flow * units)
     shares = round(change - flow)
-    if abs(shares) <= slack + basket.created + basket.redeemed:
+    if abs(shares) <= (slack + basket.created + basket.redeemed) * units + (ratio is not None):
         return
     if basket.rough:
         ground = Ground.ROUGH

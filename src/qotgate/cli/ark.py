@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from qotgate.cli.options import AsJson, AsOf, Database, Tables, open_questions
+from qotgate.cli.options import AsJson, AsOf, Database, Funds, Tables, WindowDays, open_questions
 from qotgate.cli.settings import read_day, read_settings
 from qotgate.model import ArkDynamic, Security, TradeEvidence
 
@@ -18,13 +18,16 @@ def ark(
         bool, typer.Option("--explain", help="Show each trade behind the answer, with its files and lines.")
     ] = False,
     as_json: AsJson = False,
+    funds: Funds = None,
+    window_days: WindowDays = None,
     db: Database = None,
     tables: Tables = None,
 ) -> None:
     """Show the dynamic of a stock: what the ARK funds' latest transactions in it amount to."""
     security = Security.parse(code, "CODE")
     day = read_day(as_of)
-    with open_questions(read_settings(db=db, tables=tables)) as questions:
+    settings = read_settings(funds=funds, window_days=window_days, db=db, tables=tables)
+    with open_questions(settings) as questions:
         answer, evidence = questions.explain_ark_stock_dynamic(security, day)
     shown = _answer(answer)
     if as_json:
@@ -55,4 +58,4 @@ def _print(trade: TradeEvidence) -> None:
         rest = f" ({trade.change:+,.0f} in the holdings, of which flow {trade.flow:+,})"
     typer.echo(f"  from {trade.ground}{rest}")
     for path, line in trade.places:
-        typer.echo(f"  {path}, line {line}")
+        typer.echo(f"  {path}, {'not in it' if line is None else f'line {line}'}")

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from math import isnan
 from pathlib import Path
 from typing import Annotated
 
@@ -11,10 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from qotgate import sources
-from qotgate.cli.options import AsJson, Database, Tables, open_store
+from qotgate.cli.options import AsJson, Database, Funds, Tables, open_store
 from qotgate.cli.settings import read_settings
 from qotgate.model import FileKind, Notice, QotGateError, Unreadable
-from qotgate.service.ark_check import Comparison, Score, compare, score
+from qotgate.service.ark_check import Comparison, Score, compare, merge, score
 from qotgate.service.loading import find_files
 from qotgate.service.reference import load_reference
 
@@ -25,6 +26,7 @@ def ark_check(
     ],
     worst: Annotated[int, typer.Option(help="How many of the worst misses to list.")] = 20,
     as_json: AsJson = False,
+    funds: Funds = None,
     db: Database = None,
     tables: Tables = None,
 ) -> None:
@@ -34,7 +36,7 @@ def ark_check(
     Trades under 100 shares or 0.01% of the position are left out on both sides. The notices are read from the
     files named here and are not loaded.
     """
-    settings = read_settings(db=db, tables=tables)
+    settings = read_settings(funds=funds, db=db, tables=tables)
     reference = load_reference(settings.tables)
     lines = _read(notices)
     with open_store(settings) as store:
@@ -62,7 +64,7 @@ def ark_check(
 
 
 def _read(paths: list[Path]) -> list[Notice]:
-    lines: list[Notice] = []
+    files: list[list[Notice]] = []
     for path in find_files(paths):
         try:
             parsed = sources.read(path.read_bytes())
@@ -70,10 +72,10 @@ def _read(paths: list[Path]) -> list[Notice]:
             typer.echo(f"qotgate: {path} is left out: {error}", err=True)
             continue
         if parsed.kind is FileKind.NOTICES:
-            lines += [line for line in parsed.records if isinstance(line, Notice)]
-    if not lines:
+            files.append([line for line in parsed.records if isinstance(line, Notice)])
+    if not files:
         raise QotGateError("None of the files is an ARK trade notice.")
-    return lines
+    return merge(files)
 
 
 def _grouped(found: list[Comparison], key: Callable[[Comparison], str]) -> dict[str, Score]:
@@ -81,8 +83,10 @@ def _grouped(found: list[Comparison], key: Callable[[Comparison], str]) -> dict[
     return {name: score(one for one in found if key(one) == name) for name in names}
 
 
-def _figures(one: Score) -> dict[str, float]:
-    return {"precision": one.precision, "recall": one.recall, "exactness": one.exactness}
+def _figures(one: Score) -> dict[str, float | None]:
+    """The figures, None for those of no trades."""
+    figures = {"precision": one.precision, "recall": one.recall, "exactness": one.exactness}
+    return {name: None if isnan(figure) else figure for name, figure in figures.items()}
 
 
 def _print(groups: dict[str, dict[str, Score]], misses: list[Comparison]) -> None:
@@ -90,7 +94,7 @@ def _print(groups: dict[str, dict[str, Score]], misses: list[Comparison]) -> Non
     table = Table("", "in notices", "inferred", "precision", "recall", "exact to 0.1%")
     for scores in groups.values():
         for name, one in scores.items():
-            figures = (f"{value:.4f}" for value in _figures(one).values())
+            figures = ("" if value is None else f"{value:.4f}" for value in _figures(one).values())
             table.add_row(name, f"{one.noticed:,}", f"{one.inferred:,}", *figures)
         table.add_section()
     console.print(table)

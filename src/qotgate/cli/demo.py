@@ -9,9 +9,10 @@ import typer
 
 from qotgate import RET_OK, Market, OpenQuoteContext
 from qotgate.cli.options import Lang, open_questions, open_store
-from qotgate.cli.serve import configure_log, gateway_options, run_gateway, run_loop
+from qotgate.cli.serve import configure_log, run_gateway, run_loop
 from qotgate.cli.settings import read_settings
-from qotgate.model import QotGateError
+from qotgate.gateway import GatewayOptions
+from qotgate.model import ACTIVE_FUNDS, QotGateError
 from qotgate.service.loading import find_files, load
 from qotgate.service.reference import load_reference
 
@@ -31,13 +32,16 @@ def demo(
     """
     configure_log()
     with tempfile.TemporaryDirectory(prefix="qotgate-demo-") as folder:
-        settings = read_settings(port=port, lang=lang, db=f"sqlite:///{Path(folder) / 'demo.db'}")
+        # Its own options where the user's would spoil it: a key, say, would shut its own client out.
+        database = f"sqlite:///{Path(folder) / 'demo.db'}"
+        settings = read_settings(port=port, lang=lang, db=database, funds=ACTIVE_FUNDS, window_days=30)
+        options = GatewayOptions(port=settings.port, lang=settings.lang)
         reference = load_reference(settings.tables)
         with open_store(settings) as store, as_file(files("qotgate") / "sample") as sample:
             report = load(store, reference, find_files([sample]))
         typer.echo(f"Loaded {report.read} synthetic files: {sum(report.rows.values())} rows.")
         with open_questions(settings) as questions:
-            run_loop(run_gateway(questions, gateway_options(settings), lambda found: _talk(found, once=once)))
+            run_loop(run_gateway(questions, options, lambda found: _talk(found, once=once)))
 
 
 def _talk(addresses: list[str], *, once: bool) -> bool:

@@ -35,6 +35,22 @@ AsOf = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+Funds = Annotated[
+    str | None,
+    typer.Option(
+        "--funds", help="ARK funds, comma separated; the active ones unless given.", show_default=False
+    ),
+]
+WindowDays = Annotated[
+    int | None,
+    typer.Option(
+        "--window-days",
+        help="Calendar days that a dynamic looks back on; 30 unless given.",
+        show_default=False,
+    ),
+]
+
+
 @contextmanager
 def open_store(settings: Settings) -> Iterator[Store]:
     store = Store.open(settings.db)

@@ -1,25 +1,33 @@
 """``qotgate serve``: run the gateway."""
 
 import asyncio
+import atexit
 import signal
 import ssl
 import sys
+import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from hashlib import md5
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any
+from queue import SimpleQueue
+from threading import Thread
+from typing import Annotated, Any, TextIO, cast
 
 import structlog
 import typer
 
-from qotgate.cli.options import Database, Lang, Tables, open_questions
+from qotgate.cli.options import Database, Funds, Lang, Tables, WindowDays, open_questions
 from qotgate.cli.settings import Settings, read_settings
 from qotgate.gateway import Gateway, GatewayOptions, WebSocketOptions
 from qotgate.gateway.allowance import RateLimit
 from qotgate.model import QotGateError
 from qotgate.protocol.cipher import RsaKey
 from qotgate.service.questions import Questions
+
+LOG_LINES_WAITING = 10_000
+LOG_DRAIN_SECONDS = 1.0
 
 
 def serve(
@@ -60,14 +68,8 @@ def serve(
             show_default=False,
         ),
     ] = None,
-    funds: Annotated[
-        str | None,
-        typer.Option(help="ARK funds to sum, comma separated; the active ones unless given."),
-    ] = None,
-    window_days: Annotated[
-        int | None,
-        typer.Option(help="Calendar days that a dynamic looks back on; 30 unless given.", show_default=False),
-    ] = None,
+    funds: Funds = None,
+    window_days: WindowDays = None,
     rsa_key: Annotated[
         Path | None,
         typer.Option(
@@ -145,6 +147,8 @@ def _websocket_options(settings: Settings) -> WebSocketOptions | None:
             "name a certificate with --websocket-cert and --websocket-private-key."
         )
     key_md5 = settings.websocket_key_md5
+    if settings.websocket_key is not None and key_md5 is not None:
+        raise QotGateError("--websocket-key and --websocket-key-md5 name one key: give one of them.")
     if settings.websocket_key is not None:
         # The interface's own form of a password; MD5 hides it from a glance, no more.
         key_md5 = md5(settings.websocket_key.get_secret_value().encode(), usedforsecurity=False).hexdigest()
@@ -168,6 +172,36 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+class BackgroundLog:
+    """A log that never holds the gateway up: lines go through a queue to a thread that writes them. What
+    the stream does not take, on a full disk or a broken pipe, is lost, and lines beyond the queue too."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lines: SimpleQueue[str] = SimpleQueue()
+        Thread(target=self._write, name="log", daemon=True).start()
+        atexit.register(self._drain)
+
+    def write(self, text: str) -> None:
+        if self._lines.qsize() < LOG_LINES_WAITING:
+            self._lines.put(text)
+
+    def flush(self) -> None:
+        """Nothing to do: the thread writes as fast as the stream takes it."""
+
+    def _write(self) -> None:
+        while True:
+            line = self._lines.get()
+            with suppress(OSError, ValueError):
+                self._stream.write(line)
+                self._stream.flush()
+
+    def _drain(self) -> None:
+        deadline = time.monotonic() + LOG_DRAIN_SECONDS
+        while not self._lines.empty() and time.monotonic() < deadline:
+            time.sleep(0.01)
 
 
 async def run_gateway(
@@ -214,7 +248,7 @@ def configure_log() -> None:
             structlog.processors.format_exc_info,
             renderer,
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, BackgroundLog(sys.stderr))),
         cache_logger_on_first_use=True,
     )
 
@@ -224,11 +258,11 @@ def announce(addresses: list[str], settings: Settings) -> bool:
     where = " and ".join(addresses)
     typer.echo(f"qotgate listens on {where} and answers from {settings.db}; Ctrl-C stops it.")
     sys.stdout.flush()
-    if settings.rsa_key is None and not _is_loopback(settings.host):
+    if (settings.rsa_key is None or settings.allow_plaintext) and not _is_loopback(settings.host):
         typer.echo(
-            f"qotgate: warning: {settings.host} is open to other machines and nothing is encrypted: whoever "
+            f"qotgate: warning: {settings.host} is open to other machines, and not all is encrypted: whoever "
             "reaches the port can ask, and whoever is on the way can read and change answers. "
-            "Name a key with --rsa-key.",
+            "Name a key with --rsa-key, and leave out --allow-plaintext.",
             err=True,
         )
     return True

@@ -14,6 +14,7 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from sqlalchemy import URL
 
 from qotgate.model import ACTIVE_FUNDS, Language, QotGateError
 
@@ -21,11 +22,13 @@ CONFIG_FILE = platformdirs.user_config_path("qotgate") / "qotgate.toml"
 
 
 def _default_database() -> str:
-    return f"sqlite:///{platformdirs.user_data_path('qotgate') / 'qotgate.db'}"
+    path = platformdirs.user_data_path("qotgate") / "qotgate.db"
+    return URL.create("sqlite", database=str(path)).render_as_string()
 
 
 def _split(value: Any) -> Any:
-    return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+    parts = value.split(",") if isinstance(value, str) else value
+    return tuple(part.strip().upper() for part in parts if part.strip())
 
 
 class Settings(BaseSettings):
@@ -36,9 +39,9 @@ class Settings(BaseSettings):
     db: str = Field(default_factory=_default_database)
     tables: Path | None = None
     lang: Language = "zh"
-    funds: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ACTIVE_FUNDS
+    funds: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), Field(min_length=1)] = ACTIVE_FUNDS
     window_days: int = Field(30, ge=1, le=3660)
-    host: str = "127.0.0.1"
+    host: str = Field("127.0.0.1", min_length=1)
     port: int = Field(11111, ge=0, le=65535)
     max_connections: int = Field(128, ge=1)
     keep_alive_interval: int = Field(10, ge=1, le=3600)
@@ -47,7 +50,7 @@ class Settings(BaseSettings):
     rate_limit_scope: Literal["gateway", "connection"] = "gateway"
     rsa_key: Path | None = None
     allow_plaintext: bool = False
-    websocket_host: str = "127.0.0.1"
+    websocket_host: str = Field("127.0.0.1", min_length=1)
     websocket_port: int | None = Field(None, ge=0, le=65535)
     websocket_key: SecretStr | None = None
     websocket_key_md5: str | None = Field(None, pattern="^[0-9A-Fa-f]{32}$")
@@ -76,6 +79,8 @@ def read_settings(**flags: Any) -> Settings:
         raise QotGateError(f"{name}: {first['msg']}, not {first['input']!r}.") from error
     except ValueError as error:
         raise QotGateError(f"{CONFIG_FILE} is not valid TOML: {error}.") from error
+    except OSError as error:
+        raise QotGateError(f"{CONFIG_FILE} cannot be read: {error.strerror}.") from error
 
 
 def read_day(text: str | None) -> date | None:

@@ -40,16 +40,18 @@ class Connection:
         self._keep_alive = math.inf
         try:
             self._socket = socket.create_connection((host, port), CONNECT_SECONDS)
-        except OSError as error:
-            raise ConnectionLost(
-                f"No gateway answers at {host}:{port}: {error.strerror or error}."
-            ) from error
+        except (OSError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise ConnectionLost(f"No gateway answers at {host}:{port}: {reason}.") from error
         self._socket.settimeout(ANSWER_SECONDS)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._reader = Thread(target=self._read, name=f"qotgate-{host}:{port}", daemon=True)
         self._reader.start()
         try:
             response = self._exchange(*self._core.init_connect())
+        except TimeoutError as error:
+            self.close()
+            raise ConnectionLost(f"Nothing at {host}:{port} answers InitConnect.") from error
         except BaseException:
             self.close()
             raise
@@ -92,7 +94,10 @@ class Connection:
             with self._send_lock:
                 self._socket.sendall(data)
         except OSError as error:
-            raise ConnectionLost(f"the gateway cannot be reached: {error.strerror or error}") from error
+            # Part of the request may have gone out: nothing sensible can follow it.
+            reason = f"the gateway cannot be reached: {error.strerror or error}"
+            self._lose(reason)
+            raise ConnectionLost(reason) from error
 
     def _read(self) -> None:
         with DefaultSelector() as selector:

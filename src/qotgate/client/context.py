@@ -5,6 +5,7 @@ the network does, as scripts written against the published clients expect.
 """
 
 import logging
+import os
 import time
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -53,6 +54,7 @@ class OpenQuoteContext:
         self._port = port
         self._lock = RLock()
         self._closed = False
+        self._process = os.getpid()
         self._connection: Connection | None = None
         while True:
             try:
@@ -71,8 +73,9 @@ class OpenQuoteContext:
 
     def close(self) -> None:
         """Close the connection; later calls return RET_ERROR."""
+        self._closed = True
+        self._leave_parent()
         with self._lock:
-            self._closed = True
             if self._connection is not None:
                 self._connection.close()
 
@@ -109,9 +112,9 @@ class OpenQuoteContext:
         Returns ``(RET_OK, DataFrame, next_page, all_count)``, ``next_page`` None on the last page; or
         ``(RET_ERROR, sentence, None, None)``. 'N/A' stands for what is absent.
         """
-        if market not in set(Market):
+        if not isinstance(market, str) or market not in set(Market):
             return RET_ERROR, "ERROR. market takes one of Market, such as Market.US", None, None
-        if change_type is not None and change_type not in set(RatingChangeType):
+        if change_type is not None and str(change_type) not in set(RatingChangeType):
             kinds = ", ".join(RatingChangeType)
             return RET_ERROR, f"ERROR. change_type takes one of {kinds}", None, None
         fields = {
@@ -143,7 +146,15 @@ class OpenQuoteContext:
             return RET_ERROR, response.retMsg
         return RET_OK, response.s2c
 
+    def _leave_parent(self) -> None:
+        """After a fork the connection is still the parent's, and so is whoever holds the lock."""
+        if self._process != os.getpid():
+            self._process = os.getpid()
+            self._lock = RLock()
+            self._connection = None
+
     def _connect(self) -> Connection:
+        self._leave_parent()
         with self._lock:
             if self._closed:
                 raise ConnectionLost("the context was closed")

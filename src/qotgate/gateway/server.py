@@ -80,10 +80,9 @@ class Gateway:
                 self._servers.append(websocket)
                 scheme = "wss" if options.websocket.tls else "ws"
                 addresses += [f"{scheme}://{_address(socket)}" for socket in websocket.sockets]
-        except OSError as error:
-            raise QotGateError(
-                f"Cannot listen on {where}: {error.strerror or error}; name another host or port."
-            ) from error
+        except (OSError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise QotGateError(f"Cannot listen on {where}: {reason}; name another host or port.") from error
         self._sweeper = self.loop.create_task(self._sweep())
         return addresses
 
@@ -153,13 +152,13 @@ class Gateway:
         return _Closed() if over_limit is None else TcpSession(self, over_limit=over_limit)
 
     async def _sweep(self) -> None:
-        """Drop TCP connections that have been silent for too long."""
+        """Drop TCP connections that have been silent for too long, and any that never said who they are."""
         allowed = self.options.keep_alive_interval * SILENT_INTERVALS
         while True:
             await asyncio.sleep(min(1.0, self.options.keep_alive_interval / 4))
             oldest = self.loop.time() - allowed
             for session in [one for one in self.sessions if one.last_received < oldest]:
-                if isinstance(session, TcpSession):
+                if isinstance(session, TcpSession) or not session.initialised:
                     log.warning(
                         "connection dropped", connection=session.connection_id, silent_seconds=allowed
                     )

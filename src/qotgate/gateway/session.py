@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from qotgate.gateway.server import Gateway
 
 UNDER_WAY_MOST = 256
-"""Questions of one session under way at once; more of them wait unread."""
+"""Questions of one session under way, beyond which no more is read from it."""
 
 Outcome = Any
 """A Response, or an asyncio.Future of one."""

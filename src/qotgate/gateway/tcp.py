@@ -1,6 +1,7 @@
 """Sessions on TCP: packets in, packets out, encrypted from InitConnect on where the client asks for it.
 
-Reading stops while the client does not read its answers, or has too many questions under way.
+Reading stops while the client does not read its answers, or has too many questions under way; what had
+arrived by then is still answered.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
 if TYPE_CHECKING:
     from qotgate.gateway.server import Gateway
 
+RSA_BODY_MOST = 4096
 LOGIN_USER = 1
 """There is no login; clients want a user id."""
 
@@ -37,16 +39,25 @@ class TcpSession(Session, asyncio.Protocol):
         self._reading = True
         self._cipher: AesCipher | None = None
         self._rsa_opened = False
+        self._ending = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self.gateway.sessions.add(self)
+        if self.gateway.draining:
+            self.abort()
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._transport = None
         self.gateway.forget(self)
 
+    def eof_received(self) -> bool:
+        self._end()
+        return True
+
     def data_received(self, data: bytes) -> None:
+        if self._ending:
+            return
         self.last_received = self.gateway.loop.time()
         try:
             for packet in self._parser.feed(data):
@@ -55,7 +66,7 @@ class TcpSession(Session, asyncio.Protocol):
                     return
         except ProtocolError as error:
             log.warning("connection closed", connection=self.connection_id, reason=str(error))
-            self.close()
+            self._end()
 
     def pause_writing(self) -> None:
         self._client_reads = False
@@ -76,6 +87,12 @@ class TcpSession(Session, asyncio.Protocol):
     def stop_reading(self) -> None:
         self._client_reads = False
         self._balance()
+
+    def _end(self) -> None:
+        """Take no more, and close once what was asked is answered."""
+        self._ending = True
+        if not self.under_way:
+            self.close()
 
     def initialise(self, frame: Frame) -> Any:
         request = decode_request(ProtoId.InitConnect, frame.body, frame.body_format).c2s
@@ -132,9 +149,17 @@ class TcpSession(Session, asyncio.Protocol):
     def _open(self, packet: Packet) -> Frame:
         if self._cipher is not None:
             return packet.open(self._cipher.decrypt)
+        self._rsa_opened = False
         frame = packet.open()
         rsa_key = self.gateway.options.rsa_key
-        if frame.intact or packet.proto_id != ProtoId.InitConnect or rsa_key is None:
+        if (
+            frame.intact
+            or rsa_key is None
+            or self.initialised
+            or packet.proto_id != ProtoId.InitConnect
+            # Each block is a private-key operation in the event loop: enough for any InitConnect, no more.
+            or len(packet.body) > RSA_BODY_MOST
+        ):
             return frame
         frame = packet.open(rsa_key.decrypt)
         self._rsa_opened = frame.intact
@@ -144,6 +169,8 @@ class TcpSession(Session, asyncio.Protocol):
         self.under_way -= 1
         self._balance()
         self._send(frame, self.settle(frame, done), self._cipher.encrypt if self._cipher else None)
+        if self._ending:
+            self._end()
 
     def _send(self, request: Frame, response: Any, encrypt: Change | None) -> None:
         if self._transport is None or self._transport.is_closing():

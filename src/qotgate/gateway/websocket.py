@@ -6,6 +6,7 @@ gateway pings, and drops what does not answer for three keep-alive intervals.
 
 import asyncio
 import hmac
+import logging
 import ssl
 import time
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import structlog
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
+from websockets.protocol import State
 
 from qotgate.gateway.session import UNDER_WAY_MOST, Session
 from qotgate.model import InvalidRequest, ProtocolError
@@ -30,6 +32,8 @@ INIT_FAILED = 1
 """The error number of a refused Init; the client takes any but 0 for a no."""
 
 log = structlog.get_logger()
+# The package would log by the standard library, past the gateway's own log, which has what matters.
+_SILENT = logging.Logger("websockets", logging.CRITICAL + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,9 @@ class WebSocketSession(Session):
         try:
             async for message in self._connection:
                 self.last_received = self.gateway.loop.time()
+                if self.gateway.draining:
+                    code, reason = CloseCode.GOING_AWAY, "the gateway stops"
+                    break
                 if isinstance(message, str):
                     code, reason = CloseCode.UNSUPPORTED_DATA, "messages are binary"
                     break
@@ -68,9 +75,13 @@ class WebSocketSession(Session):
                     break
         except ProtocolError as error:
             code, reason = CloseCode.PROTOCOL_ERROR, str(error)
+        except OSError as error:
+            log.warning("connection lost", connection=self.connection_id, reason=str(error))
         except ConnectionClosed as closed:
             log.info("connection closed", connection=self.connection_id, reason=str(closed))
         finally:
+            if self._tasks and self._connection.state is State.OPEN:
+                await asyncio.wait(self._tasks)
             for task in self._tasks:
                 task.cancel()
             self.gateway.forget(self)
@@ -85,7 +96,7 @@ class WebSocketSession(Session):
         self._connection.transport.abort()
 
     def stop_reading(self) -> None:
-        self._connection.transport.pause_reading()
+        """The next message finds the gateway draining; until then the client may close in its own way."""
 
     def initialise(self, frame: Frame) -> Any:  # noqa: ARG002 - no frame of it is taken here
         raise InvalidRequest("websocket_init")
@@ -180,4 +191,5 @@ async def listen(gateway: "Gateway", options: WebSocketOptions) -> Server:
         ping_interval=interval,
         ping_timeout=2 * interval,
         server_header=None,
+        logger=_SILENT,
     )

@@ -60,7 +60,7 @@ class TradeEvidence:
     ``shares`` are signed, in the units of the day. A notice has confidence 1; an inferred trade that with
     which such trades are confirmed, the ``change`` of the position in shares, the ``flow`` taken out of it,
     and ``through``, the last day it may be of, where a holdings file is missing. ``places`` are the files and
-    lines behind it.
+    lines behind it, the line None where a file is telling by not having the security.
     """
 
     fund: str
@@ -71,7 +71,7 @@ class TradeEvidence:
     confidence: float
     change: float | None
     flow: int | None
-    places: tuple[tuple[str, int], ...]
+    places: tuple[tuple[str, int | None], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,9 @@ from typing import Self
 
 from qotgate.model.errors import InvalidRequest
 
+CODE_LENGTH = 64
+SHOWN = 80
+
 
 class Market(StrEnum):
     """The markets that a code can belong to, by the prefix of the code."""
@@ -50,8 +53,9 @@ class Security:
         Raises InvalidRequest, naming ``parameter``.
         """
         market, dot, code = text.partition(".")
-        if not dot or not code or code != code.strip() or market not in Market.__members__:
-            raise InvalidRequest("code", parameter=parameter, value=text)
+        fits = 0 < len(code) <= CODE_LENGTH and code.isprintable() and code == code.strip()
+        if not dot or not fits or market not in Market.__members__:
+            raise InvalidRequest("code", parameter=parameter, value=text[:SHOWN])
         return cls(Market[market], code)
 
     def __str__(self) -> str:

@@ -4,6 +4,7 @@ JSON has the field names of the .proto files, enums as numbers and 64-bit intege
 published clients read it.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from google.protobuf import json_format
@@ -24,9 +25,21 @@ def decode(kind: Any, body: bytes, body_format: int) -> Any:
             json_format.Parse(body, message, ignore_unknown_fields=True, descriptor_pool=POOL)
         else:
             message.ParseFromString(body)
+            _check_text(message)
     except (DecodeError, json_format.ParseError, RecursionError, UnicodeDecodeError) as error:
         raise ValueError(str(error)) from error
     return message
+
+
+def _check_text(message: Any) -> None:
+    """Raise ValueError for text that is not UTF-8: proto2 takes it, and hands it out as bytes."""
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            if isinstance(value, bytes) and field.type == field.TYPE_STRING:
+                raise ValueError(f"{field.full_name} is not UTF-8")
+        else:
+            for part in value if isinstance(value, Iterable) else (value,):
+                _check_text(part)
 
 
 def encode(message: Any, body_format: int) -> bytes:

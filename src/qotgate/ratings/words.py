@@ -23,6 +23,11 @@ def normalise(word: str) -> str:
     return "".join(filter(str.isalnum, word.casefold()))
 
 
+def known_grade(number: int | None) -> Grade | None:
+    """The grade that is stored as ``number``."""
+    return None if number is None else Grade(number)
+
+
 def level(grade: Grade | None) -> RatingLevel:
     """The three-step level of a grade; Unknown for none."""
     return RatingLevel.UNKNOWN if grade is None else LEVEL_OF_GRADE[grade]

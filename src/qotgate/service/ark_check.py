@@ -13,6 +13,7 @@ from datetime import date
 from qotgate.ark.dynamics import Split, daily_sums, dynamic
 from qotgate.model import Notice
 from qotgate.service.calendar import ark_sessions
+from qotgate.service.loading import NoticeKey, notice_keys
 from qotgate.service.reference import Reference
 from qotgate.service.trades import inferred_trades
 from qotgate.store import Store, loading
@@ -87,6 +88,14 @@ def score(comparisons: Iterable[Comparison]) -> Score:
     return Score(*(counts[name] for name in Score.__slots__))
 
 
+def merge(files: Iterable[Sequence[Notice]]) -> list[Notice]:
+    """The notices of several files: a line twice in one file is two trades, in two files it is one."""
+    merged: dict[NoticeKey, Notice] = {}
+    for lines in files:
+        merged |= dict(notice_keys(lines))
+    return list(merged.values())
+
+
 def compare(
     store: Store, reference: Reference, notices: Sequence[Notice], funds: Sequence[str]
 ) -> list[Comparison]:
@@ -137,20 +146,20 @@ class Agreement:
 
 
 def agreement(
-    found: Sequence[Comparison], splits: Mapping[str, Sequence[Split]], days: Collection[date]
+    found: Sequence[Comparison], splits: Mapping[str, Mapping[str, Sequence[Split]]], days: Collection[date]
 ) -> Agreement:
     """Compare the dynamics of each security on ``days``, from the notices and from the inferred trades of
-    the same fund days; ``splits`` by security."""
+    the same fund days; ``splits`` by security and fund."""
     counts: Counter[str] = Counter()
     for security in {one.security for one in found if one.matters(one.noticed)}:
         lines = [one for one in found if one.security == security]
-        told = [(one.day, one.noticed) for one in lines if one.matters(one.noticed)]
-        inferred = [(one.day, one.inferred) for one in lines if one.matters(one.inferred)]
+        told = [(one.fund, one.day, one.noticed) for one in lines if one.matters(one.noticed)]
+        inferred = [(one.fund, one.day, one.inferred) for one in lines if one.matters(one.inferred)]
         for as_of in days:
             mine, theirs = (
                 dynamic(
                     daily_sums(
-                        [trade for trade in trades if trade[0] <= as_of], splits.get(security, ()), as_of
+                        [trade for trade in trades if trade[1] <= as_of], splits.get(security, {}), as_of
                     ),
                     as_of,
                 )

@@ -10,26 +10,32 @@ from qotgate.model import Market, MarketState
 EXCHANGES = {Market.US: "XNYS", Market.HK: "XHKG", Market.SH: "XSHG", Market.SZ: "XSHG"}
 ARK_START = date(2014, 1, 1)
 """Before the first ARK fund, which opened on 2014-09-30."""
+LAST_YEAR = 2040
+"""Rules of holidays are not known for ever; a day after this is a mistake in a file."""
 NEW_YORK = ZoneInfo("America/New_York")
 PRE_MARKET_OPENS = time(4)
 AFTER_HOURS_LAST = timedelta(hours=4)
 
 
 @lru_cache(maxsize=16)
-def _calendar(exchange: str, _year: int) -> Any:
-    """The calendar of an exchange as far as it is published, a year ahead at most: hence one each year."""
+def _calendar(exchange: str, year: int) -> Any:
+    """The calendar of an exchange to the end of the year after ``year``, or as far as it is published."""
     # Imported late: with pandas behind it, it would double the time that a command takes to start.
     import exchange_calendars
 
-    return exchange_calendars.get_calendar(exchange, start=ARK_START.isoformat())
+    start = ARK_START.isoformat()
+    try:
+        return exchange_calendars.get_calendar(exchange, start=start, end=f"{year + 1}-12-31")
+    except ValueError:
+        return exchange_calendars.get_calendar(exchange, start=start)
 
 
 def ark_sessions(start: date, end: date) -> list[date]:
     """The trading days of the US exchanges from ``start`` until before ``end``.
 
-    Beyond the published calendar, which reaches a year ahead, weekdays stand in.
+    Beyond what is known of the calendar weekdays stand in.
     """
-    calendar = _calendar("XNYS", end.year)
+    calendar = _calendar("XNYS", min(end.year, LAST_YEAR))
     known_end = calendar.last_session.date()
     days = []
     day = start

@@ -41,7 +41,7 @@ class Cursors:
         """Raises InvalidRequest for a cursor that was not written for ``question``."""
         try:
             return Cursor(*self._signer(question).loads(text))
-        except BadData as error:
+        except (BadData, UnicodeError) as error:
             raise InvalidRequest("page") from error
 
     def _signer(self, question: tuple[str, ...]) -> URLSafeSerializer:

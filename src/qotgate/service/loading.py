@@ -5,8 +5,9 @@ also moves the generation. A file that was loaded before is known by its bytes a
 be read is left out, by file and line, and reported; a load that is interrupted has not happened.
 """
 
+import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from hashlib import sha256
@@ -18,12 +19,15 @@ from sqlalchemy import Connection
 from qotgate import sources
 from qotgate.ark.codes import is_cash
 from qotgate.model import FileKind, Holding, Note, Notice, ParsedFile, QotGateError, Unreadable
+from qotgate.ratings.words import normalise
 from qotgate.service.rating_changes import rating_changes
 from qotgate.service.reference import Reference
 from qotgate.service.trades import derive_trades
 from qotgate.store import Store, loading
 from qotgate.store.database import generation, read_state, write_state
 
+SNAPSHOT_COLUMNS = ("ticker", "identifier", "name", "shares", "market_value", "weight")
+NoticeKey = tuple[str, date, str, int, int]
 FILE_LIMIT = 1 << 30
 """The largest file that is read, in bytes."""
 
@@ -53,15 +57,23 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
-            inside = sorted(inner for inner in path.rglob("*") if inner.is_file())
-            for inner in inside:
-                if not any(part.startswith(".") for part in inner.relative_to(path).parts):
-                    found[inner.resolve()] = None
-        elif path.is_file():
+            for folder, inner, names in os.walk(path):
+                inner[:] = sorted(name for name in inner if not name.startswith("."))
+                files = (Path(folder, name) for name in sorted(names) if not name.startswith("."))
+                found.update((file.resolve(), None) for file in files if _is_file(file))
+        elif _is_file(path):
             found[path.resolve()] = None
         else:
-            raise QotGateError(f"{path} does not exist; load takes files and folders.")
+            what = "is neither a file nor a folder" if path.exists() else "does not exist"
+            raise QotGateError(f"{path} {what}; load takes files and folders.")
     return list(found)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def load(
@@ -105,14 +117,14 @@ class _Load:
         except (Unreadable, OSError) as error:
             self.report.rejected += 1
             reason = str(error.strerror) if isinstance(error, OSError) else str(error)
-            self.report.rejects.append((str(path), None, reason))
+            self.report.rejects.append((_shown(path), None, reason))
             return
         if parsed is None:
             self.report.unchanged += 1
             return
         self.report.read += 1
-        self.report.rejects += [(str(path), reject.line, reject.reason) for reject in parsed.rejects]
-        file_id = loading.add_file(self.connection, str(path), digest, parsed, self.generation)
+        self.report.rejects += [(_shown(path), reject.line, reject.reason) for reject in parsed.rejects]
+        file_id = loading.add_file(self.connection, _shown(path), digest, parsed, self.generation)
         add = {
             FileKind.HOLDINGS: self._add_holdings,
             FileKind.NOTICES: self._add_notices,
@@ -127,13 +139,13 @@ class _Load:
         A file is known by its bytes alone, unless it takes its name to read it. Raises Unreadable, OSError.
         """
         content = _read_bytes(path)
-        digest, named = (sha256(content + name).hexdigest() for name in (b"", path.name.encode()))
+        digest, named = (sha256(content + name).hexdigest() for name in (b"", os.fsencode(path.name)))
         if any(loading.is_known(self.connection, known) for known in (digest, named)):
             return digest, None
         try:
             return digest, sources.read(content)
         except Unreadable:
-            return named, sources.read(content, name=path.name)
+            return named, sources.read(content, name=_shown(Path(path.name)))
 
     def finish(self) -> None:
         """Make anew what follows from the rows that changed, and move the generation."""
@@ -176,8 +188,7 @@ class _Load:
         self._save_identities()
         added = 0
         for (fund, day), rows in snapshots.items():
-            content = [[row[name] for name in ("ticker", "identifier", "name", "shares")] for row in rows]
-            content += [[row["market_value"], row["weight"]] for row in rows]
+            content = ([row[name] for name in SNAPSHOT_COLUMNS] for row in rows)
             digest = _key(*sorted(map(str, content)))
             if loading.replace_snapshot(self.connection, fund, day, digest, file_id, rows):
                 self.fund_days.add((fund, day))
@@ -185,14 +196,10 @@ class _Load:
         return added
 
     def _add_notices(self, records: Sequence[Any], file_id: int) -> int:
-        rows = []
-        seen: Counter[tuple[Any, ...]] = Counter()
-        for line in records:
-            row = _row(line, file_id) | {"security_id": self._security_id(line)}
-            # The same line twice in one file is two trades; the same line in two files is one.
-            content = (line.fund, line.day, line.identifier or line.ticker, line.shares)
-            seen[content] += 1
-            rows.append(row | {"key": _key(*content, seen[content])})
+        rows = [
+            _row(line, file_id) | {"security_id": self._security_id(line), "key": _key(*key)}
+            for key, line in notice_keys(records)
+        ]
         self._save_identities()
         added = loading.add_notices(self.connection, rows)
         if added:
@@ -216,7 +223,7 @@ class _Load:
             "of_market": market,
             "of_code": code,
             "of_institution": institution,
-            "key": _key(market, code, institution, *content),
+            "key": _key(market, code, normalise(line.firm), *content),
             "day": line.day,
             "time": line.time,
             "name": line.name,
@@ -268,6 +275,21 @@ class _Load:
         )
         for note, (key, _, _) in notes:
             self.histories.update((note["history_id"], histories[key]))
+
+
+def _shown(path: Path) -> str:
+    """A path as text, whatever bytes its name has."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def notice_keys(lines: Iterable[Notice]) -> Iterator[tuple[NoticeKey, Notice]]:
+    """The lines of one file, each with what makes it the same trade as a line of another file: its content,
+    and which of several such lines in its file it is."""
+    seen: Counter[tuple[str, date, str, int]] = Counter()
+    for line in lines:
+        content = (line.fund, line.day, line.identifier or line.ticker, line.shares)
+        seen[content] += 1
+        yield (*content, seen[content]), line
 
 
 def _read_bytes(path: Path) -> bytes:

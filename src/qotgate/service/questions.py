@@ -13,7 +13,6 @@ from qotgate.ark.inference import CONFIDENCE, Ground
 from qotgate.model import (
     ACTIVE_FUNDS,
     ArkDynamic,
-    Grade,
     InvalidRequest,
     Language,
     Market,
@@ -23,7 +22,7 @@ from qotgate.model import (
     Security,
     TradeEvidence,
 )
-from qotgate.ratings.words import level
+from qotgate.ratings.words import known_grade, level
 from qotgate.service.cursor import Cursor, Cursors
 from qotgate.service.reference import Reference
 from qotgate.store import Store, queries
@@ -85,10 +84,14 @@ class Questions:
             security_id = queries.security_id(connection, str(security))
             if not counted or security_id is None:
                 return answer, ()
-            rows = queries.explained_trades(connection, security_id, self.funds, counted)
+            rows = queries.explained_trades(connection, security_id, self.funds, counted, day)
             notices = queries.places(connection, "notice", security_id, counted)
             ends = {end for row in rows for end in (row["before"], row["after"]) if end}
             holdings = queries.places(connection, "holding", security_id, ends)
+            files = queries.snapshot_files(connection, ends)
+        # A position that was opened or closed is missing in one of the two files.
+        for end, path in files.items():
+            holdings.setdefault(end, [(path, None)])
         return answer, tuple(_evidence(row, notices, holdings) for row in rows)
 
     def _daily_sums(
@@ -103,11 +106,10 @@ class Questions:
         if security_id is None:
             return day, []
         trades = queries.trades(connection, security_id, self.funds, day)
-        splits = [
-            Split(first_day, Fraction(new, old))
-            for first_day, new, old in queries.splits(connection, security_id, day)
-        ]
-        return day, daily_sums(trades, splits, day)
+        seen: dict[str, list[Split]] = {}
+        for fund, first_day, new, old in queries.splits(connection, security_id, self.funds, day):
+            seen.setdefault(fund, []).append(Split(first_day, Fraction(new, old)))
+        return day, daily_sums(trades, seen, day)
 
     def rating_changes(
         self,
@@ -168,8 +170,8 @@ class Questions:
         return RatingChange(
             security=security,
             name=self.reference.security_name(security, self.lang, row["name"]),
-            rating=level(_grade(row["grade"])),
-            last_rating=level(_grade(row["last_grade"])) if row["has_last"] else None,
+            rating=level(known_grade(row["grade"])),
+            last_rating=level(known_grade(row["last_grade"])) if row["has_last"] else None,
             target_price=row["target"],
             last_target_price=row["last_target"],
             change_type=RatingChangeType(row["change_type"]),
@@ -179,7 +181,7 @@ class Questions:
         )
 
 
-Places = dict[tuple[str, date], list[tuple[str, int]]]
+Places = dict[tuple[str, date], list[tuple[str, int | None]]]
 
 
 def _evidence(row: Row, notices: Places, holdings: Places) -> TradeEvidence:
@@ -201,10 +203,6 @@ def _evidence(row: Row, notices: Places, holdings: Places) -> TradeEvidence:
         flow=row["flow"],
         places=tuple(places),
     )
-
-
-def _grade(number: int | None) -> Grade | None:
-    return None if number is None else Grade(number)
 
 
 def _as_of(asked: date | None, latest: date) -> date:

@@ -10,8 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from qotgate.model import Grade, RatingChangeType
+from qotgate.model import RatingChangeType
 from qotgate.ratings.changes import NOTHING, DatedNote, Judged, View, judge
+from qotgate.ratings.words import known_grade
 from qotgate.store import loading
 
 CHANGE_COLUMNS = (
@@ -54,14 +55,10 @@ def _dated(row: Any) -> DatedNote:
         note_id=row.id,
         day=row.day,
         time=row.time,
-        view=View(_grade(row.grade), row.target),
-        prior=View(_grade(row.prior_grade), row.prior_target),
+        view=View(known_grade(row.grade), row.target),
+        prior=View(known_grade(row.prior_grade), row.prior_target),
         starts=row.starts,
     )
-
-
-def _grade(number: int | None) -> Grade | None:
-    return None if number is None else Grade(number)
 
 
 def _change_row(judged: Judged, change_type: RatingChangeType) -> loading.Row:

@@ -56,7 +56,10 @@ def load_reference(folder: Path | None = None) -> Reference:
     for name, columns in COLUMNS.items():
         texts = [(f"tables/{name}", (files("qotgate") / "tables" / name).read_text("utf-8"))]
         if folder is not None and (own := folder / name).is_file():
-            texts.append((str(own), own.read_text("utf-8-sig")))
+            try:
+                texts.append((str(own), own.read_text("utf-8-sig")))
+            except (OSError, UnicodeError) as error:
+                raise QotGateError(f"{own} cannot be read as UTF-8 text: {error}.") from error
         for _, text in texts:
             digest.update(text.encode())
         rows[name] = [row for path, text in texts for row in _rows(path, text, columns)]
@@ -80,7 +83,15 @@ def _code(text: str) -> Security | None:
 
 
 def _rows(path: str, text: str, columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
-    reader = csv.DictReader(StringIO(text))
+    try:
+        yield from _checked_rows(path, csv.DictReader(StringIO(text)), columns)
+    except csv.Error as error:
+        raise QotGateError(f"{path} is no CSV file: {error}.") from error
+
+
+def _checked_rows(
+    path: str, reader: "csv.DictReader[str]", columns: tuple[str, ...]
+) -> Iterator[dict[str, str]]:
     if tuple(reader.fieldnames or ()) != columns:
         raise QotGateError(f"{path} takes the columns {','.join(columns)} in its first line.")
     for row in reader:

@@ -48,7 +48,6 @@ class _Fund:
         self.touched = touched
         self.days = loading.snapshot_days(connection, fund, min(touched), MEMORY + 1)
         start = min([*self.days, *touched])
-        loading.drop_differences(connection, fund, self.days, start)
         self.known = loading.differences(connection, fund, start)
         self.history: list[Inference[int]] = []
         self.positions: tuple[date, Positions] = (BEFORE_ALL, {})
@@ -109,7 +108,8 @@ class _Fund:
         ]
         splits = []
         if start is not None and end is not None and inference is not None:
-            sessions = ark_sessions(start, end)
+            # A file is the book before its day's trading: between two files at least one day was traded.
+            sessions = ark_sessions(start, end) or [start]
             unknown = [day for day in sessions if day not in notices]
             if unknown:
                 rest = self._infer(start, end, notices) if notices else inference
@@ -121,7 +121,7 @@ class _Fund:
                     _trade(self.fund, first, key, shares, through, rest.evidence[key])
                     for key, shares in rest.trades.items()
                 ]
-            splits = [_split(self.fund, key, end, ratio) for key, ratio in inference.splits.items()]
+            splits = [_split(self.fund, key, sessions, ratio) for key, ratio in inference.splits.items()]
         loading.replace_trades(
             self.connection, self.fund, start, end, days=days, trades=trades, splits=splits
         )
@@ -185,10 +185,11 @@ def _trade(
     }
 
 
-def _split(fund: str, security_id: int, day: date, ratio: Fraction) -> loading.Row:
+def _split(fund: str, security_id: int, sessions: list[date], ratio: Fraction) -> loading.Row:
     return {
         "security_id": security_id,
-        "day": day,
+        "day": sessions[0],
+        "through": sessions[-1],
         "fund": fund,
         "numerator": ratio.numerator,
         "denominator": ratio.denominator,

@@ -7,17 +7,25 @@ whose direction someone may have cut away.
 """
 
 from qotgate.model import FileKind, Holding
-from qotgate.sources.ark_lines import COLUMNS, fund_and_day, security_of
-from qotgate.sources.cells import number
+from qotgate.sources.ark_lines import COLUMNS, MOST_SHARES, fund_and_day, security_of
+from qotgate.sources.cells import number, shown
 from qotgate.sources.layout import Layout, Row
+from qotgate.sources.lines import Cell
+
+
+def _shares(cell: Cell) -> float:
+    shares = number(cell)
+    if shares is None:
+        raise ValueError("is blank")
+    if abs(shares) > MOST_SHARES:
+        raise ValueError(f"is {shown(cell)}, more than {MOST_SHARES:.0e} shares")
+    return shares
 
 
 def _holding(row: Row) -> Holding:
     fund, day = fund_and_day(row)
     ticker, identifier, name = security_of(row)
-    shares = row.take("shares", number)
-    if shares is None:
-        raise ValueError("shares is blank")
+    shares = row.take("shares", _shares)
     return Holding(
         fund=fund,
         day=day,

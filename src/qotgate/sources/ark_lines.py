@@ -15,6 +15,8 @@ COLUMNS = {
     "shares": ("shares",),
 }
 
+MOST_SHARES = 10**12
+"""More of one security, in one line, is a mistake."""
 _FIRST_YEAR = 2014  # in which the first of ARK's funds opened
 
 

@@ -5,7 +5,7 @@ numbers. The last column is the trade in percent of the fund: 0.0153 means 0.015
 """
 
 from qotgate.model import FileKind, Notice
-from qotgate.sources.ark_lines import COLUMNS, fund_and_day, security_of
+from qotgate.sources.ark_lines import COLUMNS, MOST_SHARES, fund_and_day, security_of
 from qotgate.sources.cells import number, shown
 from qotgate.sources.layout import Layout, Row
 from qotgate.sources.lines import Cell
@@ -14,12 +14,11 @@ _SIGNS = {
     **dict.fromkeys(("BUY", "B", "BOUGHT"), 1),
     **dict.fromkeys(("SELL", "S", "SOLD"), -1),
 }
-_MOST_SHARES = 10**12
 
 
 def _whole(cell: Cell) -> int:
     shares = number(cell)
-    if shares is None or not shares.is_integer() or not 0 < shares <= _MOST_SHARES:
+    if shares is None or not shares.is_integer() or not 0 < shares <= MOST_SHARES:
         raise ValueError(f"is {shown(cell)}, not a whole number of shares above 0")
     return int(shares)
 

@@ -43,9 +43,9 @@ class Store:
         store = cls(engine)
         try:
             store._migrate()
-        except DBAPIError as error:
+        except StoreError:
             engine.dispose()
-            raise StoreError(f"The database {url} cannot be used: {error.orig}.") from error
+            raise
         return store
 
     def close(self) -> None:
@@ -53,9 +53,12 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction that sees one state of the data."""
-        with self.engine.connect() as connection, connection.begin():
-            yield connection
+        """A transaction that sees one state of the data. Raises StoreError where it cannot be read."""
+        try:
+            with self.engine.connect() as connection, connection.begin():
+                yield connection
+        except DBAPIError as error:
+            raise StoreError(f"The database {self.engine.url} cannot be used: {error.orig}.") from error
 
     @contextmanager
     def writing(self, *, keep: bool = True) -> Iterator[Connection]:
@@ -112,11 +115,12 @@ class Store:
 def _engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
-        if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
+        usable = parsed.drivername == "sqlite" and parsed.database not in (None, "", ":memory:")
+        if not usable or parsed.database is None or parsed.query:
             raise StoreError(f"--db takes sqlite:///FILE, not {url}.")
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(parsed, connect_args={"timeout": WRITER_WAIT})
-    except (ArgumentError, NoSuchModuleError) as error:
+    except (ArgumentError, NoSuchModuleError, ValueError) as error:
         raise StoreError(f"--db takes sqlite:///FILE, not {url}.") from error
     except OSError as error:
         raise StoreError(f"The database {url} cannot be made: {error.strerror}.") from error

@@ -1,6 +1,6 @@
 """Writing a load into the database. Every call works inside the one writing transaction of the load."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from itertools import islice
 from typing import Any
@@ -175,13 +175,6 @@ def save_difference(connection: Connection, fund: str, before: date, after: date
     connection.execute(insert(difference).values(fund=fund, before=before, after=after, state=state))
 
 
-def drop_differences(connection: Connection, fund: str, known: Collection[date], start: date) -> None:
-    """Forget differences of a fund from ``start`` on whose earlier file is none of ``known`` any more."""
-    difference = tables.difference
-    gone = [day for day in differences(connection, fund, start) if day not in known]
-    connection.execute(delete(difference).where(difference.c.fund == fund, difference.c.before.in_(gone)))
-
-
 def positions(connection: Connection, fund: str, day: date) -> Iterator[tuple[int, float, float | None]]:
     """(security id, shares, market value in USD) of a fund's day, without cash."""
     holding = tables.holding
@@ -219,15 +212,13 @@ def replace_trades(
     trades: Sequence[Row],
     splits: Sequence[Row],
 ) -> None:
-    """Put new trades, covered days and splits in place of a fund's from ``start`` until before ``end``;
-    a split stands on the first day in the new units, so up to and with ``end``."""
+    """Put new trades, covered days and splits in place of a fund's from ``start`` until before ``end``."""
     for table, rows in ((tables.ark_day, days), (tables.trade, trades), (tables.split, splits)):
         old = delete(table).where(table.c.fund == fund)
-        shift = table is tables.split
         if start is not None:
-            old = old.where(table.c.day > start if shift else table.c.day >= start)
+            old = old.where(table.c.day >= start)
         if end is not None:
-            old = old.where(table.c.day <= end if shift else table.c.day < end)
+            old = old.where(table.c.day < end)
         connection.execute(old)
         if rows:
             connection.execute(insert(table), list(rows))

@@ -25,11 +25,11 @@ def security_id(connection: Connection, code: str) -> int | None:
 
 def trades(
     connection: Connection, security: int, funds: Collection[str], as_of: date
-) -> list[tuple[date, int]]:
-    """(day, signed shares) of each trade known on ``as_of``, oldest first."""
+) -> list[tuple[str, date, int]]:
+    """(fund, day, signed shares) of each trade known on ``as_of``, oldest first."""
     trade = tables.trade
     query = (
-        select(trade.c.day, trade.c.shares)
+        select(trade.c.fund, trade.c.day, trade.c.shares)
         .where(
             trade.c.security_id == security,
             trade.c.day <= as_of,
@@ -38,18 +38,24 @@ def trades(
         )
         .order_by(trade.c.day)
     )
-    return [(row[0], row[1]) for row in connection.execute(query)]
+    return [(row[0], row[1], row[2]) for row in connection.execute(query)]
 
 
 def explained_trades(
-    connection: Connection, security: int, funds: Collection[str], days: Collection[date]
+    connection: Connection, security: int, funds: Collection[str], days: Collection[date], as_of: date
 ) -> list[Row]:
-    """The trades of some days with the difference or notice that they come from, oldest first."""
+    """The trades of some days that are known on ``as_of``, with the difference or notice that they come
+    from, oldest first."""
     trade, day = tables.trade, tables.ark_day
     query = (
         select(trade, day.c.source, day.c.before, day.c.after)
         .join(day, and_(day.c.fund == trade.c.fund, day.c.day == trade.c.day))
-        .where(trade.c.security_id == security, trade.c.fund.in_(funds), trade.c.day.in_(days))
+        .where(
+            trade.c.security_id == security,
+            trade.c.fund.in_(funds),
+            trade.c.day.in_(days),
+            trade.c.through <= as_of,
+        )
         .order_by(trade.c.day, trade.c.fund)
     )
     return [dict(row) for row in connection.execute(query).mappings()]
@@ -57,7 +63,7 @@ def explained_trades(
 
 def places(
     connection: Connection, kind: str, security: int, days: Collection[date]
-) -> dict[tuple[str, date], list[tuple[str, int]]]:
+) -> dict[tuple[str, date], list[tuple[str, int | None]]]:
     """The files and lines of a security's ``kind`` (holding or notice) on some days, by fund and day."""
     table = tables.METADATA.tables[kind]
     query = (
@@ -66,23 +72,31 @@ def places(
         .where(table.c.security_id == security, table.c.day.in_(days))
         .order_by(table.c.day, table.c.id)
     )
-    found: dict[tuple[str, date], list[tuple[str, int]]] = {}
+    found: dict[tuple[str, date], list[tuple[str, int | None]]] = {}
     for fund, day, path, line in connection.execute(query):
         found.setdefault((fund, day), []).append((path, line))
     return found
 
 
-def splits(connection: Connection, security: int, as_of: date) -> list[tuple[date, int, int]]:
-    """(first day in new units, new shares, for old shares) of each split up to ``as_of``, each once however
-    many funds show it."""
+def splits(
+    connection: Connection, security: int, funds: Collection[str], as_of: date
+) -> list[tuple[str, date, int, int]]:
+    """(fund, first day in new units, new shares, for old shares) of each split known on ``as_of``, as each
+    fund's files show it."""
     split = tables.split
     query = (
-        select(split.c.day, split.c.numerator, split.c.denominator)
-        .where(split.c.security_id == security, split.c.day <= as_of)
-        .distinct()
+        select(split.c.fund, split.c.day, split.c.numerator, split.c.denominator)
+        .where(split.c.security_id == security, split.c.fund.in_(funds), split.c.through <= as_of)
         .order_by(split.c.day)
     )
-    return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+    return [(row[0], row[1], row[2], row[3]) for row in connection.execute(query)]
+
+
+def snapshot_files(connection: Connection, days: Collection[date]) -> dict[tuple[str, date], str]:
+    """The holdings files of some days, by fund and day."""
+    snapshot, file = tables.snapshot, tables.file
+    query = select(snapshot.c.fund, snapshot.c.day, file.c.path).join(file).where(snapshot.c.day.in_(days))
+    return {(row[0], row[1]): row[2] for row in connection.execute(query)}
 
 
 def latest_note_day(connection: Connection) -> date | None:

@@ -164,6 +164,7 @@ split = Table(
     Column("security_id", ForeignKey("security.id"), primary_key=True),
     Column("day", Date, primary_key=True),  # the first day in the new units
     Column("fund", String, primary_key=True),  # whose holdings show it
+    Column("through", Date, nullable=False),  # the last day that it may be of
     Column("numerator", Integer, nullable=False),  # new shares ...
     Column("denominator", Integer, nullable=False),  # ... for so many old ones
     Index(None, "fund", "day"),

@@ -173,6 +173,7 @@ def upgrade() -> None:
         sa.Column("security_id", sa.Integer(), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("fund", sa.String(), nullable=False),
+        sa.Column("through", sa.Date(), nullable=False),
         sa.Column("numerator", sa.Integer(), nullable=False),
         sa.Column("denominator", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["security_id"], ["security.id"], name=op.f("fk_split_security_id")),
