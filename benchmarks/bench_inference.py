@@ -20,7 +20,7 @@ from rich.table import Table
 from qotgate import sources
 from qotgate.ark.inference import MEMORY, Inference, Position, infer
 from qotgate.model import ACTIVE_FUNDS, Notice
-from qotgate.service.ark_check import compare, score
+from qotgate.service.ark_check import agreement, compare, merge, score, seen_splits
 from qotgate.service.calendar import ark_sessions
 from qotgate.service.loading import find_files, load
 from qotgate.service.reference import load_reference
@@ -40,13 +40,11 @@ def accuracy(console: Console) -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = Store.open(f"sqlite:///{folder}/real.db")
         load(store, reference, find_files([REAL / "holdings"]))
-        notices = [
-            line
-            for path in find_files([REAL / "trades"])
-            for line in sources.read(path.read_bytes()).records
-            if isinstance(line, Notice)
-        ]
+        files = [sources.read(path.read_bytes()).records for path in find_files([REAL / "trades"])]
+        notices = merge([line for line in lines if isinstance(line, Notice)] for lines in files)
         found = compare(store, reference, notices, ACTIVE_FUNDS)
+        august = ark_sessions(date(2021, 8, 1), date(2021, 9, 1))
+        same = agreement(found, seen_splits(store, {one.security for one in found}), august)
         seconds, differences = time_inference(store)
         store.close()
     table = Table("fund", "in notices", "inferred", "precision", "recall", "exact to 0.1%")
@@ -55,6 +53,11 @@ def accuracy(console: Console) -> None:
         figures = (f"{figure:.4f}" for figure in (one.precision, one.recall, one.exactness))
         table.add_row(fund, str(one.noticed), str(one.inferred), *figures)
     console.print(table)
+    parts = (f"{part / same.dynamics:.4f}" for part in (same.same_type, same.same_days, same.same_shares))
+    console.print(
+        f"Dynamics of August 2021, {same.dynamics:,} of them, agree in type, in count and last day too, in "
+        f"net shares to 0.1% as well: {', '.join(parts)}"
+    )
     console.print(f"Inference of all {differences} differences: {seconds:.2f} s (median of 3)")
 
 

@@ -3,23 +3,21 @@
 import random
 from collections.abc import Iterator
 from datetime import date
-from fractions import Fraction
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
 from qotgate import sources
-from qotgate.ark.dynamics import Split
 from qotgate.model import ACTIVE_FUNDS, FileKind, Notice
-from qotgate.service.ark_check import Comparison, agreement, compare, merge, score
+from qotgate.service.ark_check import Comparison, agreement, compare, merge, score, seen_splits
 from qotgate.service.loading import find_files, load
 from qotgate.service.reference import Reference
 from qotgate.store import Store, tables
 
 BROKEN_OFF = ("ARKK", date(2021, 8, 16))
-"""The one notice that was published for several funds and ends after four lines of ARKK, whose holdings show
-fifteen more trades."""
+"""The notice of this day, one file for all funds, ends after four lines of ARKK, whose holdings show fifteen
+more trades."""
 AUGUST = [date(2021, 8, day) for day in (*range(2, 7), *range(9, 14), *range(16, 21), *range(23, 28), 30, 31)]
 
 
@@ -57,13 +55,7 @@ def test_precision_recall_and_exactness(found: list[Comparison]) -> None:
 
 
 def test_dynamics_agree(real: Store, found: list[Comparison]) -> None:
-    splits: dict[str, dict[str, list[Split]]] = {}
-    with real.reading() as connection:
-        split, security = tables.split, tables.security
-        columns = (split.c.fund, split.c.day, split.c.numerator, split.c.denominator)
-        query = select(security.c.code, *columns).join_from(split, security)
-        for code, fund, day, new, old in connection.execute(query):
-            splits.setdefault(code, {}).setdefault(fund, []).append(Split(day, Fraction(new, old)))
+    splits = seen_splits(real, {one.security for one in found})
     whole = agreement(found, splits, AUGUST)
     assert whole.dynamics > 4000
     assert whole.same_type >= 0.98 * whole.dynamics

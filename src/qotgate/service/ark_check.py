@@ -9,14 +9,15 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from fractions import Fraction
 
 from qotgate.ark.dynamics import Split, daily_sums, dynamic
-from qotgate.model import Notice
+from qotgate.model import ACTIVE_FUNDS, Notice
 from qotgate.service.calendar import ark_sessions
 from qotgate.service.loading import NoticeKey, notice_keys
 from qotgate.service.reference import Reference
 from qotgate.service.trades import inferred_trades
-from qotgate.store import Store, loading
+from qotgate.store import Store, loading, queries
 
 FEWEST_SHARES = 100
 SMALLEST_PART = 0.0001
@@ -132,6 +133,18 @@ def compare(
                         )
                     )
     return [one for one in found if one.matters(one.noticed) or one.matters(one.inferred)]
+
+
+def seen_splits(store: Store, securities: Collection[str]) -> dict[str, dict[str, list[Split]]]:
+    """The splits that holdings show, by the code of the security and the fund."""
+    found: dict[str, dict[str, list[Split]]] = {}
+    with store.reading() as connection:
+        for code in securities:
+            security = queries.security_id(connection, code)
+            if security is not None:
+                for fund, day, new, old in queries.splits(connection, security, ACTIVE_FUNDS, date.max):
+                    found.setdefault(code, {}).setdefault(fund, []).append(Split(day, Fraction(new, old)))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
