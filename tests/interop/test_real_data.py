@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from qotgate.model import Security
+from qotgate.model import ACTIVE_FUNDS, Security
 from qotgate.service.questions import Questions
 from qotgate.service.reference import load_reference
 from qotgate.store import Store, queries
@@ -124,6 +124,7 @@ def test_with_holdings_a_published_client_gets_the_sums_of_the_trades_behind_it(
     store = Store.open(real_url)
     questions = Questions(store, load_reference())
     answers = ask_all(real_url, codes, tmp_path)
+    adjusted = []
     for code in codes:
         _, trades = questions.explain_ark_stock_dynamic(Security.parse(code))
         days = Counter[str]()
@@ -131,15 +132,20 @@ def test_with_holdings_a_published_client_gets_the_sums_of_the_trades_behind_it(
             days[trade.day.isoformat()] += trade.shares
             for path, line in trade.places:
                 assert Path(path).is_file()
-                assert line > 0
+                assert line is None or line > 0
         answer = answers[code]
         assert answer["transaction_count"] == len(days), code
         assert answer["last_transaction_time"] == max(days)
         with store.reading() as connection:
             security = queries.security_id(connection, code)
             assert security is not None
-            if not queries.splits(connection, security, date(2021, 9, 9)):
-                assert answer["net_shares"] == days.total(), code
+            split = queries.splits(connection, security, ACTIVE_FUNDS, date(2021, 9, 9))
+        if any(first_day > min(trade.day for trade in trades) for _, first_day, _, _ in split):
+            adjusted.append(code)
+        else:
+            assert answer["net_shares"] == days.total(), code
+    # ADYEY's split is the one within the window.
+    assert adjusted in ([], ["US.ADYEY"])
     store.close()
 
 
