@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import pandas as pd
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
 
 from qotgate.model import QotGateError, Security
@@ -82,6 +81,9 @@ def _says_none(error: BaseException) -> bool:
 
 def _csv(table: Any, symbol: str) -> bytes:
     """The table with its index and the ticker. Raises FetchError."""
+    # Imported late: it is slow to import, and every command would wait for it.
+    import pandas as pd
+
     if not isinstance(table, pd.DataFrame) or table.empty:
         # An empty table is what yfinance makes of a failed request, which it only logs.
         raise FetchError("yfinance found nothing: Yahoo does not know the symbol, or did not answer")
