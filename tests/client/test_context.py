@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 
 import pandas as pd
 import pytest
@@ -14,6 +15,7 @@ import pytest
 import qotgate
 from qotgate import RET_ERROR, RET_OK, ArkDynamicType, Market, OpenQuoteContext, RatingChangeType, RatingLevel
 from qotgate.client.connection import Connection, ConnectionLost
+from qotgate.protocol.messages import ProtoId
 from tests.serving import Serving, serving
 from tests.wire import free_port
 
@@ -66,6 +68,31 @@ def test_rating_changes_are_a_table(context: OpenQuoteContext) -> None:
     assert data.target_price.dtype == float
     ret, rest, last_page, _ = context.get_rating_change(Market.US, RatingChangeType.UPGRADE, 20, next_page)
     assert (ret, len(data) + len(rest), last_page) == (RET_OK, 5, None)
+
+
+def test_as_of_an_earlier_day(context: OpenQuoteContext) -> None:
+    day = date(2026, 6, 17)
+    for as_of in (day, "2026-06-17"):
+        ret, data = context.get_ark_stock_dynamic("US.TSLA", as_of=as_of)
+        assert (ret, data["net_shares"], data["last_transaction_time"]) == (RET_OK, -20000, "2026-06-17")
+    _, data, _, all_count = context.get_rating_change("US", as_of="2026-06-22")
+    assert (len(data), all_count) == (3, 3)
+    ret, sentence = context.get_ark_stock_dynamic("US.TSLA", as_of="soon")
+    assert (ret, "soon" in sentence) == (RET_ERROR, True)
+
+
+def test_a_server_that_does_not_know_as_of_is_not_believed(
+    context: OpenQuoteContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = Connection.ask
+
+    def forget(self: Connection, proto_id: ProtoId, fields: dict[str, object]) -> object:
+        return ask(self, proto_id, {name: value for name, value in fields.items() if name != "asOf"})
+
+    monkeypatch.setattr(Connection, "ask", forget)
+    ret, sentence = context.get_ark_stock_dynamic("US.TSLA", as_of="2026-06-17")
+    assert (ret, "does not know as_of" in sentence) == (RET_ERROR, True)
+    assert context.get_ark_stock_dynamic("US.TSLA")[0] == RET_OK
 
 
 def test_what_is_absent_is_na(context: OpenQuoteContext) -> None:

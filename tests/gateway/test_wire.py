@@ -146,6 +146,27 @@ def test_a_bad_argument_is_named(
         assert answer.retMsg.startswith(f"{names} ")
 
 
+def test_as_of_an_earlier_day(sample_gateway: Serving) -> None:
+    with Wire(sample_gateway.port) as wire:
+        security = {"market": 11, "code": "TSLA"}
+        answer = wire.ask(ProtoId.Qot_GetArkStockDynamic, security=security, asOf="2026-06-17").s2c
+        assert (answer.netShares, answer.lastTransactionTime, answer.asOf) == (
+            -20000,
+            "2026-06-17",
+            "2026-06-17",
+        )
+        assert not wire.dynamic().s2c.HasField("asOf")
+        first = wire.ask(ProtoId.Qot_GetRatingChange, market=11, count=1, asOf="2026-06-22").s2c
+        assert (first.allCount, first.asOf) == (3, "2026-06-22")
+        question = {"market": 11, "count": 20, "page": first.nextPage}
+        rest = wire.ask(ProtoId.Qot_GetRatingChange, asOf="2026-06-22", **question).s2c
+        assert len(rest.dataList) == 2
+        assert wire.ask(ProtoId.Qot_GetRatingChange, **question).retType == -1
+        for wrong in ("yesterday", "2026-6-1x", "2099-01-01", "0000-00-00"):
+            answer = wire.ask(ProtoId.Qot_GetArkStockDynamic, security=security, asOf=wrong)
+            assert (answer.retType, wrong in answer.retMsg) == (-1, True)
+
+
 def test_the_gateways_language(sample_url: str) -> None:
     with serving(sample_url, "--lang", "en") as gateway, Wire(gateway.port) as wire:
         answer = wire.ask(ProtoId.Qot_GetRatingChange, market=11, count=0)

@@ -26,7 +26,9 @@ def test_messages_are_those_of_the_published_clients(brand: str, file: str) -> N
     assert ours.package == published.package
     for name, message in ours.message_types_by_name.items():
         theirs = published.message_types_by_name[name]
-        assert set(map(shape, message.fields)) == set(map(shape, theirs.fields))
+        # From 100 on the numbers are free, and ours.
+        fields = {shape(field) for field in message.fields if field.number < 100}
+        assert fields == set(map(shape, theirs.fields))
     for name, enum in ours.enum_types_by_name.items():
         theirs_values = {value.name: value.number for value in published.enum_types_by_name[name].values}
         values = {value.name: value.number for value in enum.values}

@@ -7,6 +7,7 @@ the network does, as scripts written against the published clients expect.
 import logging
 import os
 import time
+from datetime import date
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -79,8 +80,11 @@ class OpenQuoteContext:
             if self._connection is not None:
                 self._connection.close()
 
-    def get_ark_stock_dynamic(self, security: str) -> tuple[int, Any]:
+    def get_ark_stock_dynamic(self, security: str, *, as_of: date | str | None = None) -> tuple[int, Any]:
         """How the ARK funds trade a stock, such as ``US.TSLA``.
+
+        ``as_of`` asks for the answer as it was known at the end of that day; a server that does not know
+        the question answers with RET_ERROR, never with today's answer.
 
         Returns ``(RET_OK, dict)`` with ``dynamic_type``, ``transaction_count``, ``net_shares`` and
         ``last_transaction_time`` (yyyy-MM-dd), 'N/A' for what is absent; or ``(RET_ERROR, sentence)``.
@@ -89,7 +93,10 @@ class OpenQuoteContext:
             code = Security.parse(str(security))
         except InvalidRequest as error:
             return RET_ERROR, f"ERROR. {error}"
-        fields = {"security": {"market": MARKETS[code.market], "code": code.code}}
+        fields = {
+            "security": {"market": MARKETS[code.market], "code": code.code},
+            "asOf": as_of and str(as_of),
+        }
         ret, answer = self._ask(ProtoId.Qot_GetArkStockDynamic, fields)
         if ret != RET_OK:
             return ret, answer
@@ -106,8 +113,12 @@ class OpenQuoteContext:
         change_type: str | None = None,
         count: int | None = None,
         page: str | None = None,
+        *,
+        as_of: date | str | None = None,
     ) -> "tuple[int, pd.DataFrame | str, str | None, int | None]":
         """How analysts changed their ratings, newest first.
+
+        ``as_of`` is that of :meth:`get_ark_stock_dynamic`; it goes with every page.
 
         Returns ``(RET_OK, DataFrame, next_page, all_count)``, ``next_page`` None on the last page; or
         ``(RET_ERROR, sentence, None, None)``. 'N/A' stands for what is absent.
@@ -122,6 +133,7 @@ class OpenQuoteContext:
             "changeType": None if change_type is None else CHANGE_TYPES[RatingChangeType(change_type)],
             "count": count,
             "page": page,
+            "asOf": as_of and str(as_of),
         }
         ret, answer = self._ask(ProtoId.Qot_GetRatingChange, fields)
         if ret != RET_OK:
@@ -144,6 +156,8 @@ class OpenQuoteContext:
             return RET_ERROR, f"ERROR. {error}"
         if response.retType != RetType.SUCCEED:
             return RET_ERROR, response.retMsg
+        if fields["asOf"] and not response.s2c.asOf:
+            return RET_ERROR, "ERROR. this server does not know as_of: it answers for today alone"
         return RET_OK, response.s2c
 
     def _leave_parent(self) -> None:

@@ -11,6 +11,7 @@ from qotgate.protocol.names import (
     CHANGE_TYPE_OF,
     MARKET_OF,
     MARKET_STATES,
+    read_as_of,
     read_security,
     write_dynamic,
     write_rating_changes,
@@ -64,7 +65,8 @@ def _global_state(_questions: Questions, _c2s: Any) -> Any:
 
 
 def _ark_stock_dynamic(questions: Questions, c2s: Any) -> Any:
-    return write_dynamic(questions.ark_stock_dynamic(read_security(c2s.security)))
+    as_of = read_as_of(c2s)
+    return _echo(c2s, write_dynamic(questions.ark_stock_dynamic(read_security(c2s.security), as_of)))
 
 
 def _rating_change(questions: Questions, c2s: Any) -> Any:
@@ -77,7 +79,15 @@ def _rating_change(questions: Questions, c2s: Any) -> Any:
             raise InvalidRequest("change_type", value=c2s.changeType)
         change_type = CHANGE_TYPE_OF[c2s.changeType]
     count = c2s.count if c2s.HasField("count") else RATING_COUNT_DEFAULT
-    return write_rating_changes(questions.rating_changes(market, change_type, count, c2s.page or None))
+    answer = questions.rating_changes(market, change_type, count, c2s.page or None, read_as_of(c2s))
+    return _echo(c2s, write_rating_changes(answer))
+
+
+def _echo(c2s: Any, response: Any) -> Any:
+    """Repeat the day asked for, by which a client knows that it was heard."""
+    if c2s.asOf:
+        response.s2c.asOf = c2s.asOf
+    return response
 
 
 INTERFACES = {

@@ -1,6 +1,6 @@
 """The wire's numbers for the words of the model, both ways, and answers between the two."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from qotgate.model import (
@@ -17,6 +17,7 @@ from qotgate.model import (
 )
 from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
 
+SHOWN = 80
 MARKETS = {
     Market.HK: 1,
     Market.HK_FUTURE: 2,
@@ -64,6 +65,16 @@ def read_security(message: Any) -> Security:
     if market is None:
         raise InvalidRequest("security_market", value=message.market)
     return Security.parse(f"{market}.{message.code}", "security.code")
+
+
+def read_as_of(c2s: Any) -> date | None:
+    """The day that a question names, None where it names none. Raises InvalidRequest."""
+    if not c2s.asOf:
+        return None
+    try:
+        return datetime.strptime(c2s.asOf, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
+    except ValueError as error:
+        raise InvalidRequest("as_of_form", value=c2s.asOf[:SHOWN]) from error
 
 
 def write_dynamic(answer: ArkDynamic) -> Any:
