@@ -118,7 +118,7 @@ def test_a_code_that_is_none_is_an_error(context: OpenQuoteContext, security: st
     [("XX",), (None,), ("US", "UP"), ("US", None, 0), ("US", None, "x"), ("US", None, 2, "forged")],
 )
 def test_bad_arguments_are_errors(context: OpenQuoteContext, arguments: tuple[object, ...]) -> None:
-    ret, sentence, next_page, all_count = context.get_rating_change(*arguments)  # type: ignore[arg-type]
+    ret, sentence, next_page, all_count = context.get_rating_change(*arguments)
     assert (ret, next_page, all_count) == (RET_ERROR, None, None)
     assert isinstance(sentence, str)
     assert sentence

@@ -124,7 +124,7 @@ def test_many_questions_under_way(gateway: Serving) -> None:
         client.init()
         for section in range(1000):
             client.connection.send(encode_request(Frame(3424, 0, 100 + section, body)))
-        answers = [decode_answer(bytes(client.connection.recv(timeout=10)))[0] for _ in range(1000)]  # type: ignore[arg-type]
+        answers = [decode_answer(bytes(client.connection.recv(timeout=10)))[0] for _ in range(1000)]
         assert {frame.serial for frame in answers} == set(range(100, 1100))
         assert len({frame.body for frame in answers}) == 1
 
