@@ -197,7 +197,7 @@ def _split(fund: str, security_id: int, sessions: list[date], ratio: Fraction) -
 
 
 def _to_state(inference: Inference[int]) -> State:
-    """An inference as JSON."""
+    """Of an inference as JSON what is built on it, or written from it."""
     basket = asdict(inference.basket)
     for name in NAME_SETS:
         basket[name] = sorted(basket[name])
@@ -209,8 +209,6 @@ def _to_state(inference: Inference[int]) -> State:
             for evidence in (inference.evidence[key],)
         },
         "splits": {str(key): str(ratio) for key, ratio in inference.splits.items()},
-        "offerings": {str(key): shares for key, shares in inference.offerings.items()},
-        "renamed": {str(new): old for new, old in inference.renamed.items()},
     }
 
 
