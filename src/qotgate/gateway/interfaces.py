@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from qotgate.model import InvalidRequest, Market, RatingChangeType
+from qotgate.protocol.answers import write_dynamic, write_rating_changes
 from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
 from qotgate.protocol.names import (
     CHANGE_TYPE_OF,
@@ -13,8 +14,6 @@ from qotgate.protocol.names import (
     MARKET_STATES,
     read_as_of,
     read_security,
-    write_dynamic,
-    write_rating_changes,
 )
 from qotgate.service.calendar import market_state
 from qotgate.service.questions import RATING_COUNT_DEFAULT, Questions

@@ -15,7 +15,7 @@ from qotgate.gateway.allowance import DEFAULT_LIMIT, Allowance, RateLimit
 from qotgate.gateway.session import Session
 from qotgate.gateway.tcp import TcpSession
 from qotgate.gateway.websocket import WebSocketOptions, listen
-from qotgate.model import InvalidRequest, Language, QotGateError
+from qotgate.model import Language, QotGateError, RateLimited
 from qotgate.protocol.cipher import RsaKey
 from qotgate.protocol.frame import REQUEST_LIMIT
 from qotgate.protocol.messages import ProtoId
@@ -116,7 +116,7 @@ class Gateway:
         return self.loop.run_in_executor(self._threads, answer, self.questions, c2s)
 
     def take_allowance(self, session: Session, proto_id: ProtoId) -> None:
-        """Count a request. Raises InvalidRequest over the limit."""
+        """Count a request. Raises RateLimited over the limit."""
         if self._allowance is None:
             return
         by_connection = self.options.rate_limit_scope == "connection"
@@ -124,13 +124,13 @@ class Gateway:
         wait = self._allowance.take(key)
         if wait:
             limit = self._allowance.limit
-            raise InvalidRequest(
+            raise RateLimited(
                 "rate_limited",
                 proto=proto_id.name,
                 proto_id=int(proto_id),
                 limit=limit.requests,
                 window=f"{limit.seconds:g}",
-                wait=ceil(wait * 10) / 10,
+                seconds=ceil(wait * 10) / 10,
             )
 
     def forget(self, session: Session) -> None:

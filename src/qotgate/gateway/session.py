@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from qotgate.gateway.interfaces import INTERFACES
-from qotgate.model import InvalidRequest
+from qotgate.model import InvalidRequest, RateLimited, Refused
 from qotgate.protocol.body import FORMATS, decode_request, refusal
 from qotgate.protocol.frame import Frame
 from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
@@ -61,11 +61,9 @@ class Session(ABC):
         """Answer a frame, or have it answered; never raises."""
         try:
             if self.over_limit:
-                raise InvalidRequest(  # noqa: TRY301
-                    "too_many_connections", limit=self.gateway.options.max_connections
-                )
+                raise InvalidRequest("too_many_connections", limit=self.gateway.options.max_connections)
             return self._answer(frame)
-        except InvalidRequest as error:
+        except Refused as error:
             return self.refuse(error)
 
     def settle(self, frame: Frame, done: "asyncio.Future[Any]") -> Any:
@@ -73,14 +71,15 @@ class Session(ABC):
         error = asyncio.CancelledError() if done.cancelled() else done.exception()
         if error is None:
             return done.result()
-        if isinstance(error, InvalidRequest):
+        if isinstance(error, Refused):
             return self.refuse(error)
         log.error("request failed", connection=self.connection_id, proto_id=frame.proto_id, exc_info=error)
-        return self.refuse(InvalidRequest("internal"))
+        return self.refuse(Refused("internal"), RetType.UNKNOWN)
 
-    def refuse(self, error: InvalidRequest, ret_type: RetType = RetType.FAILED) -> Any:
+    def refuse(self, error: Refused, ret_type: RetType = RetType.FAILED) -> Any:
         """A Response that says no in the gateway's language."""
-        return refusal(ret_type, error.text(self.gateway.options.lang))
+        wait = error.seconds if isinstance(error, RateLimited) else None
+        return refusal(ret_type, error.text(self.gateway.options.lang), wait)
 
     def _answer(self, frame: Frame) -> Outcome:
         if frame.body_format not in FORMATS:
@@ -101,7 +100,9 @@ class Session(ABC):
             return response
         if frame.proto_id in INTERFACES:
             return self._ask(ProtoId(frame.proto_id), frame)
-        served = ", ".join(str(int(proto_id)) for proto_id in ProtoId)
+        served = ", ".join(
+            str(int(proto_id)) for proto_id in (ProtoId.InitConnect, ProtoId.KeepAlive, *INTERFACES)
+        )
         raise InvalidRequest("unserved", proto_id=frame.proto_id, served=served)
 
     def _ask(self, proto_id: ProtoId, frame: Frame) -> Outcome:

@@ -19,7 +19,7 @@ from websockets.frames import CloseCode
 from websockets.protocol import State
 
 from qotgate.gateway.session import UNDER_WAY_MOST, Session
-from qotgate.model import InvalidRequest, ProtocolError
+from qotgate.model import InvalidRequest, ProtocolError, Refused
 from qotgate.protocol.body import decode, encode
 from qotgate.protocol.envelope import INIT, decode_request, encode_answer
 from qotgate.protocol.frame import PROTOBUF, Frame
@@ -118,7 +118,7 @@ class WebSocketSession(Session):
         response = InitWebSocketResponse(retType=RetType.SUCCEED, retMsg="", errCode=0)
         try:
             self._check_init(frame)
-        except InvalidRequest as error:
+        except Refused as error:
             await self._send(frame, self.refuse(error), INIT_FAILED, error.text("en"))
             return
         self.initialised = True

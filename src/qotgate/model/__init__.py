@@ -1,7 +1,30 @@
 """The words that every room shares."""
 
-from qotgate.model.ark import ACTIVE_FUNDS, ArkDynamic, DynamicType, Holding, Notice, TradeEvidence
-from qotgate.model.errors import InvalidRequest, ProtocolError, QotGateError, StoreError, Unreadable
+from qotgate.model.ark import (
+    ACTIVE_FUNDS,
+    ActiveTransaction,
+    ArkActiveTransactionHoldingType,
+    ArkActiveTransactionSortField,
+    ArkCycleType,
+    ArkDynamic,
+    ArkFundHoldingSortField,
+    ArkHoldingType,
+    DynamicType,
+    FundHolding,
+    Holding,
+    Notice,
+    RankSortDir,
+    TradeEvidence,
+)
+from qotgate.model.errors import (
+    InvalidRequest,
+    ProtocolError,
+    QotGateError,
+    RateLimited,
+    Refused,
+    StoreError,
+    Unreadable,
+)
 from qotgate.model.files import FileKind, ParsedFile, Reject
 from qotgate.model.page import Page
 from qotgate.model.ratings import Grade, Note, RatingChange, RatingChangeType, RatingLevel
@@ -10,9 +33,16 @@ from qotgate.model.sentences import Language
 
 __all__ = [
     "ACTIVE_FUNDS",
+    "ActiveTransaction",
+    "ArkActiveTransactionHoldingType",
+    "ArkActiveTransactionSortField",
+    "ArkCycleType",
     "ArkDynamic",
+    "ArkFundHoldingSortField",
+    "ArkHoldingType",
     "DynamicType",
     "FileKind",
+    "FundHolding",
     "Grade",
     "Holding",
     "InvalidRequest",
@@ -25,9 +55,12 @@ __all__ = [
     "ParsedFile",
     "ProtocolError",
     "QotGateError",
+    "RankSortDir",
+    "RateLimited",
     "RatingChange",
     "RatingChangeType",
     "RatingLevel",
+    "Refused",
     "Reject",
     "Security",
     "StoreError",

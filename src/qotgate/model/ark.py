@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from qotgate.model.security import Security
+
 ACTIVE_FUNDS = ("ARKF", "ARKG", "ARKK", "ARKQ", "ARKW", "ARKX")
 """ARK's actively managed funds of US stocks; its index funds, such as IZRL and PRNT, are not among them."""
 
@@ -51,6 +53,92 @@ class DynamicType(StrEnum):
     RECENT_TRANSACTION = "RECENT_TRANSACTION"
     LAST_TRANSACTION = "LAST_TRANSACTION"
     NO_DYNAMIC = "NO_DYNAMIC"
+
+
+class ArkHoldingType(StrEnum):
+    """Which holdings are asked for: all, or those that changed over a cycle, and how."""
+
+    POSITION = "POSITION"
+    INCREASE = "INCREASE"
+    DECREASE = "DECREASE"
+    NEW = "NEW"
+    SOLD_OUT = "SOLD_OUT"
+
+
+class ArkActiveTransactionHoldingType(StrEnum):
+    """Which active transactions are asked for, by what became of the holding over the cycle."""
+
+    INCREASE = "INCREASE"
+    DECREASE = "DECREASE"
+    NEW = "NEW"
+    SOLD_OUT = "SOLD_OUT"
+
+
+class ArkCycleType(StrEnum):
+    """How many trading days back a change is measured."""
+
+    ONE_DAY = "ONE_DAY"
+    FIVE_DAY = "FIVE_DAY"
+    TEN_DAY = "TEN_DAY"
+    THIRTY_DAY = "THIRTY_DAY"
+    SIXTY_DAY = "SIXTY_DAY"
+
+
+class ArkFundHoldingSortField(StrEnum):
+    """What holdings are sorted by."""
+
+    SHARES = "SHARES"
+    WEIGHT_CHANGE = "WEIGHT_CHANGE"
+    SHARES_CHANGE = "SHARES_CHANGE"
+    MARKET_VALUE = "MARKET_VALUE"
+    WEIGHT = "WEIGHT"
+
+
+class ArkActiveTransactionSortField(StrEnum):
+    """What active transactions are sorted by; UNKNOWN is the default, the amount."""
+
+    UNKNOWN = "N/A"
+    CHANGE_AMOUNT = "CHANGE_AMOUNT"
+    CHANGE_SHARES = "CHANGE_SHARES"
+
+
+class RankSortDir(StrEnum):
+    """The direction of a sort."""
+
+    DESCENDING = "DESCENDING"
+    ASCENDING = "ASCENDING"
+
+
+@dataclass(frozen=True, slots=True)
+class FundHolding:
+    """What the ARK funds hold of a security together, and how it changed over a cycle.
+
+    ``security`` is None where the holding maps to no code. ``shares`` and ``shares_change`` are in share
+    units of the day asked for, ``market_value`` in USD, ``weight`` in percent of the funds' total and
+    ``weight_change`` in percentage points; None is what the files leave out.
+    """
+
+    security: Security | None
+    name: str
+    shares: int
+    shares_change: int
+    market_value: float | None
+    weight: float | None
+    weight_change: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveTransaction:
+    """What the ARK funds actively bought (positive) or sold of a security over a cycle.
+
+    ``change_amount`` is in USD, at the prices of the days; None where no price is known. ``change_shares``
+    are in share units of the day asked for.
+    """
+
+    security: Security | None
+    name: str
+    change_amount: float | None
+    change_shares: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ class Unreadable(QotGateError):  # noqa: N818 - a state of a file, as the report
     """A file is of no known format, or is of one and cannot be read."""
 
 
-class InvalidRequest(QotGateError):  # noqa: N818 - the name that the wire's users know
-    """A request is refused; ``text(lang)`` names the parameter and what it takes.
+class Refused(QotGateError):  # noqa: N818 - what became of a request
+    """A request is refused; ``text(lang)`` says why, in a sentence.
 
     ``sentence`` is a key of :data:`qotgate.model.sentences.SENTENCES`; ``values`` fill its template.
     """
@@ -30,6 +30,18 @@ class InvalidRequest(QotGateError):  # noqa: N818 - the name that the wire's use
 
     def text(self, lang: Language) -> str:
         return SENTENCES[self.sentence][lang].format(**self.values)
+
+
+class InvalidRequest(Refused):
+    """The request is wrong; the sentence names the parameter and what it takes."""
+
+
+class RateLimited(Refused):
+    """The request is over the allowance; it will be taken after ``seconds``."""
+
+    def __init__(self, sentence: str, *, seconds: float, **values: Any) -> None:
+        self.seconds = seconds
+        super().__init__(sentence, seconds=seconds, **values)
 
 
 class StoreError(QotGateError):

@@ -105,13 +105,18 @@ SENTENCES: dict[str, dict[Language, str]] = {
     },
     "rate_limited": {
         "en": "{proto} ({proto_id}) takes at most {limit} requests in {window} seconds; "
-        "try again in {wait:.1f} seconds.",
-        "zh": "{proto}（{proto_id}）限频：{window} 秒内最多 {limit} 次请求；请 {wait:.1f} 秒后重试。",
+        "try again in {seconds:.1f} seconds.",
+        "zh": "{proto}（{proto_id}）限频：{window} 秒内最多 {limit} 次请求；请 {seconds:.1f} 秒后重试。",
     },
     "too_many_connections": {
         "en": "The gateway already serves {limit} connections, the most it allows; close one or raise "
         "--max-connections.",
         "zh": "网关连接数已达上限 {limit}；请关闭其他连接，或调大 --max-connections。",
+    },
+    # What another gateway said, as it said it.
+    "told": {
+        "en": "{text}",
+        "zh": "{text}",
     },
     "internal": {
         "en": "The gateway failed on this request; its log has the details.",

@@ -80,6 +80,6 @@ def decode_response(proto_id: ProtoId, body: bytes, body_format: int) -> Any:
     return decode(RESPONSES[proto_id], body, body_format)
 
 
-def refusal(ret_type: RetType, sentence: str) -> Any:
-    """A Response that says no, decodable as the answer to any request."""
-    return AnyResponse(retType=ret_type, retMsg=sentence, errCode=0)
+def refusal(ret_type: RetType, sentence: str, retry_after: float | None = None) -> Any:
+    """A Response that says no, decodable as the answer to any request; ``retry_after`` is in seconds."""
+    return AnyResponse(retType=ret_type, retMsg=sentence, errCode=0, retryAfter=retry_after)

@@ -19,7 +19,9 @@ class ProtoId(IntEnum):
     InitConnect = 1001
     GetGlobalState = 1002
     KeepAlive = 1004
+    Qot_GetArkFundHolding = 3423
     Qot_GetArkStockDynamic = 3424
+    Qot_GetArkActiveTransaction = 3425
     Qot_GetRatingChange = 3426
 
 
@@ -28,6 +30,7 @@ class RetType(IntEnum):
 
     SUCCEED = 0
     FAILED = -1
+    UNKNOWN = -400
     INVALID = -500
 
 

@@ -1,21 +1,23 @@
-"""The wire's numbers for the words of the model, both ways, and answers between the two."""
+"""The wire's numbers for the words of the model, both ways."""
 
 from datetime import date, datetime
 from typing import Any
 
 from qotgate.model import (
-    ArkDynamic,
+    ArkActiveTransactionHoldingType,
+    ArkActiveTransactionSortField,
+    ArkCycleType,
+    ArkFundHoldingSortField,
+    ArkHoldingType,
     DynamicType,
     InvalidRequest,
     Market,
     MarketState,
-    Page,
-    RatingChange,
+    RankSortDir,
     RatingChangeType,
     RatingLevel,
     Security,
 )
-from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
 
 SHOWN = 80
 MARKETS = {
@@ -44,6 +46,12 @@ DYNAMIC_TYPES = {
     DynamicType.LAST_TRANSACTION: 3,
     DynamicType.NO_DYNAMIC: 4,
 }
+HOLDING_TYPES = {kind: number for number, kind in enumerate(ArkHoldingType)}
+TRANSACTION_TYPES = {kind: number for number, kind in enumerate(ArkActiveTransactionHoldingType)}
+CYCLES = {cycle: number for number, cycle in enumerate(ArkCycleType)}
+HOLDING_SORTS = {field: number for number, field in enumerate(ArkFundHoldingSortField)}
+TRANSACTION_SORTS = {field: number for number, field in enumerate(ArkActiveTransactionSortField)}
+SORT_DIRS = {direction: number for number, direction in enumerate(RankSortDir)}
 MARKET_STATES = {
     MarketState.NONE: 0,
     MarketState.MORNING: 3,
@@ -57,6 +65,7 @@ MARKET_OF = {number: market for market, number in MARKETS.items()}
 CHANGE_TYPE_OF = {number: kind for kind, number in CHANGE_TYPES.items()}
 LEVEL_OF = {number: level for level, number in LEVELS.items()}
 DYNAMIC_TYPE_OF = {number: kind for kind, number in DYNAMIC_TYPES.items()}
+MARKET_STATE_OF = {number: state for state, number in MARKET_STATES.items()}
 
 
 def read_security(message: Any) -> Security:
@@ -75,44 +84,3 @@ def read_as_of(c2s: Any) -> date | None:
         return datetime.strptime(c2s.asOf, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
     except ValueError as error:
         raise InvalidRequest("as_of_form", value=c2s.asOf[:SHOWN]) from error
-
-
-def write_dynamic(answer: ArkDynamic) -> Any:
-    """The Response of 3424."""
-    response = RESPONSES[ProtoId.Qot_GetArkStockDynamic](retType=RetType.SUCCEED, retMsg="", errCode=0)
-    s2c = response.s2c
-    s2c.dynamicType = DYNAMIC_TYPES[answer.dynamic_type]
-    s2c.transactionCount = answer.transaction_count
-    s2c.netShares = answer.net_shares
-    if answer.last_transaction_day is not None:
-        s2c.lastTransactionTime = answer.last_transaction_day.isoformat()
-    return response
-
-
-def write_rating_changes(answer: Page[RatingChange]) -> Any:
-    """The Response of 3426."""
-    response = RESPONSES[ProtoId.Qot_GetRatingChange](retType=RetType.SUCCEED, retMsg="", errCode=0)
-    s2c = response.s2c
-    s2c.allCount = answer.all_count
-    if answer.next_page is not None:
-        s2c.nextPage = answer.next_page
-    for row in answer.rows:
-        item = s2c.dataList.add(
-            name=row.name,
-            rating=LEVELS[row.rating],
-            targetPrice=row.target_price,
-            lastTargetPrice=row.last_target_price,
-            changeType=CHANGE_TYPES[row.change_type],
-            institutionName=row.institution,
-            recommendationDate=row.day.isoformat(),
-            lastRecommendationDate=_text(row.last_day),
-        )
-        item.security.market = MARKETS[row.security.market]
-        item.security.code = row.security.code
-        if row.last_rating is not None:
-            item.lastRating = LEVELS[row.last_rating]
-    return response
-
-
-def _text(day: date | None) -> str | None:
-    return None if day is None else day.isoformat()
