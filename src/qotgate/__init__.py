@@ -1,19 +1,80 @@
-"""qotgate: an open gateway that speaks the OpenD protocol, and a client for it.
+"""qotgate: an open gateway that speaks the OpenD protocol, and clients for it.
 
-``from qotgate import *`` gives what scripts written against the published clients use.
+``from qotgate import *`` gives what scripts written against the published clients use; ``QuoteClient`` and
+``AsyncQuoteClient`` are the typed clients.
 """
 
-from qotgate.client import RET_ERROR, RET_OK, OpenQuoteContext
+from qotgate.client import (
+    RET_ERROR,
+    RET_OK,
+    AsyncPagedRows,
+    AsyncQuoteClient,
+    ConnectionLost,
+    OpenQuoteContext,
+    PagedRows,
+    ProtoFMT,
+    QuoteClient,
+    Rows,
+    SysConfig,
+    Timeout,
+)
+from qotgate.model import (
+    ActiveTransaction,
+    ArkActiveTransactionHoldingType,
+    ArkActiveTransactionSortField,
+    ArkCycleType,
+    ArkFundHoldingSortField,
+    ArkHoldingType,
+    FundHolding,
+    GlobalState,
+    InvalidRequest,
+    Market,
+    MarketState,
+    ProgramStatus,
+    QotGateError,
+    RankSortDir,
+    RateLimited,
+    RatingChange,
+    RatingChangeType,
+    RatingLevel,
+    Security,
+    StockDynamic,
+)
 from qotgate.model import DynamicType as ArkDynamicType
-from qotgate.model import Market, RatingChangeType, RatingLevel
 
 __version__ = "0.1.0"
 __all__ = [
     "RET_ERROR",
     "RET_OK",
+    "ActiveTransaction",
+    "ArkActiveTransactionHoldingType",
+    "ArkActiveTransactionSortField",
+    "ArkCycleType",
     "ArkDynamicType",
+    "ArkFundHoldingSortField",
+    "ArkHoldingType",
+    "AsyncPagedRows",
+    "AsyncQuoteClient",
+    "ConnectionLost",
+    "FundHolding",
+    "GlobalState",
+    "InvalidRequest",
     "Market",
+    "MarketState",
     "OpenQuoteContext",
+    "PagedRows",
+    "ProgramStatus",
+    "ProtoFMT",
+    "QotGateError",
+    "QuoteClient",
+    "RankSortDir",
+    "RateLimited",
+    "RatingChange",
     "RatingChangeType",
     "RatingLevel",
+    "Rows",
+    "Security",
+    "StockDynamic",
+    "SysConfig",
+    "Timeout",
 ]

@@ -14,8 +14,9 @@ import pytest
 
 import qotgate
 from qotgate import RET_ERROR, RET_OK, ArkDynamicType, Market, OpenQuoteContext, RatingChangeType, RatingLevel
-from qotgate.client.connection import Connection, ConnectionLost
-from qotgate.protocol.messages import ProtoId
+from qotgate.client.connection import Connection, Requests
+from qotgate.client.core import ClientOptions
+from qotgate.client.errors import ConnectionLost
 from tests.serving import Serving, serving
 from tests.wire import free_port
 
@@ -86,8 +87,14 @@ def test_a_server_that_does_not_know_as_of_is_not_believed(
 ) -> None:
     ask = Connection.ask
 
-    def forget(self: Connection, proto_id: ProtoId, fields: dict[str, object]) -> object:
-        return ask(self, proto_id, {name: value for name, value in fields.items() if name != "asOf"})
+    def forget(self: Connection, requests: Requests, timeout: float) -> object:
+        sent = [
+            (proto_id, type(request).FromString(request.SerializeToString()))
+            for proto_id, request in requests
+        ]
+        for _, request in sent:
+            request.c2s.ClearField("asOf")
+        return ask(self, sent, timeout)
 
     monkeypatch.setattr(Connection, "ask", forget)
     ret, sentence = context.get_ark_stock_dynamic("US.TSLA", as_of="2026-06-17")
@@ -110,7 +117,7 @@ def test_an_empty_table_has_its_columns(context: OpenQuoteContext) -> None:
 def test_a_code_that_is_none_is_an_error(context: OpenQuoteContext, security: str) -> None:
     ret, sentence = context.get_ark_stock_dynamic(security)
     assert ret == RET_ERROR == -1
-    assert "MARKET.CODE" in sentence
+    assert sentence == f"ERROR. format of code {security} is wrong. (US.AAPL, HK.00700, SZ.000001)"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +148,7 @@ def test_a_closed_context_says_so_and_leaves_no_thread(sample_gateway: Serving) 
     context.close()
     assert threading.active_count() == before
     ret, sentence = context.get_ark_stock_dynamic("US.TSLA")
-    assert (ret, sentence) == (RET_ERROR, "ERROR. the context was closed")
+    assert (ret, sentence) == (RET_ERROR, "ERROR. The client was closed.")
 
 
 def test_a_gateway_that_comes_back_is_used_again(sample_url: str) -> None:
@@ -149,9 +156,11 @@ def test_a_gateway_that_comes_back_is_used_again(sample_url: str) -> None:
     with serving(sample_url, "--port", str(port)) as gateway, OpenQuoteContext(port=port) as context:
         assert context.get_ark_stock_dynamic("US.TSLA")[0] == RET_OK
         assert gateway.stop() == 0
+        context.set_sync_query_connect_timeout(0.3)
         ret, sentence = context.get_ark_stock_dynamic("US.TSLA")
         assert ret == RET_ERROR
-        assert f"127.0.0.1:{port}" in sentence or "closed" in sentence
+        assert f"127.0.0.1:{port}" in sentence
+        context.set_sync_query_connect_timeout(None)
         with serving(sample_url, "--port", str(port)):
             assert context.get_ark_stock_dynamic("US.TSLA")[0] == RET_OK
 
@@ -174,10 +183,10 @@ def test_keep_alive(sample_url: str) -> None:
         serving(sample_url, "--keep-alive-interval", "1") as gateway,
         OpenQuoteContext(port=gateway.port) as context,
     ):
-        connection = context._connection
+        connection = context._link._connection
         time.sleep(5)
         assert context.get_ark_stock_dynamic("US.TSLA")[0] == RET_OK
-        assert context._connection is connection
+        assert context._link._connection is connection
 
 
 def test_something_else_on_the_port_is_no_gateway() -> None:
@@ -192,7 +201,7 @@ def test_something_else_on_the_port_is_no_gateway() -> None:
         speaker = threading.Thread(target=speak)
         speaker.start()
         with pytest.raises(ConnectionLost, match="starts with"):
-            Connection("127.0.0.1", server.getsockname()[1])
+            Connection(ClientOptions(port=server.getsockname()[1]))
         speaker.join(10)
 
 
@@ -212,27 +221,20 @@ if child:
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 
 
-def test_a_port_that_takes_connections_and_says_nothing_is_no_gateway(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("qotgate.client.connection.ANSWER_SECONDS", 0.2)
+def test_a_port_that_takes_connections_and_says_nothing_is_no_gateway() -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as server,
         pytest.raises(ConnectionLost, match="answers Init"),
     ):
-        Connection("127.0.0.1", server.getsockname()[1])
+        Connection(ClientOptions(port=server.getsockname()[1], connect_timeout=0.2))
 
 
 def test_star_import_gives_the_documented_names() -> None:
-    assert set(qotgate.__all__) == {
-        "RET_ERROR",
-        "RET_OK",
-        "ArkDynamicType",
-        "Market",
-        "OpenQuoteContext",
-        "RatingChangeType",
-        "RatingLevel",
-    }
+    names: dict[str, object] = {}
+    exec("from qotgate import *", names)
+    documented = {"RET_ERROR", "RET_OK", "Market", "OpenQuoteContext", "RatingChangeType", "SysConfig"}
+    assert documented <= set(names)
+    assert set(names) - {"__builtins__"} == set(qotgate.__all__)
 
 
 def test_importing_it_does_not_import_pandas() -> None:

@@ -1,141 +1,229 @@
-"""A blocking connection: any thread may ask, one thread reads, and keeps the connection alive."""
+"""A blocking connection: any number of threads ask, and those that wait read.
 
-import math
+Of the threads that wait for an answer one leads: it reads, and hands each packet to the thread that asked.
+When it has its own answer, another that still waits leads on. So a lone caller sends and reads in its own
+thread, without a switch between threads, which is most of what a call would cost otherwise. A watcher thread
+wakes once a second to keep the connection alive, and to see whether it still is.
+"""
+
 import socket
 import time
-from concurrent.futures import Future
+from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
-from selectors import EVENT_READ, DefaultSelector
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import Any
 
-from qotgate.client.core import ClientCore, Ticket
-from qotgate.model import ProtocolError, QotGateError
-from qotgate.protocol.messages import ProtoId, RetType
+from qotgate.client.core import ClientCore, ClientOptions, Ticket
+from qotgate.client.errors import ConnectionLost, Timeout
+from qotgate.model import ProtocolError
+from qotgate.protocol.frame import Packet
+from qotgate.protocol.messages import ProtoId
 
-CONNECT_SECONDS = 20.0
-ANSWER_SECONDS = 12.0
-KEEP_ALIVE_SHARE = 0.8
-"""How much of the gateway's keep-alive interval passes before the next sign of life."""
-SILENT_SECONDS = 33.0
-"""Without a byte for so long, the gateway is taken as lost."""
 TICK_SECONDS = 1.0
 CHUNK = 1 << 18
 
+Requests = Sequence[tuple[ProtoId, Any]]
+"""Proto ids and their Request messages."""
 
-class ConnectionLost(QotGateError):  # noqa: N818 - a state, as its users call it
-    """The connection is not there (any more)."""
+
+class _Wait:
+    """One request's wait for its packet; ``gate`` is what its thread sleeps on, unless it leads."""
+
+    __slots__ = ("gate", "packet")
+
+    def __init__(self) -> None:
+        self.packet: Packet | None = None
+        self.gate: Lock | None = None
+
+    def wake(self) -> None:
+        gate, self.gate = self.gate, None
+        if gate is not None:
+            gate.release()
 
 
 class Connection:
-    """One TCP connection to a gateway. Raises ConnectionLost where it cannot be made."""
+    """One TCP connection to a gateway, past InitConnect.
 
-    def __init__(self, host: str, port: int) -> None:
-        self._core = ClientCore()
+    Raises ConnectionLost where it cannot be made within ``connect_timeout``, and QotGateError where the key
+    cannot be read.
+    """
+
+    def __init__(self, options: ClientOptions, *, daemon: bool = True) -> None:
+        self.options = options
+        self._core = ClientCore(options)
         self._lock = Lock()
-        # Apart from the other, so that answers are taken in while a long request is being sent.
         self._send_lock = Lock()
-        self._waiting: dict[Ticket, Future[Any]] = {}
+        self._waiting: dict[Ticket, _Wait] = {}
+        self._followers: deque[_Wait] = deque()
+        self._led = False
         self._lost: str | None = None
-        self._keep_alive = math.inf
+        self._ended = Event()
+        deadline = time.monotonic() + options.connect_timeout
         try:
-            self._socket = socket.create_connection((host, port), CONNECT_SECONDS)
+            self._socket = socket.create_connection((options.host, options.port), options.connect_timeout)
         except (OSError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise ConnectionLost(f"No gateway answers at {host}:{port}: {reason}.") from error
-        self._socket.settimeout(ANSWER_SECONDS)
+            raise ConnectionLost(f"No gateway answers at {options.address}: {reason}.") from error
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._reader = Thread(target=self._read, name=f"qotgate-{host}:{port}", daemon=True)
-        self._reader.start()
+        # A second object on the same socket, so that reading has a time limit of its own.
+        self._incoming = self._socket.dup()
         try:
-            response = self._exchange(*self._core.init_connect())
+            self._core.start(self._exchange([self._core.init_connect()], deadline)[0])
         except TimeoutError as error:
-            self.close()
-            raise ConnectionLost(f"Nothing at {host}:{port} answers InitConnect.") from error
+            self._close_sockets()
+            raise ConnectionLost(f"Nothing at {options.address} answers InitConnect.") from error
+        except ProtocolError as error:
+            self._close_sockets()
+            raise ConnectionLost(f"No gateway answers at {options.address}: {error}.") from error
         except BaseException:
-            self.close()
+            self._close_sockets()
             raise
-        if response.retType != RetType.SUCCEED:
-            self.close()
-            raise ConnectionLost(response.retMsg)
-        self._keep_alive = response.s2c.keepAliveInterval * KEEP_ALIVE_SHARE
+        self._watcher = Thread(target=self._watch, name=f"qotgate-{options.address}", daemon=daemon)
+        self._watcher.start()
 
     @property
     def lost(self) -> bool:
         return self._lost is not None
 
-    def ask(self, proto_id: ProtoId, fields: dict[str, Any]) -> Any:
-        """Send a request with ``fields`` and wait for its Response.
+    def ask(self, requests: Requests, timeout: float) -> list[Any]:
+        """Send requests together and wait for their Responses, in the same order; ``timeout`` in seconds.
 
-        Raises ConnectionLost, and TimeoutError after ``ANSWER_SECONDS``.
+        Raises ConnectionLost, Timeout and ProtocolError.
         """
-        return self._exchange(*self._core.request(proto_id, fields))
+        packets = self._exchange(
+            [self._core.request(proto_id, request) for proto_id, request in requests],
+            time.monotonic() + timeout,
+        )
+        return [self._core.open(packet) for packet in packets]
 
     def close(self) -> None:
         """Close, and fail what is under way."""
-        self._lose("the connection was closed")
-        self._reader.join()
+        self._lose("The connection was closed.")
+        self._watcher.join()
 
-    def _exchange(self, ticket: Ticket, data: bytes) -> Any:
-        future: Future[Any] = Future()
+    def _exchange(self, messages: Sequence[tuple[Ticket, bytes]], deadline: float) -> list[Packet]:
+        waits = [_Wait() for _ in messages]
         with self._lock:
             if self._lost is not None:
                 raise ConnectionLost(self._lost)
-            self._waiting[ticket] = future
+            for (ticket, _), wait in zip(messages, waits, strict=True):
+                self._waiting[ticket] = wait
         try:
-            self._send(data)
-            return future.result(ANSWER_SECONDS)
+            self._send(b"".join([data for _, data in messages]), deadline)
+            return [self._await(wait, deadline) for wait in waits]
         finally:
             with self._lock:
-                self._waiting.pop(ticket, None)
+                for ticket, _ in messages:
+                    self._waiting.pop(ticket, None)
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, data: bytes, deadline: float) -> None:
         try:
             with self._send_lock:
+                self._socket.settimeout(max(deadline - time.monotonic(), 0.001))
                 self._socket.sendall(data)
         except OSError as error:
             # Part of the request may have gone out: nothing sensible can follow it.
-            reason = f"the gateway cannot be reached: {error.strerror or error}"
+            reason = f"The gateway at {self.options.address} cannot be reached: {error.strerror or error}."
             self._lose(reason)
             raise ConnectionLost(reason) from error
+        except BaseException:
+            self._lose("The connection was closed: a request was interrupted while it was sent.")
+            raise
 
-    def _read(self) -> None:
-        with DefaultSelector() as selector:
-            selector.register(self._socket, EVENT_READ)
-            heard = signed = time.monotonic()
-            while self._lost is None:
-                readable = selector.select(TICK_SECONDS)
-                now = time.monotonic()
-                try:
-                    if readable:
-                        heard = now
-                        self._receive()
-                    elif now - heard >= SILENT_SECONDS:
-                        self._lose("the gateway has fallen silent")
-                    elif now - signed >= self._keep_alive:
-                        signed = now
-                        self._send(self._core.request(ProtoId.KeepAlive, {"time": int(time.time())})[1])
-                except (OSError, ConnectionLost, ProtocolError) as error:
-                    self._lose(f"the gateway cannot be reached: {error}")
-        self._socket.close()
-
-    def _receive(self) -> None:
-        data = self._socket.recv(CHUNK)
-        if not data:
-            self._lose("the gateway closed the connection")
-        for answer in self._core.receive(data):
+    def _await(self, wait: _Wait, deadline: float) -> Packet:
+        leading = False
+        try:
+            while wait.packet is None:
+                remaining = deadline - time.monotonic()
+                if remaining <= 0:
+                    raise Timeout(f"The gateway at {self.options.address} did not answer in time.")
+                gate: Lock | None = None
+                with self._lock:
+                    if wait.packet is not None:
+                        break
+                    if self._lost is not None:
+                        raise ConnectionLost(self._lost)
+                    if not leading and not self._led:
+                        leading = self._led = True
+                    if not leading:
+                        gate = wait.gate = Lock()
+                        gate.acquire()
+                        self._followers.append(wait)
+                if gate is None:
+                    self._receive(remaining)
+                else:
+                    gate.acquire(timeout=remaining)
+        finally:
             with self._lock:
-                future = self._waiting.pop(answer.ticket, None)
-            if future is not None:
-                future.set_result(answer.response)
+                wait.gate = None
+                self._pass_on(leading=leading)
+        return wait.packet
+
+    def _pass_on(self, *, leading: bool) -> None:
+        """Let another thread lead, if none does and one waits. Called with the lock held."""
+        if leading:
+            self._led = False
+        while not self._led and self._followers:
+            follower = self._followers.popleft()
+            if follower.gate is not None and follower.packet is None:
+                follower.wake()
+                return
+
+    def _receive(self, seconds: float) -> None:
+        """Read once, for at most so many seconds; the reader alone calls this."""
+        try:
+            self._incoming.settimeout(seconds)
+            data = self._incoming.recv(CHUNK)
+            if not data:
+                self._lose(f"The gateway at {self.options.address} closed the connection.")
+            for ticket, packet in self._core.receive(data):
+                with self._lock:
+                    wait = self._waiting.pop(ticket, None)
+                    if wait is not None:
+                        wait.packet = packet
+                        wait.wake()
+        except (TimeoutError, BlockingIOError):
+            return
+        except (OSError, ProtocolError) as error:
+            self._lose(f"The gateway at {self.options.address} cannot be understood: {error}.")
+        except BaseException:
+            # Between two packets, or within one: what follows could not be told apart.
+            self._lose("The connection was closed: reading was interrupted.")
+            raise
+
+    def _watch(self) -> None:
+        while not self._ended.wait(TICK_SECONDS):
+            with self._lock:
+                leading = not self._led
+                self._led = True
+            if leading:
+                self._receive(0.0)
+                with self._lock:
+                    self._pass_on(leading=True)
+            try:
+                sign = self._core.tick()
+                if sign is not None:
+                    self._send(sign, time.monotonic() + self.options.timeout)
+            except ConnectionLost as error:
+                self._lose(str(error))
+        # Whoever leads wakes on the shutdown, and leaves.
+        while self._led:
+            time.sleep(0.001)
+        self._close_sockets()
 
     def _lose(self, reason: str) -> None:
         with self._lock:
             if self._lost is None:
                 self._lost = reason
-            waiting, self._waiting = self._waiting, {}
-        # Wakes the reader, which waits on the socket; the reader closes it.
+            for wait in self._waiting.values():
+                wait.wake()
+            self._waiting.clear()
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        for future in waiting.values():
-            future.set_exception(ConnectionLost(self._lost))
+        self._ended.set()
+
+    def _close_sockets(self) -> None:
+        with self._send_lock:
+            self._socket.close()
+        self._incoming.close()

@@ -5,16 +5,32 @@ the network does, as scripts written against the published clients expect.
 """
 
 import logging
-import os
 import time
+from collections.abc import Callable, Mapping
 from datetime import date
-from threading import RLock
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from qotgate.client.connection import Connection, ConnectionLost
-from qotgate.model import InvalidRequest, Market, RatingChangeType, Security
-from qotgate.protocol.messages import ProtoId, RetType
-from qotgate.protocol.names import CHANGE_TYPE_OF, CHANGE_TYPES, DYNAMIC_TYPE_OF, LEVEL_OF, MARKET_OF, MARKETS
+from qotgate.client.errors import ConnectionLost
+from qotgate.client.link import Link
+from qotgate.client.questions import LOGIN_USER, Question, ask
+from qotgate.client.sys_config import SysConfig
+from qotgate.model import InvalidRequest, QotGateError, Security
+from qotgate.protocol.messages import ProtoId
+from qotgate.protocol.names import (
+    CHANGE_TYPES,
+    CYCLES,
+    DYNAMIC_TYPES,
+    HOLDING_SORTS,
+    HOLDING_TYPES,
+    LEVELS,
+    MARKET_STATES,
+    MARKETS,
+    PROGRAM_STATUSES,
+    SORT_DIRS,
+    STATE_FIELDS,
+    TRANSACTION_SORTS,
+    TRANSACTION_TYPES,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,22 +39,50 @@ RET_OK: Literal[0] = 0
 RET_ERROR: Literal[-1] = -1
 NO_VALUE = "N/A"
 RETRY_SECONDS = 6.0
-RATING_COLUMNS = {
-    "security": None,
-    "name": "name",
-    "rating": "rating",
-    "last_rating": "lastRating",
-    "target_price": "targetPrice",
-    "last_target_price": "lastTargetPrice",
-    "change_type": "changeType",
-    "institution_name": "institutionName",
-    "recommendation_date": "recommendationDate",
-    "last_recommendation_date": "lastRecommendationDate",
+PREFIX = "ERROR. "
+
+Words = dict[int, str]
+Columns = dict[str, tuple[str, Words | None]]
+"""A table's columns: the field of the wire behind each, and the words for its numbers."""
+
+
+def _words(numbers: Mapping[Any, int]) -> Words:
+    return {number: word.value for word, number in numbers.items()}
+
+
+MARKET_WORDS = _words(MARKETS)
+LEVEL_WORDS = _words(LEVELS)
+STATE_WORDS = _words(MARKET_STATES)
+PROGRAM_WORDS = _words(PROGRAM_STATUSES)
+DYNAMIC: Columns = {
+    "dynamic_type": ("dynamicType", _words(DYNAMIC_TYPES)),
+    "transaction_count": ("transactionCount", None),
+    "net_shares": ("netShares", None),
+    "last_transaction_time": ("lastTransactionTime", None),
 }
-RATING_WORDS: dict[str, dict[int, Any]] = {
-    "rating": LEVEL_OF,
-    "lastRating": LEVEL_OF,
-    "changeType": CHANGE_TYPE_OF,
+RATINGS: Columns = {
+    "name": ("name", None),
+    "rating": ("rating", LEVEL_WORDS),
+    "last_rating": ("lastRating", LEVEL_WORDS),
+    "target_price": ("targetPrice", None),
+    "last_target_price": ("lastTargetPrice", None),
+    "change_type": ("changeType", _words(CHANGE_TYPES)),
+    "institution_name": ("institutionName", None),
+    "recommendation_date": ("recommendationDate", None),
+    "last_recommendation_date": ("lastRecommendationDate", None),
+}
+HOLDINGS: Columns = {
+    "name": ("name", None),
+    "shares": ("shares", None),
+    "shares_change": ("sharesChange", None),
+    "market_value": ("marketValue", None),
+    "weight": ("weight", None),
+    "weight_change": ("weightChange", None),
+}
+TRANSACTIONS: Columns = {
+    "name": ("name", None),
+    "change_amount": ("changeAmount", None),
+    "change_shares": ("changeShares", None),
 }
 
 log = logging.getLogger("qotgate")
@@ -47,19 +91,30 @@ log = logging.getLogger("qotgate")
 class OpenQuoteContext:
     """A connection to a gateway at ``host``:``port``, made anew when it is lost.
 
-    Like the published clients, it waits for a gateway that is not there yet, trying every six seconds.
+    Like the published clients, it waits for a gateway that is not there yet, trying every six seconds;
+    with ``is_async_connect`` it does so at the first call. ``is_encrypt`` overrides
+    :meth:`SysConfig.enable_proto_encrypt`; ``security_firm`` and ``ai_type`` are taken and not used.
+
+    ``as_of``, which the published clients do not have, asks for the answer as it was known at the end of
+    that day (a date, or yyyy-MM-dd); a server that does not know it answers with RET_ERROR, never with
+    today's answer. Raises QotGateError where the RSA key is missing or cannot be read.
     """
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 11111) -> None:
-        self._host = host
-        self._port = port
-        self._lock = RLock()
-        self._closed = False
-        self._process = os.getpid()
-        self._connection: Connection | None = None
-        while True:
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 11111,
+        is_encrypt: bool | None = None,
+        is_async_connect: bool = False,
+        security_firm: str = NO_VALUE,  # noqa: ARG002
+        ai_type: int = 0,  # noqa: ARG002
+    ) -> None:
+        daemon = SysConfig.get_all_thread_daemon()
+        self._link = Link(SysConfig.options(host, port, is_encrypt), daemon=daemon)
+        self._connect_timeout: float | None = None
+        while not is_async_connect:
             try:
-                self._connect()
+                self._link.connect()
             except ConnectionLost as error:
                 log.warning("%s Trying again in %g seconds.", error, RETRY_SECONDS)
                 time.sleep(RETRY_SECONDS)
@@ -74,38 +129,59 @@ class OpenQuoteContext:
 
     def close(self) -> None:
         """Close the connection; later calls return RET_ERROR."""
-        self._closed = True
-        self._leave_parent()
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
+        self._link.close()
+
+    def start(self) -> None:
+        """Nothing: there are no pushes to receive. Scripts call it."""
+
+    def stop(self) -> None:
+        """Nothing: there are no pushes to receive. Scripts call it."""
+
+    def set_sync_query_connect_timeout(self, timeout: float | None) -> None:
+        """How many seconds a call waits for a lost connection to come back; as long as for an answer, 12
+        seconds, unless told otherwise."""
+        self._connect_timeout = timeout
+
+    def get_global_state(self) -> tuple[int, Any]:
+        """The states of the markets and of the gateway, as a dict of the published clients' keys."""
+        ret, s2c = self._ask(lambda: ask(ProtoId.GetGlobalState, _unread, userID=LOGIN_USER))
+        if ret != RET_OK:
+            return ret, s2c
+        states = {
+            column: STATE_WORDS.get(getattr(s2c, field), NO_VALUE) if s2c.HasField(field) else NO_VALUE
+            for field in STATE_FIELDS
+            for column in (f"market_{field.removeprefix('market').lower()}",)
+        }
+        status = s2c.programStatus
+        return RET_OK, {
+            **states,
+            "server_ver": str(s2c.serverVer),
+            "trd_logined": s2c.trdLogined,
+            "timestamp": str(s2c.time),
+            "qot_logined": s2c.qotLogined,
+            "local_timestamp": s2c.localTime if s2c.HasField("localTime") else time.time(),
+            "program_status_type": PROGRAM_WORDS.get(status.type, NO_VALUE)
+            if s2c.HasField("programStatus")
+            else NO_VALUE,
+            "program_status_desc": status.strExtDesc,
+        }
 
     def get_ark_stock_dynamic(self, security: str, *, as_of: date | str | None = None) -> tuple[int, Any]:
         """How the ARK funds trade a stock, such as ``US.TSLA``.
 
-        ``as_of`` asks for the answer as it was known at the end of that day; a server that does not know
-        the question answers with RET_ERROR, never with today's answer.
-
         Returns ``(RET_OK, dict)`` with ``dynamic_type``, ``transaction_count``, ``net_shares`` and
         ``last_transaction_time`` (yyyy-MM-dd), 'N/A' for what is absent; or ``(RET_ERROR, sentence)``.
         """
-        try:
-            code = Security.parse(str(security))
-        except InvalidRequest as error:
-            return RET_ERROR, f"ERROR. {error}"
-        fields = {
-            "security": {"market": MARKETS[code.market], "code": code.code},
-            "asOf": as_of and str(as_of),
-        }
-        ret, answer = self._ask(ProtoId.Qot_GetArkStockDynamic, fields)
+
+        def question() -> Question[Any]:
+            code = _code(security)
+            sent = {"market": MARKETS[code.market], "code": code.code}
+            return ask(ProtoId.Qot_GetArkStockDynamic, _unread, as_of, security=sent)
+
+        ret, s2c = self._ask(question)
         if ret != RET_OK:
-            return ret, answer
-        return RET_OK, {
-            "dynamic_type": _value(answer, "dynamicType", DYNAMIC_TYPE_OF),
-            "transaction_count": _value(answer, "transactionCount"),
-            "net_shares": _value(answer, "netShares"),
-            "last_transaction_time": _value(answer, "lastTransactionTime"),
-        }
+            return ret, s2c
+        return RET_OK, {column: _value(s2c, field, words) for column, (field, words) in DYNAMIC.items()}
 
     def get_rating_change(
         self,
@@ -116,81 +192,159 @@ class OpenQuoteContext:
         *,
         as_of: date | str | None = None,
     ) -> "tuple[int, pd.DataFrame | str, str | None, int | None]":
-        """How analysts changed their ratings, newest first.
-
-        ``as_of`` is that of :meth:`get_ark_stock_dynamic`; it goes with every page.
+        """How analysts changed their ratings, newest first; ``count`` is 1 to 20 rows, 10 by default.
 
         Returns ``(RET_OK, DataFrame, next_page, all_count)``, ``next_page`` None on the last page; or
-        ``(RET_ERROR, sentence, None, None)``. 'N/A' stands for what is absent.
+        ``(RET_ERROR, sentence, None, None)``. 'N/A' stands for what is absent. ``as_of`` goes with every
+        page.
         """
-        if not isinstance(market, str) or market not in set(Market):
-            return RET_ERROR, "ERROR. market takes one of Market, such as Market.US", None, None
-        if change_type is not None and str(change_type) not in set(RatingChangeType):
-            kinds = ", ".join(RatingChangeType)
-            return RET_ERROR, f"ERROR. change_type takes one of {kinds}", None, None
-        fields = {
-            "market": MARKETS[Market(market)],
-            "changeType": None if change_type is None else CHANGE_TYPES[RatingChangeType(change_type)],
-            "count": count,
-            "page": page,
-            "asOf": as_of and str(as_of),
-        }
-        ret, answer = self._ask(ProtoId.Qot_GetRatingChange, fields)
-        if ret != RET_OK:
-            return RET_ERROR, answer, None, None
-        # Imported here: pandas takes longer to import than the whole client, and only this call needs it.
-        import pandas as pd
+        return self._table(
+            RATINGS,
+            lambda: ask(
+                ProtoId.Qot_GetRatingChange,
+                _unread,
+                as_of,
+                market=_number("market", {**MARKETS, NO_VALUE: 0}, market),
+                changeType=_optional("change_type", {**CHANGE_TYPES, NO_VALUE: 0}, change_type),
+                **_paging(count, page),
+            ),
+        )
 
-        rows = [_rating_row(item) for item in answer.dataList]
-        table = pd.DataFrame(rows, columns=list(RATING_COLUMNS))
-        next_page = answer.nextPage if answer.HasField("nextPage") else None
-        return RET_OK, table, next_page, answer.allCount
+    def get_ark_fund_holding(
+        self,
+        holding_type: str | None = None,
+        cycle_type: str | None = None,
+        sort_field: str | None = None,
+        sort_dir: str | None = None,
+        count: int | None = None,
+        page: str | None = None,
+        *,
+        as_of: date | str | None = None,
+    ) -> "tuple[int, pd.DataFrame | str, str | None, int | None]":
+        """What the ARK funds hold together, and how it changed; ``count`` is 1 to 200 rows, 20 by default.
 
-    def _ask(self, proto_id: ProtoId, fields: dict[str, Any]) -> tuple[int, Any]:
+        The words are those of ArkHoldingType, ArkCycleType, ArkFundHoldingSortField and RankSortDir. Shares
+        are in units of the day asked for, ``market_value`` in USD, weights in percent. Returns what
+        :meth:`get_rating_change` does.
+        """
+        return self._table(
+            HOLDINGS,
+            lambda: ask(
+                ProtoId.Qot_GetArkFundHolding,
+                _unread,
+                as_of,
+                holdingType=_optional("holding_type", HOLDING_TYPES, holding_type),
+                cycleType=_optional("cycle_type", CYCLES, cycle_type),
+                sortField=_optional("sort_field", HOLDING_SORTS, sort_field),
+                sortDir=_optional("sort_dir", SORT_DIRS, sort_dir),
+                **_paging(count, page),
+            ),
+        )
+
+    def get_ark_active_transaction(
+        self,
+        holding_type: str | None = None,
+        cycle_type: str | None = None,
+        sort_field: str | None = None,
+        sort_dir: str | None = None,
+        count: int | None = None,
+        page: str | None = None,
+        *,
+        as_of: date | str | None = None,
+    ) -> "tuple[int, pd.DataFrame | str, str | None, int | None]":
+        """What the ARK funds actively bought and sold; ``count`` is 1 to 200 rows, 50 by default.
+
+        The words are those of ArkActiveTransactionHoldingType, ArkCycleType, ArkActiveTransactionSortField
+        and RankSortDir; ``change_amount`` is in USD. Returns what :meth:`get_rating_change` does.
+        """
+        return self._table(
+            TRANSACTIONS,
+            lambda: ask(
+                ProtoId.Qot_GetArkActiveTransaction,
+                _unread,
+                as_of,
+                holdingType=_optional("holding_type", TRANSACTION_TYPES, holding_type),
+                cycleType=_optional("cycle_type", CYCLES, cycle_type),
+                sortField=_optional("sort_field", TRANSACTION_SORTS, sort_field),
+                sortDir=_optional("sort_dir", SORT_DIRS, sort_dir),
+                **_paging(count, page),
+            ),
+        )
+
+    def _ask(self, question: Callable[[], Question[Any]]) -> tuple[int, Any]:
         """(RET_OK, S2C) or (RET_ERROR, sentence)."""
         try:
-            response = self._connect().ask(proto_id, fields)
-        except TimeoutError:
-            return RET_ERROR, f"ERROR. the gateway did not answer {proto_id.name} in time"
-        except (ConnectionLost, TypeError, ValueError) as error:
-            return RET_ERROR, f"ERROR. {error}"
-        if response.retType != RetType.SUCCEED:
+            asked = question()
+        except (_WrongArgument, TypeError, ValueError) as error:
+            return RET_ERROR, str(error)
+        try:
+            response = self._link.response(asked, self._connect_timeout)
+        except QotGateError as error:
+            return RET_ERROR, f"{PREFIX}{error}"
+        if response.retType != RET_OK:
             return RET_ERROR, response.retMsg
-        if fields["asOf"] and not response.s2c.asOf:
-            return RET_ERROR, "ERROR. this server does not know as_of: it answers for today alone"
-        return RET_OK, response.s2c
+        try:
+            return RET_OK, asked.answer(response)
+        except QotGateError as error:
+            return RET_ERROR, f"{PREFIX}{error}"
 
-    def _leave_parent(self) -> None:
-        """After a fork the connection is still the parent's, and so is whoever holds the lock."""
-        if self._process != os.getpid():
-            self._process = os.getpid()
-            self._lock = RLock()
-            self._connection = None
+    def _table(
+        self, columns: Columns, question: Callable[[], Question[Any]]
+    ) -> "tuple[int, pd.DataFrame | str, str | None, int | None]":
+        ret, s2c = self._ask(question)
+        if ret != RET_OK:
+            return RET_ERROR, s2c, None, None
+        # Imported here: pandas takes longer to import than the whole client, and only tables need it.
+        import pandas as pd
 
-    def _connect(self) -> Connection:
-        self._leave_parent()
-        with self._lock:
-            if self._closed:
-                raise ConnectionLost("the context was closed")
-            if self._connection is None or self._connection.lost:
-                self._connection = Connection(self._host, self._port)
-            return self._connection
+        rows = s2c.dataList
+        table: dict[str, list[Any]] = {"security": list(map(_security, rows))}
+        for column, (field, words) in columns.items():
+            table[column] = [_value(row, field, words) for row in rows]
+        next_page = s2c.nextPage if s2c.HasField("nextPage") else None
+        return RET_OK, pd.DataFrame(table), next_page, s2c.allCount
 
 
-def _value(message: Any, field: str, words: dict[int, Any] | None = None) -> Any:
+class _WrongArgument(Exception):  # noqa: N818
+    """An argument that the published clients refuse, in their words."""
+
+
+def _unread(s2c: Any) -> Any:
+    return s2c
+
+
+def _code(text: object) -> Security:
+    try:
+        return Security.parse(str(text))
+    except InvalidRequest as error:
+        raise _WrongArgument(
+            f"{PREFIX}format of code {text} is wrong. (US.AAPL, HK.00700, SZ.000001)"
+        ) from error
+
+
+def _number(parameter: str, numbers: Mapping[Any, int], word: object) -> int:
+    if not isinstance(word, str) or word not in numbers:
+        raise _WrongArgument(f"{PREFIX}the type of {parameter} param is wrong")
+    return numbers[word]
+
+
+def _optional(parameter: str, numbers: Mapping[Any, int], word: object) -> int | None:
+    return None if word is None else _number(parameter, numbers, word)
+
+
+def _paging(count: Any, page: object) -> dict[str, Any]:
+    return {"count": None if count is None else int(count), "page": None if page is None else str(page)}
+
+
+def _value(message: Any, field: str, words: Words | None) -> Any:
     if not message.HasField(field):
         return NO_VALUE
     value = getattr(message, field)
-    return value if words is None else str(words.get(value, NO_VALUE))
+    return value if words is None else words.get(value, NO_VALUE)
 
 
-def _rating_row(item: Any) -> dict[str, Any]:
-    row = {
-        column: _value(item, field, RATING_WORDS.get(field))
-        for column, field in RATING_COLUMNS.items()
-        if field is not None
-    }
-    security = NO_VALUE
-    if item.HasField("security"):
-        security = f"{MARKET_OF.get(item.security.market, NO_VALUE)}.{item.security.code}"
-    return {"security": security, **row}
+def _security(item: Any) -> str:
+    if not item.HasField("security"):
+        return NO_VALUE
+    security = item.security
+    return f"{MARKET_WORDS.get(security.market, NO_VALUE)}.{security.code}"

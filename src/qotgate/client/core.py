@@ -1,70 +1,157 @@
-"""The client's side of the protocol, sans I/O: requests to bytes, bytes to answers."""
+"""The client's side of the protocol, sans I/O: questions to bytes, bytes to answers.
 
+The blocking and the asyncio connection are shells around this. A shell sends what :meth:`ClientCore.request`
+gives, hands in what it receives, and calls :meth:`ClientCore.tick` about once a second. Packets are cut by
+whoever receives and opened by whoever asked, so that one bad answer fails one question.
+"""
+
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from qotgate.client.errors import ConnectionLost
 from qotgate.model import ProtocolError
 from qotgate.protocol.body import decode_response, encode
-from qotgate.protocol.frame import PROTOBUF, Frame, FrameParser
-from qotgate.protocol.messages import REQUESTS, ProtoId
+from qotgate.protocol.frame import PROTOBUF, Change, Frame, FrameParser, Packet
+from qotgate.protocol.messages import REQUESTS, ProtoId, RetType
+
+if TYPE_CHECKING:
+    from qotgate.protocol.cipher import RsaKey
 
 ANSWER_LIMIT = 64 << 20
 """The longest body that an answer may have, in bytes."""
 CLIENT_VERSION = 1011
 CLIENT_ID = "qotgate-python"
-NO_ENCRYPTION = -1
 SERIALS = 0xFFFFFFFF
+KEEP_ALIVE_SHARE = 0.8
+"""How much of the gateway's keep-alive interval passes before the next sign of life."""
+SILENT_SECONDS = 33.0
+"""Without a byte for so long, the gateway is taken as lost."""
 
 Ticket = tuple[int, int]
 """A request's proto id and serial number, by which its answer is known."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A Response, and the ticket of the request that it answers."""
+class ClientOptions:
+    """Where the gateway is, and how it is spoken to.
 
-    ticket: Ticket
-    response: Any
+    ``timeout`` is how long an answer may take and ``connect_timeout`` how long a connection may, in seconds.
+    ``rsa_key`` is the file of the key that encrypts InitConnect, and with ``encrypt`` all that follows;
+    ``body_format`` is PROTOBUF or JSON of :mod:`qotgate.protocol.frame`.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 11111
+    timeout: float = 12.0
+    connect_timeout: float = 20.0
+    rsa_key: Path | None = None
+    encrypt: bool = False
+    body_format: int = PROTOBUF
+    client_id: str = CLIENT_ID
+    client_version: int = CLIENT_VERSION
+
+    @property
+    def address(self) -> str:
+        return f"{self.host}:{self.port}"
 
 
 class ClientCore:
-    """One connection's requests and answers."""
+    """One connection's requests and answers. Raises QotGateError where the key cannot be read."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: ClientOptions) -> None:
+        self._options = options
         self._serials = count(1)
         self._parser = FrameParser(ANSWER_LIMIT)
+        self._rsa = _load_key(options.rsa_key)
+        self._encrypt: Change | None = None
+        self._decrypt: Change | None = None
+        self._keep_alive: float | None = None
+        self._heard = self._signed = time.monotonic()
 
-    def request(self, proto_id: ProtoId, fields: dict[str, Any]) -> tuple[Ticket, bytes]:
-        """A request with ``fields`` in its C2S, as bytes to send; absent where a value is None."""
-        serial = next(self._serials) & SERIALS
-        body = encode(REQUESTS[proto_id](c2s=fields), PROTOBUF)
-        return (int(proto_id), serial), Frame(proto_id, PROTOBUF, serial, body).encode()
+    def request(self, proto_id: ProtoId, request: Any) -> tuple[Ticket, bytes]:
+        """A Request as bytes to send; thread-safe."""
+        return self._packet(proto_id, request, self._encrypt)
 
     def init_connect(self) -> tuple[Ticket, bytes]:
-        """The request that starts every connection."""
+        """The request that starts every connection; :meth:`start` takes its answer."""
         fields = {
-            "clientVer": CLIENT_VERSION,
-            "clientID": CLIENT_ID,
+            "clientVer": self._options.client_version,
+            "clientID": self._options.client_id,
             "recvNotify": False,
-            "packetEncAlgo": NO_ENCRYPTION,
+            "packetEncAlgo": _CBC if self._options.encrypt else _NO_ENCRYPTION,
+            "pushProtoFmt": self._options.body_format,
             "programmingLanguage": "Python",
         }
-        return self.request(ProtoId.InitConnect, fields)
+        request = REQUESTS[ProtoId.InitConnect](c2s=fields)
+        return self._packet(ProtoId.InitConnect, request, self._rsa.encrypt if self._rsa else None)
 
-    def receive(self, data: bytes) -> Iterator[Answer]:
-        """The answers that ``data`` completes. Pushes are passed over. Raises ProtocolError."""
+    def start(self, packet: Packet) -> None:
+        """Take the answer to InitConnect. Raises ConnectionLost where the gateway refuses the client."""
+        frame = packet.open()
+        if not frame.intact and self._rsa is not None:
+            frame = packet.open(self._rsa.decrypt)
+        response = _response(frame)
+        if response.retType != RetType.SUCCEED:
+            raise ConnectionLost(response.retMsg)
+        s2c = response.s2c
+        if self._options.encrypt:
+            from qotgate.protocol.cipher import AesCipher, PacketEncAlgo
+
+            # A gateway that knows no CBC gives no IV.
+            algorithm = PacketEncAlgo.AES_CBC if s2c.aesCBCiv else PacketEncAlgo.FTAES_ECB
+            cipher = AesCipher(algorithm, s2c.connAESKey.encode(), s2c.aesCBCiv.encode())
+            self._encrypt, self._decrypt = cipher.encrypt, cipher.decrypt
+        self._keep_alive = s2c.keepAliveInterval * KEEP_ALIVE_SHARE
+
+    def receive(self, data: bytes) -> Iterator[tuple[Ticket, Packet]]:
+        """The packets that ``data`` completes. Raises ProtocolError, after which nothing can follow."""
+        self._heard = time.monotonic()
         for packet in self._parser.feed(data):
-            try:
-                proto_id = ProtoId(packet.proto_id)
-            except ValueError:
-                continue
-            frame = packet.open()
-            if not frame.intact:
-                raise ProtocolError(f"an answer to {proto_id.name} does not fit its SHA-1")
-            try:
-                response = decode_response(proto_id, frame.body, frame.body_format)
-            except ValueError as error:
-                raise ProtocolError(f"an answer to {proto_id.name} cannot be decoded: {error}") from error
-            yield Answer((frame.proto_id, frame.serial), response)
+            yield (packet.proto_id, packet.serial), packet
+
+    def open(self, packet: Packet) -> Any:
+        """The Response in a packet; thread-safe. Raises ProtocolError."""
+        return _response(packet.open(self._decrypt))
+
+    def tick(self) -> bytes | None:
+        """A sign of life to send, when one is due. Raises ConnectionLost when the gateway gives none."""
+        now = time.monotonic()
+        if now - self._heard >= SILENT_SECONDS:
+            raise ConnectionLost(f"The gateway at {self._options.address} has fallen silent.")
+        if self._keep_alive is None or now - self._signed < self._keep_alive:
+            return None
+        self._signed = now
+        request = REQUESTS[ProtoId.KeepAlive](c2s={"time": int(time.time())})
+        return self.request(ProtoId.KeepAlive, request)[1]
+
+    def _packet(self, proto_id: ProtoId, request: Any, encrypt: Change | None) -> tuple[Ticket, bytes]:
+        serial = next(self._serials) & SERIALS
+        body_format = self._options.body_format
+        frame = Frame(proto_id, body_format, serial, encode(request, body_format))
+        return (int(proto_id), serial), frame.encode(encrypt)
+
+
+_NO_ENCRYPTION, _CBC = -1, 2
+
+
+def _load_key(path: Path | None) -> "RsaKey | None":
+    if path is None:
+        return None
+    # Imported here: most clients do not encrypt, and the ciphers take a while to import.
+    from qotgate.protocol.cipher import RsaKey
+
+    return RsaKey.load(path)
+
+
+def _response(frame: Frame) -> Any:
+    name = ProtoId(frame.proto_id).name
+    if not frame.intact:
+        raise ProtocolError(f"an answer to {name} does not fit its SHA-1, or cannot be decrypted")
+    try:
+        return decode_response(ProtoId(frame.proto_id), frame.body, frame.body_format)
+    except (KeyError, ValueError) as error:
+        raise ProtocolError(f"an answer to {name} cannot be decoded: {error}") from error

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from qotgate.model import InvalidRequest, Market, RatingChangeType
+from qotgate.model import InvalidRequest, RatingChangeType
 from qotgate.protocol.answers import write_dynamic, write_rating_changes
 from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
 from qotgate.protocol.names import (
     CHANGE_TYPE_OF,
     MARKET_OF,
     MARKET_STATES,
+    STATE_FIELDS,
     read_as_of,
     read_security,
 )
@@ -23,19 +24,6 @@ SERVER_VERSION = 1011
 SERVER_BUILD = 7108
 PROGRAM_READY = 10
 """ProgramStatusType_Ready of Common.proto."""
-STATE_FIELDS = {
-    "marketHK": Market.HK,
-    "marketUS": Market.US,
-    "marketSH": Market.SH,
-    "marketSZ": Market.SZ,
-    "marketHKFuture": None,
-    "marketUSFuture": None,
-    "marketSGFuture": None,
-    "marketJPFuture": None,
-    "marketSG": Market.SG,
-    "marketMY": Market.MY,
-    "marketJP": Market.JP,
-}
 
 
 @dataclass(frozen=True, slots=True)

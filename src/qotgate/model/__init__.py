@@ -14,6 +14,7 @@ from qotgate.model.ark import (
     Holding,
     Notice,
     RankSortDir,
+    StockDynamic,
     TradeEvidence,
 )
 from qotgate.model.errors import (
@@ -28,7 +29,7 @@ from qotgate.model.errors import (
 from qotgate.model.files import FileKind, ParsedFile, Reject
 from qotgate.model.page import Page
 from qotgate.model.ratings import Grade, Note, RatingChange, RatingChangeType, RatingLevel
-from qotgate.model.security import Market, MarketState, Security
+from qotgate.model.security import GlobalState, Market, MarketState, ProgramStatus, Security
 from qotgate.model.sentences import Language
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "DynamicType",
     "FileKind",
     "FundHolding",
+    "GlobalState",
     "Grade",
     "Holding",
     "InvalidRequest",
@@ -53,6 +55,7 @@ __all__ = [
     "Notice",
     "Page",
     "ParsedFile",
+    "ProgramStatus",
     "ProtocolError",
     "QotGateError",
     "RankSortDir",
@@ -63,6 +66,7 @@ __all__ = [
     "Refused",
     "Reject",
     "Security",
+    "StockDynamic",
     "StoreError",
     "TradeEvidence",
     "Unreadable",

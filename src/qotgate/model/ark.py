@@ -47,8 +47,9 @@ class Notice:
 
 
 class DynamicType(StrEnum):
-    """The kinds of dynamic, by their published names."""
+    """The kinds of dynamic, by their published names; UNKNOWN is no answer of this gateway."""
 
+    UNKNOWN = "N/A"
     CONSECUTIVE_SAME_DIRECTION = "CONSECUTIVE_SAME_DIRECTION"
     RECENT_TRANSACTION = "RECENT_TRANSACTION"
     LAST_TRANSACTION = "LAST_TRANSACTION"
@@ -170,3 +171,10 @@ class ArkDynamic:
     transaction_count: int
     net_shares: int
     last_transaction_day: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class StockDynamic(ArkDynamic):
+    """The dynamic of ``security``."""
+
+    security: Security

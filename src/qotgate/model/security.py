@@ -1,6 +1,8 @@
 """Markets and securities, written as the field writes them: ``US.TSLA``, ``HK.09923``, ``US.MOG.A``."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
@@ -28,15 +30,67 @@ class Market(StrEnum):
 
 
 class MarketState(StrEnum):
-    """The state of a market's session, by its published name."""
+    """The state of a market's session, by its published name; this gateway gives some of them."""
 
+    UNKNOWN = "N/A"
     NONE = "NONE"
+    AUCTION = "AUCTION"
+    WAITING_OPEN = "WAITING_OPEN"
     MORNING = "MORNING"
     REST = "REST"
     AFTERNOON = "AFTERNOON"
     CLOSED = "CLOSED"
     PRE_MARKET_BEGIN = "PRE_MARKET_BEGIN"
+    PRE_MARKET_END = "PRE_MARKET_END"
     AFTER_HOURS_BEGIN = "AFTER_HOURS_BEGIN"
+    AFTER_HOURS_END = "AFTER_HOURS_END"
+    NIGHT_OPEN = "NIGHT_OPEN"
+    NIGHT_END = "NIGHT_END"
+    FUTURE_DAY_OPEN = "FUTURE_DAY_OPEN"
+    FUTURE_DAY_BREAK = "FUTURE_DAY_BREAK"
+    FUTURE_DAY_CLOSE = "FUTURE_DAY_CLOSE"
+    FUTURE_DAY_WAIT_OPEN = "FUTURE_DAY_WAIT_OPEN"
+    HK_CAS = "HK_CAS"
+    FUTURE_NIGHT_WAIT = "FUTURE_NIGHT_WAIT"
+    FUTURE_AFTERNOON = "FUTURE_AFTERNOON"
+    FUTURE_SWITCH_DATE = "FUTURE_SWITCH_DATE"
+    FUTURE_OPEN = "FUTURE_OPEN"
+    FUTURE_BREAK = "FUTURE_BREAK"
+    FUTURE_BREAK_OVER = "FUTURE_BREAK_OVER"
+    FUTURE_CLOSE = "FUTURE_CLOSE"
+    ASHARE_AFTER_HOURS_WAIT = "ASHARE_AFTER_HOURS_WAIT"
+    ASHARE_AFTER_HOURS_BEGIN = "ASHARE_AFTER_HOURS_BEGIN"
+    ASHARE_AFTER_HOURS_END = "ASHARE_AFTER_HOURS_END"
+    NIGHT = "NIGHT"
+    TRADE_AT_LAST = "TRADE_AT_LAST"
+    OVERNIGHT = "OVERNIGHT"
+
+
+class ProgramStatus(StrEnum):
+    """What the program behind the port is about, by its published name; this gateway is READY."""
+
+    UNKNOWN = "N/A"
+    LOADED = "LOADED"
+    LOGING = "LOGING"
+    NEED_PIC_VERIFY_CODE = "NEED_PIC_VERIFY_CODE"
+    NEED_PHONE_VERIFY_CODE = "NEED_PHONE_VERIFY_CODE"
+    LOGIN_FAILED = "LOGIN_FAILED"
+    FORCE_UPDATE = "FORCE_UPDATE"
+    NESSARY_DATA_PREPARING = "NESSARY_DATA_PREPARING"
+    NESSARY_DATA_MISSING = "NESSARY_DATA_MISSING"
+    UN_AGREE_DISCLAIMER = "UN_AGREE_DISCLAIMER"
+    READY = "READY"
+    FORCE_LOGOUT = "FORCE_LOGOUT"
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalState:
+    """The states of the markets at ``time`` (UTC, whole seconds), and of the program that tells them."""
+
+    markets: Mapping[Market, MarketState]
+    program_status: ProgramStatus
+    server_version: int
+    time: datetime
 
 
 @dataclass(frozen=True, slots=True, order=True)

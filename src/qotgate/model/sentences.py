@@ -12,6 +12,10 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "en": "{parameter} takes a code as MARKET.CODE, such as US.TSLA, HK.00700 or CA.SHOP, not {value!r}.",
         "zh": "{parameter} 须为“市场.代码”，如 US.TSLA、HK.00700、CA.SHOP，不能是 {value!r}。",
     },
+    "word": {
+        "en": "{parameter} takes one of {words}, not {value!r}.",
+        "zh": "{parameter} 只支持 {words}，不能是 {value!r}。",
+    },
     "security_market": {
         "en": "security.market takes a QotMarket number such as 11 (US) or 1 (HK), not {value}.",
         "zh": "security.market 须为 QotMarket 的数值，如 11（美股）、1（港股），不能是 {value}。",
@@ -39,6 +43,10 @@ SENTENCES: dict[str, dict[Language, str]] = {
     "as_of_form": {
         "en": "asOf takes a day as yyyy-MM-dd, not {value!r}.",
         "zh": "asOf 须为 yyyy-MM-dd 格式的日期，不能是 {value!r}。",
+    },
+    "as_of_unknown": {
+        "en": "This server does not know as_of: it answers for today alone.",
+        "zh": "该服务器不支持 as_of，只能按当日回答。",
     },
     "no_ark_data": {
         "en": "No ARK trading day is loaded yet: load trade notices, or holdings of two days, "

@@ -13,6 +13,7 @@ from qotgate.model import (
     InvalidRequest,
     Market,
     MarketState,
+    ProgramStatus,
     RankSortDir,
     RatingChangeType,
     RatingLevel,
@@ -54,18 +55,58 @@ TRANSACTION_SORTS = {field: number for number, field in enumerate(ArkActiveTrans
 SORT_DIRS = {direction: number for number, direction in enumerate(RankSortDir)}
 MARKET_STATES = {
     MarketState.NONE: 0,
+    MarketState.AUCTION: 1,
+    MarketState.WAITING_OPEN: 2,
     MarketState.MORNING: 3,
     MarketState.REST: 4,
     MarketState.AFTERNOON: 5,
     MarketState.CLOSED: 6,
     MarketState.PRE_MARKET_BEGIN: 8,
+    MarketState.PRE_MARKET_END: 9,
     MarketState.AFTER_HOURS_BEGIN: 10,
+    MarketState.AFTER_HOURS_END: 11,
+    MarketState.NIGHT_OPEN: 13,
+    MarketState.NIGHT_END: 14,
+    MarketState.FUTURE_DAY_OPEN: 15,
+    MarketState.FUTURE_DAY_BREAK: 16,
+    MarketState.FUTURE_DAY_CLOSE: 17,
+    MarketState.FUTURE_DAY_WAIT_OPEN: 18,
+    MarketState.HK_CAS: 19,
+    MarketState.FUTURE_NIGHT_WAIT: 20,
+    MarketState.FUTURE_AFTERNOON: 21,
+    MarketState.FUTURE_SWITCH_DATE: 22,
+    MarketState.FUTURE_OPEN: 23,
+    MarketState.FUTURE_BREAK: 24,
+    MarketState.FUTURE_BREAK_OVER: 25,
+    MarketState.FUTURE_CLOSE: 26,
+    MarketState.ASHARE_AFTER_HOURS_WAIT: 27,
+    MarketState.ASHARE_AFTER_HOURS_BEGIN: 28,
+    MarketState.ASHARE_AFTER_HOURS_END: 29,
+    MarketState.NIGHT: 32,
+    MarketState.TRADE_AT_LAST: 35,
+    MarketState.OVERNIGHT: 37,
 }
+PROGRAM_STATUSES = {status: number for number, status in enumerate(ProgramStatus)}
+STATE_FIELDS = {
+    "marketHK": Market.HK,
+    "marketUS": Market.US,
+    "marketSH": Market.SH,
+    "marketSZ": Market.SZ,
+    "marketHKFuture": None,
+    "marketUSFuture": None,
+    "marketSGFuture": None,
+    "marketJPFuture": None,
+    "marketSG": Market.SG,
+    "marketMY": Market.MY,
+    "marketJP": Market.JP,
+}
+"""The fields of GetGlobalState's answer, by the market whose state they tell."""
 MARKET_OF = {number: market for market, number in MARKETS.items()}
 CHANGE_TYPE_OF = {number: kind for kind, number in CHANGE_TYPES.items()}
 LEVEL_OF = {number: level for level, number in LEVELS.items()}
 DYNAMIC_TYPE_OF = {number: kind for kind, number in DYNAMIC_TYPES.items()}
 MARKET_STATE_OF = {number: state for state, number in MARKET_STATES.items()}
+PROGRAM_STATUS_OF = {number: status for status, number in PROGRAM_STATUSES.items()}
 
 
 def read_security(message: Any) -> Security:

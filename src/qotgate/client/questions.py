@@ -1,0 +1,190 @@
+"""The questions of the interface, sans I/O: arguments to a request, a response to the model's words.
+
+Both faces and both shells ask through these, so that they cannot drift apart.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Generic, TypeVar
+
+from qotgate.model import (
+    ActiveTransaction,
+    ArkActiveTransactionHoldingType,
+    ArkActiveTransactionSortField,
+    ArkCycleType,
+    ArkFundHoldingSortField,
+    ArkHoldingType,
+    FundHolding,
+    GlobalState,
+    InvalidRequest,
+    Market,
+    Page,
+    ProtocolError,
+    RankSortDir,
+    RateLimited,
+    RatingChange,
+    RatingChangeType,
+    Refused,
+    Security,
+    StockDynamic,
+)
+from qotgate.protocol import answers
+from qotgate.protocol.messages import REQUESTS, ProtoId, RetType
+from qotgate.protocol.names import (
+    CHANGE_TYPES,
+    CYCLES,
+    HOLDING_SORTS,
+    HOLDING_TYPES,
+    MARKETS,
+    SORT_DIRS,
+    TRANSACTION_SORTS,
+    TRANSACTION_TYPES,
+)
+
+T = TypeVar("T")
+LOGIN_USER = 0
+"""GetGlobalState wants a user id and looks at none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question(Generic[T]):
+    """A request, and how its answer is read."""
+
+    proto_id: ProtoId
+    request: Any
+    read: Callable[[Any], T]
+
+    def answer(self, response: Any) -> T:
+        """What ``response`` says. Raises Refused, InvalidRequest, RateLimited and ProtocolError."""
+        if response.retType != RetType.SUCCEED:
+            if response.HasField("retryAfter"):
+                raise RateLimited("told", seconds=response.retryAfter, text=response.retMsg)
+            kind = InvalidRequest if response.retType == RetType.FAILED else Refused
+            raise kind("told", text=response.retMsg)
+        c2s = self.request.c2s
+        # A server that does not know the field leaves it out, and answers for today.
+        if getattr(c2s, "asOf", "") and response.s2c.asOf != c2s.asOf:
+            raise InvalidRequest("as_of_unknown")
+        try:
+            return self.read(response.s2c)
+        except ValueError as error:
+            raise ProtocolError(f"an answer to {self.proto_id.name} makes no sense: {error}") from error
+
+
+def ask(
+    proto_id: ProtoId, read: Callable[[Any], T], as_of: date | str | None = None, **c2s: Any
+) -> Question[T]:
+    """A question with fields of its C2S; absent where a value is None. Raises TypeError and ValueError where
+    a value does not fit its field."""
+    if as_of is not None:
+        c2s["asOf"] = str(as_of)
+    request = REQUESTS[proto_id](c2s=c2s)
+    # An empty C2S has to be there all the same.
+    request.c2s.SetInParent()
+    return Question(proto_id, request, read)
+
+
+def global_state() -> Question[GlobalState]:
+    return ask(ProtoId.GetGlobalState, answers.read_global_state, userID=LOGIN_USER)
+
+
+def ark_dynamic(security: Security | str, as_of: date | None) -> Question[StockDynamic]:
+    code = security if isinstance(security, Security) else Security.parse(security)
+    return ask(
+        ProtoId.Qot_GetArkStockDynamic,
+        lambda s2c: answers.read_dynamic(s2c, code),
+        as_of,
+        security={"market": MARKETS[code.market], "code": code.code},
+    )
+
+
+def rating_changes(
+    market: Market, change_type: RatingChangeType, count: int, page: str | None, as_of: date | None
+) -> Question[Page[RatingChange]]:
+    return ask(
+        ProtoId.Qot_GetRatingChange,
+        answers.read_rating_changes,
+        as_of,
+        market=MARKETS[market],
+        changeType=CHANGE_TYPES[change_type],
+        count=count,
+        page=page,
+    )
+
+
+def fund_holdings(
+    holding_type: ArkHoldingType,
+    cycle: ArkCycleType,
+    sort_field: ArkFundHoldingSortField,
+    sort_dir: RankSortDir,
+    count: int,
+    page: str | None,
+    as_of: date | None,
+) -> Question[Page[FundHolding]]:
+    return ask(
+        ProtoId.Qot_GetArkFundHolding,
+        answers.read_fund_holdings,
+        as_of,
+        holdingType=HOLDING_TYPES[holding_type],
+        cycleType=CYCLES[cycle],
+        sortField=HOLDING_SORTS[sort_field],
+        sortDir=SORT_DIRS[sort_dir],
+        count=count,
+        page=page,
+    )
+
+
+def active_transactions(
+    holding_type: ArkActiveTransactionHoldingType,
+    cycle: ArkCycleType,
+    sort_field: ArkActiveTransactionSortField,
+    sort_dir: RankSortDir,
+    count: int,
+    page: str | None,
+    as_of: date | None,
+) -> Question[Page[ActiveTransaction]]:
+    return ask(
+        ProtoId.Qot_GetArkActiveTransaction,
+        answers.read_active_transactions,
+        as_of,
+        holdingType=TRANSACTION_TYPES[holding_type],
+        cycleType=CYCLES[cycle],
+        sortField=TRANSACTION_SORTS[sort_field],
+        sortDir=SORT_DIRS[sort_dir],
+        count=count,
+        page=page,
+    )
+
+
+class Batch(Generic[T]):
+    """Many questions that go out together, as many at a time as a gateway works on for one connection."""
+
+    WINDOW = 256
+
+    def __init__(self, questions: Sequence[Question[T]]) -> None:
+        self._answers: list[T | None] = [None] * len(questions)
+        self._open = deque(enumerate(questions))
+        self._sent: list[tuple[int, Question[T]]] = []
+
+    def send(self) -> list[Question[T]]:
+        """The questions to send now; none when all have been answered."""
+        self._sent = [self._open.popleft() for _ in range(min(self.WINDOW, len(self._open)))]
+        return [question for _, question in self._sent]
+
+    def take(self, responses: Sequence[Any]) -> float:
+        """Take the responses to what was sent. Gives the seconds to wait before sending more: what is over
+        the allowance is asked again. Raises what :meth:`Question.answer` does."""
+        wait = 0.0
+        for (index, question), response in zip(self._sent, responses, strict=True):
+            try:
+                self._answers[index] = question.answer(response)
+            except RateLimited as error:
+                self._open.append((index, question))
+                wait = max(wait, error.seconds)
+        return wait
+
+    def answers(self) -> list[T]:
+        """All answers, in the order of the questions."""
+        return [answer for answer in self._answers if answer is not None]

@@ -1,0 +1,139 @@
+"""A gateway in a thread of the test's own process, on a free port of 127.0.0.1, with its own database."""
+
+import asyncio
+import csv
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from importlib.resources import as_file, files
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from qotgate.gateway import Gateway, GatewayOptions
+from qotgate.gateway.allowance import RateLimit
+from qotgate.model import Language, QotGateError
+from qotgate.service.loading import LoadReport, find_files, load
+from qotgate.service.questions import Questions
+from qotgate.service.reference import load_reference
+from qotgate.store import Store
+
+HOST = "127.0.0.1"
+REQUIRED = {
+    "notes": ("ticker", "firm", "rating", "date"),
+    "trades": ("fund", "date", "direction", "ticker", "shares"),
+    "holdings": ("date", "fund", "ticker", "shares", "weight"),
+}
+"""The columns that a table of rows has to have, by what the rows are."""
+
+Row = Mapping[str, Any]
+
+
+class RunningGateway:
+    """A gateway that serves; ``host`` and ``port`` are what a client needs."""
+
+    def __init__(self, folder: Path, rate_limit: RateLimit | None, lang: Language) -> None:
+        self._folder = folder
+        self._tables = 0
+        self._reference = load_reference()
+        self._store = Store.open(f"sqlite:///{folder / 'qotgate.db'}")
+        self._options = GatewayOptions(host=HOST, port=0, rate_limit=rate_limit, lang=lang)
+        self._stop: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        started: Future[str] = Future()
+        self._thread = Thread(target=self._run, args=(started,), name="qotgate-gateway", daemon=True)
+        self._thread.start()
+        self.host = HOST
+        self.port = int(started.result().rpartition(":")[2])
+
+    def load(
+        self,
+        *paths: str | Path,
+        notes: Iterable[Row] = (),
+        trades: Iterable[Row] = (),
+        holdings: Iterable[Row] = (),
+    ) -> LoadReport:
+        """Load more, as ``qotgate load`` does; the next answer knows it.
+
+        ``paths`` are files or folders. Rows are mappings with the columns of the tables that ``load`` reads:
+        notes have ticker, firm, rating and date, and may have name and price_target; trades have fund, date,
+        direction (Buy or Sell), ticker and shares; holdings have date, fund, ticker, shares and weight.
+        Raises QotGateError for a path that is not there and for a row that cannot be read; what cannot be
+        read in a file is in the report's ``rejects``.
+        """
+        tables = [
+            self._write(kind, list(rows))
+            for kind, rows in (("notes", notes), ("trades", trades), ("holdings", holdings))
+        ]
+        written = [table for table in tables if table is not None]
+        report = load(self._store, self._reference, find_files([*map(Path, paths), *written]))
+        for path, line, reason in report.rejects:
+            if Path(path) in [table.resolve() for table in written]:
+                row = "" if line is None else f", row {line - 1}"
+                raise QotGateError(f"{Path(path).stem.partition('-')[0]}{row}: {reason}.")
+        return report
+
+    def stop(self) -> None:
+        """Send the answers under way, and stop."""
+        if self._loop is not None and self._stop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+        self._store.close()
+
+    def _write(self, kind: str, rows: list[Row]) -> Path | None:
+        if not rows:
+            return None
+        self._tables += 1
+        path = self._folder / f"{kind}-{self._tables}.csv"
+        columns = dict.fromkeys([*REQUIRED[kind], *(column for row in rows for column in row)])
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(columns))
+            writer.writeheader()
+            writer.writerows(rows)
+        return path
+
+    def _run(self, started: "Future[str]") -> None:
+        asyncio.run(self._serve(started))
+
+    async def _serve(self, started: "Future[str]") -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        gateway = Gateway(Questions(self._store, self._reference, lang=self._options.lang), self._options)
+        try:
+            started.set_result((await gateway.start())[0])
+            await self._stop.wait()
+        except BaseException as error:
+            if started.done():
+                raise
+            started.set_exception(error)
+        finally:
+            await gateway.stop()
+
+
+@contextmanager
+def run_gateway(
+    *paths: str | Path,
+    notes: Iterable[Row] = (),
+    trades: Iterable[Row] = (),
+    holdings: Iterable[Row] = (),
+    rate_limit: str = "off",
+    lang: Language = "en",
+) -> Iterator[RunningGateway]:
+    """A gateway on what is given, for :meth:`RunningGateway.load` to read; on qotgate's synthetic sample
+    where nothing is. ``rate_limit`` is as on the command line, such as ``60/30s``.
+
+    Raises QotGateError, as ``load`` does.
+    """
+    limit = RateLimit.parse(rate_limit)
+    with tempfile.TemporaryDirectory(prefix="qotgate-testing-") as folder:
+        gateway = RunningGateway(Path(folder), limit, lang)
+        try:
+            rows = {"notes": list(notes), "trades": list(trades), "holdings": list(holdings)}
+            if paths or any(rows.values()):
+                gateway.load(*paths, **rows)
+            else:
+                with as_file(files("qotgate") / "sample") as sample:
+                    gateway.load(sample)
+            yield gateway
+        finally:
+            gateway.stop()
