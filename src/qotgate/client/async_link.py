@@ -5,10 +5,12 @@ apply: what was under way when the connection went is asked again, until a quest
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any, TypeVar, cast
 
-from qotgate.client.connection import TICK_SECONDS, Requests
+from qotgate.client.connection import TICK_SECONDS, WINDOW, Requests
 from qotgate.client.core import ClientCore, ClientOptions, Ticket
 from qotgate.client.errors import ConnectionLost, Timeout
 from qotgate.client.link import BACK_OFF, BACK_OFF_MOST, CLOSED
@@ -41,7 +43,9 @@ class AsyncConnection(asyncio.Protocol):
         connection = cls(options)
         try:
             await connection._loop.create_connection(lambda: connection, options.host, options.port)
-            connection._core.start((await connection._exchange([connection._core.init_connect()]))[0])
+            waits = connection._post([connection._core.init_connect()])
+            connection._core.start(await waits[0][1])
+            connection._forget(waits)
         except (OSError, UnicodeError, ProtocolError) as error:
             await connection.close()
             if isinstance(error, ConnectionLost):
@@ -54,16 +58,31 @@ class AsyncConnection(asyncio.Protocol):
         connection._tick()
         return connection
 
-    async def ask(self, requests: Requests) -> list[Any]:
-        """Send requests together and wait for their Responses, in the same order.
+    async def ask(self, requests: Requests, timeout: float) -> list[Any]:
+        """Send requests, a window of them ahead of their answers, and give their Responses in order.
 
-        Raises ConnectionLost and ProtocolError; may be cancelled.
+        Each answer may take ``timeout`` seconds from when its request was sent. Raises ConnectionLost,
+        TimeoutError and ProtocolError; may be cancelled.
         """
-        await self._writable.wait()
-        packets = await self._exchange(
-            [self._core.request(proto_id, request) for proto_id, request in requests]
-        )
-        return [self._core.open(packet) for packet in packets]
+        unsent = iter(requests)
+        under_way: deque[tuple[Ticket, asyncio.Future[Packet]]] = deque()
+        responses: list[Any] = []
+        try:
+            async with asyncio.timeout(timeout) as limit:
+                while True:
+                    if len(under_way) <= WINDOW // 2:
+                        await self._writable.wait()
+                        chunk = [self._core.request(*request) for request in islice(unsent, WINDOW // 2)]
+                        if chunk:
+                            limit.reschedule(self._loop.time() + timeout)
+                            under_way += self._post(chunk)
+                            continue
+                    if not under_way:
+                        return responses
+                    responses.append(self._core.open(await under_way[0][1]))
+                    self._forget([under_way.popleft()])
+        finally:
+            self._forget(under_way)
 
     async def close(self) -> None:
         """Close, and fail what is under way."""
@@ -101,22 +120,24 @@ class AsyncConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._writable.set()
 
-    async def _exchange(self, messages: Sequence[tuple[Ticket, bytes]]) -> list[Packet]:
+    def _post(
+        self, messages: Sequence[tuple[Ticket, bytes]]
+    ) -> list[tuple[Ticket, "asyncio.Future[Packet]"]]:
+        """Send requests; what to wait for."""
         if self.lost is not None:
             raise ConnectionLost(self.lost)
-        futures = []
-        for ticket, data in messages:
-            self._waiting[ticket] = future = self._loop.create_future()
-            futures.append(future)
+        waits = [(ticket, self._loop.create_future()) for ticket, _ in messages]
+        self._waiting.update(waits)
+        for _, data in messages:
             self._write(data)
-        try:
-            return [await future for future in futures]
-        finally:
-            for ticket, _ in messages:
-                future = self._waiting.pop(ticket)
-                # An exception that nobody is left to read is none.
-                if future.done() and not future.cancelled():
-                    future.exception()
+        return waits
+
+    def _forget(self, waits: "Iterable[tuple[Ticket, asyncio.Future[Packet]]]") -> None:
+        """An answer that comes later is nobody's, and an exception that nobody is left to read is none."""
+        for ticket, future in waits:
+            self._waiting.pop(ticket, None)
+            if future.done() and not future.cancelled():
+                future.exception()
 
     def _write(self, data: bytes) -> None:
         if not self._outgoing:
@@ -190,33 +211,34 @@ class AsyncLink:
         batch = Batch(questions)
         while sent := batch.send():
             responses = await self._repeat([(question.proto_id, question.request) for question in sent])
-            await asyncio.sleep(batch.take(responses))
+            wait = batch.take(responses)
+            if wait:
+                await asyncio.sleep(wait)
         return batch.answers()
 
     async def _repeat(self, requests: Requests) -> list[Any]:
         """Ask on a connection, and again on another one where it is lost, until time is up."""
+        deadline = asyncio.get_running_loop().time() + self.options.timeout
         back_off = BACK_OFF
-        lost: ConnectionLost | None = None
-        try:
-            async with asyncio.timeout(self.options.timeout):
-                while True:
-                    try:
-                        return await (await self._connected()).ask(requests)
-                    except ConnectionLost as error:
-                        if self._closed:
-                            raise
-                        lost = error
-                    await asyncio.sleep(back_off)
-                    back_off = min(2 * back_off, BACK_OFF_MOST)
-        except TimeoutError as error:
-            if lost is not None:
-                raise lost from None
-            raise Timeout(f"The gateway at {self.options.address} did not answer in time.") from error
+        while True:
+            try:
+                connection = self._connection
+                if connection is None or connection.lost is not None:
+                    async with asyncio.timeout_at(deadline):
+                        connection = await self._connected()
+                return await connection.ask(requests, self.options.timeout)
+            except ConnectionLost:
+                if self._closed or asyncio.get_running_loop().time() + back_off >= deadline:
+                    raise
+            except TimeoutError as error:
+                address = self.options.address
+                if self._connection is None or self._connection.lost is not None:
+                    raise ConnectionLost(f"The gateway at {address} cannot be reached in time.") from error
+                raise Timeout(f"The gateway at {address} did not answer in time.") from error
+            await asyncio.sleep(back_off)
+            back_off = min(2 * back_off, BACK_OFF_MOST)
 
     async def _connected(self) -> AsyncConnection:
-        connection = self._connection
-        if connection is not None and connection.lost is None:
-            return connection
         async with self._lock:
             if self._closed:
                 raise ConnectionLost(CLOSED)

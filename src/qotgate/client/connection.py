@@ -9,8 +9,9 @@ wakes once a second to keep the connection alive, and to see whether it still is
 import socket
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from itertools import islice
 from threading import Event, Lock, Thread
 from typing import Any
 
@@ -22,6 +23,8 @@ from qotgate.protocol.messages import ProtoId
 
 TICK_SECONDS = 1.0
 CHUNK = 1 << 18
+WINDOW = 256
+"""Requests under way at once; a gateway works on no more for one connection."""
 
 Requests = Sequence[tuple[ProtoId, Any]]
 """Proto ids and their Request messages."""
@@ -69,7 +72,8 @@ class Connection:
         # A second object on the same socket, so that reading has a time limit of its own.
         self._incoming = self._socket.dup()
         try:
-            self._core.start(self._exchange([self._core.init_connect()], deadline)[0])
+            [(_, wait)] = self._post([self._core.init_connect()], deadline)
+            self._core.start(self._await(wait, deadline))
         except TimeoutError as error:
             self._close_sockets()
             raise ConnectionLost(f"Nothing at {options.address} answers InitConnect.") from error
@@ -87,35 +91,54 @@ class Connection:
         return self._lost is not None
 
     def ask(self, requests: Requests, timeout: float) -> list[Any]:
-        """Send requests together and wait for their Responses, in the same order; ``timeout`` in seconds.
+        """Send requests, a window of them ahead of their answers, and give their Responses in order.
 
-        Raises ConnectionLost, Timeout and ProtocolError.
+        Each answer may take ``timeout`` seconds from when its request was sent. Raises ConnectionLost,
+        Timeout and ProtocolError.
         """
-        packets = self._exchange(
-            [self._core.request(proto_id, request) for proto_id, request in requests],
-            time.monotonic() + timeout,
-        )
-        return [self._core.open(packet) for packet in packets]
+        unsent = iter(requests)
+        under_way: deque[tuple[Ticket, _Wait]] = deque()
+        responses: list[Any] = []
+        deadline = 0.0
+        try:
+            while True:
+                if len(under_way) <= WINDOW // 2:
+                    chunk = [self._core.request(*request) for request in islice(unsent, WINDOW // 2)]
+                    if chunk:
+                        deadline = time.monotonic() + timeout
+                        under_way += self._post(chunk, deadline)
+                        continue
+                if not under_way:
+                    return responses
+                responses.append(self._core.open(self._await(under_way[0][1], deadline)))
+                under_way.popleft()
+        finally:
+            self._forget(under_way)
 
     def close(self) -> None:
         """Close, and fail what is under way."""
         self._lose("The connection was closed.")
         self._watcher.join()
 
-    def _exchange(self, messages: Sequence[tuple[Ticket, bytes]], deadline: float) -> list[Packet]:
-        waits = [_Wait() for _ in messages]
+    def _post(self, messages: Sequence[tuple[Ticket, bytes]], deadline: float) -> list[tuple[Ticket, _Wait]]:
+        """Send requests; what to wait for."""
+        waits = [(ticket, _Wait()) for ticket, _ in messages]
         with self._lock:
             if self._lost is not None:
                 raise ConnectionLost(self._lost)
-            for (ticket, _), wait in zip(messages, waits, strict=True):
-                self._waiting[ticket] = wait
+            self._waiting.update(waits)
         try:
             self._send(b"".join([data for _, data in messages]), deadline)
-            return [self._await(wait, deadline) for wait in waits]
-        finally:
-            with self._lock:
-                for ticket, _ in messages:
-                    self._waiting.pop(ticket, None)
+        except BaseException:
+            self._forget(waits)
+            raise
+        return waits
+
+    def _forget(self, waits: Iterable[tuple[Ticket, _Wait]]) -> None:
+        """An answer that comes later is nobody's."""
+        with self._lock:
+            for ticket, _ in waits:
+                self._waiting.pop(ticket, None)
 
     def _send(self, data: bytes, deadline: float) -> None:
         try:
@@ -132,6 +155,8 @@ class Connection:
             raise
 
     def _await(self, wait: _Wait, deadline: float) -> Packet:
+        if wait.packet is not None:
+            return wait.packet
         leading = False
         try:
             while wait.packet is None:
@@ -177,8 +202,9 @@ class Connection:
             data = self._incoming.recv(CHUNK)
             if not data:
                 self._lose(f"The gateway at {self.options.address} closed the connection.")
-            for ticket, packet in self._core.receive(data):
-                with self._lock:
+                return
+            with self._lock:
+                for ticket, packet in self._core.receive(data):
                     wait = self._waiting.pop(ticket, None)
                     if wait is not None:
                         wait.packet = packet

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from qotgate.client.errors import ConnectionLost
 from qotgate.model import ProtocolError
-from qotgate.protocol.body import decode_response, encode
+from qotgate.protocol.body import decode, encode
 from qotgate.protocol.frame import PROTOBUF, Change, Frame, FrameParser, Packet
-from qotgate.protocol.messages import REQUESTS, ProtoId, RetType
+from qotgate.protocol.messages import REQUESTS, RESPONSES, ProtoId, RetType
 
 if TYPE_CHECKING:
     from qotgate.protocol.cipher import RsaKey
@@ -148,10 +148,13 @@ def _load_key(path: Path | None) -> "RsaKey | None":
 
 
 def _response(frame: Frame) -> Any:
-    name = ProtoId(frame.proto_id).name
-    if not frame.intact:
-        raise ProtocolError(f"an answer to {name} does not fit its SHA-1, or cannot be decrypted")
-    try:
-        return decode_response(ProtoId(frame.proto_id), frame.body, frame.body_format)
-    except (KeyError, ValueError) as error:
-        raise ProtocolError(f"an answer to {name} cannot be decoded: {error}") from error
+    """Raises ProtocolError; the frame answers a request of ours, so that its proto id is known."""
+    proto_id = cast(ProtoId, frame.proto_id)
+    if frame.intact:
+        try:
+            return decode(RESPONSES[proto_id], frame.body, frame.body_format)
+        except (KeyError, ValueError) as error:
+            reason = f"cannot be decoded: {error}"
+    else:
+        reason = "does not fit its SHA-1, or cannot be decrypted"
+    raise ProtocolError(f"an answer to {ProtoId(proto_id).name} {reason}")

@@ -64,19 +64,19 @@ class Link:
         batch = Batch(questions)
         while sent := batch.send():
             responses = self._repeat([(question.proto_id, question.request) for question in sent])
-            time.sleep(batch.take(responses))
+            wait = batch.take(responses)
+            if wait:
+                time.sleep(wait)
         return batch.answers()
 
     def _repeat(self, requests: Requests, patience: float | None = None) -> list[Any]:
         """Ask on a connection, and again on another one where it is lost, until time is up."""
-        started = time.monotonic()
-        deadline = started + self.options.timeout
-        until = deadline if patience is None else min(started + patience, deadline)
+        until = time.monotonic() + (self.options.timeout if patience is None else patience)
         back_off = BACK_OFF
         while True:
             try:
                 connection = self._connected(until - time.monotonic())
-                return connection.ask(requests, deadline - time.monotonic())
+                return connection.ask(requests, self.options.timeout)
             except ConnectionLost:
                 if self._closed or time.monotonic() + back_off >= until:
                     raise

@@ -159,9 +159,9 @@ def active_transactions(
 
 
 class Batch(Generic[T]):
-    """Many questions that go out together, as many at a time as a gateway works on for one connection."""
+    """Many questions that go out together; what a lost connection makes ask again is one part of them."""
 
-    WINDOW = 256
+    PART = 4096
 
     def __init__(self, questions: Sequence[Question[T]]) -> None:
         self._answers: list[T | None] = [None] * len(questions)
@@ -170,7 +170,7 @@ class Batch(Generic[T]):
 
     def send(self) -> list[Question[T]]:
         """The questions to send now; none when all have been answered."""
-        self._sent = [self._open.popleft() for _ in range(min(self.WINDOW, len(self._open)))]
+        self._sent = [self._open.popleft() for _ in range(min(self.PART, len(self._open)))]
         return [question for _, question in self._sent]
 
     def take(self, responses: Sequence[Any]) -> float:

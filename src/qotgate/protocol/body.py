@@ -4,7 +4,6 @@ JSON has the field names of the .proto files, enums as numbers and 64-bit intege
 published clients read it.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 from google.protobuf import json_format
@@ -12,8 +11,9 @@ from google.protobuf.message import DecodeError
 
 from qotgate.model import InvalidRequest
 from qotgate.protocol.frame import JSON, PROTOBUF
-from qotgate.protocol.messages import POOL, REQUESTS, RESPONSES, AnyResponse, ProtoId, RetType
+from qotgate.protocol.messages import POOL, REQUESTS, AnyResponse, ProtoId, RetType
 
+PLAIN = (int, str, float, bool)
 FORMATS = {PROTOBUF: "Protobuf", JSON: "JSON"}
 
 
@@ -34,11 +34,16 @@ def decode(kind: Any, body: bytes, body_format: int) -> Any:
 def _check_text(message: Any) -> None:
     """Raise ValueError for text that is not UTF-8: proto2 takes it, and hands it out as bytes."""
     for field, value in message.ListFields():
-        if field.message_type is None:
-            if isinstance(value, bytes) and field.type == field.TYPE_STRING:
+        kind = type(value)
+        if kind in PLAIN:
+            continue
+        if kind is bytes:
+            if field.type == field.TYPE_STRING:
                 raise ValueError(f"{field.full_name} is not UTF-8")
-        else:
-            for part in value if isinstance(value, Iterable) else (value,):
+        elif hasattr(value, "ListFields"):
+            _check_text(value)
+        elif field.message_type is not None:
+            for part in value:
                 _check_text(part)
 
 
@@ -73,11 +78,6 @@ def decode_request(proto_id: ProtoId, body: bytes, body_format: int) -> Any:
             proto_id=int(proto_id),
         )
     return request
-
-
-def decode_response(proto_id: ProtoId, body: bytes, body_format: int) -> Any:
-    """Read an answer. Raises ValueError."""
-    return decode(RESPONSES[proto_id], body, body_format)
 
 
 def refusal(ret_type: RetType, sentence: str, retry_after: float | None = None) -> Any:

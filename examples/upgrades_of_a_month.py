@@ -1,0 +1,29 @@
+"""All upgrades of a month as a DataFrame: python upgrades_of_a_month.py 2026-06"""
+
+import sys
+
+from qotgate import Market, QuoteClient, RatingChange, Rows
+
+month = sys.argv[1]
+found = []
+with QuoteClient() as client:
+    # Newest first, a page at a time: stop where the month begins.
+    for change in client.rating_changes(Market.US):
+        if f"{change.day:%Y-%m}" < month:
+            break
+        if f"{change.day:%Y-%m}" == month:
+            found.append(change)
+
+table = Rows(RatingChange, found).to_pandas()
+table["raise"] = table.target_price / table.last_target_price - 1
+columns = [
+    "day",
+    "security",
+    "institution",
+    "last_rating",
+    "rating",
+    "last_target_price",
+    "target_price",
+    "raise",
+]
+print(table[columns].to_string(index=False))

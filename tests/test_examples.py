@@ -1,0 +1,72 @@
+"""The examples, run as they stand but for the port."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.serving import Serving, serving
+
+EXAMPLES = ROOT / "examples"
+
+
+def run(name: str, port: int, folder: Path, *arguments: str) -> str:
+    script = (EXAMPLES / name).read_text()
+    changed = re.sub(r"QuoteClient\(", f"QuoteClient(port={port}, ", script)
+    assert changed != script
+    done = subprocess.run(
+        [sys.executable, "-c", changed, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        timeout=240,
+        env={**os.environ, "MPLBACKEND": "Agg"},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_first_answer(sample_gateway: Serving, tmp_path: Path) -> None:
+    assert len((EXAMPLES / "first_answer.py").read_text().replace("\n\n", "\n").splitlines()) <= 5
+    told = run("first_answer.py", sample_gateway.port, tmp_path)
+    assert told == "CONSECUTIVE_SAME_DIRECTION 2 76041 2026-06-22\n"
+
+
+def test_upgrades_of_a_month(sample_gateway: Serving, tmp_path: Path) -> None:
+    head, *rows = run("upgrades_of_a_month.py", sample_gateway.port, tmp_path, "2026-06").splitlines()
+    assert head.split()[:3] == ["security", "rating", "last_rating"]
+    assert head.split()[-1] == "raise"
+    assert len(rows) == 5
+    assert all("2026-06" in row for row in rows)
+    assert "Empty" in run("upgrades_of_a_month.py", sample_gateway.port, tmp_path, "2020-01")
+
+
+def test_event_study(real_url: str, tmp_path: Path) -> None:
+    with serving(real_url, "--rate-limit", "off") as gateway:
+        told = run("event_study.py", gateway.port, tmp_path, "2021-03-01", "2021-03-31")
+    events = re.match(r"(\d+) upgrades of (\d+) stocks", told)
+    assert events is not None
+    assert int(events[1]) > 3
+    assert told.count(" days: ") == 9
+    assert (tmp_path / "event_study.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("package", ["futu", "moomoo", "qotgate"])
+def test_bot_test(tmp_path: Path, package: str) -> None:
+    script = (EXAMPLES / "test_bot.py").read_text()
+    (tmp_path / "test_bot.py").write_text(script.replace("from futu", f"from {package}"))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        timeout=120,
+        env={**os.environ, "HOME": str(tmp_path)},
+    )
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
