@@ -73,19 +73,19 @@ def test_10000_tasks_on_one_client(sample_gateway: Serving) -> None:
     assert asyncio.run(ask()) == [SHARES[CODES[i % 3]] for i in range(10_000)]
 
 
-def kill_and_restart(url: str, port: int, stop: threading.Event) -> None:
-    """Run a gateway on ``port``, killing it now and again, until told to stop."""
+def kill_and_restart(url: str, port: int, stop: threading.Event, done: threading.Event) -> None:
+    """Run gateways on ``port``, killing all but the last, which says stop and stays until all is done."""
     for _ in range(KILLS):
         with serving(url, "--port", str(port), "--rate-limit", "off") as gateway:
             time.sleep(0.7)
             os.kill(gateway.process.pid, 9)
     with serving(url, "--port", str(port), "--rate-limit", "off"):
         stop.set()
-        time.sleep(1.0)
+        done.wait(2 * PATIENCE)
 
 
 def test_a_gateway_killed_under_threads(sample_url: str) -> None:
-    port, stop = free_port(), threading.Event()
+    port, stop, done = free_port(), threading.Event(), threading.Event()
     outcomes: Counter[str] = Counter()
 
     def ask(client: QuoteClient, number: int) -> None:
@@ -97,10 +97,11 @@ def test_a_gateway_killed_under_threads(sample_url: str) -> None:
                 outcomes[type(error).__name__] += 1
 
     with QuoteClient(port=port, timeout=PATIENCE) as client, ThreadPoolExecutor(17) as threads:
-        killer = threads.submit(kill_and_restart, sample_url, port, stop)
+        killer = threads.submit(kill_and_restart, sample_url, port, stop, done)
         for asker in [threads.submit(ask, client, number) for number in range(16)]:
             asker.result(timeout=2 * PATIENCE)
         assert client.ark_dynamic("US.TSLA").net_shares == SHARES["US.TSLA"]
+        done.set()
         killer.result(timeout=PATIENCE)
     # Each gateway answered, and who waited through the gaps was answered by the next.
     assert set(outcomes) == {"right"}
@@ -108,7 +109,7 @@ def test_a_gateway_killed_under_threads(sample_url: str) -> None:
 
 
 def test_a_gateway_killed_under_tasks(sample_url: str) -> None:
-    port, stop = free_port(), threading.Event()
+    port, stop, done = free_port(), threading.Event(), threading.Event()
     outcomes: Counter[str] = Counter()
 
     async def ask(client: AsyncQuoteClient, number: int) -> None:
@@ -121,11 +122,12 @@ def test_a_gateway_killed_under_tasks(sample_url: str) -> None:
                 outcomes[type(error).__name__] += 1
 
     async def main() -> None:
-        killer = asyncio.create_task(asyncio.to_thread(kill_and_restart, sample_url, port, stop))
+        killer = asyncio.create_task(asyncio.to_thread(kill_and_restart, sample_url, port, stop, done))
         async with AsyncQuoteClient(port=port, timeout=PATIENCE) as client:
             async with asyncio.timeout(2 * PATIENCE):
                 await asyncio.gather(*(ask(client, number) for number in range(200)))
             assert (await client.ark_dynamic("US.TSLA")).net_shares == SHARES["US.TSLA"]
+        done.set()
         await killer
 
     asyncio.run(main())

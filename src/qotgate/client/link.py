@@ -18,8 +18,8 @@ from qotgate.client.questions import Batch, Question
 
 T = TypeVar("T")
 BACK_OFF = 0.05
-BACK_OFF_MOST = 6.0
-"""The published clients' interval between attempts, in seconds."""
+BACK_OFF_MOST = 2.0
+"""The least and the longest time between two attempts, in seconds."""
 CLOSED = "The client was closed."
 
 
