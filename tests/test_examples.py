@@ -70,3 +70,26 @@ def test_bot_test(tmp_path: Path, package: str) -> None:
         env={**os.environ, "HOME": str(tmp_path)},
     )
     assert "2 passed" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("document", ["README.md", "README.zh-CN.md", "docs/python.md"])
+def test_the_code_in_the_documents_runs(sample_gateway: Serving, tmp_path: Path, document: str) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / document).read_text(), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        script = re.sub(r"QuoteClient\(", f"QuoteClient(port={sample_gateway.port}, ", block)
+        script = script.replace("port=11111", f"port={sample_gateway.port}")
+        command = [sys.executable, "-W", "ignore", "-c", script]
+        if "def test_" in block:
+            (tmp_path / "test_block.py").write_text(block)
+            command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_block.py"]
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            timeout=120,
+            env={**os.environ, "HOME": str(tmp_path)},
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
