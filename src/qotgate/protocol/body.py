@@ -25,7 +25,8 @@ def decode(kind: Any, body: bytes, body_format: int) -> Any:
             json_format.Parse(body, message, ignore_unknown_fields=True, descriptor_pool=POOL)
         else:
             message.ParseFromString(body)
-            _check_text(message)
+            if not body.isascii():
+                _check_text(message)
     except (DecodeError, json_format.ParseError, RecursionError, UnicodeDecodeError) as error:
         raise ValueError(str(error)) from error
     return message
