@@ -29,10 +29,12 @@ PROGRAM_READY = 10
 @dataclass(frozen=True, slots=True)
 class Interface:
     """How a proto id is answered: ``answer`` takes the questions and the request's C2S and gives a
-    Response, or raises InvalidRequest; ``counts`` says whether a C2S counts towards the allowance."""
+    Response, or raises InvalidRequest; ``counts`` says whether a C2S counts towards the allowance;
+    ``lasts`` whether an answer holds until the data changes."""
 
     answer: Callable[[Questions, Any], Any]
     counts: Callable[[Any], bool]
+    lasts: bool = True
 
 
 def _global_state(_questions: Questions, _c2s: Any) -> Any:
@@ -78,7 +80,7 @@ def _echo(c2s: Any, response: Any) -> Any:
 
 
 INTERFACES = {
-    ProtoId.GetGlobalState: Interface(_global_state, counts=lambda _c2s: False),
+    ProtoId.GetGlobalState: Interface(_global_state, counts=lambda _c2s: False, lasts=False),
     ProtoId.Qot_GetArkStockDynamic: Interface(_ark_stock_dynamic, counts=lambda _c2s: True),
     ProtoId.Qot_GetRatingChange: Interface(_rating_change, counts=lambda c2s: not c2s.page),
 }

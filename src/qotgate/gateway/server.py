@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Hashable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
 from typing import Any, Literal
 
@@ -12,21 +12,28 @@ import structlog
 from websockets.asyncio.server import Server
 
 from qotgate.gateway.allowance import DEFAULT_LIMIT, Allowance, RateLimit
+from qotgate.gateway.answers import Answers, Kept, Request
+from qotgate.gateway.interfaces import INTERFACES, Interface
+from qotgate.gateway.places import Places
 from qotgate.gateway.session import Session
 from qotgate.gateway.tcp import TcpSession
+from qotgate.gateway.turns import Question, Turns
 from qotgate.gateway.websocket import WebSocketOptions, listen
 from qotgate.model import Language, QotGateError, RateLimited
+from qotgate.protocol.body import encode
 from qotgate.protocol.cipher import RsaKey
-from qotgate.protocol.frame import REQUEST_LIMIT
+from qotgate.protocol.frame import REQUEST_LIMIT, seal
 from qotgate.protocol.messages import ProtoId
 from qotgate.service.questions import Questions
+from qotgate.store.watch import Watch
 
 SILENT_INTERVALS = 3
 """Keep-alive intervals without a byte after which a connection is dropped."""
 REFUSED_MOST = 32
 """Connections over the limit that are kept long enough to be told so; further ones are closed unheard."""
 DRAIN_SECONDS = 5.0
-THREADS = 4
+BACKLOG = 1024
+"""Connections that the system holds until the gateway takes them."""
 
 log = structlog.get_logger()
 
@@ -57,8 +64,13 @@ class Gateway:
         self.loop = asyncio.get_running_loop()
         self.sessions: set[Session] = set()
         self.draining = False
+        self._watch = Watch(questions.store)
+        self.answers = Answers(self._watch.moved)
+        self._asked: dict[Request, tuple[int, Question]] = {}
+        self._turns = Turns()
         self._allowance = Allowance(self.options.rate_limit) if self.options.rate_limit else None
-        self._threads = ThreadPoolExecutor(THREADS, "question")
+        self._places = Places(self.options.max_connections)
+        self._refused = 0
         self._servers: list[asyncio.Server | Server] = []
         self._sweeper: asyncio.Task[None] | None = None
 
@@ -71,7 +83,9 @@ class Gateway:
         addresses = []
         try:
             where = f"{options.host}:{options.port}"
-            tcp = await self.loop.create_server(self._accept, options.host, options.port)
+            tcp = await self.loop.create_server(
+                lambda: TcpSession(self), options.host, options.port, backlog=BACKLOG
+            )
             self._servers.append(tcp)
             addresses += [_address(socket) for socket in tcp.sockets]
             if options.websocket is not None:
@@ -97,7 +111,7 @@ class Gateway:
         for session in self.sessions:
             session.stop_reading()
         deadline = self.loop.time() + DRAIN_SECONDS
-        while any(session.under_way for session in self.sessions) and self.loop.time() < deadline:
+        while any(session.busy for session in self.sessions) and self.loop.time() < deadline:
             await asyncio.sleep(0.01)
         for session in list(self.sessions):
             session.close()
@@ -109,21 +123,47 @@ class Gateway:
             self._sweeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._sweeper
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._turns.stop()
+        self._watch.close()
 
-    def ask(self, answer: Callable[[Questions, Any], Any], c2s: Any) -> "asyncio.Future[Any]":
-        """Run a question in the gateway's threads."""
-        return self.loop.run_in_executor(self._threads, answer, self.questions, c2s)
+    def ask(
+        self,
+        session: Session,
+        proto_id: ProtoId,
+        body_format: int,
+        c2s: Any,
+        request: Request,
+        counted: ProtoId | None,
+    ) -> "asyncio.Future[bytes]":
+        """Have a question worked out in the gateway's threads; the future of the sealed answer.
+
+        Who asks what is being worked out already waits for the same answer.
+        """
+        interface, epoch = INTERFACES[proto_id], self.answers.epoch
+        asked_in, question = self._asked.get(request, (None, None))
+        if question is not None and asked_in == epoch:
+            question.askers.append(session)
+            return question.future
+        question = Question(partial(_work_out, interface, self.questions, c2s, body_format), session)
+        if interface.lasts:
+            self._asked[request] = epoch, question
+            question.future.add_done_callback(partial(self._keep, request, counted, epoch))
+        self._turns.put(question)
+        return question.future
+
+    def count(self, session: Session, proto_id: ProtoId) -> float:
+        """Count a request and give 0; or the seconds to wait, and nothing counted, over the allowance."""
+        if self._allowance is None:
+            return 0.0
+        by_connection = self.options.rate_limit_scope == "connection"
+        key: Hashable = (session.connection_id, proto_id) if by_connection else proto_id
+        return self._allowance.take(key)
 
     def take_allowance(self, session: Session, proto_id: ProtoId) -> None:
         """Count a request. Raises RateLimited over the limit."""
-        if self._allowance is None:
-            return
-        by_connection = self.options.rate_limit_scope == "connection"
-        key: Hashable = (session.connection_id, proto_id) if by_connection else proto_id
-        wait = self._allowance.take(key)
-        if wait:
-            limit = self._allowance.limit
+        wait = self.count(session, proto_id)
+        limit = self.options.rate_limit
+        if wait and limit is not None:
             raise RateLimited(
                 "rate_limited",
                 proto=proto_id.name,
@@ -133,23 +173,43 @@ class Gateway:
                 seconds=ceil(wait * 10) / 10,
             )
 
+    @property
+    def limited(self) -> bool:
+        """Whether there is an allowance."""
+        return self._allowance is not None
+
+    def admit(self, session: Session) -> bool:
+        """Whether a new session is served, or at least told that it is over the limit."""
+        if not self._places.take():
+            if self._refused >= REFUSED_MOST:
+                return False
+            self._refused += 1
+            session.over_limit = True
+        self.sessions.add(session)
+        return True
+
     def forget(self, session: Session) -> None:
         """A session has ended."""
+        session.ended = True
+        if session not in self.sessions:
+            return
         self.sessions.discard(session)
-        if self._allowance is not None:
-            for proto_id in ProtoId:
+        if session.over_limit:
+            self._refused -= 1
+        else:
+            self._places.give_back()
+        if self._allowance is not None and self.options.rate_limit_scope == "connection":
+            for proto_id in INTERFACES:
                 self._allowance.forget((session.connection_id, proto_id))
 
-    def over_limit(self) -> bool | None:
-        """Whether one more session is over the limit; None where it is not even told so."""
-        refused = sum(session.over_limit for session in self.sessions)
-        if refused >= REFUSED_MOST:
-            return None
-        return len(self.sessions) - refused >= self.options.max_connections
-
-    def _accept(self) -> asyncio.Protocol:
-        over_limit = self.over_limit()
-        return _Closed() if over_limit is None else TcpSession(self, over_limit=over_limit)
+    def _keep(
+        self, request: Request, counted: ProtoId | None, epoch: int, done: "asyncio.Future[bytes]"
+    ) -> None:
+        if self._asked.get(request, (None,))[0] == epoch:
+            del self._asked[request]
+        self.answers.check(self.loop.time())
+        if not done.cancelled() and done.exception() is None:
+            self.answers.keep(request, Kept(done.result(), counted), epoch)
 
     async def _sweep(self) -> None:
         """Drop TCP connections that have been silent for too long, and any that never said who they are."""
@@ -165,9 +225,8 @@ class Gateway:
                     session.abort()
 
 
-class _Closed(asyncio.Protocol):
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.close()
+def _work_out(interface: Interface, questions: Questions, c2s: Any, body_format: int) -> bytes:
+    return seal(encode(interface.answer(questions, c2s), body_format))
 
 
 def _address(socket: Any) -> str:

@@ -1,20 +1,22 @@
 """A client's session, whatever carries it: what comes first, what is refused, who is counted.
 
-A carrier (TCP, WebSocket) hands in frames and sends what :meth:`Session.take` gives: a Response, or the
-future of one where a question is under way in the gateway's threads.
+A carrier (TCP, WebSocket) hands in frames and sends what :meth:`Session.take` gives: a sealed answer, which
+is its packet from behind the serial number on, or the future of one where a question is under way in the
+gateway's threads.
 """
 
 import asyncio
 import secrets
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import structlog
 
+from qotgate.gateway.answers import Request
 from qotgate.gateway.interfaces import INTERFACES
 from qotgate.model import InvalidRequest, RateLimited, Refused
-from qotgate.protocol.body import FORMATS, decode_request, refusal
-from qotgate.protocol.frame import Frame
+from qotgate.protocol.body import FORMATS, decode_request, encode, refusal
+from qotgate.protocol.frame import PROTOBUF, Frame, lead, seal
 from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
 
 if TYPE_CHECKING:
@@ -23,8 +25,8 @@ if TYPE_CHECKING:
 UNDER_WAY_MOST = 256
 """Questions of one session under way, beyond which no more is read from it."""
 
-Outcome = Any
-"""A Response, or an asyncio.Future of one."""
+Outcome: TypeAlias = "bytes | asyncio.Future[bytes]"
+"""A sealed answer, or the future of one."""
 
 log = structlog.get_logger()
 
@@ -32,14 +34,20 @@ log = structlog.get_logger()
 class Session(ABC):
     """A client's session. One that is ``over_limit`` is told so and closed."""
 
-    def __init__(self, gateway: "Gateway", *, over_limit: bool) -> None:
+    def __init__(self, gateway: "Gateway") -> None:
         self.gateway = gateway
-        self.over_limit = over_limit
+        self.over_limit = False
         # Clients keep connection ids in one map per process, so ids of several gateways must differ.
         self.connection_id = secrets.randbits(53) | 1
         self.initialised = False
+        self.ended = False
         self.under_way = 0
         self.last_received = gateway.loop.time()
+
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is still to come to something that was asked."""
+        return self.under_way > 0
 
     @abstractmethod
     def close(self) -> None:
@@ -64,40 +72,45 @@ class Session(ABC):
                 raise InvalidRequest("too_many_connections", limit=self.gateway.options.max_connections)
             return self._answer(frame)
         except Refused as error:
-            return self.refuse(error)
+            return self._seal(frame, self.refuse(error))
 
-    def settle(self, frame: Frame, done: "asyncio.Future[Any]") -> Any:
-        """The Response of a question that was under way."""
+    def settle(self, frame: Frame, done: "asyncio.Future[bytes]") -> bytes:
+        """The sealed answer of a question that was under way."""
         error = asyncio.CancelledError() if done.cancelled() else done.exception()
         if error is None:
             return done.result()
         if isinstance(error, Refused):
-            return self.refuse(error)
+            return self._seal(frame, self.refuse(error))
         log.error("request failed", connection=self.connection_id, proto_id=frame.proto_id, exc_info=error)
-        return self.refuse(Refused("internal"), RetType.UNKNOWN)
+        return self._seal(frame, self.refuse(Refused("internal"), RetType.UNKNOWN))
 
     def refuse(self, error: Refused, ret_type: RetType = RetType.FAILED) -> Any:
         """A Response that says no in the gateway's language."""
         wait = error.seconds if isinstance(error, RateLimited) else None
         return refusal(ret_type, error.text(self.gateway.options.lang), wait)
 
+    def refuses(self, proto_id: ProtoId) -> bool:
+        """Count a request towards the allowance; True, with nothing counted, where it is over it."""
+        return self.gateway.count(self, proto_id) > 0
+
+    @staticmethod
+    def _seal(request: Frame, response: Any) -> bytes:
+        return seal(encode(response, request.body_format if request.body_format in FORMATS else PROTOBUF))
+
     def _answer(self, frame: Frame) -> Outcome:
         if frame.body_format not in FORMATS:
             raise InvalidRequest("unknown_format", value=frame.body_format)
         if not frame.intact:
             sentence = "cannot_decrypt" if frame.proto_id == ProtoId.InitConnect else "bad_digest"
-            return self.refuse(InvalidRequest(sentence), RetType.INVALID)
+            return self._seal(frame, self.refuse(InvalidRequest(sentence), RetType.INVALID))
         if frame.proto_id == ProtoId.InitConnect:
             if self.initialised:
                 raise InvalidRequest("initialised_twice")
-            return self.initialise(frame)
+            return self._seal(frame, self.initialise(frame))
         if not self.initialised:
             raise InvalidRequest("not_initialised", proto_id=frame.proto_id)
         if frame.proto_id == ProtoId.KeepAlive:
-            request = decode_request(ProtoId.KeepAlive, frame.body, frame.body_format)
-            response = RESPONSES[ProtoId.KeepAlive](retType=RetType.SUCCEED, retMsg="", errCode=0)
-            response.s2c.time = request.c2s.time
-            return response
+            return self._seal(frame, self._keep_alive(frame))
         if frame.proto_id in INTERFACES:
             return self._ask(ProtoId(frame.proto_id), frame)
         served = ", ".join(
@@ -105,9 +118,22 @@ class Session(ABC):
         )
         raise InvalidRequest("unserved", proto_id=frame.proto_id, served=served)
 
+    def _keep_alive(self, frame: Frame) -> Any:
+        request = decode_request(ProtoId.KeepAlive, frame.body, frame.body_format)
+        response = RESPONSES[ProtoId.KeepAlive](retType=RetType.SUCCEED, retMsg="", errCode=0)
+        response.s2c.time = request.c2s.time
+        return response
+
     def _ask(self, proto_id: ProtoId, frame: Frame) -> Outcome:
-        interface = INTERFACES[proto_id]
+        gateway, interface = self.gateway, INTERFACES[proto_id]
+        request = Request(lead(proto_id, frame.body_format), seal(frame.body))
+        kept = gateway.answers.find(request)
+        if kept is not None:
+            if kept.counted is not None:
+                gateway.take_allowance(self, kept.counted)
+            return kept.sealed
         c2s = decode_request(proto_id, frame.body, frame.body_format).c2s
-        if interface.counts(c2s):
-            self.gateway.take_allowance(self, proto_id)
-        return self.gateway.ask(interface.answer, c2s)
+        counted = proto_id if interface.counts(c2s) else None
+        if counted is not None:
+            gateway.take_allowance(self, counted)
+        return gateway.ask(self, proto_id, frame.body_format, c2s, request, counted)

@@ -1,7 +1,11 @@
 """Sessions on TCP: packets in, packets out, encrypted from InitConnect on where the client asks for it.
 
-Reading stops while the client does not read its answers, or has too many questions under way; what had
-arrived by then is still answered.
+What arrived is walked through once. Packets whose answers are kept are answered in one pass; each other one
+is opened, and looked at by itself. Answers go out in one write.
+
+A session gets a bounded share of each turn of the event loop; the rest of what it sent waits for the next
+turn, and nothing more is read until then. The same holds while the client does not read its answers, or has
+too many questions under way; what had arrived by then is still answered.
 """
 
 import asyncio
@@ -13,15 +17,27 @@ import structlog
 from qotgate.gateway.interfaces import SERVER_VERSION
 from qotgate.gateway.session import UNDER_WAY_MOST, Session
 from qotgate.model import InvalidRequest, ProtocolError
-from qotgate.protocol.body import FORMATS, decode_request, encode
+from qotgate.protocol.body import FORMATS, decode_request
 from qotgate.protocol.cipher import AesCipher, PacketEncAlgo
-from qotgate.protocol.frame import PROTOBUF, Change, Frame, FrameParser, Packet
+from qotgate.protocol.frame import (
+    HEADER_SIZE,
+    PROTOBUF,
+    SERIAL,
+    Change,
+    Frame,
+    FrameParser,
+    Packet,
+    lead,
+    seal_again,
+)
 from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
 
 if TYPE_CHECKING:
     from qotgate.gateway.server import Gateway
 
 RSA_BODY_MOST = 4096
+TURN_BYTES = 16384
+"""Bytes of requests, a few hundred of them, that are answered to one session in one turn of the loop."""
 LOGIN_USER = 1
 """There is no login; clients want a user id."""
 
@@ -31,11 +47,15 @@ log = structlog.get_logger()
 class TcpSession(Session, asyncio.Protocol):
     """A session on a TCP connection."""
 
-    def __init__(self, gateway: "Gateway", *, over_limit: bool) -> None:
-        super().__init__(gateway, over_limit=over_limit)
+    def __init__(self, gateway: "Gateway") -> None:
+        super().__init__(gateway)
         self._parser = FrameParser(gateway.options.request_limit)
         self._transport: asyncio.Transport | None = None
+        self._rest: tuple[bytes, int] | None = None
+        """What arrived and was not looked at yet, and where that starts."""
+        self._called = False
         self._client_reads = True
+        self._stopped = False
         self._reading = True
         self._cipher: AesCipher | None = None
         self._rsa_opened = False
@@ -43,12 +63,14 @@ class TcpSession(Session, asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self.gateway.sessions.add(self)
-        if self.gateway.draining:
+        if not self.gateway.admit(self):
+            self.close()
+        elif self.gateway.draining:
             self.abort()
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._transport = None
+        self._rest = None
         self.gateway.forget(self)
 
     def eof_received(self) -> bool:
@@ -59,22 +81,21 @@ class TcpSession(Session, asyncio.Protocol):
         if self._ending:
             return
         self.last_received = self.gateway.loop.time()
-        try:
-            for packet in self._parser.feed(data):
-                self._take_packet(packet)
-                if self._transport is None or self._transport.is_closing():
-                    return
-        except ProtocolError as error:
-            log.warning("connection closed", connection=self.connection_id, reason=str(error))
-            self._end()
+        arrived = self._parser.join(data)
+        if arrived:
+            self._walk(arrived, 0)
 
     def pause_writing(self) -> None:
         self._client_reads = False
         self._balance()
 
     def resume_writing(self) -> None:
-        self._client_reads = not self.gateway.draining
+        self._client_reads = True
         self._balance()
+
+    @property
+    def busy(self) -> bool:
+        return self.under_way > 0 or self._rest is not None
 
     def close(self) -> None:
         if self._transport is not None:
@@ -85,14 +106,68 @@ class TcpSession(Session, asyncio.Protocol):
             self._transport.abort()
 
     def stop_reading(self) -> None:
-        self._client_reads = False
+        self._stopped = True
         self._balance()
 
     def _end(self) -> None:
         """Take no more, and close once what was asked is answered."""
         self._ending = True
-        if not self.under_way:
+        if not self.busy:
             self.close()
+
+    def _walk(self, arrived: bytes, position: int) -> None:
+        """Answer the packets in what arrived, from ``position`` on, as far as this turn's share goes."""
+        gateway = self.gateway
+        now = gateway.loop.time()
+        if now != gateway.answers.checked:
+            gateway.answers.check(now)
+        replies: list[bytes] = []
+        try:
+            position, done = self._take_packets(arrived, position, replies)
+        except ProtocolError as error:
+            log.warning("connection closed", connection=self.connection_id, reason=str(error))
+            done = self._ending = True
+        if replies and self._transport is not None:
+            self._transport.write(b"".join(replies))
+        if self.over_limit:
+            self.close()
+        elif not done:
+            self._rest = (arrived, position)
+            self._balance()
+        elif self._ending:
+            self._end()
+
+    def _take_packets(self, arrived: bytes, position: int, replies: list[bytes]) -> tuple[int, bool]:
+        """The position up to which packets were taken, and whether that is all that can be taken for now.
+
+        Raises ProtocolError.
+        """
+        answers, parser = self.gateway.answers, self._parser
+        refuses = self.refuses if self.gateway.limited else None
+        end = position + TURN_BYTES
+        while True:
+            if self.initialised and self._cipher is None:
+                position = answers.reply(arrived, position, end, replies, refuses)
+            if position == len(arrived):
+                return position, True
+            if position >= end or self.under_way >= UNDER_WAY_MOST:
+                return position, False
+            packet = parser.cut(arrived, position)
+            if packet is None:
+                parser.keep(arrived, position)
+                return position, True
+            position += HEADER_SIZE + len(packet.body)
+            replies += self._take_packet(packet)
+            if self.over_limit:
+                return position, True
+
+    def _go_on(self) -> None:
+        self._called = False
+        if self._rest is not None and self._may_answer:
+            arrived, position = self._rest
+            self._rest = None
+            self._walk(arrived, position)
+            self._balance()
 
     def initialise(self, frame: Frame) -> Any:
         request = decode_request(ProtoId.InitConnect, frame.body, frame.body_format).c2s
@@ -129,7 +204,8 @@ class TcpSession(Session, asyncio.Protocol):
         )
         return response
 
-    def _take_packet(self, packet: Packet) -> None:
+    def _take_packet(self, packet: Packet) -> tuple[bytes, ...]:
+        """The answer's packet in parts; nothing where it comes later."""
         # The answer to InitConnect is not under the cipher that it agrees on.
         encrypt = self._cipher.encrypt if self._cipher else None
         frame = self._open(packet)
@@ -138,13 +214,11 @@ class TcpSession(Session, asyncio.Protocol):
             self.under_way += 1
             self._balance()
             outcome.add_done_callback(lambda done: self._answered(frame, done))
-            return
+            return ()
         if frame.proto_id == ProtoId.InitConnect and self._cipher and not encrypt:
             assert self.gateway.options.rsa_key is not None
             encrypt = self.gateway.options.rsa_key.encrypt
-        self._send(frame, outcome, encrypt)
-        if self.over_limit:
-            self.close()
+        return self._packet(frame, outcome, encrypt)
 
     def _open(self, packet: Packet) -> Frame:
         if self._cipher is not None:
@@ -165,23 +239,38 @@ class TcpSession(Session, asyncio.Protocol):
         self._rsa_opened = frame.intact
         return frame
 
-    def _answered(self, frame: Frame, done: "asyncio.Future[Any]") -> None:
+    def _answered(self, frame: Frame, done: "asyncio.Future[bytes]") -> None:
         self.under_way -= 1
+        sealed = self.settle(frame, done)
+        if self._transport is None or self._transport.is_closing():
+            return
+        encrypt = self._cipher.encrypt if self._cipher else None
+        self._transport.write(b"".join(self._packet(frame, sealed, encrypt)))
         self._balance()
-        self._send(frame, self.settle(frame, done), self._cipher.encrypt if self._cipher else None)
         if self._ending:
             self._end()
 
-    def _send(self, request: Frame, response: Any, encrypt: Change | None) -> None:
-        if self._transport is None or self._transport.is_closing():
-            return
+    @staticmethod
+    def _packet(request: Frame, sealed: bytes, encrypt: Change | None) -> tuple[bytes, ...]:
         body_format = request.body_format if request.body_format in FORMATS else PROTOBUF
-        answer = Frame(request.proto_id, body_format, request.serial, encode(response, body_format))
-        self._transport.write(answer.encode(encrypt))
+        if encrypt is not None:
+            sealed = seal_again(sealed, encrypt)
+        return lead(request.proto_id, body_format), SERIAL.pack(request.serial), sealed
+
+    @property
+    def _may_answer(self) -> bool:
+        return self._client_reads and self.under_way < UNDER_WAY_MOST
 
     def _balance(self) -> None:
-        wanted = self._client_reads and self.under_way < UNDER_WAY_MOST
-        if self._transport is None or wanted == self._reading:
+        """Go on with what waits, and read, where that may be."""
+        if self._transport is None:
+            return
+        may = self._may_answer
+        if may and self._rest is not None and not self._called:
+            self._called = True
+            self.gateway.loop.call_soon(self._go_on)
+        wanted = may and self._rest is None and not self._stopped
+        if wanted == self._reading:
             return
         self._reading = wanted
         if wanted:

@@ -22,7 +22,7 @@ from qotgate.gateway.session import UNDER_WAY_MOST, Session
 from qotgate.model import InvalidRequest, ProtocolError, Refused
 from qotgate.protocol.body import decode, encode
 from qotgate.protocol.envelope import INIT, decode_request, encode_answer
-from qotgate.protocol.frame import PROTOBUF, Frame
+from qotgate.protocol.frame import PROTOBUF, Frame, unseal
 from qotgate.protocol.messages import InitWebSocketRequest, InitWebSocketResponse, RetType
 
 if TYPE_CHECKING:
@@ -50,19 +50,22 @@ class WebSocketOptions:
 class WebSocketSession(Session):
     """A session on a WebSocket connection."""
 
-    def __init__(self, gateway: "Gateway", connection: ServerConnection, *, over_limit: bool) -> None:
-        super().__init__(gateway, over_limit=over_limit)
+    def __init__(self, gateway: "Gateway", connection: ServerConnection) -> None:
+        super().__init__(gateway)
         self._connection = connection
         self._tasks: set[asyncio.Task[None]] = set()
         self._free = asyncio.Semaphore(UNDER_WAY_MOST)
 
     async def run(self) -> None:
         """Serve the connection until it ends."""
-        self.gateway.sessions.add(self)
+        if not self.gateway.admit(self):
+            return
         code, reason = CloseCode.NORMAL_CLOSURE, ""
         try:
             async for message in self._connection:
-                self.last_received = self.gateway.loop.time()
+                self.last_received = now = self.gateway.loop.time()
+                if now != self.gateway.answers.checked:
+                    self.gateway.answers.check(now)
                 if self.gateway.draining:
                     code, reason = CloseCode.GOING_AWAY, "the gateway stops"
                     break
@@ -108,7 +111,7 @@ class WebSocketSession(Session):
             return
         outcome = self.take(frame)
         if not isinstance(outcome, asyncio.Future):
-            await self._send(frame, outcome)
+            await self._send(frame, unseal(outcome))
             return
         await self._free.acquire()
         self.under_way += 1
@@ -119,12 +122,12 @@ class WebSocketSession(Session):
         try:
             self._check_init(frame)
         except Refused as error:
-            await self._send(frame, self.refuse(error), INIT_FAILED, error.text("en"))
+            await self._send(frame, encode(self.refuse(error), PROTOBUF), INIT_FAILED, error.text("en"))
             return
         self.initialised = True
         response.s2c.serverTime = int(time.time())
         response.s2c.connID = self.connection_id
-        await self._send(frame, response)
+        await self._send(frame, encode(response, PROTOBUF))
 
     def _check_init(self, frame: Frame) -> None:
         if self.over_limit:
@@ -151,19 +154,18 @@ class WebSocketSession(Session):
             encryption="TLS" if options.tls else "NONE",
         )
 
-    async def _answer_later(self, frame: Frame, asked: "asyncio.Future[Any]") -> None:
+    async def _answer_later(self, frame: Frame, asked: "asyncio.Future[bytes]") -> None:
         try:
             await asyncio.wait([asked])
-            await self._send(frame, self.settle(frame, asked))
+            await self._send(frame, unseal(self.settle(frame, asked)))
         except ConnectionClosed:
             pass
         finally:
             self.under_way -= 1
             self._free.release()
 
-    async def _send(self, request: Frame, response: Any, error: int = 0, text: str = "") -> None:
-        answer = request._replace(body=encode(response, PROTOBUF))
-        await self._connection.send(encode_answer(answer, error, text))
+    async def _send(self, request: Frame, body: bytes, error: int = 0, text: str = "") -> None:
+        await self._connection.send(encode_answer(request._replace(body=body), error, text))
 
     def _start(self, work: Any) -> None:
         task = self.gateway.loop.create_task(work)
@@ -175,9 +177,7 @@ async def listen(gateway: "Gateway", options: WebSocketOptions) -> Server:
     """Serve WebSocket connections. Raises OSError."""
 
     async def handle(connection: ServerConnection) -> None:
-        over_limit = gateway.over_limit()
-        if over_limit is not None:
-            await WebSocketSession(gateway, connection, over_limit=over_limit).run()
+        await WebSocketSession(gateway, connection).run()
 
     interval = gateway.options.keep_alive_interval
     return await serve(

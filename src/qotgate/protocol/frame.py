@@ -1,8 +1,8 @@
 """Frames of the TCP stream, sans I/O.
 
 Each packet is a 44-byte little-endian header and a body. The parser is fed whatever bytes arrived and
-yields whole packets; what is left over waits for the next call, is never unpacked or searched again, and
-only leftovers are copied twice. A stream that cannot be this protocol raises; a packet whose body does not
+yields whole packets; what is left over waits for the next call, is not looked at before enough has arrived,
+and only leftovers are copied. A stream that cannot be this protocol raises; a packet whose body does not
 fit its SHA-1 is still opened, since the answer to it needs its serial number.
 
 Source of the layout: the published clients' packet header, as listed in the project's protocol notes.
@@ -17,6 +17,10 @@ from qotgate.model import ProtocolError
 
 HEADER = Struct("<2sIBBII20s8x")
 HEADER_SIZE = HEADER.size
+LEAD = Struct("<2sIBB")
+"""What comes before the serial number: it is the same in a request and in its answer."""
+SERIAL = Struct("<I")
+_REST = Struct("<I20s8x")
 FLAG = b"FT"
 PROTOCOL_VERSION = 0
 REQUEST_LIMIT = 1 << 20
@@ -28,6 +32,27 @@ JSON = 1
 
 Change = Callable[[bytes], bytes]
 """Takes a body, gives it encrypted or decrypted."""
+
+
+def lead(proto_id: int, body_format: int) -> bytes:
+    """What a packet starts with, before its serial number."""
+    return LEAD.pack(FLAG, proto_id, body_format, PROTOCOL_VERSION)
+
+
+def seal(body: bytes) -> bytes:
+    """What comes after the serial number in the packet of a plain body: its length, its SHA-1, itself."""
+    return _REST.pack(len(body), sha1(body, usedforsecurity=False).digest()) + body
+
+
+def unseal(sealed: bytes) -> bytes:
+    """The body in what :func:`seal` gave."""
+    return sealed[_REST.size :]
+
+
+def seal_again(sealed: bytes, encrypt: Change) -> bytes:
+    """The same with its body encrypted by ``encrypt``: the SHA-1 stays that of the plain body."""
+    body = encrypt(sealed[_REST.size :])
+    return _REST.pack(len(body), sealed[4:24]) + body
 
 
 class Frame(NamedTuple):
@@ -44,14 +69,10 @@ class Frame(NamedTuple):
 
     def encode(self, encrypt: Change | None = None) -> bytes:
         """The packet, with its body encrypted by ``encrypt`` if there is one."""
-        digest = sha1(self.body, usedforsecurity=False).digest()
-        body = self.body if encrypt is None else encrypt(self.body)
-        return (
-            HEADER.pack(
-                FLAG, self.proto_id, self.body_format, PROTOCOL_VERSION, self.serial, len(body), digest
-            )
-            + body
-        )
+        sealed = seal(self.body)
+        if encrypt is not None:
+            sealed = seal_again(sealed, encrypt)
+        return lead(self.proto_id, self.body_format) + SERIAL.pack(self.serial) + sealed
 
 
 class Packet(NamedTuple):
@@ -76,12 +97,16 @@ class Packet(NamedTuple):
 
 
 class FrameParser:
-    """Cuts a stream into packets; ``limit`` is the longest body allowed, in bytes."""
+    """Cuts a stream into packets; ``limit`` is the longest body allowed, in bytes.
+
+    :meth:`feed` does all of it. A reader that can tell some packets without opening them walks through what
+    arrived by itself, with :meth:`join`, :meth:`cut` and :meth:`keep`.
+    """
 
     def __init__(self, limit: int = REQUEST_LIMIT) -> None:
         self.limit = limit
         self._waiting = bytearray()
-        self._header: tuple[int, int, int, int, bytes] | None = None
+        self._wanted = 0
 
     def feed(self, data: bytes) -> Iterator[Packet]:
         """Yield the packets that ``data`` completes.
@@ -89,43 +114,52 @@ class FrameParser:
         Raises ProtocolError on a wrong flag or a body over the limit; the packets before it have been
         yielded by then, and the parser must not be fed again.
         """
-        waiting = self._waiting
-        if waiting:
-            waiting += data
-            source: bytes | bytearray = waiting
-        else:
-            source = data
-        size = len(source)
+        arrived = self.join(data)
         position = 0
         try:
-            while True:
-                if self._header is None:
-                    if size - position < HEADER_SIZE:
-                        self._check_flag(source[position : position + 2])
-                        break
-                    self._header = self._unpack(source, position)
-                    position += HEADER_SIZE
-                proto_id, body_format, serial, length, digest = self._header
-                if size - position < length:
-                    break
-                body = bytes(source[position : position + length])
-                position += length
-                self._header = None
-                yield Packet(proto_id, body_format, serial, body, digest)
+            while (packet := self.cut(arrived, position)) is not None:
+                position += HEADER_SIZE + len(packet.body)
+                yield packet
         finally:
-            if source is waiting:
-                del waiting[:position]
-            else:
-                waiting += source[position:]
+            self.keep(arrived, position)
 
-    def _unpack(self, source: bytes | bytearray, position: int) -> tuple[int, int, int, int, bytes]:
-        flag, proto_id, body_format, _version, serial, length, digest = HEADER.unpack_from(source, position)
+    def join(self, data: bytes) -> bytes:
+        """What was kept, and ``data`` after it; nothing as long as no packet can be cut from it."""
+        waiting = self._waiting
+        if not waiting:
+            return data
+        waiting += data
+        if len(waiting) < self._wanted:
+            return b""
+        arrived = bytes(waiting)
+        waiting.clear()
+        return arrived
+
+    def cut(self, arrived: bytes, position: int) -> Packet | None:
+        """The packet that starts at ``position``, None where it has not arrived in full.
+
+        Raises ProtocolError on a wrong flag or a body over the limit.
+        """
+        left = len(arrived) - position
+        if left < HEADER_SIZE:
+            self._check_flag(arrived[position : position + len(FLAG)])
+            self._wanted = HEADER_SIZE if left >= len(FLAG) else len(FLAG)
+            return None
+        flag, proto_id, body_format, _version, serial, length, digest = HEADER.unpack_from(arrived, position)
         self._check_flag(flag)
         if length > self.limit:
             raise ProtocolError(f"a body of {length} bytes is over the limit of {self.limit}")
-        return proto_id, body_format, serial, length, digest
+        if left < HEADER_SIZE + length:
+            self._wanted = HEADER_SIZE + length
+            return None
+        start = position + HEADER_SIZE
+        return Packet(proto_id, body_format, serial, arrived[start : start + length], digest)
+
+    def keep(self, arrived: bytes, position: int) -> None:
+        """Keep what comes after ``position``, where no packet could be cut, until more arrives."""
+        self._waiting += arrived[position:]
 
     @staticmethod
-    def _check_flag(start: bytes | bytearray) -> None:
+    def _check_flag(start: bytes) -> None:
         if not FLAG.startswith(start):
-            raise ProtocolError(f"a packet starts with {bytes(start)!r} instead of {FLAG!r}")
+            raise ProtocolError(f"a packet starts with {start!r} instead of {FLAG!r}")

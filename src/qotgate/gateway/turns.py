@@ -1,0 +1,67 @@
+"""Questions in a few threads, the sessions in turn: who asks a thousand does not hold up who asks one."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from qotgate.gateway.session import Session
+
+THREADS = 4
+
+
+class Question:
+    """A question under way: what works it out, the future of the sealed answer, and who waits for it."""
+
+    __slots__ = ("askers", "future", "work")
+
+    def __init__(self, work: Callable[[], bytes], asker: "Session") -> None:
+        self.work = work
+        self.askers = [asker]
+        self.future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+
+class Turns:
+    """Works questions out, a session's own in the order of asking."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(THREADS, "question")
+        self._free = THREADS
+        self._waiting: dict[Session, deque[Question]] = {}
+
+    def put(self, question: Question) -> None:
+        """Work a question out when its first asker's turn comes."""
+        self._waiting.setdefault(question.askers[0], deque()).append(question)
+        self._start()
+
+    def stop(self) -> None:
+        """Leave what was not started."""
+        self._waiting.clear()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _start(self) -> None:
+        while self._free and self._waiting:
+            session = next(iter(self._waiting))
+            questions = self._waiting.pop(session)
+            question = questions.popleft()
+            if questions:
+                self._waiting[session] = questions
+            if all(asker.ended for asker in question.askers):
+                question.future.cancel()
+                continue
+            self._free -= 1
+            running = asyncio.get_running_loop().run_in_executor(self._threads, question.work)
+            running.add_done_callback(partial(self._done, question))
+
+    def _done(self, question: Question, done: "asyncio.Future[bytes]") -> None:
+        self._free += 1
+        if done.cancelled():
+            question.future.cancel()
+        elif error := done.exception():
+            question.future.set_exception(error)
+        else:
+            question.future.set_result(done.result())
+        self._start()
