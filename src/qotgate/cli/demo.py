@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from qotgate import RET_OK, Market, OpenQuoteContext
+from qotgate.cli.log import configure_log
 from qotgate.cli.options import Lang, open_questions, open_store
-from qotgate.cli.serve import configure_log, run_gateway, run_loop
+from qotgate.cli.serve import run_gateway, run_loop
 from qotgate.cli.settings import read_settings
 from qotgate.gateway import GatewayOptions
 from qotgate.model import ACTIVE_FUNDS, QotGateError

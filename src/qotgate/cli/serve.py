@@ -1,23 +1,18 @@
 """``qotgate serve``: run the gateway."""
 
 import asyncio
-import atexit
 import signal
 import ssl
 import sys
-import time
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from hashlib import md5
 from ipaddress import ip_address
 from pathlib import Path
-from queue import SimpleQueue
-from threading import Thread
-from typing import Annotated, Any, TextIO, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
-import structlog
 import typer
 
+from qotgate.cli.log import configure_log
 from qotgate.cli.options import Database, Funds, Lang, Tables, WindowDays, open_questions
 from qotgate.cli.settings import Settings, read_settings
 from qotgate.gateway import Gateway, GatewayOptions, WebSocketOptions
@@ -26,8 +21,11 @@ from qotgate.model import QotGateError
 from qotgate.protocol.cipher import RsaKey
 from qotgate.service.questions import Questions
 
-LOG_LINES_WAITING = 10_000
-LOG_DRAIN_SECONDS = 1.0
+if TYPE_CHECKING:
+    from qotgate.gateway.shared import SharedLimits
+
+OTHER_FILES = 128
+"""Files that a gateway opens beside its connections: the database, pipes, a certificate; generously."""
 
 
 def serve(
@@ -55,6 +53,14 @@ def serve(
     ] = None,
     max_connections: Annotated[
         int | None, typer.Option(help="Connections at once; 128 unless given.", show_default=False)
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Processes that serve together, on the same ports and within the same limits; "
+            "1 unless given.",
+            show_default=False,
+        ),
     ] = None,
     request_limit: Annotated[
         int | None,
@@ -112,10 +118,39 @@ def serve(
 ) -> None:
     """Answer the published clients on TCP, and on WebSocket where asked to, until Ctrl-C or SIGTERM."""
     settings = read_settings(**locals())
-    configure_log()
     options = gateway_options(settings)
+    allow_files(options.max_connections)
+    if settings.workers > 1:
+        if sys.platform == "win32":
+            raise QotGateError("--workers takes 1 on this system, which cannot fork.")
+        # Imported late, as it needs what not every system has.
+        from qotgate.cli.workers import serve_by_workers
+
+        serve_by_workers(settings, options)
+        return
+    configure_log()
     with open_questions(settings) as questions:
         run_loop(run_gateway(questions, options, lambda found: announce(found, settings)))
+
+
+def allow_files(connections: int) -> None:
+    """Let the process open a file for each of ``connections``. Raises QotGateError."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    wanted = connections + OTHER_FILES
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY in (allowed, most) and allowed in (resource.RLIM_INFINITY, most):
+        return
+    if wanted <= allowed:
+        return
+    if most != resource.RLIM_INFINITY and wanted > most:
+        raise QotGateError(
+            f"--max-connections {connections} takes {wanted} open files, and the system allows {most}; "
+            "raise that with ulimit -n."
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def gateway_options(settings: Settings) -> GatewayOptions:
@@ -174,49 +209,26 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-class BackgroundLog:
-    """A log that never holds the gateway up: lines go through a queue to a thread that writes them. What
-    the stream does not take, on a full disk or a broken pipe, is lost, and lines beyond the queue too."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._lines: SimpleQueue[str] = SimpleQueue()
-        Thread(target=self._write, name="log", daemon=True).start()
-        atexit.register(self._drain)
-
-    def write(self, text: str) -> None:
-        if self._lines.qsize() < LOG_LINES_WAITING:
-            self._lines.put(text)
-
-    def flush(self) -> None:
-        """Nothing to do: the thread writes as fast as the stream takes it."""
-
-    def _write(self) -> None:
-        while True:
-            line = self._lines.get()
-            with suppress(OSError, ValueError):
-                self._stream.write(line)
-                self._stream.flush()
-
-    def _drain(self) -> None:
-        deadline = time.monotonic() + LOG_DRAIN_SECONDS
-        while not self._lines.empty() and time.monotonic() < deadline:
-            time.sleep(0.01)
-
-
 async def run_gateway(
-    questions: Questions, options: GatewayOptions, listening: Callable[[list[str]], bool]
+    questions: Questions,
+    options: GatewayOptions,
+    listening: Callable[[list[str]], bool],
+    limits: "SharedLimits | None" = None,
+    orphaned: int | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM.
 
     ``listening`` is called in a thread with the addresses once the gateway serves; where it
-    gives False, the gateway stops.
+    gives False, the gateway stops. ``limits`` are shared with other processes; ``orphaned`` is a file
+    descriptor that ends the gateway when it can be read.
     """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stopped.set)
-    gateway = Gateway(questions, options)
+    if orphaned is not None:
+        loop.add_reader(orphaned, stopped.set)
+    gateway = Gateway(questions, options, limits)
     try:
         addresses = await gateway.start()
         if await asyncio.to_thread(listening, addresses):
@@ -234,23 +246,6 @@ def run_loop(main: Coroutine[Any, Any, None]) -> None:
         loop_factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(main)
-
-
-def configure_log() -> None:
-    """Log lines to standard error: coloured on a terminal, JSON elsewhere."""
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
-    )
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, BackgroundLog(sys.stderr))),
-        cache_logger_on_first_use=True,
-    )
 
 
 def announce(addresses: list[str], settings: Settings) -> bool:

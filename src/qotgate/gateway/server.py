@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 from websockets.asyncio.server import Server
@@ -26,6 +26,9 @@ from qotgate.protocol.frame import REQUEST_LIMIT, seal
 from qotgate.protocol.messages import ProtoId
 from qotgate.service.questions import Questions
 from qotgate.store.watch import Watch
+
+if TYPE_CHECKING:
+    from qotgate.gateway.shared import SharedAllowance, SharedLimits
 
 SILENT_INTERVALS = 3
 """Keep-alive intervals without a byte after which a connection is dropped."""
@@ -53,12 +56,19 @@ class GatewayOptions:
     rsa_key: RsaKey | None = None
     allow_plaintext: bool = False
     websocket: WebSocketOptions | None = None
+    reuse_port: bool = False
+    """Whether other processes listen on the same ports."""
 
 
 class Gateway:
     """Serves ``questions`` on TCP, and on WebSocket where asked to, within a running event loop."""
 
-    def __init__(self, questions: Questions, options: GatewayOptions | None = None) -> None:
+    def __init__(
+        self,
+        questions: Questions,
+        options: GatewayOptions | None = None,
+        shared: "SharedLimits | None" = None,
+    ) -> None:
         self.questions = questions
         self.options = options or GatewayOptions()
         self.loop = asyncio.get_running_loop()
@@ -68,8 +78,10 @@ class Gateway:
         self.answers = Answers(self._watch.moved)
         self._asked: dict[Request, tuple[int, Question]] = {}
         self._turns = Turns()
-        self._allowance = Allowance(self.options.rate_limit) if self.options.rate_limit else None
-        self._places = Places(self.options.max_connections)
+        self._allowance: Allowance | SharedAllowance | None = None
+        if self.options.rate_limit is not None:
+            self._allowance = (shared and shared.allowance) or Allowance(self.options.rate_limit)
+        self._places = shared.places if shared else Places(self.options.max_connections)
         self._refused = 0
         self._servers: list[asyncio.Server | Server] = []
         self._sweeper: asyncio.Task[None] | None = None
@@ -84,7 +96,11 @@ class Gateway:
         try:
             where = f"{options.host}:{options.port}"
             tcp = await self.loop.create_server(
-                lambda: TcpSession(self), options.host, options.port, backlog=BACKLOG
+                lambda: TcpSession(self),
+                options.host,
+                options.port,
+                backlog=BACKLOG,
+                reuse_port=options.reuse_port or None,
             )
             self._servers.append(tcp)
             addresses += [_address(socket) for socket in tcp.sockets]
@@ -198,7 +214,7 @@ class Gateway:
             self._refused -= 1
         else:
             self._places.give_back()
-        if self._allowance is not None and self.options.rate_limit_scope == "connection":
+        if isinstance(self._allowance, Allowance) and self.options.rate_limit_scope == "connection":
             for proto_id in INTERFACES:
                 self._allowance.forget((session.connection_id, proto_id))
 

@@ -185,6 +185,7 @@ async def listen(gateway: "Gateway", options: WebSocketOptions) -> Server:
         options.host,
         options.port,
         ssl=options.tls,
+        reuse_port=gateway.options.reuse_port or None,
         # Requests are small; inflating what a stranger sends costs more than it saves.
         compression=None,
         max_size=gateway.options.request_limit,
