@@ -1,0 +1,215 @@
+"""Several processes on one port: one allowance, one number of connections, and no end to a worker's work
+but the parent's."""
+
+import multiprocessing
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qotgate.gateway.allowance import Allowance, RateLimit
+from qotgate.gateway.shared import SharedAllowance, SharedPlaces
+from qotgate.model import QotGateError
+from qotgate.protocol.messages import ProtoId
+from tests.cli.test_commands import run
+from tests.gateway.test_websocket import websocket
+from tests.serving import Serving, serving
+from tests.wire import Wire
+
+FORK = multiprocessing.get_context("fork")
+WORKERS = 3
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@given(st.lists(st.tuples(st.floats(0, 20), st.sampled_from("ab"))))
+def test_a_shared_allowance_grants_what_a_plain_one_grants(asked: list[tuple[float, str]]) -> None:
+    clock = Clock()
+    plain = Allowance(RateLimit(3, 30), clock)
+    shared = SharedAllowance(RateLimit(3, 30), "ab", clock)
+    for gap, key in asked:
+        clock.now += gap
+        assert shared.take(key) == plain.take(key)
+
+
+def test_an_allowance_too_large_to_share_is_refused() -> None:
+    with pytest.raises(QotGateError, match="at most 1000000 requests"):
+        SharedAllowance(RateLimit(1_000_001, 30), "a")
+
+
+def test_processes_at_once_are_granted_the_limit_together() -> None:
+    allowance = SharedAllowance(RateLimit(5000, 3600), "a")
+    granted = FORK.SimpleQueue()
+
+    def ask() -> None:
+        granted.put(sum(allowance.take("a") == 0 for _ in range(2500)))
+
+    processes = [FORK.Process(target=ask) for _ in range(4)]
+    for process in processes:
+        process.start()
+    assert sum(granted.get() for _ in processes) == 5000
+    for process in processes:
+        process.join(10)
+
+
+def test_a_process_killed_while_it_asks_holds_nobody_up() -> None:
+    allowance = SharedAllowance(RateLimit(1_000_000, 3600), "a")
+
+    def ask_on() -> None:
+        while True:
+            allowance.take("a")
+
+    for _ in range(20):
+        process = FORK.Process(target=ask_on)
+        process.start()
+        time.sleep(0.02)
+        process.kill()
+        process.join(10)
+        # Would wait for ever if the lock had stayed.
+        assert allowance.take("a") == 0
+
+
+def test_the_places_of_an_ended_worker_come_back() -> None:
+    places = SharedPlaces(3, 2)
+    one, two = places.of(0), places.of(1)
+    assert [one.take(), two.take(), two.take(), one.take()] == [True, True, True, False]
+    one.give_back()
+    assert [two.take(), one.take()] == [True, False]
+    places.clear(1)
+    assert [one.take(), one.take(), one.take(), one.take()] == [True, True, True, False]
+
+
+def children(process_id: int) -> list[int]:
+    found = Path(f"/proc/{process_id}/task/{process_id}/children").read_text().split()
+    return [int(child) for child in found]
+
+
+def until(holds: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come to hold"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def gateway(sample_url: str) -> Iterator[Serving]:
+    if not Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").exists():
+        pytest.skip("the system does not list a process's children")
+    with serving(sample_url, "--workers", str(WORKERS), "--websocket-port", "0", "--lang", "en") as gateway:
+        yield gateway
+
+
+def granted(wires: list[Wire], each: int) -> int:
+    """How many of ``each`` questions on each connection, all at once, are not refused."""
+    counts = []
+
+    def ask(wire: Wire) -> None:
+        question = wire.request(ProtoId.Qot_GetArkStockDynamic, security={"market": 11, "code": "TSLA"})
+        wire.send(question * each)
+        counts.append(sum(wire.answer().retType == 0 for _ in range(each)))
+
+    threads = [Thread(target=ask, args=(wire,)) for wire in wires]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(counts) == len(wires)
+    return sum(counts)
+
+
+def test_sixty_are_granted_over_all_workers_and_through_the_death_of_one(gateway: Serving) -> None:
+    workers = children(gateway.process.pid)
+    assert len(workers) == WORKERS
+    with ExitStack() as opened:
+        wires = [opened.enter_context(Wire(gateway.port)) for _ in range(24)]
+        assert granted(wires, 2) == 48
+        os.kill(workers[0], signal.SIGKILL)
+        until(lambda: len(set(children(gateway.process.pid)) - {workers[0]}) == WORKERS)
+        alive = [wire for wire in wires if not lost(wire)]
+        # The kernel spreads 24 connections over three workers: all on one, or none on one, is no spread.
+        assert 0 < len(alive) < 24
+        more = [opened.enter_context(Wire(gateway.port)) for _ in range(12)]
+        assert granted(alive + more, 5) == 12
+        with websocket(gateway) as client:
+            client.init("")
+            answer = client.dynamic()
+            assert (answer.retType, "at most 60 requests in 30 seconds" in answer.retMsg) == (-1, True)
+    assert gateway.stop() == 0
+
+
+def lost(wire: Wire) -> bool:
+    try:
+        return wire.ask(ProtoId.KeepAlive, time=1).retType != 0
+    except (EOFError, OSError):
+        return True
+
+
+def test_the_connections_of_all_workers_are_counted_together(sample_url: str) -> None:
+    options = ("--workers", "2", "--max-connections", "5", "--lang", "en")
+    with serving(sample_url, *options) as gateway, ExitStack() as opened:
+        for _ in range(5):
+            opened.enter_context(Wire(gateway.port))
+        with Wire(gateway.port, init=False) as sixth:
+            answer = sixth.ask(ProtoId.InitConnect, clientVer=1, clientID="sixth")
+            assert (answer.retType, "already serves 5 connections" in answer.retMsg) == (-1, True)
+        for worker in children(gateway.process.pid):
+            os.kill(worker, signal.SIGKILL)
+
+        def all_places_again() -> bool:
+            with suppress(OSError, EOFError, AssertionError), ExitStack() as again:
+                for _ in range(5):
+                    again.enter_context(Wire(gateway.port))
+                return True
+            return False
+
+        until(all_places_again)
+
+
+def test_sigterm_drains_all_workers(gateway: Serving) -> None:
+    with ExitStack() as opened:
+        wires = [opened.enter_context(Wire(gateway.port)) for _ in range(12)]
+        for wire in wires:
+            wire.send(wire.request(ProtoId.GetGlobalState, userID=0) * 20)
+            assert wire.answer().retType == 0
+        assert gateway.stop() == 0
+        for wire in wires:
+            answers = 1
+            while not wire.closed():
+                answers += 1
+            assert answers == 20
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", gateway.port), 1)
+
+
+def test_workers_end_with_their_parent(gateway: Serving) -> None:
+    workers = children(gateway.process.pid)
+    gateway.process.kill()
+    gateway.process.wait(10)
+    until(lambda: not any(Path(f"/proc/{worker}/cmdline").exists() for worker in workers))
+
+
+def test_it_is_announced_once(sample_url: str) -> None:
+    with serving(sample_url, "--workers", "2") as gateway:
+        assert gateway.stop() == 0
+        assert gateway.process.stdout is not None
+        assert gateway.process.stdout.read() == ""
+
+
+def test_a_port_that_another_has_is_refused(gateway: Serving, sample_url: str) -> None:
+    for workers in (1, 2):
+        done = run("serve", "--workers", workers, "--port", gateway.port, "--db", sample_url)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(f"qotgate: Cannot listen on 127.0.0.1:{gateway.port}: ")
