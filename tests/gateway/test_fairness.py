@@ -1,0 +1,195 @@
+"""A fair share: what one client sends at once does not keep another from its answer."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from qotgate.gateway import Gateway, GatewayOptions
+from qotgate.gateway.answers import Kept, Request
+from qotgate.gateway.session import UNDER_WAY_MOST, Session
+from qotgate.gateway.tcp import TURN_BYTES, TcpSession
+from qotgate.gateway.turns import THREADS, Question, Turns
+from qotgate.protocol.body import encode
+from qotgate.protocol.frame import Frame, FrameParser, lead, seal
+from qotgate.protocol.messages import REQUESTS, ProtoId
+from qotgate.service.questions import Questions
+from qotgate.service.reference import Reference
+from qotgate.store import Store
+
+PACKET = Frame(3424, 0, 7, b"one").encode()
+PIPELINED = 10_000
+SHARE = TURN_BYTES // len(PACKET) + 1
+
+
+class Transport(asyncio.Transport):
+    """Keeps what is written; full when told so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = bytearray()
+        self.reading = True
+        self.session: TcpSession | None = None
+        self.full = False
+
+    def write(self, data: Any) -> None:
+        self.written += data
+        if self.full and self.session:
+            self.session.pause_writing()
+
+    def is_closing(self) -> bool:
+        return False
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+    def close(self) -> None:
+        if self.session:
+            session, self.session = self.session, None
+            session.connection_lost(None)
+
+    def answers(self) -> int:
+        return sum(1 for _ in FrameParser().feed(bytes(self.written)))
+
+
+@pytest.fixture
+def questions(sample_url: str, reference: Reference) -> Iterator[Questions]:
+    store = Store.open(sample_url)
+    yield Questions(store, reference)
+    store.close()
+
+
+def connect(gateway: Gateway) -> tuple[TcpSession, Transport]:
+    session, transport = TcpSession(gateway), Transport()
+    transport.session = session
+    session.connection_made(transport)
+    session.initialised = True
+    return session, transport
+
+
+def with_a_known_answer(questions: Questions) -> Gateway:
+    gateway = Gateway(questions, GatewayOptions(rate_limit=None))
+    gateway.answers.keep(Request(lead(3424, 0), seal(b"one")), Kept(seal(b"1"), None), gateway.answers.epoch)
+    return gateway
+
+
+def test_ten_thousand_at_once_take_turns_with_one(questions: Questions) -> None:
+    async def scenario() -> None:
+        gateway = with_a_known_answer(questions)
+        greedy, flood = connect(gateway)
+        patient, quiet = connect(gateway)
+        greedy.data_received(PACKET * PIPELINED)
+        assert not flood.reading
+        for turn in range(1, PIPELINED // SHARE):
+            assert flood.answers() <= turn * SHARE
+            patient.data_received(PACKET)
+            assert quiet.answers() == turn
+            await asyncio.sleep(0)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert flood.answers() == PIPELINED
+        assert flood.reading
+        await gateway.stop()
+
+    asyncio.run(scenario())
+
+
+def test_a_client_that_does_not_read_is_answered_no_further(questions: Questions) -> None:
+    async def scenario() -> None:
+        gateway = with_a_known_answer(questions)
+        session, transport = connect(gateway)
+        transport.full = True
+        session.data_received(PACKET * PIPELINED)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert transport.answers() <= SHARE
+        transport.full = False
+        session.resume_writing()
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert transport.answers() == PIPELINED
+        await gateway.stop()
+
+    asyncio.run(scenario())
+
+
+def test_questions_under_way_are_bounded_and_all_answered(questions: Questions) -> None:
+    async def scenario() -> None:
+        gateway = Gateway(questions, GatewayOptions(rate_limit=None))
+        session, transport = connect(gateway)
+        wanted = UNDER_WAY_MOST * 3
+        bodies = (
+            encode(
+                REQUESTS[ProtoId.Qot_GetArkStockDynamic](c2s={"security": {"market": 11, "code": f"X{n}"}}), 0
+            )
+            for n in range(wanted)
+        )
+        session.data_received(b"".join(Frame(3424, 0, n, body).encode() for n, body in enumerate(bodies)))
+        while transport.answers() < wanted:
+            assert session.under_way <= UNDER_WAY_MOST
+            await asyncio.sleep(0.01)
+        serials = {packet.serial for packet in FrameParser().feed(bytes(transport.written))}
+        assert serials == set(range(wanted))
+        await gateway.stop()
+
+    asyncio.run(scenario())
+
+
+def test_the_threads_take_sessions_in_turn(questions: Questions) -> None:
+    async def scenario() -> None:
+        gateway = Gateway(questions, GatewayOptions(rate_limit=None))
+        greedy, patient = connect(gateway)[0], connect(gateway)[0]
+        turns, go, order = Turns(), threading.Event(), []
+
+        def put(asker: Session, name: str) -> asyncio.Future[bytes]:
+            def work() -> bytes:
+                go.wait(10)
+                order.append(name)
+                return b""
+
+            question = Question(work, asker)
+            turns.put(question)
+            return question.future
+
+        futures = [put(greedy, "greedy") for _ in range(200)]
+        futures.append(put(patient, "patient"))
+        go.set()
+        await asyncio.gather(*futures)
+        # Those that were in the threads already, one more of each of them at most, and then its turn.
+        assert order.index("patient") <= 2 * THREADS
+        assert len(order) == 201
+        turns.stop()
+        await gateway.stop()
+
+    asyncio.run(scenario())
+
+
+def test_what_a_client_that_left_asked_for_is_not_worked_out(questions: Questions) -> None:
+    async def scenario() -> None:
+        gateway = Gateway(questions, GatewayOptions(rate_limit=None))
+        gone, stays = connect(gateway)[0], connect(gateway)[0]
+        turns, go, worked = Turns(), threading.Event(), []
+
+        def work() -> bytes:
+            go.wait(10)
+            worked.append(1)
+            return b""
+
+        asked = [Question(work, gone) for _ in range(100)]
+        asked[50].askers.append(stays)
+        for question in asked:
+            turns.put(question)
+        gone.connection_lost(None)
+        go.set()
+        await asyncio.wait([question.future for question in asked])
+        assert len(worked) == THREADS + 1
+        assert asked[50].future.result() == b""
+        turns.stop()
+        await gateway.stop()
+
+    asyncio.run(scenario())
