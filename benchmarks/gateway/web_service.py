@@ -19,7 +19,8 @@ from qotgate.store.tables import FOREVER, alias, ark_day, history, note, rating_
 
 WINDOW = timedelta(days=29)
 
-engine = create_engine(os.environ.get("DATABASE", "sqlite:///qotgate.db"))
+# As many as are asked for at once: with fewer, its threads wait for one another.
+engine = create_engine(os.environ.get("DATABASE", "sqlite:///qotgate.db"), pool_size=64)
 app = FastAPI()
 
 

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Collection
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 from threading import Lock
 
@@ -57,6 +57,7 @@ class Questions:
         self.funds = tuple(sorted(funds))
         self.window_days = window_days
         self._cursors = Cursors(store.secret())
+        self._latest_ark: tuple[int, date | None] = (-1, None)
         self._counts: OrderedDict[tuple[str, str, int, date], int] = OrderedDict()
         self._counts_lock = Lock()
 
@@ -97,19 +98,36 @@ class Questions:
     def _daily_sums(
         self, connection: Connection, security: Security, as_of: date | None
     ) -> tuple[date, list[tuple[date, int]]]:
-        """The day asked for, and the transactions known on it."""
-        latest = queries.latest_ark_day(connection, self.funds)
+        """The day asked for, and of the transactions known on it those of the window, or else the last."""
+        latest = self._latest_ark_day(connection)
         if latest is None:
             raise InvalidRequest("no_ark_data")
         day = _as_of(as_of, latest)
         security_id = queries.security_id(connection, str(security))
         if security_id is None:
             return day, []
-        trades = queries.trades(connection, security_id, self.funds, day)
         seen: dict[str, list[Split]] = {}
         for fund, first_day, new, old in queries.splits(connection, security_id, self.funds, day):
             seen.setdefault(fund, []).append(Split(first_day, Fraction(new, old)))
-        return day, daily_sums(trades, seen, day)
+        start, end = day - timedelta(days=self.window_days - 1), day
+        while True:
+            trades = queries.trades(connection, security_id, self.funds, start, end, day)
+            if sums := daily_sums(trades, seen, day):
+                return day, sums
+            # No trades, or such as add up to nothing: further back, a day at a time.
+            last = queries.last_trade_day(connection, security_id, self.funds, start, day)
+            if last is None:
+                return day, []
+            start = end = last
+
+    def _latest_ark_day(self, connection: Connection) -> date | None:
+        """The last day that the data covers, which is looked for once in each generation."""
+        number = generation(connection)
+        known, latest = self._latest_ark
+        if number != known:
+            latest = queries.latest_ark_day(connection, self.funds)
+            self._latest_ark = number, latest
+        return latest
 
     def rating_changes(
         self,

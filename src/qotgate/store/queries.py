@@ -24,21 +24,42 @@ def security_id(connection: Connection, code: str) -> int | None:
 
 
 def trades(
-    connection: Connection, security: int, funds: Collection[str], as_of: date
+    connection: Connection, security: int, funds: Collection[str], since: date, until: date, as_of: date
 ) -> list[tuple[str, date, int]]:
-    """(fund, day, signed shares) of each trade known on ``as_of``, oldest first."""
+    """(fund, day, signed shares) of each trade of the days from ``since`` to ``until`` that is known on
+    ``as_of``, oldest first."""
     trade = tables.trade
     query = (
         select(trade.c.fund, trade.c.day, trade.c.shares)
         .where(
             trade.c.security_id == security,
-            trade.c.day <= as_of,
+            trade.c.day.between(since, until),
             trade.c.through <= as_of,
             trade.c.fund.in_(funds),
         )
         .order_by(trade.c.day)
     )
     return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+
+
+def last_trade_day(
+    connection: Connection, security: int, funds: Collection[str], before: date, as_of: date
+) -> date | None:
+    """The last day before ``before`` of a trade known on ``as_of``."""
+    trade = tables.trade
+    query = (
+        select(trade.c.day)
+        .where(
+            trade.c.security_id == security,
+            trade.c.day < before,
+            trade.c.through <= as_of,
+            trade.c.fund.in_(funds),
+        )
+        .order_by(trade.c.day.desc())
+        .limit(1)
+    )
+    found: date | None = connection.scalar(query)
+    return found
 
 
 def explained_trades(

@@ -1,0 +1,92 @@
+"""A dynamic reads only what it needs: its answer is that of all of the history, its cost that of a window."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, event, insert
+
+from qotgate.ark.dynamics import daily_sums, dynamic
+from qotgate.model import Market, Security
+from qotgate.service.questions import Questions
+from qotgate.service.reference import Reference
+from qotgate.store import Store, tables
+from qotgate.store.database import generation, write_state
+
+FIRST = date(2026, 1, 1)
+FUNDS = ("ARKK", "ARKW")
+TSLA = Security(Market.US, "TSLA")
+
+trades = st.lists(
+    st.tuples(st.integers(0, 120), st.sampled_from(FUNDS), st.sampled_from((-5, 5, 7)), st.integers(0, 9)),
+    unique_by=lambda trade: trade[:2],
+    max_size=30,
+)
+
+
+def fill(store: Store, rows: list[tuple[int, str, int, int]], last: int) -> None:
+    """Trades (day, fund, shares, days until it is known) of one security, with data up to day ``last``."""
+    with store.writing() as connection:
+        for table in (tables.trade, tables.ark_day, tables.alias, tables.security):
+            connection.execute(delete(table))
+        connection.execute(insert(tables.security).values(id=1, code="US.TSLA", name="Tesla"))
+        connection.execute(insert(tables.alias).values(key="C:US.TSLA", security_id=1))
+        end = FIRST + timedelta(days=last)
+        connection.execute(insert(tables.ark_day).values(fund="ARKK", day=end, source="notice", through=end))
+        for day, fund, shares, late in rows:
+            connection.execute(
+                insert(tables.trade).values(
+                    security_id=1,
+                    day=FIRST + timedelta(days=day),
+                    fund=fund,
+                    shares=shares,
+                    through=FIRST + timedelta(days=day + late),
+                )
+            )
+        write_state(connection, "generation", str(generation(connection) + 1))
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=trades, as_of=st.integers(0, 130))
+def test_the_window_says_what_all_of_the_history_says(
+    store: Store, reference: Reference, rows: list[tuple[int, str, int, int]], as_of: int
+) -> None:
+    fill(store, rows, last=130)
+    day = FIRST + timedelta(days=as_of)
+    known = sorted(
+        (FIRST + timedelta(days=number), fund, shares)
+        for number, fund, shares, late in rows
+        if number + late <= as_of
+    )
+    sums = daily_sums([(fund, of, shares) for of, fund, shares in known], {}, day)
+    assert Questions(store, reference, funds=FUNDS).ark_stock_dynamic(TSLA, day) == dynamic(sums, day)
+
+
+@pytest.mark.parametrize("ends", [0, 60], ids=["trades in the window", "trades before it"])
+def test_ten_times_the_history_costs_no_more(store: Store, reference: Reference, ends: int) -> None:
+    steps = [0]
+
+    def count() -> int:
+        steps[0] += 1
+        return 0
+
+    @event.listens_for(store.engine, "connect")
+    def _connect(connection: Any, _record: object) -> None:
+        connection.set_progress_handler(count, 1)
+
+    store.engine.dispose()
+    questions = Questions(store, reference, funds=FUNDS)
+    costs = [_cost(questions, steps, fill_days, ends) for fill_days in (100, 1000)]
+    assert costs[0] > 50
+    assert costs[1] == pytest.approx(costs[0], rel=0.02)
+
+
+def _cost(questions: Questions, steps: list[int], days: int, ends: int) -> int:
+    """What SQLite works for the second answer in a generation, in its own steps."""
+    fill(questions.store, [(day, fund, 5, 0) for day in range(days) for fund in FUNDS], last=days - 1 + ends)
+    questions.ark_stock_dynamic(TSLA)
+    before = steps[0]
+    questions.ark_stock_dynamic(TSLA)
+    return steps[0] - before
