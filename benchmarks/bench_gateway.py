@@ -8,7 +8,7 @@ import argparse
 import socket
 import statistics
 import tempfile
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.dataset import make
+from gateway.history import by_history
 from gateway.idle import idle_connections
 from gateway.load_generator import Plan
 from gateway.loading import while_loading
@@ -145,17 +146,25 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement")
     parser.add_argument("--rows", default="", help="only rows with this in their name, and nothing else")
     parser.add_argument("--idle", type=int, default=10_000, help="idle connections")
+    parser.add_argument("--soak", type=int, default=0, help="seconds of mixed full load, and nothing else")
+    parser.add_argument(
+        "--history", type=int, nargs="*", default=[100_000, 1_000_000], help="rows of holdings"
+    )
     arguments = parser.parse_args()
     console = Console(width=160)
-    with tempfile.TemporaryDirectory() as folder, ExitStack():
+    with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench.db"
         url = make(path)
+        if arguments.soak:
+            console.print(soak(url, arguments.soak))
+            return
         console.print(against_the_floor(url, Path(folder), arguments.runs, arguments.seconds, arguments.rows))
         if arguments.rows:
             return
         console.print(against_a_web_service(url, path, arguments.runs, arguments.seconds))
         console.print(idle_connections(url, arguments.idle))
         console.print(while_loading(url, Path(folder), arguments.runs))
+        console.print(by_history(Path(folder), arguments.history))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from rich.table import Table
 from gateway.dataset import codes, write_notes
 from gateway.load_generator import Measured, Plan
 from gateway.processes import QOTGATE, gateway, generate
-from gateway.rows import dynamic
+from gateway.rows import Row, dynamic
 
 NOTES = 100_000
 SECURITIES = 500
@@ -22,15 +22,17 @@ def while_loading(url: str, folder: Path, runs: int) -> Table:
     table = Table(title=f"3424 over {SECURITIES} securities while {NOTES:,} notes are loaded, {runs} runs")
     for column in ("in flight", "requests/s", "while loading", "p99 ms", "while loading", "times"):
         table.add_column(column, justify="right")
-    questions = tuple(map(dynamic, codes(SECURITIES)))
+    asked = Row("3424", tuple(map(dynamic, codes(SECURITIES))))
     alone: dict[str, list[Measured]] = {name: [] for name in SHAPES}
     loading: dict[str, list[Measured]] = {name: [] for name in SHAPES}
     with gateway(url) as server:
         for run in range(runs):
             plans = {
-                name: Plan("tcp", server.ports[0], questions, *shape, SECONDS)
+                name: Plan("tcp", server.ports[0], asked.questions, *shape, SECONDS)
                 for name, shape in SHAPES.items()
             }
+            # What the last load dropped is worked out before the clock starts.
+            asked.reply(server.ports[0], None)
             for name, plan in plans.items():
                 alone[name].append(generate(plan))
             file = folder / f"load{run}.csv"

@@ -1,6 +1,7 @@
 """``qotgate load``: read files into the database."""
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,8 @@ from qotgate.service.loading import LoadReport, find_files
 from qotgate.service.loading import load as load_files
 from qotgate.service.reference import load_reference
 
+STEP_BACK = 10
+"""The priority (nice) that a load leaves to others: a gateway beside it answers people, a load can wait."""
 REJECTS_SHOWN = 20
 WORDS_SHOWN = 10
 NOTHING_LOADED = 1
@@ -34,6 +37,8 @@ def load(
     Files are known by their content. What cannot be read is left out and listed; the rest is loaded in one
     transaction, and a gateway on the same database answers from it at once.
     """
+    if hasattr(os, "nice"):
+        os.nice(STEP_BACK)
     settings = read_settings(db=db, tables=tables)
     reference = load_reference(settings.tables)
     files = find_files(paths)

@@ -1,6 +1,7 @@
 """``qotgate serve``: run the gateway."""
 
 import asyncio
+import gc
 import signal
 import ssl
 import sys
@@ -231,6 +232,8 @@ async def run_gateway(
     gateway = Gateway(questions, options, limits)
     try:
         addresses = await gateway.start()
+        # What is there now stays; looking through it again and again would only cause pauses.
+        gc.freeze()
         if await asyncio.to_thread(listening, addresses):
             await stopped.wait()
     finally:

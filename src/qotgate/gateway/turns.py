@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from qotgate.gateway.session import Session
 
-THREADS = 4
+THREADS = 2
+"""They wait for the disk, else for one another: with more, the event loop waits for its turn among them, and
+nothing is answered sooner."""
 
 
 class Question:
