@@ -22,6 +22,7 @@ from gateway.load_generator import Plan
 from gateway.loading import while_loading
 from gateway.processes import Server, floors, gateway, generate, web_service
 from gateway.rows import ONE_EACH, Row, rows
+from gateway.soak import soak
 from qotgate.protocol.cipher import RsaKey
 
 

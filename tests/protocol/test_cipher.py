@@ -2,6 +2,7 @@
 
 import json
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,20 @@ def test_the_other_implementation_opens_ours(name: str, tmp_path: Path) -> None:
 @given(st.binary(max_size=100), st.sampled_from(ALGORITHMS))
 def test_any_body_comes_back(body: bytes, algorithm: PacketEncAlgo) -> None:
     assert cipher(algorithm).decrypt(cipher(algorithm).encrypt(body)) == body
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@given(st.lists(st.tuples(st.binary(max_size=100), st.binary(max_size=64))))
+def test_a_packet_does_not_depend_on_those_before_it(
+    algorithm: PacketEncAlgo, packets: list[tuple[bytes, bytes]]
+) -> None:
+    ours, theirs = cipher(algorithm), cipher(algorithm)
+    for body, junk in packets:
+        encrypted = cipher(algorithm).encrypt(body)
+        assert ours.encrypt(body) == encrypted
+        with suppress(ValueError):
+            theirs.decrypt(junk)
+        assert theirs.decrypt(encrypted) == body
 
 
 @given(st.binary(max_size=100), st.sampled_from(ALGORITHMS))

@@ -17,7 +17,6 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.padding import PKCS7
 
 from qotgate.model import QotGateError
 
@@ -84,29 +83,52 @@ class RsaKey:
 
 
 class AesCipher:
-    """Encrypts and decrypts the packets of one connection. ``key`` and ``iv`` have 16 bytes; AES_CBC alone
-    uses the IV, afresh for each packet."""
+    """Encrypts and decrypts the packets of one connection, for one thread. ``key`` and ``iv`` have 16 bytes;
+    AES_CBC alone uses the IV, afresh for each packet.
+
+    A packet is a few blocks, and to set a cipher up costs ten times as much as to work those off: one is kept
+    for each direction. ECB knows nothing of what came before. CBC has added the last block that went through
+    it to the next; what :attr:`_sent` and :attr:`_received` add to that is that block and the IV, so that the
+    block is gone and the IV is there.
+    """
 
     def __init__(self, algorithm: PacketEncAlgo, key: bytes, iv: bytes) -> None:
-        mode: modes.CBC | modes.ECB = modes.CBC(iv) if algorithm is PacketEncAlgo.AES_CBC else modes.ECB()  # noqa: S305
-        self._cipher = Cipher(algorithms.AES(key), mode)
+        self._chained = algorithm is PacketEncAlgo.AES_CBC
+        mode: modes.CBC | modes.ECB = modes.CBC(iv) if self._chained else modes.ECB()  # noqa: S305
+        cipher = Cipher(algorithms.AES(key), mode)
+        self._encryptor, self._decryptor = cipher.encryptor(), cipher.decryptor()
+        self._iv = int.from_bytes(iv, "big")
+        self._sent = self._received = 0
         self._pad, self._unpad = _PADDINGS[algorithm]
         self._has_tail = algorithm is PacketEncAlgo.FTAES_ECB
 
     def encrypt(self, body: bytes) -> bytes:
-        encryptor = self._cipher.encryptor()
-        encrypted = encryptor.update(self._pad(body)) + encryptor.finalize()
-        return encrypted + _tail(body) if self._has_tail else encrypted
+        padded = self._pad(body)
+        if not self._chained:
+            encrypted = self._encryptor.update(padded)
+            return encrypted + _tail(body) if self._has_tail else encrypted
+        encrypted = self._encryptor.update(_add(padded, self._sent))
+        self._sent = self._iv ^ int.from_bytes(encrypted[-BLOCK:], "big")
+        return encrypted
 
     def decrypt(self, body: bytes) -> bytes:
         """Raises ValueError."""
         if len(body) % BLOCK or len(body) < BLOCK:
             raise ValueError(f"an AES body is a multiple of {BLOCK} bytes, not {len(body)}")
-        tail = b""
-        if self._has_tail:
-            body, tail = body[:-BLOCK], body[-BLOCK:]
-        decryptor = self._cipher.decryptor()
-        return self._unpad(decryptor.update(body) + decryptor.finalize() + tail)
+        if not self._chained:
+            tail = b""
+            if self._has_tail:
+                body, tail = body[:-BLOCK], body[-BLOCK:]
+            return self._unpad(self._decryptor.update(body) + tail)
+        padded = _add(self._decryptor.update(body), self._received)
+        self._received = self._iv ^ int.from_bytes(body[-BLOCK:], "big")
+        return self._unpad(padded)
+
+
+def _add(blocks: bytes, number: int) -> bytes:
+    """``blocks`` with ``number`` added (exclusive or) to the first."""
+    first = int.from_bytes(blocks[:BLOCK], "big") ^ number
+    return first.to_bytes(BLOCK, "big") + blocks[BLOCK:]
 
 
 def _tail(body: bytes) -> bytes:
@@ -126,15 +148,18 @@ def _unpad_zeros(padded: bytes) -> bytes:
 
 
 def _pad_pkcs7(body: bytes) -> bytes:
-    padder = PKCS7(BLOCK * 8).padder()
-    return padder.update(body) + padder.finalize()
+    return body + _ENDS[BLOCK - len(body) % BLOCK]
 
 
 def _unpad_pkcs7(padded: bytes) -> bytes:
-    unpadder = PKCS7(BLOCK * 8).unpadder()
-    return unpadder.update(padded) + unpadder.finalize()
+    added = padded[-1]
+    if not 1 <= added <= BLOCK or not padded.endswith(_ENDS[added]):
+        raise ValueError("a PKCS#7 padding is 1 to 16 bytes that say how many they are")
+    return padded[:-added]
 
 
+_ENDS = [bytes([size]) * size for size in range(BLOCK + 1)]
+"""PKCS#7 paddings by their length."""
 _Change = Callable[[bytes], bytes]
 _PADDINGS: dict[PacketEncAlgo, tuple[_Change, _Change]] = {
     PacketEncAlgo.FTAES_ECB: (_pad_zeros, _unpad_zeros),
