@@ -163,6 +163,8 @@ class TcpSession(Session, asyncio.Protocol):
 
     def _go_on(self) -> None:
         self._called = False
+        if self._transport is None or self._transport.is_closing():
+            return
         if self._rest is not None and self._may_answer:
             arrived, position = self._rest
             self._rest = None
