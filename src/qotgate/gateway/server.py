@@ -157,7 +157,8 @@ class Gateway:
         """
         interface, epoch = INTERFACES[proto_id], self.answers.epoch
         asked_in, question = self._asked.get(request, (None, None))
-        if question is not None and asked_in == epoch:
+        # One that nobody waited for any more is cancelled when its turn comes.
+        if question is not None and asked_in == epoch and not question.future.cancelled():
             question.askers.append(session)
             return question.future
         question = Question(partial(_work_out, interface, self.questions, c2s, body_format), session)
