@@ -144,7 +144,7 @@ def against_a_web_service(url: str, path: Path, runs: int, seconds: float) -> Ta
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.6, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=0.5, help="of each measurement")
     parser.add_argument("--rows", default="", help="only rows with this in their name, and nothing else")
     parser.add_argument("--idle", type=int, default=10_000, help="idle connections")
     parser.add_argument("--soak", type=int, default=0, help="seconds of mixed full load, and nothing else")

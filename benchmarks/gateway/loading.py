@@ -14,7 +14,7 @@ from gateway.rows import Row, dynamic
 NOTES = 100_000
 SECURITIES = 500
 SHAPES = {"64 x 16": (64, 16), "64 x 1": (64, 1), "8 x 1": (8, 1)}
-SECONDS = 0.6
+SECONDS = 0.5
 
 
 def while_loading(url: str, folder: Path, runs: int) -> Table:
