@@ -218,7 +218,7 @@ def test_each_answer_is_of_a_whole_generation_while_loads_run(
     def ask_on(port: int) -> None:
         with Wire(port) as wire:
             newest = 0
-            while not done.is_set() and not problems:
+            while not done.wait(0.005) and not problems:
                 known = newest
                 for place, body in ask_all(wire):
                     fits = [n for n, answers in enumerate(wanted) if answers[place] == body]
