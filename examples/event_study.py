@@ -1,8 +1,8 @@
 """Do the ARK funds buy before analysts upgrade a stock, or after? python event_study.py 2026-06-01 2026-06-30
 
-Each upgrade between the two days is an event. Around it, each day is asked as of that day, so that the study
-sees what could be seen then and nothing later: +1 where ARK's latest trades were net purchases, -1 for net
-sales, 0 for none in the window. The plot, event_study.png, is the mean over the events.
+Each upgrade between the two days, as known on the last of them, is an event. Around it, each day is asked
+as of that day, so that the study sees what could be seen then and nothing later: +1 where ARK's latest trades
+were net purchases, -1 for net sales, 0 for none in the window. event_study.png plots the mean of the events.
 """
 
 import asyncio
@@ -27,8 +27,10 @@ def direction(dynamic: StockDynamic) -> int:
 
 async def main(first: date, last: date) -> None:
     async with AsyncQuoteClient(timeout=60) as client:
+        # Also tells a server that does not know as_of from days that are not loaded yet.
+        await client.ark_dynamic("US.TSLA", as_of=first)
         events = []
-        async for change in client.rating_changes(Market.US):
+        async for change in client.rating_changes(Market.US, as_of=last):
             if change.day < first:
                 break
             if change.day <= last:

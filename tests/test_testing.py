@@ -7,9 +7,10 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from qotgate import OpenQuoteContext, QotGateError, QuoteClient, RateLimited
+from qotgate import ConnectionLost, InvalidRequest, OpenQuoteContext, QotGateError, QuoteClient, RateLimited
 from qotgate.testing import RunningGateway, run_gateway
 
 NOTES = [
@@ -71,6 +72,39 @@ def test_the_allowance_can_be_tested() -> None:
             client.ark_dynamic("US.TSLA")
     with pytest.raises(QotGateError, match="--rate-limit takes"), run_gateway(rate_limit="many"):
         pass
+
+
+def test_an_outage_can_be_tested() -> None:
+    with run_gateway() as gateway, QuoteClient(port=gateway.port, timeout=0.5) as client:
+        client.connect()
+        gateway.stop()
+        with pytest.raises(ConnectionLost):
+            client.ark_dynamic("US.TSLA")
+
+
+def test_what_is_given_empty_is_empty() -> None:
+    with (
+        run_gateway(notes=[]) as gateway,
+        QuoteClient(port=gateway.port) as client,
+        pytest.raises(InvalidRequest, match="No analyst note is loaded yet"),
+    ):
+        next(client.rating_changes("US"))
+
+
+def test_it_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with run_gateway() as gateway, QuoteClient(port=gateway.port) as client:
+        client.connect()
+    assert capsys.readouterr().out == ""
+
+
+def test_rows_may_be_what_a_table_gives() -> None:
+    rows = pd.DataFrame([*NOTES, {**NOTES[1], "firm": "Citi", "price_target": None}]).to_dict("records")
+    with run_gateway(notes=rows) as gateway, QuoteClient(port=gateway.port) as client:  # type: ignore[arg-type]
+        assert client.rating_changes("US", "NEW_RATING").all_count == 2
+        with pytest.raises(QotGateError, match="notes takes rows that are mappings"):
+            gateway.load(notes=pd.DataFrame(NOTES))  # type: ignore[arg-type]
+        gateway.load(trades=[{**TRADES[0], "ticker": "US.TSLA"}])
+        assert client.ark_dynamic("US.TSLA").net_shares == 100
 
 
 def test_a_wrong_row_is_named() -> None:

@@ -1,20 +1,22 @@
 """The drop-in context: documented shapes, 'N/A', errors, and a gateway that goes and comes back."""
 
+import copy
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from typing import Any
 
 import pandas as pd
 import pytest
 
 import qotgate
 from qotgate import RET_ERROR, RET_OK, ArkDynamicType, Market, OpenQuoteContext, RatingChangeType, RatingLevel
-from qotgate.client.connection import Connection, Requests
+from qotgate.client.connection import Connection, Request
 from qotgate.client.core import ClientOptions
 from qotgate.client.errors import ConnectionLost
 from tests.serving import Serving, serving
@@ -87,14 +89,11 @@ def test_a_server_that_does_not_know_as_of_is_not_believed(
 ) -> None:
     ask = Connection.ask
 
-    def forget(self: Connection, requests: Requests, timeout: float) -> object:
-        sent = [
-            (proto_id, type(request).FromString(request.SerializeToString()))
-            for proto_id, request in requests
-        ]
+    def forget(self: Connection, requests: Iterable[Request], *rest: Any) -> None:
+        sent = [(proto_id, copy.deepcopy(request)) for proto_id, request in requests]
         for _, request in sent:
             request.c2s.ClearField("asOf")
-        return ask(self, sent, timeout)
+        ask(self, sent, *rest)
 
     monkeypatch.setattr(Connection, "ask", forget)
     ret, sentence = context.get_ark_stock_dynamic("US.TSLA", as_of="2026-06-17")
@@ -111,6 +110,7 @@ def test_what_is_absent_is_na(context: OpenQuoteContext) -> None:
 def test_an_empty_table_has_its_columns(context: OpenQuoteContext) -> None:
     ret, data, next_page, all_count = context.get_rating_change("CA", "DOWNGRADE")
     assert (ret, len(data), len(data.columns), next_page, all_count) == (RET_OK, 0, 10, None, 0)
+    assert data[data.security.str.startswith("US.")].empty
 
 
 @pytest.mark.parametrize("security", ["TSLA", "", None, 5, "XX.TSLA"])

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import polars as pl
@@ -60,7 +61,8 @@ def test_a_dynamic(client: QuoteClient) -> None:
     assert client.ark_dynamic("US.TSLA") == TSLA == client.ark_dynamic(Security(Market.US, "TSLA"))
     none = client.ark_dynamic("US.COIN")
     assert (none.dynamic_type, none.last_transaction_day) == (ArkDynamicType.NO_DYNAMIC, None)
-    assert client.ark_dynamic("US.TSLA", as_of=date(2026, 6, 17)).net_shares == -20000
+    for day in (date(2026, 6, 17), datetime(2026, 6, 17, 12, tzinfo=UTC), pd.Timestamp("2026-06-17")):
+        assert client.ark_dynamic("US.TSLA", as_of=day).net_shares == -20000
 
 
 def test_many_dynamics_come_in_the_order_of_their_codes(client: QuoteClient) -> None:
@@ -115,6 +117,7 @@ def test_tables_of_no_rows_have_their_types() -> None:
     assert empty.to_polars().schema["day"] == pl.Date
     assert empty.to_pandas().dtypes["target_price"] == "float64"
     assert empty.to_pandas().dtypes["day"] == "datetime64[s]"
+    assert empty.to_pandas()["security"].str.startswith("US.").empty
     assert empty.to_arrow().schema.field("security").type == pa.string()
     assert pd.concat([empty.to_pandas(), empty.to_pandas()]).empty
 
@@ -130,6 +133,20 @@ def test_wrong_arguments_are_invalid_requests(client: QuoteClient) -> None:
         next(client.rating_changes("HK"))
     with pytest.raises(InvalidRequest, match="2026-06"):
         client.ark_dynamic("US.TSLA", as_of=date(2099, 1, 1))
+    for wrong in (None, 5, b"US.TSLA", Security("XX", "TSLA")):  # type: ignore[arg-type]
+        with pytest.raises(InvalidRequest, match="security takes a code"):
+            client.ark_dynamics([wrong])  # type: ignore[list-item]
+    for rows in (0, 21, "5", 2.0, 2**40):
+        with pytest.raises(InvalidRequest, match="page_size takes a whole number from 1 to 20"):
+            client.rating_changes("US", page_size=rows)  # type: ignore[arg-type]
+    for day in ("", "soon", 5):
+        with pytest.raises(InvalidRequest, match="as_of takes a date"):
+            client.ark_dynamic("US.TSLA", as_of=day)  # type: ignore[arg-type]
+    for timeout in (0, -1, float("inf"), float("nan")):
+        with pytest.raises(InvalidRequest, match="timeout takes seconds above 0"):
+            QuoteClient(timeout=timeout)
+    with pytest.raises(InvalidRequest, match="body_format takes protobuf or json"):
+        QuoteClient(body_format="xml")  # type: ignore[arg-type]
     assert client.ark_dynamic("US.TSLA") == TSLA
 
 
@@ -161,12 +178,12 @@ def test_a_timeout_leaves_the_connection_usable(sample_gateway: Serving) -> None
         connection = client._link._connection
         assert connection is not None
         with pytest.raises(Timeout, match="did not answer in time"):
-            connection.ask([_dynamic_request()], timeout=1e-9)
+            connection.ask([_dynamic_request()], [], 0.0, 0.0)
         assert client.ark_dynamic("US.TSLA") == TSLA
         assert client._link._connection is connection
 
 
-def _dynamic_request() -> object:
+def _dynamic_request() -> Any:
     from qotgate.client.questions import ark_dynamic
 
     question = ark_dynamic("US.TSLA", None)

@@ -42,7 +42,9 @@ for market in (Market.US, "US", "CA", Market.HK, "N/A", "XX", None, 11):
     call("get_rating_change", market)
 for change_type in ("UPGRADE", RatingChangeType.DOWNGRADE, RatingChangeType.NEW_RATING, "N/A", "UP", 1):
     call("get_rating_change", "US", change_type)
-for count in (1, 2, 20, 0, 21, -1, "5", "x", 2.7, None, [], 2**40):
+for change_type in ("UPGRADE", "DOWNGRADE", "NEW_RATING"):
+    call("get_rating_change", "CA", change_type)
+for count in (1, 2, 20, 0, 21, -1, "5", "x", 2.7, None, [], 2**40, float("inf")):
     call("get_rating_change", "US", count=count)
 for page in ("", "forged", 5):
     call("get_rating_change", "US", page=page)

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any, TypeVar, cast
 
-from qotgate.client.connection import TICK_SECONDS, WINDOW, Requests
+from qotgate.client.connection import LEAST_SECONDS, TICK_SECONDS, WINDOW, Request
 from qotgate.client.core import ClientCore, ClientOptions, Ticket
 from qotgate.client.errors import ConnectionLost, Timeout
 from qotgate.client.link import BACK_OFF, BACK_OFF_MOST, CLOSED
 from qotgate.client.questions import Batch, Question
-from qotgate.model import ProtocolError
+from qotgate.model import ProtocolError, QotGateError
 from qotgate.protocol.frame import Packet
 
 T = TypeVar("T")
@@ -46,7 +46,7 @@ class AsyncConnection(asyncio.Protocol):
             waits = connection._post([connection._core.init_connect()])
             connection._core.start(await waits[0][1])
             connection._forget(waits)
-        except (OSError, UnicodeError, ProtocolError) as error:
+        except (OSError, UnicodeError, OverflowError, ProtocolError) as error:
             await connection.close()
             if isinstance(error, ConnectionLost):
                 raise
@@ -58,27 +58,29 @@ class AsyncConnection(asyncio.Protocol):
         connection._tick()
         return connection
 
-    async def ask(self, requests: Requests, timeout: float) -> list[Any]:
-        """Send requests, a window of them ahead of their answers, and give their Responses in order.
+    async def ask(
+        self, requests: Iterable[Request], responses: list[Any], deadline: float, timeout: float
+    ) -> None:
+        """Send requests, a window of them ahead of their answers, and append their Responses in order.
 
-        Each answer may take ``timeout`` seconds from when its request was sent. Raises ConnectionLost,
-        TimeoutError and ProtocolError; may be cancelled.
+        The first answers come by ``deadline`` (of the loop's clock), each later one within ``timeout``
+        seconds of its request. Raises ConnectionLost, TimeoutError and ProtocolError; may be cancelled.
         """
         unsent = iter(requests)
         under_way: deque[tuple[Ticket, asyncio.Future[Packet]]] = deque()
-        responses: list[Any] = []
         try:
-            async with asyncio.timeout(timeout) as limit:
+            async with asyncio.timeout_at(deadline) as limit:
                 while True:
                     if len(under_way) <= WINDOW // 2:
                         await self._writable.wait()
                         chunk = [self._core.request(*request) for request in islice(unsent, WINDOW // 2)]
                         if chunk:
-                            limit.reschedule(self._loop.time() + timeout)
+                            if under_way:
+                                limit.reschedule(max(deadline, self._loop.time() + timeout))
                             under_way += self._post(chunk)
                             continue
                     if not under_way:
-                        return responses
+                        return
                     responses.append(self._core.open(await under_way[0][1]))
                     self._forget([under_way.popleft()])
         finally:
@@ -176,27 +178,35 @@ class AsyncConnection(asyncio.Protocol):
 
 
 class AsyncLink:
-    """A connection to the gateway of ``options``, made when it is first needed, for one event loop."""
+    """A connection to the gateway of ``options``, made when it is first needed, for one event loop; for
+    another one after that loop has closed."""
 
     def __init__(self, options: ClientOptions) -> None:
         self.options = options
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = asyncio.Lock()
         self._connection: AsyncConnection | None = None
-        self._closed = False
+        self._closed = asyncio.Event()
 
     async def connect(self) -> None:
         """Connect now, once. Raises ConnectionLost, and QotGateError where the key cannot be read."""
-        try:
-            async with asyncio.timeout(self.options.connect_timeout):
-                await self._connected()
-        except TimeoutError as error:
-            raise ConnectionLost(f"Nothing at {self.options.address} answers InitConnect.") from error
+        await self._connected(self._now() + self.options.connect_timeout)
 
     async def close(self) -> None:
         """Close; later questions raise ConnectionLost."""
-        self._closed = True
+        self._now()
+        self._closed.set()
         if self._connection is not None:
             await self._connection.close()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait. Raises ConnectionLost when the link is closed meanwhile."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._closed.wait()
+        except TimeoutError:
+            return
+        raise ConnectionLost(CLOSED)
 
     async def ask(self, question: Question[T]) -> T:
         """The answer. Raises ConnectionLost, Timeout, ProtocolError and what :meth:`Question.answer` does."""
@@ -213,35 +223,59 @@ class AsyncLink:
             responses = await self._repeat([(question.proto_id, question.request) for question in sent])
             wait = batch.take(responses)
             if wait:
-                await asyncio.sleep(wait)
+                await self.pause(wait)
         return batch.answers()
 
-    async def _repeat(self, requests: Requests) -> list[Any]:
-        """Ask on a connection, and again on another one where it is lost, until time is up."""
-        deadline = asyncio.get_running_loop().time() + self.options.timeout
+    async def _repeat(self, requests: Sequence[Request]) -> list[Any]:
+        """Ask on a connection, and go on with another one where it is lost, until time is up. Time starts
+        anew where a lost connection had brought answers."""
+        timeout = self.options.timeout
+        responses: list[Any] = []
+        done = -1
         back_off = BACK_OFF
         while True:
+            now = self._now()
+            if len(responses) > done:
+                done, back_off, deadline = len(responses), BACK_OFF, now + timeout
             try:
-                connection = self._connection
-                if connection is None or connection.lost is not None:
-                    async with asyncio.timeout_at(deadline):
-                        connection = await self._connected()
-                return await connection.ask(requests, self.options.timeout)
+                connection = await self._connected(deadline)
+                await connection.ask(requests[done:], responses, deadline, timeout)
             except ConnectionLost:
-                if self._closed or asyncio.get_running_loop().time() + back_off >= deadline:
+                left = deadline - self._now()
+                if left <= 0 and len(responses) == done:
                     raise
+                await self.pause(min(back_off, max(left, 0.0)))
+                back_off = min(2 * back_off, BACK_OFF_MOST)
             except TimeoutError as error:
-                address = self.options.address
-                if self._connection is None or self._connection.lost is not None:
-                    raise ConnectionLost(f"The gateway at {address} cannot be reached in time.") from error
-                raise Timeout(f"The gateway at {address} did not answer in time.") from error
-            await asyncio.sleep(back_off)
-            back_off = min(2 * back_off, BACK_OFF_MOST)
+                raise Timeout(f"The gateway at {self.options.address} did not answer in time.") from error
+            else:
+                return responses
 
-    async def _connected(self) -> AsyncConnection:
-        async with self._lock:
-            if self._closed:
-                raise ConnectionLost(CLOSED)
-            if self._connection is None or self._connection.lost is not None:
-                self._connection = await AsyncConnection.open(self.options)
-            return self._connection
+    async def _connected(self, deadline: float) -> AsyncConnection:
+        connection = self._connection
+        if connection is not None and connection.lost is None:
+            return connection
+        try:
+            async with asyncio.timeout_at(max(deadline, self._now() + LEAST_SECONDS)), self._lock:
+                if self._closed.is_set():
+                    raise ConnectionLost(CLOSED)
+                if self._connection is None or self._connection.lost is not None:
+                    self._connection = await AsyncConnection.open(self.options)
+                if self._closed.is_set():
+                    await self._connection.close()
+                    raise ConnectionLost(CLOSED)
+                return self._connection
+        except TimeoutError as error:
+            raise ConnectionLost(f"Nothing at {self.options.address} answers InitConnect.") from error
+
+    def _now(self) -> float:
+        """The loop's time. Raises QotGateError in another loop than the one that the link belongs to."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            if self._loop is not None and not self._loop.is_closed():
+                raise QotGateError("This client belongs to another event loop; make one for each loop.")
+            if self._loop is not None:
+                # What belonged to the closed loop went with it.
+                self._lock, self._connection = asyncio.Lock(), None
+            self._loop = loop
+        return loop.time()

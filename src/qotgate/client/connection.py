@@ -3,16 +3,18 @@
 Of the threads that wait for an answer one leads: it reads, and hands each packet to the thread that asked.
 When it has its own answer, another that still waits leads on. So a lone caller sends and reads in its own
 thread, without a switch between threads, which is most of what a call would cost otherwise. A watcher thread
-wakes once a second to keep the connection alive, and to see whether it still is.
+wakes once a second to keep the connection alive, and to see whether it still is. It knows the connection
+weakly: one that nobody holds any more is closed, and its watcher ends.
 """
 
 import socket
 import time
+import weakref
 from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import islice
-from threading import Event, Lock, Thread
+from threading import Event, Lock, RLock, Thread, get_ident
 from typing import Any
 
 from qotgate.client.core import ClientCore, ClientOptions, Ticket
@@ -22,12 +24,16 @@ from qotgate.protocol.frame import Packet
 from qotgate.protocol.messages import ProtoId
 
 TICK_SECONDS = 1.0
+CLOSE_SECONDS = 1.0
+"""How long closing waits for threads to leave; one may be the caller's own, interrupted by a signal."""
+LEAST_SECONDS = 0.05
+"""What a wait is given at least, so that one that starts at the end of its time still has a try."""
 CHUNK = 1 << 18
 WINDOW = 256
 """Requests under way at once; a gateway works on no more for one connection."""
 
-Requests = Sequence[tuple[ProtoId, Any]]
-"""Proto ids and their Request messages."""
+Request = tuple[ProtoId, Any]
+"""A proto id and its Request message."""
 
 
 class _Wait:
@@ -55,70 +61,93 @@ class Connection:
     def __init__(self, options: ClientOptions, *, daemon: bool = True) -> None:
         self.options = options
         self._core = ClientCore(options)
-        self._lock = Lock()
+        # Reentrant, for a signal handler that closes while its thread is in here.
+        self._lock = RLock()
         self._send_lock = Lock()
         self._waiting: dict[Ticket, _Wait] = {}
-        self._followers: deque[_Wait] = deque()
-        self._led = False
+        self._followers: dict[_Wait, None] = {}
+        self._leader: int | None = None
         self._lost: str | None = None
         self._ended = Event()
         deadline = time.monotonic() + options.connect_timeout
         try:
             self._socket = socket.create_connection((options.host, options.port), options.connect_timeout)
-        except (OSError, UnicodeError) as error:
+        except (OSError, UnicodeError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or error
             raise ConnectionLost(f"No gateway answers at {options.address}: {reason}.") from error
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # A second object on the same socket, so that reading has a time limit of its own.
-        self._incoming = self._socket.dup()
+        try:
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # A second object on the same socket, so that reading has a time limit of its own.
+            self._incoming = self._socket.dup()
+        except OSError as error:
+            self._socket.close()
+            raise ConnectionLost(f"No connection to {options.address}: {error.strerror}.") from error
+        self._finalizer = weakref.finalize(self, _hang_up, self._socket, self._incoming, self._ended)
+        self._finalizer.atexit = False
         try:
             [(_, wait)] = self._post([self._core.init_connect()], deadline)
             self._core.start(self._await(wait, deadline))
         except TimeoutError as error:
-            self._close_sockets()
+            self._finalizer()
             raise ConnectionLost(f"Nothing at {options.address} answers InitConnect.") from error
         except ProtocolError as error:
-            self._close_sockets()
+            self._finalizer()
             raise ConnectionLost(f"No gateway answers at {options.address}: {error}.") from error
         except BaseException:
-            self._close_sockets()
+            self._finalizer()
             raise
-        self._watcher = Thread(target=self._watch, name=f"qotgate-{options.address}", daemon=daemon)
+        self._watcher = Thread(
+            target=_watch,
+            args=(weakref.ref(self), self._ended),
+            name=f"qotgate-{options.address}",
+            daemon=daemon,
+        )
         self._watcher.start()
 
     @property
     def lost(self) -> bool:
         return self._lost is not None
 
-    def ask(self, requests: Requests, timeout: float) -> list[Any]:
-        """Send requests, a window of them ahead of their answers, and give their Responses in order.
+    def ask(self, requests: Iterable[Request], responses: list[Any], deadline: float, timeout: float) -> None:
+        """Send requests, a window of them ahead of their answers, and append their Responses in order.
 
-        Each answer may take ``timeout`` seconds from when its request was sent. Raises ConnectionLost,
-        Timeout and ProtocolError.
+        The first answers come by ``deadline`` (of ``time.monotonic``), each later one within ``timeout``
+        seconds of its request. Raises ConnectionLost, Timeout and ProtocolError.
         """
+        if self._leader == get_ident():
+            # A signal handler asks while its thread reads: that thread's place in the stream is lost.
+            self._lose("The connection was closed: its reader was interrupted.")
         unsent = iter(requests)
         under_way: deque[tuple[Ticket, _Wait]] = deque()
-        responses: list[Any] = []
-        deadline = 0.0
         try:
             while True:
                 if len(under_way) <= WINDOW // 2:
                     chunk = [self._core.request(*request) for request in islice(unsent, WINDOW // 2)]
                     if chunk:
-                        deadline = time.monotonic() + timeout
+                        if under_way:
+                            deadline = max(deadline, time.monotonic() + timeout)
                         under_way += self._post(chunk, deadline)
                         continue
                 if not under_way:
-                    return responses
+                    return
                 responses.append(self._core.open(self._await(under_way[0][1], deadline)))
                 under_way.popleft()
         finally:
             self._forget(under_way)
+            # Once more, in case that an interrupt came while the lead was passed on.
+            if self._leader == get_ident():
+                self._leave()
 
     def close(self) -> None:
         """Close, and fail what is under way."""
         self._lose("The connection was closed.")
-        self._watcher.join()
+        self._watcher.join(2 * CLOSE_SECONDS)
+
+    def abandon(self) -> None:
+        """Let go of the connection in a child process: it is the parent's, and stays open there."""
+        self._finalizer.detach()
+        self._socket.close()
+        self._incoming.close()
 
     def _post(self, messages: Sequence[tuple[Ticket, bytes]], deadline: float) -> list[tuple[Ticket, _Wait]]:
         """Send requests; what to wait for."""
@@ -143,7 +172,7 @@ class Connection:
     def _send(self, data: bytes, deadline: float) -> None:
         try:
             with self._send_lock:
-                self._socket.settimeout(max(deadline - time.monotonic(), 0.001))
+                self._socket.settimeout(max(deadline - time.monotonic(), LEAST_SECONDS))
                 self._socket.sendall(data)
         except OSError as error:
             # Part of the request may have gone out: nothing sensible can follow it.
@@ -157,7 +186,7 @@ class Connection:
     def _await(self, wait: _Wait, deadline: float) -> Packet:
         if wait.packet is not None:
             return wait.packet
-        leading = False
+        me = get_ident()
         try:
             while wait.packet is None:
                 remaining = deadline - time.monotonic()
@@ -169,34 +198,36 @@ class Connection:
                         break
                     if self._lost is not None:
                         raise ConnectionLost(self._lost)
-                    if not leading and not self._led:
-                        leading = self._led = True
-                    if not leading:
+                    if self._leader is None or self._leader == me:
+                        self._leader = me
+                    else:
                         gate = wait.gate = Lock()
                         gate.acquire()
-                        self._followers.append(wait)
+                        self._followers[wait] = None
                 if gate is None:
                     self._receive(remaining)
                 else:
                     gate.acquire(timeout=remaining)
         finally:
-            with self._lock:
-                wait.gate = None
-                self._pass_on(leading=leading)
+            self._leave(wait)
         return wait.packet
 
-    def _pass_on(self, *, leading: bool) -> None:
-        """Let another thread lead, if none does and one waits. Called with the lock held."""
-        if leading:
-            self._led = False
-        while not self._led and self._followers:
-            follower = self._followers.popleft()
-            if follower.gate is not None and follower.packet is None:
-                follower.wake()
-                return
+    def _leave(self, wait: _Wait | None = None) -> None:
+        """Stop to wait and to lead, and let another thread lead if none does and one waits."""
+        with self._lock:
+            if wait is not None:
+                wait.gate = None
+                self._followers.pop(wait, None)
+            if self._leader == get_ident():
+                self._leader = None
+            if self._leader is None:
+                for follower in self._followers:
+                    if follower.packet is None:
+                        follower.wake()
+                        return
 
     def _receive(self, seconds: float) -> None:
-        """Read once, for at most so many seconds; the reader alone calls this."""
+        """Read once, for at most so many seconds; the leader alone calls this."""
         try:
             self._incoming.settimeout(seconds)
             data = self._incoming.recv(CHUNK)
@@ -218,25 +249,31 @@ class Connection:
             self._lose("The connection was closed: reading was interrupted.")
             raise
 
-    def _watch(self) -> None:
-        while not self._ended.wait(TICK_SECONDS):
-            with self._lock:
-                leading = not self._led
-                self._led = True
+    def tick(self) -> None:
+        """See whether the connection still is, and give a sign of life when one is due."""
+        with self._lock:
+            leading = self._leader is None
             if leading:
-                self._receive(0.0)
-                with self._lock:
-                    self._pass_on(leading=True)
-            try:
-                sign = self._core.tick()
-                if sign is not None:
-                    self._send(sign, time.monotonic() + self.options.timeout)
-            except ConnectionLost as error:
-                self._lose(str(error))
-        # Whoever leads wakes on the shutdown, and leaves.
-        while self._led:
+                self._leader = get_ident()
+        if leading:
+            self._receive(0.0)
+            self._leave()
+        try:
+            sign = self._core.tick()
+            if sign is not None:
+                self._send(sign, time.monotonic() + self.options.timeout)
+        except ConnectionLost as error:
+            self._lose(str(error))
+
+    def wind_up(self) -> None:
+        """Close the sockets once those who use them have left, which a lost connection makes them do."""
+        until = time.monotonic() + CLOSE_SECONDS
+        while self._leader is not None and time.monotonic() < until:
             time.sleep(0.001)
-        self._close_sockets()
+        entered = self._send_lock.acquire(timeout=CLOSE_SECONDS)
+        self._finalizer()
+        if entered:
+            self._send_lock.release()
 
     def _lose(self, reason: str) -> None:
         with self._lock:
@@ -249,7 +286,22 @@ class Connection:
             self._socket.shutdown(socket.SHUT_RDWR)
         self._ended.set()
 
-    def _close_sockets(self) -> None:
-        with self._send_lock:
-            self._socket.close()
-        self._incoming.close()
+
+def _watch(held: "weakref.ref[Connection]", ended: Event) -> None:
+    while not ended.wait(TICK_SECONDS):
+        connection = held()
+        if connection is None:
+            return
+        connection.tick()
+        del connection
+    connection = held()
+    if connection is not None:
+        connection.wind_up()
+
+
+def _hang_up(outgoing: socket.socket, incoming: socket.socket, ended: Event) -> None:
+    with suppress(OSError):
+        outgoing.shutdown(socket.SHUT_RDWR)
+    outgoing.close()
+    incoming.close()
+    ended.set()

@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from datetime import date
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from qotgate.client.errors import ConnectionLost
 from qotgate.client.link import Link
@@ -31,9 +31,6 @@ from qotgate.protocol.names import (
     TRANSACTION_SORTS,
     TRANSACTION_TYPES,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 RET_OK: Literal[0] = 0
 RET_ERROR: Literal[-1] = -1
@@ -191,7 +188,7 @@ class OpenQuoteContext:
         page: str | None = None,
         *,
         as_of: date | str | None = None,
-    ) -> "tuple[int, pd.DataFrame | str, str | None, int | None]":
+    ) -> tuple[int, Any, str | None, int | None]:
         """How analysts changed their ratings, newest first; ``count`` is 1 to 20 rows, 10 by default.
 
         Returns ``(RET_OK, DataFrame, next_page, all_count)``, ``next_page`` None on the last page; or
@@ -220,7 +217,7 @@ class OpenQuoteContext:
         page: str | None = None,
         *,
         as_of: date | str | None = None,
-    ) -> "tuple[int, pd.DataFrame | str, str | None, int | None]":
+    ) -> tuple[int, Any, str | None, int | None]:
         """What the ARK funds hold together, and how it changed; ``count`` is 1 to 200 rows, 20 by default.
 
         The words are those of ArkHoldingType, ArkCycleType, ArkFundHoldingSortField and RankSortDir. Shares
@@ -251,7 +248,7 @@ class OpenQuoteContext:
         page: str | None = None,
         *,
         as_of: date | str | None = None,
-    ) -> "tuple[int, pd.DataFrame | str, str | None, int | None]":
+    ) -> tuple[int, Any, str | None, int | None]:
         """What the ARK funds actively bought and sold; ``count`` is 1 to 200 rows, 50 by default.
 
         The words are those of ArkActiveTransactionHoldingType, ArkCycleType, ArkActiveTransactionSortField
@@ -275,8 +272,10 @@ class OpenQuoteContext:
         """(RET_OK, S2C) or (RET_ERROR, sentence)."""
         try:
             asked = question()
-        except (_WrongArgument, TypeError, ValueError) as error:
+        except (_WrongArgument, TypeError, ValueError, OverflowError) as error:
             return RET_ERROR, str(error)
+        except InvalidRequest as error:
+            return RET_ERROR, f"{PREFIX}{error}"
         try:
             response = self._link.response(asked, self._connect_timeout)
         except QotGateError as error:
@@ -290,7 +289,7 @@ class OpenQuoteContext:
 
     def _table(
         self, columns: Columns, question: Callable[[], Question[Any]]
-    ) -> "tuple[int, pd.DataFrame | str, str | None, int | None]":
+    ) -> tuple[int, Any, str | None, int | None]:
         ret, s2c = self._ask(question)
         if ret != RET_OK:
             return RET_ERROR, s2c, None, None
@@ -302,7 +301,9 @@ class OpenQuoteContext:
         for column, (field, words) in columns.items():
             table[column] = [_value(row, field, words) for row in rows]
         next_page = s2c.nextPage if s2c.HasField("nextPage") else None
-        return RET_OK, pd.DataFrame(table), next_page, s2c.allCount
+        # Of no rows pandas would make columns of numbers.
+        frame = pd.DataFrame(table) if rows else pd.DataFrame([], columns=list(table))
+        return RET_OK, frame, next_page, s2c.allCount
 
 
 class _WrongArgument(Exception):  # noqa: N818

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from qotgate.client.errors import ConnectionLost
-from qotgate.model import ProtocolError
+from qotgate.model import InvalidRequest, ProtocolError
 from qotgate.protocol.body import decode, encode
 from qotgate.protocol.frame import PROTOBUF, Change, Frame, FrameParser, Packet
 from qotgate.protocol.messages import REQUESTS, RESPONSES, ProtoId, RetType
@@ -26,10 +26,12 @@ ANSWER_LIMIT = 64 << 20
 CLIENT_VERSION = 1011
 CLIENT_ID = "qotgate-python"
 SERIALS = 0xFFFFFFFF
+LONGEST = 86_400
+"""The longest time limit of a call, in seconds."""
 KEEP_ALIVE_SHARE = 0.8
 """How much of the gateway's keep-alive interval passes before the next sign of life."""
 SILENT_SECONDS = 33.0
-"""Without a byte for so long, the gateway is taken as lost."""
+"""Without a byte for so long, or for three keep-alive intervals, the gateway is taken as lost."""
 
 Ticket = tuple[int, int]
 """A request's proto id and serial number, by which its answer is known."""
@@ -54,6 +56,10 @@ class ClientOptions:
     client_id: str = CLIENT_ID
     client_version: int = CLIENT_VERSION
 
+    def __post_init__(self) -> None:
+        if not 0 < self.timeout < LONGEST:
+            raise InvalidRequest("seconds", parameter="timeout", most=LONGEST, value=self.timeout)
+
     @property
     def address(self) -> str:
         return f"{self.host}:{self.port}"
@@ -70,6 +76,7 @@ class ClientCore:
         self._encrypt: Change | None = None
         self._decrypt: Change | None = None
         self._keep_alive: float | None = None
+        self._silence = SILENT_SECONDS
         self._heard = self._signed = time.monotonic()
 
     def request(self, proto_id: ProtoId, request: Any) -> tuple[Ticket, bytes]:
@@ -90,7 +97,8 @@ class ClientCore:
         return self._packet(ProtoId.InitConnect, request, self._rsa.encrypt if self._rsa else None)
 
     def start(self, packet: Packet) -> None:
-        """Take the answer to InitConnect. Raises ConnectionLost where the gateway refuses the client."""
+        """Take the answer to InitConnect. Raises ProtocolError, and ConnectionLost where the gateway refuses
+        the client."""
         frame = packet.open()
         if not frame.intact and self._rsa is not None:
             frame = packet.open(self._rsa.decrypt)
@@ -103,9 +111,13 @@ class ClientCore:
 
             # A gateway that knows no CBC gives no IV.
             algorithm = PacketEncAlgo.AES_CBC if s2c.aesCBCiv else PacketEncAlgo.FTAES_ECB
-            cipher = AesCipher(algorithm, s2c.connAESKey.encode(), s2c.aesCBCiv.encode())
+            try:
+                cipher = AesCipher(algorithm, s2c.connAESKey.encode(), s2c.aesCBCiv.encode())
+            except ValueError as error:
+                raise ProtocolError(f"the key that it gives is none: {error}") from error
             self._encrypt, self._decrypt = cipher.encrypt, cipher.decrypt
         self._keep_alive = s2c.keepAliveInterval * KEEP_ALIVE_SHARE
+        self._silence = max(SILENT_SECONDS, 3 * s2c.keepAliveInterval)
 
     def receive(self, data: bytes) -> Iterator[tuple[Ticket, Packet]]:
         """The packets that ``data`` completes. Raises ProtocolError, after which nothing can follow."""
@@ -120,7 +132,7 @@ class ClientCore:
     def tick(self) -> bytes | None:
         """A sign of life to send, when one is due. Raises ConnectionLost when the gateway gives none."""
         now = time.monotonic()
-        if now - self._heard >= SILENT_SECONDS:
+        if now - self._heard >= self._silence:
             raise ConnectionLost(f"The gateway at {self._options.address} has fallen silent.")
         if self._keep_alive is None or now - self._signed < self._keep_alive:
             return None

@@ -6,12 +6,13 @@ to connect the wait grows, up to some seconds; a question's own time limit ends 
 
 import os
 import time
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
-from threading import RLock
+from threading import Event, RLock
 from typing import Any, TypeVar
 
-from qotgate.client.connection import Connection, Requests
+from qotgate.client.connection import LEAST_SECONDS, Connection, Request
 from qotgate.client.core import ClientOptions
 from qotgate.client.errors import ConnectionLost
 from qotgate.client.questions import Batch, Question
@@ -32,8 +33,8 @@ class Link:
         self._daemon = daemon
         self._lock = RLock()
         self._connection: Connection | None = None
-        self._closed = False
-        self._process = os.getpid()
+        self._closed = Event()
+        _LINKS.add(self)
 
     def connect(self) -> None:
         """Connect now, once. Raises ConnectionLost, and QotGateError where the key cannot be read."""
@@ -41,11 +42,15 @@ class Link:
 
     def close(self) -> None:
         """Close; later questions raise ConnectionLost."""
-        self._closed = True
-        self._leave_parent()
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
+        self._closed.set()
+        connection = self._connection
+        if connection is not None:
+            connection.close()
+
+    def pause(self, seconds: float) -> None:
+        """Wait. Raises ConnectionLost when the link is closed meanwhile."""
+        if self._closed.wait(seconds):
+            raise ConnectionLost(CLOSED)
 
     def response(self, question: Question[Any], patience: float | None = None) -> Any:
         """The gateway's Response; a lost connection is tried anew for ``patience`` seconds, as long as the
@@ -63,48 +68,72 @@ class Link:
         """
         batch = Batch(questions)
         while sent := batch.send():
-            responses = self._repeat([(question.proto_id, question.request) for question in sent])
-            wait = batch.take(responses)
+            wait = batch.take(self._repeat([(question.proto_id, question.request) for question in sent]))
             if wait:
-                time.sleep(wait)
+                self.pause(wait)
         return batch.answers()
 
-    def _repeat(self, requests: Requests, patience: float | None = None) -> list[Any]:
-        """Ask on a connection, and again on another one where it is lost, until time is up."""
-        until = time.monotonic() + (self.options.timeout if patience is None else patience)
+    def _repeat(self, requests: Sequence[Request], patience: float | None = None) -> list[Any]:
+        """Ask on a connection, and go on with another one where it is lost, until time is up. Time starts
+        anew where a lost connection had brought answers."""
+        timeout = self.options.timeout
+        patience = timeout if patience is None else patience
+        responses: list[Any] = []
+        done = -1
         back_off = BACK_OFF
         while True:
+            if len(responses) > done:
+                done, back_off = len(responses), BACK_OFF
+                deadline = time.monotonic() + timeout
+                until = time.monotonic() + min(patience, timeout)
             try:
                 connection = self._connected(until - time.monotonic())
-                return connection.ask(requests, self.options.timeout)
+                connection.ask(requests[done:], responses, deadline, timeout)
             except ConnectionLost:
-                if self._closed or time.monotonic() + back_off >= until:
+                left = until - time.monotonic()
+                if left <= 0 and len(responses) == done:
                     raise
-            time.sleep(back_off)
-            back_off = min(2 * back_off, BACK_OFF_MOST)
+                self.pause(min(back_off, max(left, 0.0)))
+                back_off = min(2 * back_off, BACK_OFF_MOST)
+            else:
+                return responses
 
     def _connected(self, seconds: float) -> Connection:
         connection = self._connection
-        if connection is not None and not connection.lost and self._process == os.getpid():
+        if connection is not None and not connection.lost and not self._closed.is_set():
             return connection
-        self._leave_parent()
         # Others wait here while one connects, no longer than their own questions may.
-        if not self._lock.acquire(timeout=max(seconds, 0.0)):
+        if not self._lock.acquire(timeout=max(seconds, LEAST_SECONDS)):
             raise ConnectionLost(f"The gateway at {self.options.address} cannot be reached in time.")
         try:
-            if self._closed:
+            if self._closed.is_set():
                 raise ConnectionLost(CLOSED)
             if self._connection is None or self._connection.lost:
-                limit = min(seconds, self.options.connect_timeout)
+                limit = min(max(seconds, LEAST_SECONDS), self.options.connect_timeout)
                 options = replace(self.options, connect_timeout=limit)
                 self._connection = Connection(options, daemon=self._daemon)
+            if self._closed.is_set():
+                self._connection.close()
+                raise ConnectionLost(CLOSED)
             return self._connection
         finally:
             self._lock.release()
 
-    def _leave_parent(self) -> None:
-        """After a fork the connection is still the parent's, and so is whoever holds the lock."""
-        if self._process != os.getpid():
-            self._process = os.getpid()
-            self._lock = RLock()
-            self._connection = None
+    def leave_parent(self) -> None:
+        """In a child process: the connection is the parent's, and so is whoever holds the lock."""
+        self._lock = RLock()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.abandon()
+
+
+_LINKS: "weakref.WeakSet[Link]" = weakref.WeakSet()
+
+
+def _leave_parents() -> None:
+    for link in list(_LINKS):
+        link.leave_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_parents)

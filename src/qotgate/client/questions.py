@@ -3,7 +3,6 @@
 Both faces and both shells ask through these, so that they cannot drift apart.
 """
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -44,6 +43,8 @@ from qotgate.protocol.names import (
 )
 
 T = TypeVar("T")
+LONGEST = 3600.0
+"""The longest wait for the allowance that is believed, in seconds."""
 LOGIN_USER = 0
 """GetGlobalState wants a user id and looks at none."""
 
@@ -59,31 +60,42 @@ class Question(Generic[T]):
     def answer(self, response: Any) -> T:
         """What ``response`` says. Raises Refused, InvalidRequest, RateLimited and ProtocolError."""
         if response.retType != RetType.SUCCEED:
-            if response.HasField("retryAfter"):
-                raise RateLimited("told", seconds=response.retryAfter, text=response.retMsg)
+            wait = getattr(response, "retryAfter", 0.0)
+            if 0 < wait < LONGEST:
+                raise RateLimited("told", seconds=wait, text=response.retMsg)
             kind = InvalidRequest if response.retType == RetType.FAILED else Refused
             raise kind("told", text=response.retMsg)
+        if not response.HasField("s2c"):
+            raise ProtocolError(f"an answer to {self.proto_id.name} says nothing")
         c2s = self.request.c2s
         # A server that does not know the field leaves it out, and answers for today.
         if getattr(c2s, "asOf", "") and response.s2c.asOf != c2s.asOf:
             raise InvalidRequest("as_of_unknown")
         try:
             return self.read(response.s2c)
-        except ValueError as error:
+        except (ValueError, TypeError, OverflowError, OSError) as error:
             raise ProtocolError(f"an answer to {self.proto_id.name} makes no sense: {error}") from error
 
 
 def ask(
     proto_id: ProtoId, read: Callable[[Any], T], as_of: date | str | None = None, **c2s: Any
 ) -> Question[T]:
-    """A question with fields of its C2S; absent where a value is None. Raises TypeError and ValueError where
-    a value does not fit its field."""
+    """A question with fields of its C2S; absent where a value is None. Raises InvalidRequest for an ``as_of``
+    that is no day, TypeError and ValueError where a value does not fit its field."""
     if as_of is not None:
-        c2s["asOf"] = str(as_of)
+        c2s["asOf"] = _day(as_of)
     request = REQUESTS[proto_id](c2s=c2s)
     # An empty C2S has to be there all the same.
     request.c2s.SetInParent()
     return Question(proto_id, request, read)
+
+
+def _day(as_of: date | str) -> str:
+    try:
+        day = date.fromisoformat(as_of) if isinstance(as_of, str) else as_of
+        return day.strftime("%Y-%m-%d")
+    except (ValueError, AttributeError) as error:
+        raise InvalidRequest("as_of_day", value=as_of) from error
 
 
 def global_state() -> Question[GlobalState]:
@@ -91,7 +103,9 @@ def global_state() -> Question[GlobalState]:
 
 
 def ark_dynamic(security: Security | str, as_of: date | None) -> Question[StockDynamic]:
-    code = security if isinstance(security, Security) else Security.parse(security)
+    code = security if isinstance(security, Security) else Security.parse(str(security))
+    if code.market not in MARKETS:
+        raise InvalidRequest("code", parameter="security", value=str(code))
     return ask(
         ProtoId.Qot_GetArkStockDynamic,
         lambda s2c: answers.read_dynamic(s2c, code),
@@ -159,18 +173,17 @@ def active_transactions(
 
 
 class Batch(Generic[T]):
-    """Many questions that go out together; what a lost connection makes ask again is one part of them."""
-
-    PART = 4096
+    """Many questions that go out together."""
 
     def __init__(self, questions: Sequence[Question[T]]) -> None:
         self._answers: list[T | None] = [None] * len(questions)
-        self._open = deque(enumerate(questions))
+        self._open = list(enumerate(questions))
         self._sent: list[tuple[int, Question[T]]] = []
 
     def send(self) -> list[Question[T]]:
         """The questions to send now; none when all have been answered."""
-        self._sent = [self._open.popleft() for _ in range(min(self.PART, len(self._open)))]
+        self._sent = list(self._open)
+        self._open.clear()
         return [question for _, question in self._sent]
 
     def take(self, responses: Sequence[Any]) -> float:

@@ -1,6 +1,5 @@
 """``QuoteClient``: typed questions, answered in the calling thread."""
 
-import time
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Literal, Self
 from qotgate.client import questions
 from qotgate.client.link import Link
 from qotgate.client.rows import PagedRows, Rows
-from qotgate.client.typed import chosen, typed_options
+from qotgate.client.typed import chosen, page_rows, typed_options
 from qotgate.model import (
     ActiveTransaction,
     ArkActiveTransactionHoldingType,
@@ -97,11 +96,12 @@ class QuoteClient:
         """How analysts changed their ratings in ``market`` (US or CA), newest first: all pages of it, asked
         for as they are iterated, ``page_size`` (1 to 20) rows at a time."""
         asked = chosen(Market, "market", market), chosen(RatingChangeType, "change_type", change_type)
+        rows = page_rows(page_size, 20)
 
         def page(cursor: str | None) -> Page[RatingChange]:
-            return self._link.ask(questions.rating_changes(*asked, page_size, cursor, as_of))
+            return self._link.ask(questions.rating_changes(*asked, rows, cursor, as_of))
 
-        return PagedRows(RatingChange, page, time.sleep)
+        return PagedRows(RatingChange, page, self._link.pause)
 
     def fund_holdings(
         self,
@@ -120,13 +120,13 @@ class QuoteClient:
             chosen(ArkCycleType, "cycle", cycle),
             chosen(ArkFundHoldingSortField, "sort_field", sort_field),
             chosen(RankSortDir, "sort_dir", sort_dir),
-            page_size,
+            page_rows(page_size, 200),
         )
 
         def page(cursor: str | None) -> Page[FundHolding]:
             return self._link.ask(questions.fund_holdings(*asked, cursor, as_of))
 
-        return PagedRows(FundHolding, page, time.sleep)
+        return PagedRows(FundHolding, page, self._link.pause)
 
     def active_transactions(
         self,
@@ -145,10 +145,10 @@ class QuoteClient:
             chosen(ArkCycleType, "cycle", cycle),
             chosen(ArkActiveTransactionSortField, "sort_field", sort_field),
             chosen(RankSortDir, "sort_dir", sort_dir),
-            page_size,
+            page_rows(page_size, 200),
         )
 
         def page(cursor: str | None) -> Page[ActiveTransaction]:
             return self._link.ask(questions.active_transactions(*asked, cursor, as_of))
 
-        return PagedRows(ActiveTransaction, page, time.sleep)
+        return PagedRows(ActiveTransaction, page, self._link.pause)

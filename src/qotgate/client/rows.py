@@ -6,7 +6,7 @@ from datetime import date
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args, get_type_hints, overload
 
-from qotgate.model import Page, RateLimited
+from qotgate.model import Page, ProtocolError, RateLimited
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +54,10 @@ class Rows(Sequence[T], Generic[T]):
         """A DataFrame; days are ``datetime64[s]``. Raises ImportError without pandas."""
         import pandas as pd
 
-        table = pd.DataFrame(self._columns())
+        columns: Any = self._columns()
+        if not self:
+            columns = {name: pd.Series([], dtype="str") for name in columns}
+        table = pd.DataFrame(columns)
         types = {name: "datetime64[s]" if kind is date else NUMBERS[kind][1] for name, kind in self._types()}
         return table.astype(types)
 
@@ -154,6 +157,8 @@ class PagedRows(Iterator[T], Generic[T]):
                 break
             except RateLimited as error:
                 self._sleep(error.seconds)
+        if page.next_page is not None and page.next_page == self._cursor:
+            raise ProtocolError("a page says that it is the next page itself")
         self._rows, self._cursor = iter(page.rows), page.next_page
         self._all_count = page.all_count
 
@@ -214,5 +219,7 @@ class AsyncPagedRows(AsyncIterator[T], Generic[T]):
                 break
             except RateLimited as error:
                 await self._sleep(error.seconds)
+        if page.next_page is not None and page.next_page == self._cursor:
+            raise ProtocolError("a page says that it is the next page itself")
         self._rows, self._cursor = iter(page.rows), page.next_page
         self._all_count = page.all_count

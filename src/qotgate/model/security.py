@@ -1,7 +1,7 @@
 """Markets and securities, written as the field writes them: ``US.TSLA``, ``HK.09923``, ``US.MOG.A``."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Self
@@ -87,7 +87,7 @@ class ProgramStatus(StrEnum):
 class GlobalState:
     """The states of the markets at ``time`` (UTC, whole seconds), and of the program that tells them."""
 
-    markets: Mapping[Market, MarketState]
+    markets: Mapping[Market, MarketState] = field(hash=False)
     program_status: ProgramStatus
     server_version: int
     time: datetime

@@ -12,6 +12,22 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "en": "{parameter} takes a code as MARKET.CODE, such as US.TSLA, HK.00700 or CA.SHOP, not {value!r}.",
         "zh": "{parameter} 须为“市场.代码”，如 US.TSLA、HK.00700、CA.SHOP，不能是 {value!r}。",
     },
+    "seconds": {
+        "en": "{parameter} takes seconds above 0 and below {most}, not {value}.",
+        "zh": "{parameter} 须为大于 0 且小于 {most} 的秒数，不能是 {value}。",
+    },
+    "page_size": {
+        "en": "page_size takes a whole number from 1 to {most}, not {value!r}.",
+        "zh": "page_size 须为 1 到 {most} 的整数，不能是 {value!r}。",
+    },
+    "as_of_day": {
+        "en": "as_of takes a date, or a day as yyyy-MM-dd, not {value!r}.",
+        "zh": "as_of 须为日期，或 yyyy-MM-dd 格式的文本，不能是 {value!r}。",
+    },
+    "body_format": {
+        "en": "body_format takes protobuf or json, not {value!r}.",
+        "zh": "body_format 只支持 protobuf 或 json，不能是 {value!r}。",
+    },
     "word": {
         "en": "{parameter} takes one of {words}, not {value!r}.",
         "zh": "{parameter} 只支持 {words}，不能是 {value!r}。",

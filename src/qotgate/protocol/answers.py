@@ -170,7 +170,7 @@ def _read_rating_change(item: Any) -> RatingChange:
         last_target_price=_number(item, "lastTargetPrice"),
         change_type=_word(CHANGE_TYPE_OF, item.changeType),
         institution=item.institutionName,
-        day=date.fromisoformat(item.recommendationDate),
+        day=date.fromisoformat(item.recommendationDate[:10]),
         last_day=_day(item.lastRecommendationDate),
     )
 
@@ -215,4 +215,4 @@ def _number(item: Any, field: str) -> float | None:
 
 
 def _day(text: str) -> date | None:
-    return date.fromisoformat(text) if text else None
+    return date.fromisoformat(text[:10]) if text else None

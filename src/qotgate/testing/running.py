@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, get_args
+
+import structlog
 
 from qotgate.gateway import Gateway, GatewayOptions
 from qotgate.gateway.allowance import RateLimit
@@ -76,7 +78,7 @@ class RunningGateway:
 
     def stop(self) -> None:
         """Send the answers under way, and stop."""
-        if self._loop is not None and self._stop is not None:
+        if self._loop is not None and self._stop is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
         self._store.close()
@@ -84,13 +86,16 @@ class RunningGateway:
     def _write(self, kind: str, rows: list[Row]) -> Path | None:
         if not rows:
             return None
+        for row in rows:
+            if not isinstance(row, Mapping):
+                raise QotGateError(f"{kind} takes rows that are mappings, such as dicts, not {row!r}.")
         self._tables += 1
         path = self._folder / f"{kind}-{self._tables}.csv"
         columns = dict.fromkeys([*REQUIRED[kind], *(column for row in rows for column in row)])
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, list(columns))
             writer.writeheader()
-            writer.writerows(rows)
+            writer.writerows({name: _cell(kind, name, value) for name, value in row.items()} for row in rows)
         return path
 
     def _run(self, started: "Future[str]") -> None:
@@ -110,13 +115,33 @@ class RunningGateway:
             await gateway.stop()
 
 
+def _cell(kind: str, column: str, value: Any) -> Any:
+    """A value as ``load`` reads it: blank for NaN, and the tickers of ARK's files without their market."""
+    if value != value:
+        return ""
+    if kind != "notes" and column == "ticker" and isinstance(value, str):
+        return value.removeprefix("US.")
+    return value
+
+
+def _log_to_logging() -> None:
+    """Log as the standard library does, unless the process has structlog set up: its own default would print
+    into the output that a test captures."""
+    if not structlog.is_configured():
+        structlog.configure(
+            processors=[structlog.stdlib.add_log_level, structlog.stdlib.render_to_log_kwargs],
+            logger_factory=structlog.stdlib.LoggerFactory(),
+            wrapper_class=structlog.stdlib.BoundLogger,
+        )
+
+
 @contextmanager
 def run_gateway(
     *paths: str | Path,
-    notes: Iterable[Row] = (),
-    trades: Iterable[Row] = (),
-    holdings: Iterable[Row] = (),
-    rate_limit: str = "off",
+    notes: Iterable[Row] | None = None,
+    trades: Iterable[Row] | None = None,
+    holdings: Iterable[Row] | None = None,
+    rate_limit: str | None = "off",
     lang: Language = "en",
 ) -> Iterator[RunningGateway]:
     """A gateway on what is given, for :meth:`RunningGateway.load` to read; on qotgate's synthetic sample
@@ -124,12 +149,16 @@ def run_gateway(
 
     Raises QotGateError, as ``load`` does.
     """
-    limit = RateLimit.parse(rate_limit)
+    if lang not in get_args(Language):
+        raise QotGateError(f"lang takes {' or '.join(get_args(Language))}, not {lang!r}.")
+    limit = RateLimit.parse(rate_limit or "off")
+    _log_to_logging()
     with tempfile.TemporaryDirectory(prefix="qotgate-testing-") as folder:
         gateway = RunningGateway(Path(folder), limit, lang)
         try:
-            rows = {"notes": list(notes), "trades": list(trades), "holdings": list(holdings)}
-            if paths or any(rows.values()):
+            given = {"notes": notes, "trades": trades, "holdings": holdings}
+            rows = {kind: list(table) for kind, table in given.items() if table is not None}
+            if paths or rows:
                 gateway.load(*paths, **rows)
             else:
                 with as_file(files("qotgate") / "sample") as sample:
