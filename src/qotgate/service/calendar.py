@@ -12,6 +12,8 @@ ARK_START = date(2014, 1, 1)
 """Before the first ARK fund, which opened on 2014-09-30."""
 LAST_YEAR = 2040
 """Rules of holidays are not known for ever; a day after this is a mistake in a file."""
+LONGEST_BREAK = timedelta(days=14)
+"""The exchanges have not been closed for longer since ARK began."""
 NEW_YORK = ZoneInfo("America/New_York")
 PRE_MARKET_OPENS = time(4)
 AFTER_HOURS_LAST = timedelta(hours=4)
@@ -48,6 +50,11 @@ def ark_sessions(start: date, end: date) -> list[date]:
             days.append(day)
         day += timedelta(days=1)
     return days
+
+
+def ark_session_before(day: date) -> date:
+    """The last trading day of the US exchanges before ``day``."""
+    return ark_sessions(day - LONGEST_BREAK, day)[-1]
 
 
 def market_state(market: Market, now: datetime) -> MarketState:

@@ -7,9 +7,9 @@ be read is left out, by file and line, and reported; a load that is interrupted 
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from qotgate import sources
 from qotgate.ark.codes import is_cash
 from qotgate.model import FileKind, Holding, Note, Notice, ParsedFile, QotGateError, Unreadable
 from qotgate.ratings.words import normalise
+from qotgate.service.calendar import ark_session_before, ark_sessions
 from qotgate.service.rating_changes import rating_changes
 from qotgate.service.reference import Reference
 from qotgate.service.trades import derive_trades
@@ -155,6 +156,8 @@ class _Load:
             if tables_before is not None:
                 self._apply_new_tables()
         changed = bool(self.fund_days or self.histories)
+        if self.fund_days:
+            self._add_sessions({day for _, day in self.fund_days})
         while self.fund_days:
             fund_days, self.fund_days = self.fund_days, set()
             for newer, older in derive_trades(self.connection, fund_days).items():
@@ -165,6 +168,16 @@ class _Load:
         if changed:
             write_state(self.connection, "generation", str(self.generation))
         self.report.generation = generation(self.connection)
+
+    def _add_sessions(self, days: Collection[date]) -> None:
+        """Write down the trading days between the first and the last ARK day, of this load and earlier ones.
+
+        A question counts them; it would wait long for the calendar itself."""
+        first, last = min(days), max(days)
+        known = loading.session_span(self.connection)
+        spans = [(first, last)] if known is None else [(first, known[0]), (known[1], last)]
+        for start, end in spans:
+            loading.add_sessions(self.connection, ark_sessions(start, end + timedelta(days=1)))
 
     def _security_id(self, line: Holding | Notice) -> int:
         code = self.reference.listings.code(line.ticker, line.identifier)
@@ -190,7 +203,8 @@ class _Load:
         for (fund, day), rows in snapshots.items():
             content = ([row[name] for name in SNAPSHOT_COLUMNS] for row in rows)
             digest = _key(*sorted(map(str, content)))
-            if loading.replace_snapshot(self.connection, fund, day, digest, file_id, rows):
+            through = ark_session_before(day)
+            if loading.replace_snapshot(self.connection, fund, day, through, digest, file_id, rows):
                 self.fund_days.add((fund, day))
                 added += len(rows)
         return added

@@ -50,7 +50,7 @@ class _Fund:
         start = min([*self.days, *touched])
         self.known = loading.differences(connection, fund, start)
         self.history: list[Inference[int]] = []
-        self.positions: tuple[date, Positions] = (BEFORE_ALL, {})
+        self.books: dict[date, Positions] = {}
 
     def derive(self) -> dict[int, int]:
         renamed: dict[int, int] = {}
@@ -82,16 +82,25 @@ class _Fund:
         return renamed
 
     def _infer(self, start: date, end: date, told: Notices | None = None) -> Inference[int]:
-        before = (
-            self.positions[1] if self.positions[0] == start else _positions(self.connection, self.fund, start)
-        )
-        after = _positions(self.connection, self.fund, end)
-        if told is None:
-            self.positions = (end, after)
-        else:
+        before, after = self._book(start), self._book(end)
+        if told is not None:
             after = _without(after, told)
         sessions = max(len(ark_sessions(start, end)), 1)
         return infer(before, after, self.history[-MEMORY:], sessions)
+
+    def _book(self, day: date) -> Positions:
+        """The positions of a holdings file; the latest two are kept, which is all that a difference needs."""
+        if day not in self.books:
+            if len(self.books) > 1:
+                del self.books[min(self.books)]
+            self.books[day] = _positions(self.connection, self.fund, day)
+        return self.books[day]
+
+    def _prices(self, start: date | None, end: date | None) -> dict[int, float]:
+        """USD a share of what was traded between two files: a file is the book after the day before, at that
+        day's close, so the later one has the price; the earlier one, where the position is gone."""
+        books = [self._book(day) for day in (start, end) if day is not None]
+        return {key: position.price for book in books for key, position in book.items() if position.price}
 
     def _replace(self, start: date | None, end: date | None, inference: Inference[int] | None) -> None:
         """Write the trades from ``start`` until before ``end``, two holdings files of the fund, or open
@@ -100,8 +109,9 @@ class _Fund:
         for row in loading.noticed(self.connection, self.fund, start, end):
             notices.setdefault(row["day"], {})[row["security_id"]] = int(row["shares"])
         days = [_day(self.fund, day, "notice", day) for day in notices]
+        prices = self._prices(start, end)
         trades = [
-            _trade(self.fund, day, key, shares, day)
+            _trade(self.fund, day, key, shares, day, prices.get(key))
             for day, sums in notices.items()
             for key, shares in sums.items()
             if shares
@@ -118,7 +128,7 @@ class _Fund:
                     _day(self.fund, first, "holdings", through, before=start, after=end, flow=inference.flow)
                 )
                 trades += [
-                    _trade(self.fund, first, key, shares, through, rest.evidence[key])
+                    _trade(self.fund, first, key, shares, through, prices.get(key), rest.evidence[key])
                     for key, shares in rest.trades.items()
                 ]
             splits = [_split(self.fund, key, sessions, ratio) for key, ratio in inference.splits.items()]
@@ -171,7 +181,13 @@ def _day(
 
 
 def _trade(
-    fund: str, day: date, security_id: int, shares: int, through: date, evidence: Evidence | None = None
+    fund: str,
+    day: date,
+    security_id: int,
+    shares: int,
+    through: date,
+    price: float | None,
+    evidence: Evidence | None = None,
 ) -> loading.Row:
     return {
         "security_id": security_id,
@@ -182,6 +198,7 @@ def _trade(
         "ground": evidence and evidence.ground.name,
         "change": evidence and evidence.change,
         "flow": evidence and evidence.flow,
+        "price": price,
     }
 
 

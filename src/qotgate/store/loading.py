@@ -96,9 +96,17 @@ def _upsert(connection: Connection, table: Table, key: str, rows: Sequence[Row])
 
 
 def replace_snapshot(
-    connection: Connection, fund: str, day: date, digest: str, file_id: int, rows: Sequence[Row]
+    connection: Connection,
+    fund: str,
+    day: date,
+    through: date,
+    digest: str,
+    file_id: int,
+    rows: Sequence[Row],
 ) -> bool:
-    """Put ``rows`` in place of what is known of a fund's day; False where that is the same already."""
+    """Put ``rows`` in place of what is known of a fund's day; False where that is the same already.
+
+    ``through`` is the trading day before ``day``."""
     snapshot, holding = tables.snapshot, tables.holding
     here = and_(snapshot.c.fund == fund, snapshot.c.day == day)
     known = connection.scalar(select(snapshot.c.digest).where(here))
@@ -107,9 +115,23 @@ def replace_snapshot(
     if known is not None:
         connection.execute(delete(holding).where(holding.c.fund == fund, holding.c.day == day))
         connection.execute(delete(snapshot).where(here))
-    connection.execute(insert(snapshot).values(fund=fund, day=day, file_id=file_id, digest=digest))
+    values = {"fund": fund, "day": day, "through": through, "file_id": file_id, "digest": digest}
+    connection.execute(insert(snapshot).values(values))
     connection.execute(insert(holding), list(rows))
     return True
+
+
+def session_span(connection: Connection) -> tuple[date, date] | None:
+    """The first and the last trading day that is written down, None where none is."""
+    day = tables.session.c.day
+    first, last = connection.execute(select(func.min(day), func.max(day))).one()
+    return None if first is None else (first, last)
+
+
+def add_sessions(connection: Connection, days: Sequence[date]) -> None:
+    if days:
+        statement = upsert(tables.session).on_conflict_do_nothing(index_elements=["day"])
+        connection.execute(statement, [{"day": day} for day in days])
 
 
 def add_notices(connection: Connection, rows: Sequence[Row]) -> int:

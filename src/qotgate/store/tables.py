@@ -69,6 +69,12 @@ security = Table(
     Column("name", String, nullable=False),
 )
 
+session = Table(
+    "session",
+    METADATA,
+    Column("day", Date, primary_key=True),  # each trading day from the first loaded ARK day to the last
+)
+
 alias = Table(
     "alias",
     METADATA,
@@ -81,8 +87,10 @@ snapshot = Table(
     METADATA,
     Column("fund", String, primary_key=True),
     Column("day", Date, primary_key=True),
+    Column("through", Date, nullable=False),  # the last trading day before: the last that the book shows
     Column("file_id", ForeignKey("file.id"), nullable=False),
     Column("digest", String, nullable=False),  # of the rows, whatever file they stand in
+    Index(None, "fund", "through", "day"),
 )
 
 holding = Table(
@@ -133,6 +141,7 @@ ark_day = Table(
     Column("before", Date),  # the holdings files whose difference it is; null for a notice
     Column("after", Date),
     Column("flow", Float),  # the fund's growth between them, taken out; null for a notice
+    Index(None, "fund", "through"),
 )
 
 difference = Table(
@@ -155,6 +164,7 @@ trade = Table(
     Column("ground", String),  # what an inferred trade rests on; null for a notice
     Column("change", Float),  # of the position between the two files, in shares
     Column("flow", BigInteger),  # the part of the change that was flow
+    Column("price", Float),  # USD a share at the close of ``through``, as the fund's files show it
     Index(None, "fund", "day"),
 )
 

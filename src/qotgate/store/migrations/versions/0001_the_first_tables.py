@@ -22,6 +22,9 @@ def upgrade() -> None:
         sa.Column("flow", sa.Float(), nullable=True),
         sa.PrimaryKeyConstraint("fund", "day", name=op.f("pk_ark_day")),
     )
+    with op.batch_alter_table("ark_day", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_ark_day_fund_through"), ["fund", "through"], unique=False)
+
     op.create_table(
         "difference",
         sa.Column("fund", sa.String(), nullable=False),
@@ -61,6 +64,11 @@ def upgrade() -> None:
     with op.batch_alter_table("security", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_security_code"), ["code"], unique=False)
 
+    op.create_table(
+        "session",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.PrimaryKeyConstraint("day", name=op.f("pk_session")),
+    )
     op.create_table(
         "state",
         sa.Column("key", sa.String(), nullable=False),
@@ -163,11 +171,17 @@ def upgrade() -> None:
         "snapshot",
         sa.Column("fund", sa.String(), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("through", sa.Date(), nullable=False),
         sa.Column("file_id", sa.Integer(), nullable=False),
         sa.Column("digest", sa.String(), nullable=False),
         sa.ForeignKeyConstraint(["file_id"], ["file.id"], name=op.f("fk_snapshot_file_id")),
         sa.PrimaryKeyConstraint("fund", "day", name=op.f("pk_snapshot")),
     )
+    with op.batch_alter_table("snapshot", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_snapshot_fund_through_day"), ["fund", "through", "day"], unique=False
+        )
+
     op.create_table(
         "split",
         sa.Column("security_id", sa.Integer(), nullable=False),
@@ -192,6 +206,7 @@ def upgrade() -> None:
         sa.Column("ground", sa.String(), nullable=True),
         sa.Column("change", sa.Float(), nullable=True),
         sa.Column("flow", sa.BigInteger(), nullable=True),
+        sa.Column("price", sa.Float(), nullable=True),
         sa.ForeignKeyConstraint(["security_id"], ["security.id"], name=op.f("fk_trade_security_id")),
         sa.PrimaryKeyConstraint("security_id", "day", "fund", name=op.f("pk_trade")),
     )
@@ -246,6 +261,9 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_split_fund_day"))
 
     op.drop_table("split")
+    with op.batch_alter_table("snapshot", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_snapshot_fund_through_day"))
+
     op.drop_table("snapshot")
     with op.batch_alter_table("reject", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_reject_file_id"))
@@ -268,6 +286,7 @@ def downgrade() -> None:
     op.drop_table("holding")
     op.drop_table("alias")
     op.drop_table("state")
+    op.drop_table("session")
     with op.batch_alter_table("security", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_security_code"))
 
@@ -275,5 +294,8 @@ def downgrade() -> None:
     op.drop_table("history")
     op.drop_table("file")
     op.drop_table("difference")
+    with op.batch_alter_table("ark_day", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_ark_day_fund_through"))
+
     op.drop_table("ark_day")
     # ### end Alembic commands ###
