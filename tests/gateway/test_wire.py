@@ -89,7 +89,7 @@ class TestMisbehaviour:
             assert wire.dynamic().retType == 0
             assert wire.ask(ProtoId.InitConnect, clientVer=1, clientID="again").retType == -1
 
-    @pytest.mark.parametrize("proto_id", [0, 1003, 3001, 3423, 2**32 - 1])
+    @pytest.mark.parametrize("proto_id", [0, 1003, 3001, 3427, 2**32 - 1])
     def test_another_proto_id_is_refused_by_its_number(self, sample_gateway: Serving, proto_id: int) -> None:
         with Wire(sample_gateway.port) as wire:
             wire.send(Frame(proto_id, 0, 77, b"\x0a\x00").encode())

@@ -39,22 +39,27 @@ def splits_of(fund: str, seen: Mapping[str, Sequence[Split]]) -> list[Split]:
     return found
 
 
+def units(splits: Iterable[Split], day: date, as_of: date) -> Fraction | int:
+    """The shares of ``as_of`` for one that was traded on ``day``."""
+    ratio: Fraction | int = 1
+    for split in splits:
+        if day < split.day <= as_of:
+            ratio *= split.ratio
+    return ratio
+
+
 def daily_sums(
     trades: Iterable[tuple[str, date, int]], seen: Mapping[str, Sequence[Split]], as_of: date
 ) -> list[tuple[date, int]]:
     """The signed shares of each day in the share units of ``as_of``, oldest first, without days whose sum
     is 0. ``trades`` are (fund, day, shares) in the units of their day, up to ``as_of``; ``seen`` the splits
     that each fund's files show."""
-    sums: dict[date, Fraction] = {}
+    sums: dict[date, Fraction | int] = {}
     splits: dict[str, list[Split]] = {}
     for fund, day, shares in trades:
         if fund not in splits:
             splits[fund] = splits_of(fund, seen)
-        adjusted = Fraction(shares)
-        for split in splits[fund]:
-            if day < split.day <= as_of:
-                adjusted *= split.ratio
-        sums[day] = sums.get(day, Fraction(0)) + adjusted
+        sums[day] = sums.get(day, 0) + (shares * units(splits[fund], day, as_of) if splits[fund] else shares)
     rounded = ((day, round(total)) for day, total in sorted(sums.items()))
     return [(day, total) for day, total in rounded if total]
 

@@ -9,7 +9,19 @@ from typing import Annotated
 import typer
 
 from qotgate import __version__
-from qotgate.cli import ark, ark_check, demo, fetch, keygen, load, ratings, serve, status
+from qotgate.cli import (
+    ark,
+    ark_check,
+    demo,
+    fetch,
+    holdings,
+    keygen,
+    load,
+    ratings,
+    serve,
+    status,
+    transactions,
+)
 from qotgate.model import QotGateError
 
 WRONG_INPUT = 2
@@ -26,6 +38,8 @@ for command in (
     serve.serve,
     ark.ark,
     ark_check.ark_check,
+    holdings.holdings,
+    transactions.transactions,
     ratings.ratings,
     status.status,
     keygen.keygen,

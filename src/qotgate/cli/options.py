@@ -32,14 +32,28 @@ AsOf = Annotated[
     str | None,
     typer.Option("--as-of", metavar="DAY", help="As it was known at the end of that day, YYYY-MM-DD."),
 ]
+PageCursor = Annotated[
+    str | None, typer.Option("--page", help="The cursor that ended an earlier page.", show_default=False)
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
 Funds = Annotated[
     str | None,
     typer.Option(
-        "--funds", help="ARK funds, comma separated; the active ones unless given.", show_default=False
+        "--funds",
+        "--fund",
+        help="ARK funds, comma separated, or one; the active ones unless given.",
+        show_default=False,
     ),
+]
+Cycle = Annotated[
+    str,
+    typer.Option(
+        metavar="one_day|five_day|ten_day|thirty_day|sixty_day",
+        help="The trading days that a change is over.",
+    ),
+]
+SortDir = Annotated[
+    str, typer.Option("--sort-dir", metavar="descending|ascending", help="The direction of the sort.")
 ]
 WindowDays = Annotated[
     int | None,

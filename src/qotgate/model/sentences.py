@@ -52,6 +52,38 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "en": "page takes the nextPage of an earlier answer to the same question; this one is not.",
         "zh": "page 须为同一查询先前返回的 nextPage，当前游标无效。",
     },
+    "page_changed": {
+        "en": "page continues a list that a load has changed since its first page: start again without page.",
+        "zh": "page 所续的列表在首页之后已因加载数据而改变：请不带 page 重新查询。",
+    },
+    "ark_holding_type": {
+        "en": "holdingType takes 0 (position), 1 (increase), 2 (decrease), 3 (new) or 4 (sold out), "
+        "not {value}.",
+        "zh": "holdingType 只支持 0（持仓）、1（增持）、2（减持）、3（新进）、4（清仓），不能是 {value}。",
+    },
+    "ark_transaction_type": {
+        "en": "holdingType takes 0 (increase), 1 (decrease), 2 (new) or 3 (sold out), not {value}.",
+        "zh": "holdingType 只支持 0（增持）、1（减持）、2（新进）、3（清仓），不能是 {value}。",
+    },
+    "ark_cycle": {
+        "en": "cycleType takes 0 (1 trading day), 1 (5), 2 (10), 3 (30) or 4 (60), not {value}.",
+        "zh": "cycleType 只支持 0（1 个交易日）、1（5 个）、2（10 个）、3（30 个）、4（60 个），"
+        "不能是 {value}。",
+    },
+    "ark_holding_sort": {
+        "en": "sortField takes 0 (shares), 1 (weight change), 2 (shares change), 3 (market value) or "
+        "4 (weight), not {value}.",
+        "zh": "sortField 只支持 0（持股数）、1（权重变动）、2（持股变动）、3（市值）、4（权重），"
+        "不能是 {value}。",
+    },
+    "ark_transaction_sort": {
+        "en": "sortField takes 0 (default, the amount), 1 (change amount) or 2 (change shares), not {value}.",
+        "zh": "sortField 只支持 0（默认，即变动金额）、1（变动金额）、2（变动股数），不能是 {value}。",
+    },
+    "sort_dir": {
+        "en": "sortDir takes 0 (descending) or 1 (ascending), not {value}.",
+        "zh": "sortDir 只支持 0（降序）、1（升序），不能是 {value}。",
+    },
     "as_of": {
         "en": "as_of takes a day up to {latest}, the last one that the loaded data covers, not {value}.",
         "zh": "as_of 须不晚于已加载数据覆盖的最后一日 {latest}，不能是 {value}。",
@@ -68,6 +100,10 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "en": "No ARK trading day is loaded yet: load trade notices, or holdings of two days, "
         "with `qotgate load PATH`.",
         "zh": "尚未加载任何 ARK 交易日：请用 `qotgate load PATH` 加载交易通知，或至少两天的持仓文件。",
+    },
+    "no_holdings": {
+        "en": "No ARK holdings are loaded yet: load the funds' holdings files with `qotgate load PATH`.",
+        "zh": "尚未加载任何 ARK 持仓：请用 `qotgate load PATH` 加载基金的持仓文件。",
     },
     "no_notes": {
         "en": "No analyst note is loaded yet: load a file of notes with `qotgate load PATH`.",

@@ -1,11 +1,8 @@
-"""Cursors: opaque, signed, and bound to the question they came from.
-
-A cursor names the generation of the data that its first page was read from, so that whoever pages on sees
-that generation to its end while newer ones are loaded.
-"""
+"""Cursors: opaque, signed, and bound to the question they came from."""
 
 from dataclasses import asdict, dataclass
 from datetime import date
+from typing import TypeVar
 
 from itsdangerous import BadData, URLSafeSerializer
 
@@ -14,7 +11,11 @@ from qotgate.model import InvalidRequest
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where the next page starts: after the row of ``day`` and ``row_id``."""
+    """Where the next page of rating changes starts: after the row of ``day`` and ``row_id``.
+
+    It names the generation of the data that its first page was read from, so that whoever pages on sees that
+    generation to its end while newer ones are loaded.
+    """
 
     generation: int
     as_of: str
@@ -27,6 +28,19 @@ class Cursor:
         return date.fromisoformat(self.day), self.row_id
 
 
+@dataclass(frozen=True, slots=True)
+class ListCursor:
+    """Where the next page of a list as of a day starts, and the ``digest`` of the whole list, by which a
+    later page knows that it is still the same."""
+
+    as_of: str
+    offset: int
+    digest: str
+
+
+AnyCursor = TypeVar("AnyCursor", Cursor, ListCursor)
+
+
 class Cursors:
     """Writes and reads cursors; ``secret`` is the database's own, so that gateways on one database
     understand each other's."""
@@ -34,13 +48,13 @@ class Cursors:
     def __init__(self, secret: str) -> None:
         self._secret = secret
 
-    def write(self, question: tuple[str, ...], cursor: Cursor) -> str:
+    def write(self, question: tuple[str, ...], cursor: Cursor | ListCursor) -> str:
         return str(self._signer(question).dumps(list(asdict(cursor).values())))
 
-    def read(self, question: tuple[str, ...], text: str) -> Cursor:
+    def read(self, question: tuple[str, ...], text: str, kind: type[AnyCursor]) -> AnyCursor:
         """Raises InvalidRequest for a cursor that was not written for ``question``."""
         try:
-            return Cursor(*self._signer(question).loads(text))
+            return kind(*self._signer(question).loads(text))
         except (BadData, UnicodeError) as error:
             raise InvalidRequest("page") from error
 

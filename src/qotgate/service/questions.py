@@ -1,7 +1,7 @@
 """The questions that the gateway answers, as plain calls; safe to call from any number of threads."""
 
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import date, timedelta
 from fractions import Fraction
 from threading import Lock
@@ -9,25 +9,50 @@ from threading import Lock
 from sqlalchemy import Connection
 
 from qotgate.ark.dynamics import WINDOW_DAYS, Split, daily_sums, dynamic
-from qotgate.ark.inference import CONFIDENCE, Ground
+from qotgate.ark.positions import Change
 from qotgate.model import (
     ACTIVE_FUNDS,
+    ActiveTransaction,
+    ArkActiveTransactionHoldingType,
+    ArkActiveTransactionSortField,
+    ArkCycleType,
     ArkDynamic,
+    ArkFundHoldingSortField,
+    ArkHoldingType,
+    FundHolding,
     InvalidRequest,
     Language,
     Market,
     Page,
+    RankSortDir,
     RatingChange,
     RatingChangeType,
     Security,
     TradeEvidence,
 )
 from qotgate.ratings.words import known_grade, level
-from qotgate.service.cursor import Cursor, Cursors
+from qotgate.service.ark_lists import COUNT_MOST as ARK_COUNT_MOST
+from qotgate.service.ark_lists import (
+    HOLDING_COUNT_DEFAULT,
+    HOLDING_SORTS,
+    TRANSACTION_COUNT_DEFAULT,
+    TRANSACTION_SORTS,
+    Label,
+    active_transactions,
+    fund_holdings,
+    labelled_changes,
+    page_of,
+    ranked,
+)
+from qotgate.service.ark_lists import Row as ListRow
+from qotgate.service.cursor import Cursor, Cursors, ListCursor
+from qotgate.service.evidence import evidence
 from qotgate.service.reference import Reference
 from qotgate.store import Store, queries
 from qotgate.store.database import generation
 from qotgate.store.queries import Row
+
+__all__ = ["HOLDING_COUNT_DEFAULT", "RATING_COUNT_DEFAULT", "TRANSACTION_COUNT_DEFAULT", "Questions"]
 
 RATING_MARKETS = (Market.US, Market.CA)
 RATING_COUNT_MOST = 20
@@ -93,16 +118,13 @@ class Questions:
         # A position that was opened or closed is missing in one of the two files.
         for end, path in files.items():
             holdings.setdefault(end, [(path, None)])
-        return answer, tuple(_evidence(row, notices, holdings) for row in rows)
+        return answer, tuple(evidence(row, notices, holdings) for row in rows)
 
     def _daily_sums(
         self, connection: Connection, security: Security, as_of: date | None
     ) -> tuple[date, list[tuple[date, int]]]:
         """The day asked for, and of the transactions known on it those of the window, or else the last."""
-        latest = self._latest_ark_day(connection)
-        if latest is None:
-            raise InvalidRequest("no_ark_data")
-        day = _as_of(as_of, latest)
+        day = self._ark_day(connection, as_of)
         security_id = queries.security_id(connection, str(security))
         if security_id is None:
             return day, []
@@ -120,14 +142,86 @@ class Questions:
                 return day, []
             start = end = last
 
-    def _latest_ark_day(self, connection: Connection) -> date | None:
-        """The last day that the data covers, which is looked for once in each generation."""
+    def _ark_day(self, connection: Connection, as_of: date | None) -> date:
+        """The day asked for, up to the last one that the data covers, which is looked for once in each
+        generation. Raises InvalidRequest."""
         number = generation(connection)
         known, latest = self._latest_ark
         if number != known:
             latest = queries.latest_ark_day(connection, self.funds)
             self._latest_ark = number, latest
-        return latest
+        if latest is None:
+            raise InvalidRequest("no_ark_data")
+        return _as_of(as_of, latest)
+
+    def fund_holdings(
+        self,
+        holding_type: ArkHoldingType = ArkHoldingType.POSITION,
+        cycle_type: ArkCycleType = ArkCycleType.ONE_DAY,
+        sort_field: ArkFundHoldingSortField = ArkFundHoldingSortField.SHARES,
+        sort_dir: RankSortDir = RankSortDir.DESCENDING,
+        count: int = HOLDING_COUNT_DEFAULT,
+        page: str | None = None,
+        as_of: date | None = None,
+    ) -> Page[FundHolding]:
+        """What the ARK funds hold together after the trading of ``as_of``, and how it changed over a cycle.
+
+        For POSITION the cycle is one day, whatever is named. ``count`` is 1 to 200 rows; ``page`` the
+        ``next_page`` of an earlier answer to the same question. Raises InvalidRequest, also for a page of a
+        list that a load has changed since. The rules stand in :mod:`qotgate.ark.positions`.
+        """
+        if holding_type is ArkHoldingType.POSITION:
+            cycle_type = ArkCycleType.ONE_DAY
+        return self._ark_list(
+            ("fund_holdings", holding_type, cycle_type, sort_field, sort_dir),
+            lambda changed: ranked(fund_holdings(changed, holding_type), HOLDING_SORTS[sort_field], sort_dir),
+            cycle_type,
+            count,
+            page,
+            as_of,
+        )
+
+    def active_transactions(
+        self,
+        holding_type: ArkActiveTransactionHoldingType = ArkActiveTransactionHoldingType.INCREASE,
+        cycle_type: ArkCycleType = ArkCycleType.ONE_DAY,
+        sort_field: ArkActiveTransactionSortField = ArkActiveTransactionSortField.UNKNOWN,
+        sort_dir: RankSortDir = RankSortDir.DESCENDING,
+        count: int = TRANSACTION_COUNT_DEFAULT,
+        page: str | None = None,
+        as_of: date | None = None,
+    ) -> Page[ActiveTransaction]:
+        """What the ARK funds actively bought or sold together over the cycle that ends on ``as_of``.
+
+        A security stands under the same holding type as in :meth:`fund_holdings`; the rest is as there.
+        """
+        return self._ark_list(
+            ("active_transactions", holding_type, cycle_type, sort_field, sort_dir),
+            lambda changed: ranked(
+                active_transactions(changed, holding_type), TRANSACTION_SORTS[sort_field], sort_dir
+            ),
+            cycle_type,
+            count,
+            page,
+            as_of,
+        )
+
+    def _ark_list(
+        self,
+        question: tuple[str, ...],
+        rows_of: Callable[[list[tuple[Change, Label]]], list[ListRow]],
+        cycle_type: ArkCycleType,
+        count: int,
+        page: str | None,
+        as_of: date | None,
+    ) -> Page[ListRow]:
+        _check_count(count, ARK_COUNT_MOST)
+        question = (*question, str(as_of or ""), self.lang, *self.funds)
+        with self.store.reading() as connection:
+            cursor = self._cursors.read(question, page, ListCursor) if page else None
+            day = date.fromisoformat(cursor.as_of) if cursor else self._ark_day(connection, as_of)
+            changed = labelled_changes(connection, self.reference, self.lang, self.funds, day, cycle_type)
+        return page_of(rows_of(changed), self._cursors, question, day, count, cursor)
 
     def rating_changes(
         self,
@@ -144,12 +238,11 @@ class Questions:
         """
         if market not in RATING_MARKETS:
             raise InvalidRequest("rating_market", value=market)
-        if not 1 <= count <= RATING_COUNT_MOST:
-            raise InvalidRequest("count", most=RATING_COUNT_MOST, value=count)
+        _check_count(count, RATING_COUNT_MOST)
         question = ("rating_changes", market, change_type, str(as_of or ""))
         with self.store.reading() as connection:
             if page:
-                cursor = self._cursors.read(question, page)
+                cursor = self._cursors.read(question, page, Cursor)
                 number, day, after = cursor.generation, date.fromisoformat(cursor.as_of), cursor.after
                 all_count = cursor.all_count
             else:
@@ -199,28 +292,9 @@ class Questions:
         )
 
 
-Places = dict[tuple[str, date], list[tuple[str, int | None]]]
-
-
-def _evidence(row: Row, notices: Places, holdings: Places) -> TradeEvidence:
-    fund, day = row["fund"], row["day"]
-    if row["ground"] is None:
-        ground, confidence, places = "a trade notice", 1.0, notices.get((fund, day), [])
-    else:
-        basis = Ground[row["ground"]]
-        ground, confidence = basis.value, CONFIDENCE[basis]
-        places = [place for end in (row["before"], row["after"]) for place in holdings.get((fund, end), [])]
-    return TradeEvidence(
-        fund=fund,
-        day=day,
-        through=row["through"],
-        shares=row["shares"],
-        ground=ground,
-        confidence=confidence,
-        change=row["change"],
-        flow=row["flow"],
-        places=tuple(places),
-    )
+def _check_count(count: int, most: int) -> None:
+    if not 1 <= count <= most:
+        raise InvalidRequest("count", most=most, value=count)
 
 
 def _as_of(asked: date | None, latest: date) -> date:

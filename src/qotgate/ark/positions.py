@@ -1,0 +1,232 @@
+"""What the funds hold together, and what they traded of it, between two trading days.
+
+A holdings file is the book after the trading of the day before it, at that day's close. Where the next file
+is missing, the book of a day is the latest one known then, moved by the trades that are told since. A fund
+whose files begin later counts from its first one: what is not known has not changed. Everything that is asked
+of all securities is cut out of one :class:`Change` each, so no two answers can disagree.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from fractions import Fraction
+from math import fsum
+from typing import NamedTuple
+
+from qotgate.ark.dynamics import Split, daily_sums, splits_of, units
+from qotgate.model import ArkCycleType, ArkHoldingType
+
+CYCLE_SESSIONS = {
+    ArkCycleType.ONE_DAY: 1,
+    ArkCycleType.FIVE_DAY: 5,
+    ArkCycleType.TEN_DAY: 10,
+    ArkCycleType.THIRTY_DAY: 30,
+    ArkCycleType.SIXTY_DAY: 60,
+}
+"""The trading days of a cycle."""
+
+CENTS = 2
+Exact = Fraction | int
+Splits = Mapping[int, Mapping[str, Sequence[Split]]]
+"""The splits of a security, as the files of each fund show them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """What is asked for: from the end of the trading day ``before`` to that of ``as_of``; ``last`` is the
+    last trading day up to it."""
+
+    before: date
+    last: date
+    as_of: date
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """One holdings file: by security the shares, and the market value in USD, None where it is left out.
+
+    ``total`` is the value of all lines, cash included, None where one is left out."""
+
+    fund: str
+    day: date
+    positions: Mapping[int, tuple[float, float | None]]
+    total: float | None
+
+
+class Trade(NamedTuple):
+    """What a fund traded from ``day`` to ``through``, days without a split or a book between them.
+
+    Signed shares in the units of the days, what they came to in USD, and how many of them are not in that,
+    for want of a price."""
+
+    security: int
+    fund: str
+    day: date
+    through: date
+    shares: int
+    amount: float
+    unpriced: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stake:
+    """What the funds hold of a security together, in share units of the day asked for.
+
+    ``value`` is in USD, ``weight`` in percent of the funds' total; None where a file leaves it out."""
+
+    shares: int = 0
+    value: float | None = 0.0
+    weight: float | None = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A security over a cycle: the position at either end, and the active trades between: their signed shares
+    in units of the day asked for, and their USD, None where a price is not known."""
+
+    security: int
+    then: Stake
+    now: Stake
+    traded: int
+    amount: float | None
+
+    @property
+    def holding_type(self) -> ArkHoldingType | None:
+        """What became of the position; None where it is as it was."""
+        if self.now.shares == self.then.shares:
+            return None
+        if self.then.shares == 0:
+            return ArkHoldingType.NEW
+        if self.now.shares == 0:
+            return ArkHoldingType.SOLD_OUT
+        rose = self.now.shares > self.then.shares
+        return ArkHoldingType.INCREASE if rose else ArkHoldingType.DECREASE
+
+
+@dataclass
+class _Sum:
+    """A position as it is summed: in exact shares, as the units of some need not be whole."""
+
+    shares: Exact = 0
+    values: list[float | None] = field(default_factory=list)
+
+    def price(self) -> float | None:
+        """USD a share."""
+        value = _total(self.values)
+        return value / float(self.shares) if value and self.shares else None
+
+
+def changes(
+    cycle: Cycle, now: Sequence[Book], then: Sequence[Book], trades: Sequence[Trade], seen: Splits
+) -> list[Change]:
+    """Every security that is held at either end of the cycle.
+
+    ``now`` has each fund's latest book of the day ``as_of``, ``then`` that of the day ``before``, or its
+    first one after; ``trades`` is what is known on ``as_of`` from these files and days on.
+    """
+    ends = ((now, cycle.as_of), (then, cycle.before))
+    held = [_held(books, trades, seen, at, cycle.as_of) for books, at in ends]
+    totals = [_total([book.total for book in books]) for books in (now, then)]
+    active: dict[int, list[Trade]] = {}
+    for trade in trades:
+        if cycle.before < trade.through <= cycle.as_of:
+            active.setdefault(trade.security, []).append(trade)
+    found = []
+    for security in sorted({*held[0], *held[1]}):
+        summed = [positions.get(security, _Sum()) for positions in held]
+        traded = active.get(security, [])
+        sums = daily_sums(
+            ((trade.fund, trade.day, trade.shares) for trade in traded), seen.get(security, {}), cycle.as_of
+        )
+        stakes = [_stake(one, total) for one, total in zip(summed, totals, strict=True)]
+        found.append(
+            Change(
+                security=security,
+                now=stakes[0],
+                then=stakes[1],
+                traded=sum(shares for _, shares in sums),
+                amount=_amount(traded, summed, seen.get(security, {}), cycle.as_of),
+            )
+        )
+    return found
+
+
+def _held(
+    books: Sequence[Book], trades: Iterable[Trade], seen: Splits, at: date, as_of: date
+) -> dict[int, _Sum]:
+    """The positions at the end of ``at``, in units of ``as_of``, without those that are empty."""
+    moves: dict[str, dict[int, Exact]] = {}
+    days = {book.fund: book.day for book in books}
+    for trade in trades:
+        day = days.get(trade.fund, trade.day)
+        # After a fund's latest book trades are added to it, before its first one they are taken off.
+        sign = (day <= trade.day and trade.through <= at) - (trade.day < day and at < trade.through)
+        if sign and trade.fund in days:
+            splits = splits_of(trade.fund, seen.get(trade.security, {}))
+            moved = moves.setdefault(trade.fund, {})
+            shares = sign * trade.shares * units(splits, trade.day, as_of)
+            moved[trade.security] = moved.get(trade.security, 0) + shares
+    sums: dict[int, _Sum] = {}
+    for book in books:
+        positions = _in_units(book, seen, as_of)
+        for security, shares in moves.get(book.fund, {}).items():
+            positions[security] = _moved(*positions.get(security, (0, None)), shares)
+        for security, (shares, value) in positions.items():
+            if shares:
+                one = sums.setdefault(security, _Sum())
+                one.shares += shares
+                one.values.append(value)
+    return sums
+
+
+def _moved(shares: Exact, value: float | None, moved: Exact) -> tuple[Exact, float | None]:
+    """A position after a trade, at the price it had; no fund is short."""
+    after = max(shares + moved, 0)
+    return after, value * float(Fraction(after, shares)) if value is not None and shares else None
+
+
+def _in_units(book: Book, seen: Splits, as_of: date) -> dict[int, tuple[Exact, float | None]]:
+    """The positions of a book in units of ``as_of``.
+
+    A book is of the time before its day's trading, which a split of that day has changed already."""
+    eve = book.day - timedelta(days=1)
+    positions: dict[int, tuple[Exact, float | None]] = {}
+    for security, (shares, value) in book.positions.items():
+        exact: Exact = int(shares) if shares.is_integer() else Fraction(shares)
+        if security in seen:
+            exact *= units(splits_of(book.fund, seen[security]), eve, as_of)
+        positions[security] = (exact, value)
+    return positions
+
+
+def _stake(position: _Sum, total: float | None) -> Stake:
+    shares = round(position.shares)
+    if not shares:
+        return Stake()
+    value = _total(position.values)
+    return Stake(shares, value, None if value is None or not total else 100 * value / total)
+
+
+def _amount(
+    trades: Sequence[Trade], ends: Sequence[_Sum], seen: Mapping[str, Sequence[Split]], as_of: date
+) -> float | None:
+    """USD of some trades; where the files of the day have no price, as for the rest of a position that
+    they no longer show, at that of the book at either end of the cycle."""
+    amounts = [trade.amount for trade in trades]
+    unpriced = sum(
+        trade.unpriced * units(splits_of(trade.fund, seen), trade.day, as_of)
+        for trade in trades
+        if trade.unpriced
+    )
+    if unpriced:
+        price = next((price for price in (end.price() for end in ends) if price is not None), None)
+        if price is None:
+            return None
+        amounts.append(price * float(unpriced))
+    return round(fsum(amounts), CENTS)
+
+
+def _total(amounts: Sequence[float | None]) -> float | None:
+    """The sum in USD, the same in any order; None where one is not known."""
+    known = [amount for amount in amounts if amount is not None]
+    return fsum(known) if len(known) == len(amounts) else None

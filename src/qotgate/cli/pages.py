@@ -1,0 +1,57 @@
+"""What the commands that list pages of a longer answer share: reading a choice, showing a page."""
+
+import json
+from dataclasses import fields
+from datetime import date
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from qotgate.model import Page, QotGateError, Security
+
+Word = TypeVar("Word", bound=StrEnum)
+
+
+def read_choice(words: type[Word], text: str, flag: str) -> Word:
+    """The word that ``text`` names in any case. Raises QotGateError, naming ``flag``."""
+    for word in words:
+        if text.lower() == word.name.lower():
+            return word
+    raise QotGateError(f"{flag} takes {', '.join(word.name.lower() for word in words)}, not {text!r}.")
+
+
+def print_json(answer: Page[Any]) -> None:
+    rows = [{field.name: _plain(getattr(row, field.name)) for field in fields(row)} for row in answer.rows]
+    shown = {"all_count": answer.all_count, "next_page": answer.next_page, "rows": rows}
+    typer.echo(json.dumps(shown, ensure_ascii=False, indent=2))
+
+
+def numbers_table(*names: str) -> Table:
+    """A table of securities with columns of numbers, narrow enough for 80 characters."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("security", no_wrap=True)
+    table.add_column("name", min_width=10)
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def print_table(table: Table, answer: Page[Any]) -> None:
+    """Print the rows in ``table``, and where the answer goes on."""
+    console = Console()
+    console.print(table)
+    console.print(f"{answer.all_count:,} in all.", highlight=False)
+    if answer.next_page:
+        console.print(f"Next page: --page {answer.next_page}", highlight=False, soft_wrap=True)
+
+
+def shown(value: float | str | date | Security | None, form: str = "g") -> str:
+    """A cell; a float is written in ``form``."""
+    return "N/A" if value is None else format(value, form) if isinstance(value, float) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, int | float) else str(value)

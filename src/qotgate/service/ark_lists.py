@@ -1,0 +1,228 @@
+"""The two lists over all securities: what the ARK funds hold, and what they actively traded.
+
+Both are cut out of one set of changes. A list is made anew for each page, as of the day of its first one, so
+new days that are loaded meanwhile do not touch it. A load that does change it, such as a late file of an
+earlier day, ends the paging with a sentence: the pages that were given and those to come would not fit.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import date, timedelta
+from fractions import Fraction
+from hashlib import sha256
+from typing import NamedTuple, TypeVar
+
+from sqlalchemy import Connection
+
+from qotgate.ark.dynamics import Split
+from qotgate.ark.positions import CYCLE_SESSIONS, Book, Change, Cycle, Trade, changes
+from qotgate.model import (
+    ActiveTransaction,
+    ArkActiveTransactionHoldingType,
+    ArkActiveTransactionSortField,
+    ArkCycleType,
+    ArkFundHoldingSortField,
+    ArkHoldingType,
+    FundHolding,
+    InvalidRequest,
+    Language,
+    Page,
+    RankSortDir,
+    Security,
+)
+from qotgate.service.cursor import Cursors, ListCursor
+from qotgate.service.reference import Reference
+from qotgate.store import books
+
+COUNT_MOST = 200
+HOLDING_COUNT_DEFAULT = 20
+TRANSACTION_COUNT_DEFAULT = 50
+
+DIGEST_LENGTH = 32
+
+Row = TypeVar("Row", FundHolding, ActiveTransaction)
+Label = tuple[Security | None, str]
+FundDay = tuple[str, date]
+NO_LABEL: Label = (None, "")
+HOLDING_SORTS: dict[ArkFundHoldingSortField, Callable[[FundHolding], float | None]] = {
+    ArkFundHoldingSortField.SHARES: lambda row: row.shares,
+    ArkFundHoldingSortField.WEIGHT_CHANGE: lambda row: row.weight_change,
+    ArkFundHoldingSortField.SHARES_CHANGE: lambda row: row.shares_change,
+    ArkFundHoldingSortField.MARKET_VALUE: lambda row: row.market_value,
+    ArkFundHoldingSortField.WEIGHT: lambda row: row.weight,
+}
+TRANSACTION_SORTS: dict[ArkActiveTransactionSortField, Callable[[ActiveTransaction], float | None]] = {
+    ArkActiveTransactionSortField.UNKNOWN: lambda row: row.change_amount,
+    ArkActiveTransactionSortField.CHANGE_AMOUNT: lambda row: row.change_amount,
+    ArkActiveTransactionSortField.CHANGE_SHARES: lambda row: row.change_shares,
+}
+
+
+def fund_holdings(changed: Iterable[tuple[Change, Label]], holding_type: ArkHoldingType) -> list[FundHolding]:
+    """The rows of one holding type."""
+    position = holding_type is ArkHoldingType.POSITION
+    return [
+        FundHolding(
+            security=security,
+            name=name,
+            shares=change.now.shares,
+            shares_change=change.now.shares - change.then.shares,
+            market_value=change.now.value,
+            weight=change.now.weight,
+            weight_change=_difference(change.now.weight, change.then.weight),
+        )
+        for change, (security, name) in changed
+        if (change.now.shares if position else change.holding_type is holding_type)
+    ]
+
+
+def active_transactions(
+    changed: Iterable[tuple[Change, Label]], holding_type: ArkActiveTransactionHoldingType
+) -> list[ActiveTransaction]:
+    """The rows of one holding type: of the securities that are listed under it as holdings, those whose
+    trades do not cancel out."""
+    wanted = ArkHoldingType(holding_type.value)
+    return [
+        ActiveTransaction(security, name, change.amount, change.traded)
+        for change, (security, name) in changed
+        if change.traded and change.holding_type is wanted
+    ]
+
+
+def ranked(rows: Iterable[Row], value: Callable[[Row], float | None], direction: RankSortDir) -> list[Row]:
+    """The rows in order; those without the value last, equal ones by code, then name."""
+    sign = -1 if direction is RankSortDir.DESCENDING else 1
+
+    def place(row: Row) -> tuple[bool, float, str, str]:
+        number = value(row)
+        return number is None, sign * (number or 0), str(row.security or ""), row.name
+
+    return sorted(rows, key=place)
+
+
+def page_of(
+    rows: Sequence[Row],
+    cursors: Cursors,
+    question: tuple[str, ...],
+    day: date,
+    count: int,
+    cursor: ListCursor | None,
+) -> Page[Row]:
+    """One page of a whole list. Raises InvalidRequest where a load has changed it since its first page."""
+    digest = sha256(repr(rows).encode()).hexdigest()[:DIGEST_LENGTH]
+    if cursor is not None and cursor.digest != digest:
+        raise InvalidRequest("page_changed")
+    start = cursor.offset if cursor is not None else 0
+    end = start + count
+    next_page = None
+    if end < len(rows):
+        next_page = cursors.write(question, ListCursor(day.isoformat(), end, digest))
+    return Page(tuple(rows[start:end]), next_page, len(rows))
+
+
+def labelled_changes(
+    connection: Connection,
+    reference: Reference,
+    lang: Language,
+    funds: Collection[str],
+    as_of: date,
+    cycle_type: ArkCycleType,
+) -> list[tuple[Change, Label]]:
+    """What became of every security over the cycle that ends on ``as_of``, with its code and name.
+
+    Raises InvalidRequest where no holdings are loaded."""
+    cycle = cycle_of(connection, as_of, cycle_type)
+    now, then, moved = _book_days(connection, funds, cycle)
+    if not now:
+        if books.first_book(connection, funds) is None:
+            raise InvalidRequest("no_holdings")
+        return []
+    lines: dict[FundDay, list[Line]] = {pair: [] for pair in (*now, *then)}
+    for fund, day, *line in connection.execute(books.lines_query(funds, {day for _, day in lines})):
+        if (fund, day) in lines:
+            lines[fund, day].append(Line._make(line))
+    seen: dict[int, dict[str, list[Split]]] = {}
+    for security, fund, day, new, old in books.splits(connection, funds, as_of):
+        seen.setdefault(security, {}).setdefault(fund, []).append(Split(day, Fraction(new, old)))
+    since = min(*(day for _, day in then), cycle.before + timedelta(days=1))
+    query = books.trades_query(funds, since, cycle.before, as_of, seen, moved)
+    trades = [Trade._make(row) for row in connection.execute(query)]
+    read = {pair: _book(pair, lines[pair]) for pair in lines}
+    found = changes(cycle, [read[pair] for pair in now], [read[pair] for pair in then], trades, seen)
+    labels = _labels((line for pair in (*now, *then) for line in lines[pair]), reference)
+    unnamed = [change.security for change in found if change.security not in labels]
+    if unnamed:
+        for security, (code, name) in books.securities(connection, unnamed).items():
+            labels[security] = (Security.parse(code) if code else None, name)
+    return [(change, _named(labels[change.security], reference, lang)) for change in found]
+
+
+def cycle_of(connection: Connection, as_of: date, cycle_type: ArkCycleType) -> Cycle:
+    """The trading days that a cycle is between; one that begins before the data does takes in all of it."""
+    length = CYCLE_SESSIONS[cycle_type]
+    days = books.sessions(connection, as_of, length + 1)
+    return Cycle(days[length] if len(days) > length else date.min, days[0] if days else date.min, as_of)
+
+
+class Line(NamedTuple):
+    """A line of a holdings file, as it was read."""
+
+    security: int | None
+    ticker: str
+    identifier: str
+    name: str
+    shares: float
+    value: float | None
+
+
+def _book_days(
+    connection: Connection, funds: Collection[str], cycle: Cycle
+) -> tuple[list[FundDay], list[FundDay], list[str]]:
+    """The books of either end of a cycle, and the funds that have no file of just these ends."""
+    level = books.level_books(connection, funds, (cycle.last, cycle.before))
+    now, then, moved = [], [], []
+    for fund in funds:
+        latest = level.get((fund, cycle.last)) or books.latest_book(connection, fund, cycle.as_of)
+        if latest is None:
+            continue
+        earlier = level.get((fund, cycle.before)) or books.latest_book(connection, fund, cycle.before)
+        now.append((fund, latest))
+        then.append((fund, earlier or books.first_book(connection, [fund]) or latest))
+        if (fund, cycle.last) not in level or (fund, cycle.before) not in level:
+            moved.append(fund)
+    return now, then, moved
+
+
+def _book(pair: FundDay, lines: Iterable[Line]) -> Book:
+    positions: dict[int, tuple[float, float | None]] = {}
+    total: float | None = 0.0
+    for security, _, _, _, shares, value in lines:
+        total = _sum(total, value)
+        if security is not None:
+            more, worth = positions.get(security, (0.0, 0.0))
+            positions[security] = (shares + more, _sum(value, worth))
+    return Book(*pair, positions, total)
+
+
+def _labels(lines: Iterable[Line], reference: Reference) -> dict[int, Label]:
+    """The code and name that the files give a security: those of its first line with a code, else of its
+    first one."""
+    labels: dict[int, Label] = {}
+    for security, ticker, identifier, name, _, _ in lines:
+        if security is not None and labels.get(security, NO_LABEL)[0] is None:
+            code = reference.listings.code(ticker, identifier)
+            if code is not None or security not in labels:
+                labels[security] = (code, name)
+    return labels
+
+
+def _named(label: Label, reference: Reference, lang: Language) -> Label:
+    security, name = label
+    return security, name if security is None else reference.security_name(security, lang, name)
+
+
+def _sum(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one + other
+
+
+def _difference(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one - other

@@ -1,0 +1,102 @@
+"""What the questions about all of the funds' positions ask the database: books, trades and splits."""
+
+from collections.abc import Collection, Sequence
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, case, func, or_, select
+
+from qotgate.store import tables
+
+
+def sessions(connection: Connection, day: date, count: int) -> list[date]:
+    """The last ``count`` trading days up to ``day``, latest first; fewer where they are not loaded."""
+    session = tables.session.c.day
+    query = select(session).where(session <= day).order_by(session.desc()).limit(count)
+    return list(connection.scalars(query))
+
+
+def level_books(
+    connection: Connection, funds: Collection[str], ends: Collection[date]
+) -> dict[tuple[str, date], date]:
+    """The days of the holdings files of some funds that show all trading up to one of ``ends``, trading days,
+    and none after it: by fund and end."""
+    snapshot = tables.snapshot
+    query = (
+        select(snapshot.c.fund, snapshot.c.through, snapshot.c.day)
+        .where(snapshot.c.fund.in_(funds), snapshot.c.through.in_(ends))
+        .order_by(snapshot.c.day)
+    )
+    return {(row[0], row[1]): row[2] for row in connection.execute(query)}
+
+
+def latest_book(connection: Connection, fund: str, end: date) -> date | None:
+    """The day of a fund's latest holdings file that shows no trading after ``end``."""
+    snapshot = tables.snapshot
+    query = select(snapshot.c.day).where(snapshot.c.fund == fund, snapshot.c.through <= end)
+    return connection.scalar(query.order_by(snapshot.c.through.desc(), snapshot.c.day.desc()).limit(1))
+
+
+def first_book(connection: Connection, funds: Collection[str]) -> date | None:
+    """The day of the first holdings file of any of ``funds``."""
+    snapshot = tables.snapshot
+    found: date | None = connection.scalar(select(func.min(snapshot.c.day)).where(snapshot.c.fund.in_(funds)))
+    return found
+
+
+def lines_query(funds: Collection[str], days: Collection[date]) -> Select[Any]:
+    """Every line of the holdings files of some funds and days; cash has no security."""
+    holding = tables.holding
+    return (
+        select(
+            *(holding.c.fund, holding.c.day, holding.c.security_id, holding.c.ticker),
+            *(holding.c.identifier, holding.c.name, holding.c.shares, holding.c.market_value),
+        )
+        .where(holding.c.fund.in_(funds), holding.c.day.in_(days))
+        .order_by(holding.c.fund, holding.c.line)
+    )
+
+
+def trades_query(
+    funds: Collection[str],
+    since: date,
+    before: date,
+    as_of: date,
+    apart: Collection[int],
+    funds_apart: Collection[str],
+) -> Select[Any]:
+    """What each fund traded of each security in the cycle: (security_id, fund, first day, last day that it
+    may be of, shares, USD, the shares of it without a price).
+
+    The days of the securities ``apart`` have rows of their own, and so have those of ``funds_apart``, from
+    ``since`` on.
+    """
+    trade = tables.trade
+    known = and_(trade.c.fund.in_(funds), trade.c.day.between(since, as_of), trade.c.through <= as_of)
+    wanted = or_(trade.c.through > before, trade.c.fund.in_(funds_apart))
+    each = case((or_(trade.c.security_id.in_(apart), trade.c.fund.in_(funds_apart)), trade.c.day))
+    return (
+        select(
+            *(trade.c.security_id, trade.c.fund, func.min(trade.c.day), func.max(trade.c.through)),
+            *(func.sum(trade.c.shares), func.coalesce(func.sum(trade.c.shares * trade.c.price), 0.0)),
+            func.sum(case((trade.c.price.is_(None), trade.c.shares), else_=0)),
+        )
+        .where(known, wanted)
+        .group_by(trade.c.security_id, trade.c.fund, each)
+    )
+
+
+def splits(connection: Connection, funds: Collection[str], as_of: date) -> Sequence[Any]:
+    """(security_id, fund, day, numerator, denominator) of every split known on ``as_of``."""
+    split = tables.split
+    query = select(
+        split.c.security_id, split.c.fund, split.c.day, split.c.numerator, split.c.denominator
+    ).where(split.c.fund.in_(funds), split.c.through <= as_of)
+    return connection.execute(query).all()
+
+
+def securities(connection: Connection, ids: Collection[int]) -> dict[int, tuple[str | None, str]]:
+    """The code and name of some securities."""
+    security = tables.security
+    query = select(security.c.id, security.c.code, security.c.name).where(security.c.id.in_(ids))
+    return {row[0]: (row[1], row[2]) for row in connection.execute(query)}
