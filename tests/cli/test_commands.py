@@ -136,6 +136,34 @@ def test_ratings_page_by_page(sample_url: str) -> None:
     assert [row["security"] for row in json.loads(ca.stdout)["rows"]] == ["CA.SHOP"]
 
 
+def test_holdings(sample_url: str) -> None:
+    first = json.loads(run("holdings", "--count", 2, "--json", "--lang", "en", "--db", sample_url).stdout)
+    assert (first["all_count"], len(first["rows"])) == (5, 2)
+    assert first["rows"][0]["security"] == "US.TDOC"
+    assert list(first["rows"][0]) == [
+        *("security", "name", "shares", "shares_change", "market_value", "weight", "weight_change"),
+    ]
+    page = ("--page", first["next_page"], "--lang", "en")
+    second = run("holdings", *page, "--db", sample_url).stdout
+    assert "Next page" not in second
+    assert "5 in all." in second
+    one = run("holdings", "--fund", "ARKW", "--type", "increase", "--cycle", "five_day", "--db", sample_url)
+    assert re.search(r"US\.TSLA .* 818,041 +\+18,041 ", one.stdout)
+
+
+def test_transactions(sample_url: str) -> None:
+    arguments = ("transactions", "--cycle", "sixty_day", "--db", sample_url)
+    (row,) = json.loads(run(*arguments, "--fund", "ARKW", "--json").stdout)["rows"]
+    assert row == {
+        "security": "US.TSLA",
+        "name": "特斯拉",
+        "change_amount": 18_041 * 310.0,
+        "change_shares": 18_041,
+    }
+    sold = run(*arguments, "--type", "DECREASE", "--sort", "change_shares", "--sort-dir", "ascending")
+    assert re.search(r"^US\.ZM .* -10,200,000\.00 +-120,000$", sold.stdout, re.M)
+
+
 def test_status(sample_url: str) -> None:
     status = json.loads(run("status", "--db", sample_url, "--json").stdout)
     assert status["generation"] == 1
@@ -161,6 +189,21 @@ def test_status(sample_url: str) -> None:
         (["ratings", "--count", "21"], "count takes a whole number from 1 to 20"),
         (["ratings", "--count", "x"], "Invalid value for '--count'"),
         (["ratings", "--page", "x"], "page takes the nextPage"),
+        (
+            ["holdings", "--type", "all"],
+            "--type takes position, increase, decrease, new, sold_out",
+        ),
+        (
+            ["holdings", "--sort", "name"],
+            "--sort takes shares, weight_change, shares_change",
+        ),
+        (
+            ["transactions", "--cycle", "year"],
+            "--cycle takes one_day, five_day, ten_day",
+        ),
+        (["transactions", "--sort-dir", "up"], "--sort-dir takes descending, ascending"),
+        (["transactions", "--count", "201"], "count takes a whole number from 1 to 200"),
+        (["transactions", "--fund", "ARKZ"], "No ARK trading day is loaded yet"),
         (["serve", "--rate-limit", "lots"], "--rate-limit takes REQUESTS/SECONDSs"),
         (["serve", "--rate-limit-scope", "planet"], "--rate-limit-scope: Input should be"),
         (["serve", "--port", "99999"], "--port: Input should be"),
@@ -237,6 +280,7 @@ def test_the_demo_prints_the_documented_answers_whatever_the_users_options(tmp_p
 
 def test_help_names_every_command() -> None:
     text = run("--help").stdout
-    for command in ("load", "fetch", "serve", "ark", "ark-check", "ratings", "status", "keygen", "demo"):
+    commands = ("load", "fetch", "serve", "ark", "ark-check", "holdings", "transactions", "ratings")
+    for command in (*commands, "status", "keygen", "demo"):
         assert re.search(rf"^ +{command} ", text, re.M)
     assert run("--version").stdout.startswith("qotgate 0.")

@@ -97,6 +97,17 @@ def test_sixty_answers_and_one_refusal_and_free_pages(limited: Serving) -> None:
         assert all(one.ask(ProtoId.GetGlobalState, userID=0).retType == 0 for _ in range(61))
 
 
+@pytest.mark.parametrize("name", ["Qot_GetArkFundHolding", "Qot_GetArkActiveTransaction"])
+def test_only_first_pages_of_the_ark_lists_count(sample_url: str, name: str) -> None:
+    proto_id = ProtoId[name]
+    question = {"cycleType": 4, "asOf": "2026-06-18", "count": 1}
+    with serving(sample_url, "--rate-limit", "1/30s") as gateway, Wire(gateway.port) as wire:
+        page = wire.ask(proto_id, **question).s2c.nextPage
+        assert page
+        assert [wire.ask(proto_id, page=page, **question).retType for _ in range(3)] == [0, 0, 0]
+        assert wire.ask(proto_id, **question).retType == -1
+
+
 def test_the_allowance_comes_back(sample_url: str) -> None:
     with serving(sample_url, "--rate-limit", "2/1s") as gateway, Wire(gateway.port) as wire:
         started = time.monotonic()

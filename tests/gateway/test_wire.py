@@ -135,6 +135,23 @@ class TestMisbehaviour:
         (ProtoId.Qot_GetRatingChange, {"market": 11, "count": 0}, "count"),
         (ProtoId.Qot_GetRatingChange, {"market": 11, "count": 21}, "count"),
         (ProtoId.Qot_GetRatingChange, {"market": 11, "page": "forged"}, "page"),
+        *(
+            (proto_id, {field: value}, field)
+            for proto_id, wrong in {
+                ProtoId.Qot_GetArkFundHolding: {"holdingType": 5, "sortField": 5},
+                ProtoId.Qot_GetArkActiveTransaction: {"holdingType": 4, "sortField": 3},
+            }.items()
+            for field, value in {
+                "cycleType": 5,
+                "sortDir": 2,
+                "count": 201,
+                "page": "forged",
+                **wrong,
+            }.items()
+        ),
+        (ProtoId.Qot_GetArkFundHolding, {"holdingType": -1}, "holdingType"),
+        (ProtoId.Qot_GetArkFundHolding, {"count": 0}, "count"),
+        (ProtoId.Qot_GetArkFundHolding, {"asOf": "yesterday"}, "asOf"),
     ],
 )
 def test_a_bad_argument_is_named(
@@ -165,6 +182,24 @@ def test_as_of_an_earlier_day(sample_gateway: Serving) -> None:
         for wrong in ("yesterday", "2026-6-1x", "2099-01-01", "0000-00-00"):
             answer = wire.ask(ProtoId.Qot_GetArkStockDynamic, security=security, asOf=wrong)
             assert (answer.retType, wrong in answer.retMsg) == (-1, True)
+
+
+def test_holdings_and_transactions_page_by_page_as_of_a_day(sample_gateway: Serving) -> None:
+    with Wire(sample_gateway.port) as wire:
+        first = wire.ask(ProtoId.Qot_GetArkFundHolding, count=2, asOf="2026-06-18").s2c
+        assert (first.allCount, first.asOf, len(first.dataList)) == (5, "2026-06-18", 2)
+        question = {"count": 200, "page": first.nextPage}
+        rest = wire.ask(ProtoId.Qot_GetArkFundHolding, asOf="2026-06-18", **question).s2c
+        assert not rest.HasField("nextPage")
+        shares = [row.shares for row in (*first.dataList, *rest.dataList)]
+        assert len(shares) == 5
+        assert shares == sorted(shares, reverse=True)
+        assert wire.ask(ProtoId.Qot_GetArkFundHolding, **question).retType == -1
+        traded = wire.ask(ProtoId.Qot_GetArkActiveTransaction, asOf="2026-06-18").s2c
+        assert [(row.security.code, row.changeShares) for row in traded.dataList] == [("TSLA", 36041)]
+        assert traded.dataList[0].changeAmount == 36041 * 310
+        assert (traded.asOf, traded.allCount) == ("2026-06-18", 1)
+        assert not wire.ask(ProtoId.Qot_GetArkActiveTransaction).s2c.HasField("asOf")
 
 
 def test_the_gateways_language(sample_url: str) -> None:
