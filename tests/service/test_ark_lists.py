@@ -296,7 +296,8 @@ def everything(store: Store, reference: Reference) -> list[object]:
     return found
 
 
-BOOKS = st.dictionaries(st.sampled_from(sorted(LINES)[:6]), st.sampled_from([500, 700, 1234, 6170]))
+# Small enough that no count can pass for the same position under another name, but splits show.
+BOOKS = st.dictionaries(st.sampled_from(sorted(LINES)[:6]), st.sampled_from([100, 140, 500, 700]))
 FILES = st.dictionaries(
     st.tuples(st.sampled_from(["ARKK", "ARKW"]), st.sampled_from([15, 16, 17, 18, 22])),
     st.tuples(BOOKS, st.sampled_from([10, 2, 31])),

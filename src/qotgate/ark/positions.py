@@ -116,6 +116,10 @@ class _Sum:
         return value / float(self.shares) if value and self.shares else None
 
 
+NOTHING = _Sum()
+NO_STAKE = Stake()
+
+
 def changes(
     cycle: Cycle, now: Sequence[Book], then: Sequence[Book], trades: Sequence[Trade], seen: Splits
 ) -> list[Change]:
@@ -133,19 +137,16 @@ def changes(
             active.setdefault(trade.security, []).append(trade)
     found = []
     for security in sorted({*held[0], *held[1]}):
-        summed = [positions.get(security, _Sum()) for positions in held]
-        traded = active.get(security, [])
-        sums = daily_sums(
-            ((trade.fund, trade.day, trade.shares) for trade in traded), seen.get(security, {}), cycle.as_of
-        )
+        summed = [positions.get(security, NOTHING) for positions in held]
+        traded, splits = active.get(security, ()), seen.get(security, {})
         stakes = [_stake(one, total) for one, total in zip(summed, totals, strict=True)]
         found.append(
             Change(
                 security=security,
                 now=stakes[0],
                 then=stakes[1],
-                traded=sum(shares for _, shares in sums),
-                amount=_amount(traded, summed, seen.get(security, {}), cycle.as_of),
+                traded=_traded(traded, splits, cycle.as_of),
+                amount=_amount(traded, summed, splits, cycle.as_of),
             )
         )
     return found
@@ -202,9 +203,17 @@ def _in_units(book: Book, seen: Splits, as_of: date) -> dict[int, tuple[Exact, f
 def _stake(position: _Sum, total: float | None) -> Stake:
     shares = round(position.shares)
     if not shares:
-        return Stake()
+        return NO_STAKE
     value = _total(position.values)
     return Stake(shares, value, None if value is None or not total else 100 * value / total)
+
+
+def _traded(trades: Sequence[Trade], seen: Mapping[str, Sequence[Split]], as_of: date) -> int:
+    """The shares of some trades; where units change, to the share by day, as the dynamic counts them."""
+    if not seen:
+        return sum(trade.shares for trade in trades)
+    sums = daily_sums(((trade.fund, trade.day, trade.shares) for trade in trades), seen, as_of)
+    return sum(shares for _, shares in sums)
 
 
 def _amount(

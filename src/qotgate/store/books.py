@@ -74,7 +74,7 @@ def trades_query(
     trade = tables.trade
     known = and_(trade.c.fund.in_(funds), trade.c.day.between(since, as_of), trade.c.through <= as_of)
     wanted = or_(trade.c.through > before, trade.c.fund.in_(funds_apart))
-    each = case((or_(trade.c.security_id.in_(apart), trade.c.fund.in_(funds_apart)), trade.c.day))
+    is_apart = or_(trade.c.security_id.in_(apart), trade.c.fund.in_(funds_apart))
     return (
         select(
             *(trade.c.security_id, trade.c.fund, func.min(trade.c.day), func.max(trade.c.through)),
@@ -82,7 +82,7 @@ def trades_query(
             func.sum(case((trade.c.price.is_(None), trade.c.shares), else_=0)),
         )
         .where(known, wanted)
-        .group_by(trade.c.security_id, trade.c.fund, each)
+        .group_by(trade.c.security_id, trade.c.fund, case((is_apart, trade.c.day)))
     )
 
 
