@@ -125,7 +125,9 @@ def test_every_share_is_accounted_for(store: Store, reference: Reference, moves:
                             if security == moved.security and moved.through < first_day <= day:
                                 units *= ratio
                         flows[moved.security] += (moved.flow + moved.adjusted) * units
-                found = labelled_changes(connection, reference, "en", ACTIVE_FUNDS, day, cycle_type)
+                found = labelled_changes(
+                    connection, reference, "en", ACTIVE_FUNDS, day, cycle_type, traded=True
+                )
                 for change, _ in found:
                     rest = flows[change.security]
                     assert change.now.shares == change.then.shares + change.traded + rest, (day, change)

@@ -126,8 +126,11 @@ def labelled_changes(
     funds: Collection[str],
     as_of: date,
     cycle_type: ArkCycleType,
+    *,
+    traded: bool,
 ) -> list[tuple[Change, Label]]:
-    """What became of every security over the cycle that ends on ``as_of``, with its code and name.
+    """What became of every security over the cycle that ends on ``as_of``, with its code and name, and, if
+    ``traded``, with its trades, which otherwise are looked up only where a position hangs on them.
 
     Raises InvalidRequest where no holdings are loaded."""
     cycle = cycle_of(connection, as_of, cycle_type)
@@ -144,8 +147,10 @@ def labelled_changes(
     for security, fund, day, new, old in books.splits(connection, funds, as_of):
         seen.setdefault(security, {}).setdefault(fund, []).append(Split(day, Fraction(new, old)))
     since = min(*(day for _, day in then), cycle.before + timedelta(days=1))
-    query = books.trades_query(funds, since, cycle.before, as_of, seen, moved)
-    trades = [Trade._make(row) for row in connection.execute(query)]
+    trades: list[Trade] = []
+    if asked := funds if traded else moved:
+        query = books.trades_query(asked, since, cycle.before, as_of, seen, moved)
+        trades = [Trade._make(row) for row in connection.execute(query)]
     read = {pair: _book(pair, lines[pair]) for pair in lines}
     found = changes(cycle, [read[pair] for pair in now], [read[pair] for pair in then], trades, seen)
     labels = _labels((line for pair in (*now, *then) for line in lines[pair]), reference)

@@ -179,6 +179,7 @@ class Questions:
             count,
             page,
             as_of,
+            traded=False,
         )
 
     def active_transactions(
@@ -204,6 +205,7 @@ class Questions:
             count,
             page,
             as_of,
+            traded=True,
         )
 
     def _ark_list(
@@ -214,13 +216,17 @@ class Questions:
         count: int,
         page: str | None,
         as_of: date | None,
+        *,
+        traded: bool,
     ) -> Page[ListRow]:
         _check_count(count, ARK_COUNT_MOST)
         question = (*question, str(as_of or ""), self.lang, *self.funds)
         with self.store.reading() as connection:
             cursor = self._cursors.read(question, page, ListCursor) if page else None
             day = date.fromisoformat(cursor.as_of) if cursor else self._ark_day(connection, as_of)
-            changed = labelled_changes(connection, self.reference, self.lang, self.funds, day, cycle_type)
+            changed = labelled_changes(
+                connection, self.reference, self.lang, self.funds, day, cycle_type, traded=traded
+            )
         return page_of(rows_of(changed), self._cursors, question, day, count, cursor)
 
     def rating_changes(
