@@ -17,14 +17,4 @@ with QuoteClient() as client:
 
 table = Rows(RatingChange, found).to_pandas()
 table["raise"] = table.target_price / table.last_target_price - 1
-columns = [
-    "day",
-    "security",
-    "institution",
-    "last_rating",
-    "rating",
-    "last_target_price",
-    "target_price",
-    "raise",
-]
-print(table[columns].to_string(index=False))
+print(table.drop(columns=["name", "change_type", "last_day"]).to_string(index=False))

@@ -40,10 +40,11 @@ def nothing_left() -> Iterator[None]:
     yield
     # The watchers of connections that were lost end by themselves, soon after.
     until = time.monotonic() + PATIENCE
-    while (threading.active_count(), sockets()) != before and time.monotonic() < until:
+    while (threading.active_count() > before[0] or sockets() > before[1]) and time.monotonic() < until:
         gc.collect()
         time.sleep(0.05)
-    assert (threading.active_count(), sockets()) == before
+    assert threading.active_count() <= before[0]
+    assert sockets() <= before[1]
 
 
 def test_64_threads_on_one_client(sample_gateway: Serving) -> None:
