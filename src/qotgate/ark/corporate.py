@@ -67,23 +67,26 @@ def renames(gone: Mapping[Key, Position], new: Mapping[Key, Position]) -> dict[K
     """The old name of each new one that took over its position.
 
     ``gone`` are the positions that vanished, already moved by the flow; ``new`` those that appeared. The
-    pair that agrees best goes first.
+    pair that agrees best goes first, in shares, then in price; of pairs that agree equally well the larger
+    position, so that the order in which files were loaded says nothing.
     """
-    pairs: list[tuple[float, int, Key, Key]] = []
+    pairs: list[tuple[tuple[float, ...], int, Key, Key]] = []
     for old, before in gone.items():
         for fresh, after in new.items():
             difference = _difference(before, after)
             if difference is not None:
-                pairs.append((difference, len(pairs), old, fresh))
+                sizes = (-before.shares, before.price or 0.0, -after.shares, after.price or 0.0)
+                pairs.append(((*difference, *sizes), len(pairs), old, fresh))
     found: dict[Key, Key] = {}
-    for _, _, old, fresh in sorted(pairs):
+    for _, _, old, fresh in sorted(pairs, key=lambda pair: pair[:2]):
         if fresh not in found and old not in found.values():
             found[fresh] = old
     return found
 
 
-def _difference(old: Position, new: Position) -> float | None:
-    """How far two positions are from being one, as a part of it; None if they are not."""
+def _difference(old: Position, new: Position) -> tuple[float, float] | None:
+    """How far two positions are from being one, in shares and in price as a part of it; None if they are
+    not."""
     if old.shares < FEWEST_SHARES or not old.price or not new.price:
         return None
     for ratio in (Fraction(1), *SPLIT_RATIOS):
@@ -91,7 +94,7 @@ def _difference(old: Position, new: Position) -> float | None:
         shares = abs(new.shares / (old.shares * units) - 1)
         price = abs(new.price * units / old.price - 1)
         if shares <= RENAMED_SHARES and price <= (SAME_PRICE if shares <= SAME_SHARES else RENAMED_PRICE):
-            return shares
+            return shares, price
     return None
 
 
