@@ -60,11 +60,16 @@ class Institutions:
             self._names.update((normalise(spelling), name) for spelling in (name, *spellings))
             if chinese:
                 self._chinese[name] = chinese
+        self._identities = {chinese: name for name, chinese in self._chinese.items()}
         self.identity = lru_cache(maxsize=SPELLINGS_KEPT)(self._identity)
 
     def _identity(self, spelling: str) -> str:
         """The English name under which an institution's notes are kept."""
         return self._names.get(normalise(spelling), spelling.strip())
+
+    def named(self, text: str) -> str:
+        """The identity behind a spelling or a Chinese name."""
+        return self._identities.get(text.strip()) or self.identity(text)
 
     def name(self, identity: str, lang: Language) -> str:
         return self._chinese.get(identity, identity) if lang == "zh" else identity

@@ -81,10 +81,16 @@ class Questions:
         self.lang: Language = lang
         self.funds = tuple(sorted(funds))
         self.window_days = window_days
-        self._cursors = Cursors(store.secret())
+        self.cursors = Cursors(store.secret())
         self._latest_ark: tuple[int, date | None] = (-1, None)
         self._counts: OrderedDict[tuple[str, str, int, date], int] = OrderedDict()
         self._counts_lock = Lock()
+
+    def speaking(self, lang: Language) -> "Questions":
+        """The same questions with names in ``lang``."""
+        return Questions(
+            self.store, self.reference, lang=lang, funds=self.funds, window_days=self.window_days
+        )
 
     def ark_stock_dynamic(self, security: Security, as_of: date | None = None) -> ArkDynamic:
         """How the ARK funds trade ``security``, as it was known at the end of the day ``as_of``.
@@ -93,7 +99,7 @@ class Questions:
         InvalidRequest. The rules stand in :mod:`qotgate.ark.dynamics`.
         """
         with self.store.reading() as connection:
-            day, sums = self._daily_sums(connection, security, as_of)
+            day, sums = self.transaction_days(connection, security, as_of)
         return dynamic(sums, day, self.window_days)
 
     def explain_ark_stock_dynamic(
@@ -104,7 +110,7 @@ class Questions:
         Raises InvalidRequest.
         """
         with self.store.reading() as connection:
-            day, sums = self._daily_sums(connection, security, as_of)
+            day, sums = self.transaction_days(connection, security, as_of)
             answer = dynamic(sums, day, self.window_days)
             counted = [counted for counted, _ in sums[len(sums) - answer.transaction_count :]]
             security_id = queries.security_id(connection, str(security))
@@ -120,11 +126,14 @@ class Questions:
             holdings.setdefault(end, [(path, None)])
         return answer, tuple(evidence(row, notices, holdings) for row in rows)
 
-    def _daily_sums(
+    def transaction_days(
         self, connection: Connection, security: Security, as_of: date | None
     ) -> tuple[date, list[tuple[date, int]]]:
-        """The day asked for, and of the transactions known on it those of the window, or else the last."""
-        day = self._ark_day(connection, as_of)
+        """The day asked for, and of the transactions known on it those of the window, or else the last.
+
+        Raises InvalidRequest.
+        """
+        day = self.ark_day(connection, as_of)
         security_id = queries.security_id(connection, str(security))
         if security_id is None:
             return day, []
@@ -142,7 +151,8 @@ class Questions:
                 return day, []
             start = end = last
 
-    def _ark_day(self, connection: Connection, as_of: date | None) -> date:
+    def ark_day(self, connection: Connection, as_of: date | None) -> date:
+        """The day asked for: the latest that the data covers, or an earlier one. Raises InvalidRequest."""
         """The day asked for, up to the last one that the data covers, which is looked for once in each
         generation. Raises InvalidRequest."""
         number = generation(connection)
@@ -152,7 +162,7 @@ class Questions:
             self._latest_ark = number, latest
         if latest is None:
             raise InvalidRequest("no_ark_data")
-        return _as_of(as_of, latest)
+        return day_asked(as_of, latest)
 
     def fund_holdings(
         self,
@@ -222,12 +232,12 @@ class Questions:
         _check_count(count, ARK_COUNT_MOST)
         question = (*question, str(as_of or ""), self.lang, *self.funds)
         with self.store.reading() as connection:
-            cursor = self._cursors.read(question, page, ListCursor) if page else None
-            day = date.fromisoformat(cursor.as_of) if cursor else self._ark_day(connection, as_of)
+            cursor = self.cursors.read(question, page, ListCursor) if page else None
+            day = date.fromisoformat(cursor.as_of) if cursor else self.ark_day(connection, as_of)
             changed = labelled_changes(
                 connection, self.reference, self.lang, self.funds, day, cycle_type, traded=traded
             )
-        return page_of(rows_of(changed), self._cursors, question, day, count, cursor)
+        return page_of(rows_of(changed), self.cursors, question, day, count, cursor)
 
     def rating_changes(
         self,
@@ -248,25 +258,25 @@ class Questions:
         question = ("rating_changes", market, change_type, str(as_of or ""))
         with self.store.reading() as connection:
             if page:
-                cursor = self._cursors.read(question, page, Cursor)
+                cursor = self.cursors.read(question, page, Cursor)
                 number, day, after = cursor.generation, date.fromisoformat(cursor.as_of), cursor.after
                 all_count = cursor.all_count
             else:
                 latest = queries.latest_note_day(connection)
                 if latest is None:
                     raise InvalidRequest("no_notes")
-                number, day, after = generation(connection), _as_of(as_of, latest), None
+                number, day, after = generation(connection), day_asked(as_of, latest), None
                 all_count = self._count(connection, market, change_type, number, day)
             found = queries.rating_changes(connection, market, change_type, number, day, after, count + 1)
         rows = found[:count]
         next_page = None
         if len(found) > count:
             last = rows[-1]
-            next_page = self._cursors.write(
+            next_page = self.cursors.write(
                 question,
                 Cursor(number, day.isoformat(), all_count, last["day"].isoformat(), last["note_id"]),
             )
-        return Page(tuple(self._change(market, row) for row in rows), next_page, all_count)
+        return Page(tuple(self.rating_change(market, row) for row in rows), next_page, all_count)
 
     def _count(
         self, connection: Connection, market: Market, change_type: RatingChangeType, number: int, as_of: date
@@ -282,7 +292,8 @@ class Questions:
                 self._counts.popitem(last=False)
         return total
 
-    def _change(self, market: Market, row: Row) -> RatingChange:
+    def rating_change(self, market: Market, row: Row) -> RatingChange:
+        """A row of the store in the model's words, its names in the language of the questions."""
         security = Security(market, row["code"])
         return RatingChange(
             security=security,
@@ -303,7 +314,8 @@ def _check_count(count: int, most: int) -> None:
         raise InvalidRequest("count", most=most, value=count)
 
 
-def _as_of(asked: date | None, latest: date) -> date:
+def day_asked(asked: date | None, latest: date) -> date:
+    """The day asked for: the latest unless an earlier one is named. Raises InvalidRequest for a later one."""
     if asked is not None and asked > latest:
         raise InvalidRequest("as_of", latest=latest, value=asked)
     return asked or latest

@@ -1,0 +1,248 @@
+"""What the ARK funds did in a security, day by day, and what they did all told on one day.
+
+The dynamic says what the latest transactions amount to; this is what one looks at behind it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from fractions import Fraction
+from functools import lru_cache
+
+from sqlalchemy import Connection
+
+from qotgate.ark.dynamics import Split, dynamic, splits_of
+from qotgate.ark.inference import CONFIDENCE, Ground
+from qotgate.model import ArkDynamic, InvalidRequest, Security
+from qotgate.service.calendar import ARK_START, ark_sessions
+from qotgate.service.questions import Questions, day_asked
+from qotgate.store import browsing, queries
+from qotgate.store.browsing import Place
+from qotgate.store.queries import Row
+
+NOTICE = "NOTICE"
+"""The ground of a trade that a notice told; of the others it is the name of a Ground."""
+LONGEST_CLOSURE = timedelta(days=10)
+
+Seen = Mapping[str, Sequence[Split]]
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """One fund's trade. ``shares`` are signed, in the units of the day, ``adjusted_shares`` in those of the
+    day asked for; ``counted`` says whether the dynamic counts its day."""
+
+    day: date
+    through: date
+    fund: str
+    shares: int
+    adjusted_shares: int
+    ground: str
+    confidence: float
+    change: float | None
+    flow: int | None
+    counted: bool
+    places: tuple[Place, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ArkHistory:
+    """The trades of a security that are known on ``as_of``, the latest first, with the dynamic that they
+    amount to; ``more_before`` is the day before which there are more, None where these are all."""
+
+    as_of: date
+    answer: ArkDynamic
+    transactions: tuple[Transaction, ...]
+    more_before: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """What a fund held at the end of ``day``, by the line in its next file. Shares are in the units of the
+    day, and adjusted to those of the day asked for; 0 where that file is the first without the security.
+    ``market_value`` is in USD, ``weight`` in percent of the fund."""
+
+    day: date
+    fund: str
+    shares: float
+    adjusted_shares: float
+    market_value: float | None
+    weight: float | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What the funds traded of a security in one day: shares, signed and by fund, and about how many USD."""
+
+    security: Security | None
+    name: str
+    shares: int
+    amount: float | None
+    funds: tuple[tuple[str, int], ...]
+
+
+def ark_history(
+    questions: Questions,
+    security: Security,
+    as_of: date | None = None,
+    before: date | None = None,
+    days: int | None = None,
+) -> ArkHistory:
+    """The trades of the ``days`` latest trading days before ``before``, or of all of them.
+
+    Raises InvalidRequest.
+    """
+    with questions.store.reading() as connection:
+        asked, sums = questions.transaction_days(connection, security, as_of)
+        answer = dynamic(sums, asked, questions.window_days)
+        security_id = queries.security_id(connection, str(security))
+        if security_id is None:
+            return ArkHistory(asked, answer, (), None)
+        trades = queries.trades(connection, security_id, questions.funds, ARK_START, asked, asked)
+        seen = _splits(connection, security_id, questions, asked)
+        counted = {day for day, _ in sums[len(sums) - answer.transaction_count :]}
+        traded = sorted({day for _, day, _ in trades if before is None or day < before}, reverse=True)
+        shown = traded[:days]
+        rows = queries.explained_trades(connection, security_id, questions.funds, shown, asked)
+        evidence = _evidence(connection, security_id, rows)
+    transactions = tuple(
+        Transaction(
+            day=row["day"],
+            through=row["through"],
+            fund=row["fund"],
+            shares=row["shares"],
+            adjusted_shares=round(row["shares"] * _ratio(row["fund"], row["day"], seen, asked)),
+            ground=row["ground"] or NOTICE,
+            confidence=CONFIDENCE[Ground[row["ground"]]] if row["ground"] else 1.0,
+            change=row["change"],
+            flow=row["flow"],
+            counted=row["day"] in counted,
+            places=tuple(evidence(row)),
+        )
+        for row in sorted(rows, key=lambda row: (-row["day"].toordinal(), row["fund"]))
+    )
+    return ArkHistory(asked, answer, transactions, shown[-1] if shown and len(shown) < len(traded) else None)
+
+
+def ark_positions(
+    questions: Questions, security: Security, as_of: date | None = None
+) -> tuple[date, tuple[Position, ...]]:
+    """The day asked for, and what each fund held at the end of each day up to it, oldest first.
+
+    A file dated D is the book before D's trading, so it tells of the trading day before. Raises
+    InvalidRequest.
+    """
+    with questions.store.reading() as connection:
+        asked = _day(connection, questions, as_of)
+        security_id = queries.security_id(connection, str(security))
+        if security_id is None:
+            return asked, ()
+        last_file = asked + LONGEST_CLOSURE
+        rows = browsing.positions(connection, security_id, questions.funds, last_file)
+        days = browsing.holdings_days(connection, questions.funds, last_file)
+        files = browsing.snapshots(connection, {day for _, day in days})
+        seen = _splits(connection, security_id, questions, asked)
+    lines = {(row["fund"], row["day"]): row for row in rows}
+    held: set[str] = set()
+    found = []
+    for fund, file_day in sorted(days, key=lambda pair: (pair[1], pair[0])):
+        day = _session_before(file_day)
+        row = lines.get((fund, file_day))
+        if day > asked or (row is None and fund not in held):
+            continue
+        if row is None:
+            held.discard(fund)
+            found.append(Position(day, fund, 0.0, 0.0, None, None, files[fund, file_day]))
+            continue
+        held.add(fund)
+        found.append(
+            Position(
+                day=day,
+                fund=fund,
+                shares=row["shares"],
+                adjusted_shares=float(Fraction(row["shares"]) * _ratio(fund, day, seen, asked)),
+                market_value=row["market_value"],
+                weight=row["weight"],
+                place=Place(row["file_id"], row["path"], row["line"]),
+            )
+        )
+    return asked, tuple(found)
+
+
+def ark_moves(questions: Questions, as_of: date | None = None) -> tuple[date, tuple[Move, ...]]:
+    """The latest day up to ``as_of`` on which the funds traded, and what they traded, the largest first.
+
+    Raises InvalidRequest.
+    """
+    with questions.store.reading() as connection:
+        asked = _day(connection, questions, as_of)
+        day = browsing.latest_trade_day(connection, questions.funds, asked)
+        rows = [] if day is None else browsing.trades_of(connection, questions.funds, day, asked)
+    of_security: dict[int, list[Row]] = {}
+    for row in rows:
+        of_security.setdefault(row["security_id"], []).append(row)
+    moves = (_move(questions, trades) for trades in of_security.values())
+    largest = sorted(moves, key=lambda move: (-abs(move.amount or 0), -abs(move.shares), move.name))
+    return day or asked, tuple(move for move in largest if move.shares)
+
+
+def _move(questions: Questions, trades: list[Row]) -> Move:
+    first = trades[0]
+    security = Security.parse(first["code"]) if first["code"] else None
+    name = first["name"]
+    if security is not None:
+        name = questions.reference.security_name(security, questions.lang, name)
+    shares = sum(trade["shares"] for trade in trades)
+    price = next((trade["price"] for trade in trades if trade["price"]), None)
+    amount = None if price is None else shares * price
+    return Move(security, name, shares, amount, tuple((trade["fund"], trade["shares"]) for trade in trades))
+
+
+def _day(connection: Connection, questions: Questions, as_of: date | None) -> date:
+    latest = queries.latest_ark_day(connection, questions.funds)
+    if latest is None:
+        raise InvalidRequest("no_ark_data")
+    return day_asked(as_of, latest)
+
+
+def _splits(connection: Connection, security_id: int, questions: Questions, as_of: date) -> Seen:
+    seen: dict[str, list[Split]] = {}
+    for fund, day, new, old in queries.splits(connection, security_id, questions.funds, as_of):
+        seen.setdefault(fund, []).append(Split(day, Fraction(new, old)))
+    return seen
+
+
+def _ratio(fund: str, day: date, seen: Seen, as_of: date) -> Fraction:
+    """The share units of ``as_of`` that one of ``day`` has become."""
+    ratio = Fraction(1)
+    for split in splits_of(fund, seen):
+        if day < split.day <= as_of:
+            ratio *= split.ratio
+    return ratio
+
+
+def _evidence(
+    connection: Connection, security_id: int, rows: Sequence[Row]
+) -> Callable[[Row], Sequence[Place]]:
+    """Gives the places of a trade: its notice, or its lines in the two files that it is the difference of."""
+    ends = {end for row in rows for end in (row["before"], row["after"]) if end}
+    notices = browsing.places(connection, "notice", security_id, {row["day"] for row in rows})
+    holdings = browsing.places(connection, "holding", security_id, ends)
+    # A position that was opened or closed is missing in one of the two files.
+    for end, place in browsing.snapshots(connection, ends).items():
+        holdings.setdefault(end, [place])
+
+    def behind(row: Row) -> Sequence[Place]:
+        fund = row["fund"]
+        if row["ground"] is None:
+            return notices.get((fund, row["day"]), [])
+        return [place for end in (row["before"], row["after"]) for place in holdings.get((fund, end), [])]
+
+    return behind
+
+
+@lru_cache(maxsize=8192)
+def _session_before(day: date) -> date:
+    sessions = ark_sessions(day - LONGEST_CLOSURE, day)
+    return sessions[-1] if sessions else day - timedelta(days=1)

@@ -1,0 +1,103 @@
+"""Which files the data comes from, what their lines say, and what in them is still to be seen to."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+
+from qotgate.service.reference import Reference
+from qotgate.store import Store, provenance, queries
+from qotgate.store.queries import Row
+
+FILES_ON_A_PAGE = 50
+LINES_ON_A_PAGE = 60
+LINES_BEFORE = 5
+"""Shown above the line that was asked for."""
+REJECTS_OF_A_FILE = 100
+GRADES_SHOWN = 200
+
+
+@dataclass(frozen=True)
+class FileLines:
+    """A loaded file and some of its lines as they were read; ``more_from`` is the line to go on from, None
+    at the end. ``rejects`` are the first of the lines that were left out."""
+
+    file: Row
+    columns: tuple[str, ...]
+    lines: list[Row]
+    more_from: int | None
+    rejects: list[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How far the data goes: the last day of ARK's trades and of the notes, the loaded files, when one was
+    last loaded (UTC, ISO 8601), and how many lines were left out of them."""
+
+    ark_day: date | None
+    note_day: date | None
+    files: int
+    loaded_at: str | None
+    left_out: int
+
+
+@dataclass(frozen=True)
+class Unsettled:
+    """What the tables do not know: grade words, and lines without a code."""
+
+    grades: list[Row]
+    uncoded: list[Row]
+
+
+def files(store: Store, before: int | None = None, kind: str | None = None) -> tuple[list[Row], int | None]:
+    """A page of loaded files, the latest first, and the ``before`` of the next page."""
+    with store.reading() as connection:
+        rows = provenance.files(connection, before, FILES_ON_A_PAGE + 1, kind)
+    return _page(rows)
+
+
+def rejects(store: Store, before: int | None = None) -> tuple[list[Row], int | None]:
+    """A page of lines that were left out, the latest first, and the ``before`` of the next page."""
+    with store.reading() as connection:
+        rows = provenance.rejects(connection, before, FILES_ON_A_PAGE + 1)
+    return _page(rows)
+
+
+def _page(rows: list[Row]) -> tuple[list[Row], int | None]:
+    shown = rows[:FILES_ON_A_PAGE]
+    return shown, shown[-1]["id"] if len(shown) < len(rows) else None
+
+
+def coverage(store: Store, funds: Collection[str]) -> Coverage:
+    """How far the data goes, ``funds`` being those whose trades count."""
+    with store.reading() as connection:
+        loaded_at, left_out = provenance.last_load(connection)
+        return Coverage(
+            ark_day=queries.latest_ark_day(connection, funds),
+            note_day=queries.latest_note_day(connection),
+            files=sum(row["files"] for row in queries.files(connection)),
+            loaded_at=loaded_at,
+            left_out=left_out,
+        )
+
+
+def file_lines(store: Store, file_id: int, start: int = 1) -> FileLines | None:
+    """A loaded file from line ``start`` on; None where no file has the number."""
+    with store.reading() as connection:
+        file = provenance.file(connection, file_id)
+        if file is None:
+            return None
+        rows = provenance.lines(connection, file_id, file["kind"], start, LINES_ON_A_PAGE + 1)
+        left_out = provenance.rejects_of(connection, file_id, REJECTS_OF_A_FILE)
+    lines = rows[:LINES_ON_A_PAGE]
+    more_from = rows[-1]["line"] if len(lines) < len(rows) else None
+    return FileLines(file, provenance.LINE_COLUMNS[file["kind"]], lines, more_from, left_out)
+
+
+def unsettled(store: Store, reference: Reference) -> Unsettled:
+    """What a user's own tables could settle. Listings that are known to be on a market without codes are
+    not among them."""
+    with store.reading() as connection:
+        grades = provenance.unknown_grades(connection, GRADES_SHOWN)
+        uncoded = provenance.uncoded(connection)
+    unknown = [row for row in uncoded if not reference.listings.knows(row["identifier"])]
+    return Unsettled(grades, unknown)
