@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-SOURCES := pyproject.toml hatch_build.py $(wildcard src/qotgate/protocol/proto/*.proto)
+SOURCES := pyproject.toml hatch_build.py $(wildcard assets/*.json) $(wildcard src/qotgate/protocol/proto/*.proto)
 
 .PHONY: demo test check bench format clean
 
@@ -28,7 +28,7 @@ format: $(VENV)/tested
 
 clean:
 	rm -rf $(VENV) .cache build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
-	rm -f src/qotgate/protocol/proto/messages.binpb
+	rm -rf src/qotgate/web/static/vendor src/qotgate/protocol/proto/messages.binpb
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("qotgate needs Python 3.11 or newer; name one with PYTHON=..." if sys.version_info < (3, 11) else 0)'

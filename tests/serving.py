@@ -19,6 +19,7 @@ class Serving:
     host: str
     port: int
     websocket: str | None
+    pages: str | None
 
     def stop(self) -> int:
         """SIGTERM; the exit status."""
@@ -28,7 +29,10 @@ class Serving:
 
 @contextmanager
 def serving(url: str, *options: str, stderr: int = subprocess.DEVNULL) -> Iterator[Serving]:
-    """Run ``qotgate serve`` on a free port, and stop it."""
+    """Run ``qotgate serve`` on a free port, and stop it; without HTTP, which takes a second to start, unless
+    ``--http-port`` is among the options."""
+    if "--http-port" not in options:
+        options = (*options, "--no-http")
     command = [*QOTGATE, "serve", "--port", "0", "--db", url, *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True) as process:
         try:
@@ -37,7 +41,8 @@ def serving(url: str, *options: str, stderr: int = subprocess.DEVNULL) -> Iterat
             match = re.search(r"listens on (\S+):(\d+)", line)
             assert match, line
             websocket = re.search(r"wss?://\S+", line)
-            yield Serving(process, match[1], int(match[2]), websocket and websocket[0])
+            pages = re.search(r"http://\S+", line)
+            yield Serving(process, match[1], int(match[2]), websocket and websocket[0], pages and pages[0])
         finally:
             if process.poll() is None:
                 process.kill()

@@ -35,14 +35,16 @@ def demo(
     with tempfile.TemporaryDirectory(prefix="qotgate-demo-") as folder:
         # Its own options where the user's would spoil it: a key, say, would shut its own client out.
         database = f"sqlite:///{Path(folder) / 'demo.db'}"
-        settings = read_settings(port=port, lang=lang, db=database, funds=ACTIVE_FUNDS, window_days=30)
+        settings = read_settings(
+            port=port, lang=lang, db=database, funds=ACTIVE_FUNDS, window_days=30, no_http=once or None
+        )
         options = GatewayOptions(port=settings.port, lang=settings.lang)
         reference = load_reference(settings.tables)
         with open_store(settings) as store, as_file(files("qotgate") / "sample") as sample:
             report = load(store, reference, find_files([sample]))
         typer.echo(f"Loaded {report.read} synthetic files: {sum(report.rows.values())} rows.")
         with open_questions(settings) as questions:
-            run_loop(run_gateway(questions, options, lambda found: _talk(found, once=once)))
+            run_loop(run_gateway(questions, options, lambda found: _talk(found, once=once), http=settings))
 
 
 def _talk(addresses: list[str], *, once: bool) -> bool:
@@ -54,6 +56,8 @@ def _talk(addresses: list[str], *, once: bool) -> bool:
             f"\nIt stays up: point a script on futu-api, moomoo-api or qotgate at {addresses[0]}. "
             "Ctrl-C stops it."
         )
+        for page in addresses[1:]:
+            typer.echo(f"Its pages: {page}")
     return not once
 
 

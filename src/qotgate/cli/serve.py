@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from qotgate.cli.http import start_http
 from qotgate.cli.log import configure_log
 from qotgate.cli.options import Database, Funds, Lang, Tables, WindowDays, open_questions
 from qotgate.cli.settings import Settings, read_settings
@@ -113,11 +114,26 @@ def serve(
         Path | None,
         typer.Option(metavar="FILE", help="The certificate's private key (PEM).", show_default=False),
     ] = None,
+    http_port: Annotated[
+        int | None,
+        typer.Option(help="Port of the pages and the HTTP API; 8080 unless given.", show_default=False),
+    ] = None,
+    http_host: Annotated[
+        str | None, typer.Option(help="Its address; 127.0.0.1 unless given.", show_default=False)
+    ] = None,
+    http_token: Annotated[
+        str | None,
+        typer.Option(help="Token that callers must know, required beyond loopback.", show_default=False),
+    ] = None,
+    no_http: Annotated[
+        bool | None, typer.Option("--no-http", help="Serve no pages and no HTTP API.", show_default=False)
+    ] = None,
     lang: Lang = None,
     db: Database = None,
     tables: Tables = None,
 ) -> None:
-    """Answer the published clients on TCP, and on WebSocket where asked to, until Ctrl-C or SIGTERM."""
+    """Answer the published clients on TCP, on WebSocket where asked to, and browsers on HTTP, until Ctrl-C or
+    SIGTERM."""
     settings = read_settings(**locals())
     options = gateway_options(settings)
     allow_files(options.max_connections)
@@ -131,7 +147,7 @@ def serve(
         return
     configure_log()
     with open_questions(settings) as questions:
-        run_loop(run_gateway(questions, options, lambda found: announce(found, settings)))
+        run_loop(run_gateway(questions, options, lambda found: announce(found, settings), http=settings))
 
 
 def allow_files(connections: int) -> None:
@@ -216,12 +232,14 @@ async def run_gateway(
     listening: Callable[[list[str]], bool],
     limits: "SharedLimits | None" = None,
     orphaned: int | None = None,
+    http: Settings | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM.
 
     ``listening`` is called in a thread with the addresses once the gateway serves; where it
     gives False, the gateway stops. ``limits`` are shared with other processes; ``orphaned`` is a file
-    descriptor that ends the gateway when it can be read.
+    descriptor that ends the gateway when it can be read. ``http`` are the options of the pages and the HTTP
+    API, None where another process serves them.
     """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -230,13 +248,19 @@ async def run_gateway(
     if orphaned is not None:
         loop.add_reader(orphaned, stopped.set)
     gateway = Gateway(questions, options, limits)
+    pages = None
     try:
         addresses = await gateway.start()
+        if http is not None:
+            pages = await start_http(questions, http)
+            addresses += [pages.url] if pages else []
         # What is there now stays; looking through it again and again would only cause pauses.
         gc.freeze()
         if await asyncio.to_thread(listening, addresses):
             await stopped.wait()
     finally:
+        if pages is not None:
+            await pages.stop()
         await gateway.stop()
 
 

@@ -57,6 +57,10 @@ class Settings(BaseSettings):
     websocket_key_md5: str | None = Field(None, pattern="^[0-9A-Fa-f]{32}$")
     websocket_cert: Path | None = None
     websocket_private_key: Path | None = None
+    no_http: bool = False
+    http_host: str = Field("127.0.0.1", min_length=1)
+    http_port: int | None = Field(None, ge=0, le=65535)
+    http_token: SecretStr | None = None
 
     @classmethod
     def settings_customise_sources(

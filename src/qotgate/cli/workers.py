@@ -31,8 +31,10 @@ def serve_by_workers(settings: Settings, options: GatewayOptions) -> None:
             ready(addresses)
             return True
 
+        # Pages are for people, and people are few: the first worker serves them.
+        http = settings if number == 0 else None
         with open_questions(settings) as questions:
-            run_loop(run_gateway(questions, options, listening, limits, orphaned))
+            run_loop(run_gateway(questions, options, listening, limits, orphaned, http))
         log.drain()
 
     with ExitStack() as held:

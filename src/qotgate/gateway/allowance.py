@@ -55,6 +55,13 @@ class Allowance:
         granted.append(now)
         return 0.0
 
+    def left(self, key: Hashable) -> tuple[int, float]:
+        """How many requests would be granted at once, and the seconds until one more would be."""
+        now = self._clock()
+        standing = [at for at in self._granted.get(key, ()) if at + self.limit.seconds > now]
+        wait = standing[0] + self.limit.seconds - now if standing else 0.0
+        return self.limit.requests - len(standing), wait
+
     def forget(self, key: Hashable) -> None:
         """Drop what is known of ``key``, as when its connection has gone."""
         self._granted.pop(key, None)

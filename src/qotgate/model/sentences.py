@@ -168,6 +168,15 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "try again in {seconds:.1f} seconds.",
         "zh": "{proto}（{proto_id}）限频：{window} 秒内最多 {limit} 次请求；请 {seconds:.1f} 秒后重试。",
     },
+    "http_rate_limited": {
+        "en": "The HTTP API takes at most {limit} requests for {interface} in {window} seconds; "
+        "try again in {seconds:.1f} seconds.",
+        "zh": "HTTP 接口 {interface} 限频：{window} 秒内最多 {limit} 次请求；请 {seconds:.1f} 秒后重试。",
+    },
+    "market_of_security": {
+        "en": "market and security exclude each other: {value} is not in {market}.",
+        "zh": "market 与 security 不一致：{value} 不属于 {market}。",
+    },
     "too_many_connections": {
         "en": "The gateway already serves {limit} connections, the most it allows; close one or raise "
         "--max-connections.",

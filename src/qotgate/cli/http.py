@@ -1,0 +1,51 @@
+"""HTTP beside the gateway: the API and the pages, where they are wanted and their port is free."""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from qotgate.cli.settings import Settings
+from qotgate.gateway.allowance import RateLimit
+from qotgate.model import QotGateError
+from qotgate.service.questions import Questions
+
+if TYPE_CHECKING:
+    from qotgate.web.server import WebServer
+
+DEFAULT_PORT = 8080
+
+
+async def start_http(questions: Questions, settings: Settings) -> "WebServer | None":
+    """Serve HTTP in the running event loop; None where it is not wanted, or nobody named a port and the
+    default one is taken. Raises QotGateError."""
+    if settings.no_http:
+        return None
+    # Imported late: a command that serves nothing would take twice as long to start.
+    from qotgate.web.server import WebServer
+    from qotgate.web.site import WebOptions
+
+    port = DEFAULT_PORT if settings.http_port is None else settings.http_port
+    token = settings.http_token
+    server = WebServer(
+        questions,
+        WebOptions(
+            host=settings.http_host,
+            port=port,
+            token=token.get_secret_value() if token else None,
+            rate_limit=RateLimit.parse(settings.rate_limit),
+        ),
+    )
+    try:
+        await server.start()
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        if settings.http_port is not None:
+            raise QotGateError(
+                f"Cannot serve HTTP on {settings.http_host}:{port}: {reason}; name another --http-port."
+            ) from error
+        typer.echo(
+            f"qotgate: no pages: {settings.http_host}:{port} cannot be used ({reason}); name an --http-port.",
+            err=True,
+        )
+        return None
+    return server

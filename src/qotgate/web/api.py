@@ -1,0 +1,166 @@
+"""The HTTP API: each path a plain question to the services."""
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Response
+
+from qotgate.model import InvalidRequest, Market, RatingChangeType, Security
+from qotgate.service.ark_history import ark_history, ark_positions
+from qotgate.service.questions import RATING_COUNT_DEFAULT, RATING_COUNT_MOST
+from qotgate.service.rating_listing import rating_listing
+from qotgate.web.asked import TheRequest
+from qotgate.web.formats import MEDIA_TYPES
+from qotgate.web.problems import PROBLEMS
+from qotgate.web.shapes import (
+    Dynamic,
+    PositionRow,
+    Positions,
+    RatingChanges,
+    RatingRow,
+    Securities,
+    SecurityRow,
+    TransactionRow,
+    Transactions,
+)
+
+FOUND_DEFAULT = 20
+FOUND_MOST = 100
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {
+            MEDIA_TYPES["csv"]: {"schema": {"type": "string"}},
+            MEDIA_TYPES["parquet"]: {"schema": {"type": "string", "format": "binary"}},
+        },
+        "headers": {
+            "ETag": {"schema": {"type": "string"}, "description": "Of the state of the data."},
+            "RateLimit": {"schema": {"type": "string"}, "description": "What is left of the allowance."},
+        },
+    },
+    304: {"description": "What the caller has is still so."},
+    **PROBLEMS,
+}
+
+Code = Annotated[
+    str,
+    Path(
+        description="MARKET.CODE. `.csv`, `.json` or `.parquet` after it chooses the format.",
+        examples=["US.TSLA"],
+        pattern=rf"^({'|'.join(Market)})\.[!-.0-~]([ -.0-~]{{0,62}}[!-.0-~])?$",
+    ),
+]
+AsOf = Annotated[
+    date | None,
+    Query(description="As it was known at the end of that day; the latest day of the data unless given."),
+]
+CodeFilter = Annotated[str | None, Query(description="MARKET.CODE", examples=["US.AAPL"])]
+
+router = APIRouter(prefix="/api/v1", responses=ANSWERS)
+
+
+@router.get("/ark/dynamics/{code}", response_model=Dynamic, tags=["ARK"])
+def dynamics(asked: TheRequest, code: Code, as_of: AsOf = None) -> Response:
+    """What the ARK funds' latest transactions in a security amount to."""
+    security = Security.parse(code, "code")
+
+    def make() -> Dynamic:
+        history = ark_history(asked.questions, security, as_of, days=0)
+        return Dynamic.of(asked.site.search.look_up(security, asked.lang), history.as_of, history.answer)
+
+    return asked.answer("dynamics", make)
+
+
+@router.get("/ark/transactions/{code}", response_model=Transactions, tags=["ARK"])
+def transactions(asked: TheRequest, code: Code, as_of: AsOf = None) -> Response:
+    """What the ARK funds traded in a security, by day and fund, with the files and lines behind it."""
+    security = Security.parse(code, "code")
+
+    def make() -> Transactions:
+        history = ark_history(asked.questions, security, as_of)
+        return Transactions(
+            security=code,
+            name=asked.site.search.look_up(security, asked.lang).name,
+            as_of=history.as_of,
+            rows=[TransactionRow.model_validate(row) for row in history.transactions],
+        )
+
+    return asked.answer("transactions", make)
+
+
+@router.get("/ark/positions/{code}", response_model=Positions, tags=["ARK"])
+def positions(asked: TheRequest, code: Code, as_of: AsOf = None) -> Response:
+    """What the ARK funds held of a security at the end of each day, by fund, with file and line."""
+    security = Security.parse(code, "code")
+
+    def make() -> Positions:
+        day, rows = ark_positions(asked.questions, security, as_of)
+        return Positions(
+            security=code,
+            name=asked.site.search.look_up(security, asked.lang).name,
+            as_of=day,
+            rows=[PositionRow.of(row) for row in rows],
+        )
+
+    return asked.answer("positions", make)
+
+
+@router.get("/ratings/changes", response_model=RatingChanges, tags=["Ratings"])
+def changes(
+    asked: TheRequest,
+    market: Annotated[Literal["US", "CA"] | None, Query(description="Both unless given.")] = None,
+    change_type: Annotated[
+        Literal["UPGRADE", "DOWNGRADE", "NEW_RATING"] | None, Query(description="All unless given.")
+    ] = None,
+    security: CodeFilter = None,
+    institution: Annotated[
+        str | None, Query(description="A name in either language, or a spelling.", examples=["UBS"])
+    ] = None,
+    day: Annotated[date | None, Query(description="Notes of this day alone.")] = None,
+    count: Annotated[
+        Annotated[int, Query(ge=1, le=RATING_COUNT_MOST)] | Literal["all"],
+        Query(description="Rows of a page, or all at once, as for a download."),
+    ] = RATING_COUNT_DEFAULT,
+    page: Annotated[
+        str | None, Query(description="The `next_page` of an earlier answer to the same question.")
+    ] = None,
+    as_of: AsOf = None,
+) -> Response:
+    """How analysts changed their ratings, newest first, with the file and line of each note."""
+    listed = Security.parse(security, "security") if security else None
+    if listed and market and listed.market != market:
+        raise InvalidRequest("market_of_security", market=market, value=security)
+
+    def make() -> RatingChanges:
+        found = rating_listing(
+            asked.questions,
+            market=Market(market) if market else None,
+            change_type=RatingChangeType(change_type) if change_type else None,
+            security=listed,
+            institution=institution or None,
+            day=day,
+            count=None if count == "all" else count,
+            page=page or None,
+            as_of=as_of,
+        )
+        return RatingChanges(
+            all_count=found.all_count,
+            next_page=found.next_page,
+            rows=[RatingRow.of(row) for row in found.rows],
+        )
+
+    return asked.answer("changes", make, later_page=bool(page))
+
+
+@router.get("/securities", response_model=Securities, tags=["Securities"])
+def securities(
+    asked: TheRequest,
+    query: Annotated[str, Query(max_length=100, description="A code or part of a name.", examples=["tesla"])],
+    count: Annotated[int, Query(ge=1, le=FOUND_MOST)] = FOUND_DEFAULT,
+) -> Response:
+    """The securities that data is loaded for, by code or name in either language."""
+
+    def make() -> Securities:
+        found = asked.site.search.search(query, asked.lang, count)
+        return Securities(rows=[SecurityRow.of(one) for one in found])
+
+    return asked.answer("securities", make)

@@ -1,0 +1,146 @@
+"""The application: the API, the pages, and what stands around them."""
+
+import time
+from importlib.resources import files
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import PlainTextResponse, StreamingResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from qotgate import __version__
+from qotgate.model import QotGateError
+from qotgate.web import api, data_pages, pages, preferences
+from qotgate.web.formats import Suffixes
+from qotgate.web.metrics import Metrics
+from qotgate.web.problems import PROBLEMS, Problem, answer_with_problem, problem, status_of
+from qotgate.web.render import error_page
+from qotgate.web.safety import Safety
+from qotgate.web.shapes import Health
+from qotgate.web.site import Site, TheSite
+
+DESCRIPTION = """
+How the ARK funds trade a stock, and how analysts change their ratings, from data you own.
+
+Answers are JSON, CSV or Parquet, by the Accept header or by a suffix of the path (`.csv`). Errors are problem
+details (RFC 9457). An ETag names the state of the data: sent back in If-None-Match, it spares an answer for
+as long as no load has changed anything.
+
+The API has an allowance of its own, of the size of the gateway's, for each interface; RateLimit tells what
+is left of it (`r`) and in how many seconds there will be more (`t`). Later pages and 304 do not count, nor do
+the pages of the site.
+"""
+
+log = structlog.get_logger()
+
+
+class Watched:
+    """Counts and times requests, and answers for what nobody caught. HEAD is GET without the body, which the
+    server leaves out."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        status = 0
+        started = time.perf_counter()
+
+        async def send_counted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                path = getattr(inner.get("route"), "path", "other")
+                self._metrics.requests.labels(path, str(status)).inc()
+                self._metrics.seconds.labels(path).observe(time.perf_counter() - started)
+            await send(message)
+
+        inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else dict(scope)
+        with self._metrics.streams.track_inprogress():
+            try:
+                await self._app(inner, receive, send_counted)
+            except Exception:
+                log.exception("request failed", path=scope["path"])
+                if not status:
+                    await problem(500, "The gateway failed on this request; its log has the details.")(
+                        inner, receive, send_counted
+                    )
+
+
+def make_app(site: Site) -> ASGIApp:
+    """The application on ``site``; to be called within the event loop that serves it."""
+    app = FastAPI(
+        title="qotgate",
+        version=__version__,
+        description=DESCRIPTION,
+        openapi_url="/api/v1/openapi.json",
+        # Their pages load scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    )
+    app.state.site = site
+    app.include_router(api.router)
+    for router in (pages.router, data_pages.router, preferences.router):
+        app.include_router(router, include_in_schema=False)
+    app.add_api_route("/healthz", healthz, tags=["Operation"])
+    app.add_api_route("/readyz", readyz, tags=["Operation"], responses={503: PROBLEMS[503]})
+    app.add_api_route("/metrics", metrics, tags=["Operation"], response_class=PlainTextResponse)
+    app.add_api_route("/events", events, include_in_schema=False)
+    app.mount("/static", StaticFiles(directory=str(files("qotgate.web") / "static")))
+    for kind in (HTTPException, RequestValidationError, QotGateError):
+        app.add_exception_handler(kind, _answer_error)
+    _document_problems(app)
+    inner: ASGIApp = Suffixes(app)
+    return Watched(Safety(inner, site.options.host, site.options.token), site.metrics)
+
+
+def healthz() -> Health:
+    """Whether the process answers."""
+    return Health(status="ok", generation=None)
+
+
+def readyz(site: TheSite) -> Health:
+    """Whether the database can be read."""
+    return Health(status="ready", generation=site.generation())
+
+
+def metrics(site: TheSite) -> Response:
+    """Metrics for Prometheus."""
+    return Response(site.metrics.text(), media_type="text/plain; version=0.0.4")
+
+
+async def events(site: TheSite) -> Response:
+    """Server-sent events: ``generation``, with its number, now and whenever a load has moved it."""
+    if site.live.full:
+        raise HTTPException(503, "Too many pages are open")
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(site.live.events(), media_type="text/event-stream", headers=headers)
+
+
+async def _answer_error(request: Request, error: Exception) -> Response:
+    site: Site = request.app.state.site
+    if request.url.path.startswith(("/api/", "/healthz", "/readyz", "/metrics", "/events", "/static/")):
+        return answer_with_problem(request, error, getattr(request.state, "lang", site.lang))
+    return error_page(request, site, error, status_of(error))
+
+
+def _document_problems(app: FastAPI) -> None:
+    """Have the OpenAPI document name our errors, where FastAPI would name its own."""
+    make: Any = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document: dict[str, Any] = make()
+        schemas = document["components"]["schemas"]
+        schemas.pop("HTTPValidationError", None)
+        schemas.pop("ValidationError", None)
+        schemas["Problem"] = Problem.model_json_schema()
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

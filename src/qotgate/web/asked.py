@@ -1,0 +1,69 @@
+"""A request of the API on its way: its format, the tag that spares an answer, its share of the allowance."""
+
+from collections.abc import Callable
+from math import ceil
+from typing import Annotated, Literal
+
+from fastapi import Depends, Query, Request, Response
+from pydantic import BaseModel
+
+from qotgate.model import Language, RateLimited
+from qotgate.service.questions import Questions
+from qotgate.web.formats import Format, encode, wanted_format
+from qotgate.web.site import TheSite, fresh
+
+NamesIn = Annotated[
+    Literal["zh", "en"] | None,
+    Query(description="Language of names and sentences; the gateway's own unless given."),
+]
+
+
+class Asked:
+    """One request: ``questions`` are those in its language."""
+
+    def __init__(self, request: Request, site: TheSite, lang: NamesIn = None) -> None:
+        self.request = request
+        self.site = site
+        self.lang: Language = lang or site.lang
+        request.state.lang = self.lang
+        self.questions: Questions = site.questions[self.lang]
+        self.format: Format = wanted_format(request)
+
+    def answer(self, interface: str, make: Callable[[], BaseModel], *, later_page: bool = False) -> Response:
+        """What ``make`` gives, in the format asked for; 304 where the caller has it.
+
+        As on the wire, later pages are free; so is a 304. Raises RateLimited over the allowance.
+        """
+        # The tag is older than the answer or of its age: a load in between costs one more answer, no less.
+        tag = self.site.tag(self.site.generation(), self.format, self.lang)
+        headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept"}
+        if fresh(self.request, tag):
+            return Response(status_code=304, headers=headers)
+        if not later_page:
+            self._count(interface)
+        response = encode(make(), self.format)
+        response.headers.update(headers | getattr(self.request.state, "limit_headers", {}))
+        return response
+
+    def _count(self, interface: str) -> None:
+        allowance = self.site.allowance
+        if allowance is None:
+            return
+        wait = allowance.take(interface)
+        limit = allowance.limit
+        left, until_more = allowance.left(interface)
+        self.request.state.limit_headers = {
+            "RateLimit-Policy": f'"{interface}";q={limit.requests};w={ceil(limit.seconds)}',
+            "RateLimit": f'"{interface}";r={left};t={ceil(until_more)}',
+        }
+        if wait:
+            raise RateLimited(
+                "http_rate_limited",
+                interface=interface,
+                limit=limit.requests,
+                window=f"{limit.seconds:g}",
+                seconds=ceil(wait * 10) / 10,
+            )
+
+
+TheRequest = Annotated[Asked, Depends()]

@@ -1,0 +1,75 @@
+"""The pages about the data itself: what is loaded, what was left out, and each file's lines."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
+from pydantic import BeforeValidator
+
+from qotgate.service import provenance
+from qotgate.service.status import status
+from qotgate.web.render import View, show
+from qotgate.web.site import TheSite
+
+NUMBERS_END = 2**62
+
+Number = Annotated[int | None, Query(ge=1, lt=NUMBERS_END)]
+Kind = Annotated[
+    Literal["holdings", "notices", "notes"] | None, BeforeValidator(lambda value: value or None), Query()
+]
+
+router = APIRouter()
+
+
+@router.get("/data")
+def data(request: Request, site: TheSite) -> Response:
+    def make(_view: View) -> dict[str, Any]:
+        files, more_files = provenance.files(site.store)
+        rejects, more_rejects = provenance.rejects(site.store)
+        return {
+            "status": status(site.store),
+            "unsettled": provenance.unsettled(site.store, site.reference),
+            "files": files,
+            "more_files": more_files,
+            "rejects": rejects,
+            "more_rejects": more_rejects,
+            "kind": None,
+        }
+
+    return show(request, site, "data.html", make)
+
+
+@router.get("/data/files")
+def files(request: Request, site: TheSite, before: Number = None, kind: Kind = None) -> Response:
+    def make(_view: View) -> dict[str, Any]:
+        found, more = provenance.files(site.store, before, kind)
+        return {"files": found, "more_files": more, "kind": kind}
+
+    return show(request, site, "files.html", make)
+
+
+@router.get("/data/rejects")
+def rejects(request: Request, site: TheSite, before: Number = None) -> Response:
+    def make(_view: View) -> dict[str, Any]:
+        found, more = provenance.rejects(site.store, before)
+        return {"rejects": found, "more_rejects": more}
+
+    return show(request, site, "rejects.html", make)
+
+
+@router.get("/files/{file_id}")
+def file(
+    request: Request,
+    site: TheSite,
+    file_id: Annotated[int, Path(ge=1, lt=NUMBERS_END)],
+    line: Number = None,
+    start: Number = None,
+) -> Response:
+    first = start or max(1, (line or 1) - provenance.LINES_BEFORE)
+    found = provenance.file_lines(site.store, file_id, first)
+    if found is None:
+        raise HTTPException(404)
+
+    def make(_view: View) -> dict[str, Any]:
+        return {"found": found, "line": line, "first": first}
+
+    return show(request, site, "file.html", make)

@@ -1,0 +1,117 @@
+"""The formats of an answer: JSON, CSV or Parquet, by the Accept header or by a suffix of the path.
+
+A table's columns are the fields of its row's model, so that an empty table has them too.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+from io import BytesIO
+from types import NoneType, UnionType
+from typing import Any, Literal, get_args, get_origin
+
+import polars as pl
+from fastapi import HTTPException, Request, Response
+from pydantic import BaseModel
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+Format = Literal["json", "csv", "parquet"]
+MEDIA_TYPES: dict[Format, str] = {
+    "json": "application/json",
+    "csv": "text/csv",
+    "parquet": "application/vnd.apache.parquet",
+}
+API_PATH = "/api/v1/"
+TYPES: dict[type, type[pl.DataType]] = {
+    str: pl.String,
+    bool: pl.Boolean,  # before int, of which it is one
+    int: pl.Int64,
+    float: pl.Float64,
+    date: pl.Date,
+}
+
+
+class Suffixes:
+    """Takes ``.json``, ``.csv`` or ``.parquet`` off the paths of the API; it wins over the Accept header.
+
+    No code of a security ends so: codes are in capitals.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(API_PATH):
+            path, dot, suffix = scope["path"].rpartition(".")
+            if dot and suffix in MEDIA_TYPES and path != f"{API_PATH}openapi":
+                scope = {**scope, "path": path, "suffix": suffix}
+        await self._app(scope, receive, send)
+
+
+def wanted_format(request: Request) -> Format:
+    """Raises HTTPException 406 where the caller accepts none of the formats."""
+    if "suffix" in request.scope:
+        suffix: Format = request.scope["suffix"]
+        return suffix
+    accepted = dict(_accepted(request.headers.get("Accept") or "*/*"))
+    best: tuple[float, Format] | None = None
+    for name, media_type in MEDIA_TYPES.items():
+        ranges = (media_type, media_type.split("/")[0] + "/*", "*/*")
+        quality = next((accepted[one] for one in ranges if one in accepted), 0.0)
+        if quality and (best is None or quality > best[0]):
+            best = quality, name
+    if best is None:
+        raise HTTPException(406, f"Accept takes {', '.join(MEDIA_TYPES.values())}")
+    return best[1]
+
+
+def _accepted(header: str) -> Iterable[tuple[str, float]]:
+    for part in header.split(","):
+        media_range, *parameters = (piece.strip() for piece in part.lower().split(";"))
+        quality = 1.0
+        for parameter in parameters:
+            name, _, value = parameter.partition("=")
+            if name.strip() == "q":
+                try:
+                    quality = float(value)
+                except ValueError:
+                    quality = 0.0
+        yield media_range, quality
+
+
+def encode(body: BaseModel, chosen: Format) -> Response:
+    """The response that has ``body``; in CSV and Parquet its ``rows``, or itself as the one row."""
+    if chosen == "json":
+        return Response(body.model_dump_json(), media_type=MEDIA_TYPES["json"])
+    found: list[BaseModel] | None = getattr(body, "rows", None)
+    row_type = type(body) if found is None else get_args(type(body).model_fields["rows"].annotation)[0]
+    rows = [row.model_dump() for row in ([body] if found is None else found)]
+    schema = {name: _column(field.annotation) for name, field in row_type.model_fields.items()}
+    file = BytesIO()
+    if chosen == "parquet":
+        pl.DataFrame(rows, schema=schema).write_parquet(file)
+    else:
+        flat = {name: pl.String if isinstance(kind, pl.List) else kind for name, kind in schema.items()}
+        texts = [{name: _text(value) for name, value in row.items()} for row in rows]
+        pl.DataFrame(texts, schema=flat).write_csv(file)
+    return Response(file.getvalue(), media_type=MEDIA_TYPES[chosen])
+
+
+def _column(annotation: Any) -> Any:
+    """The type of a column, by that of a model's field."""
+    if isinstance(annotation, UnionType) or get_origin(annotation) is not None:
+        inner = [one for one in get_args(annotation) if one is not NoneType]
+        if get_origin(annotation) is list:
+            return pl.List(_column(inner[0]))
+        if get_origin(annotation) is Literal:
+            return pl.String
+        return _column(inner[0])
+    if issubclass(annotation, BaseModel):
+        return pl.Struct({name: _column(field.annotation) for name, field in annotation.model_fields.items()})
+    return next(column for kind, column in TYPES.items() if issubclass(annotation, kind))
+
+
+def _text(value: Any) -> Any:
+    """A cell of a CSV file; places, which nest, as ``file:line`` with semicolons between them."""
+    if not isinstance(value, list):
+        return value
+    return "; ".join(f"{place['path']}:{place['line'] or ''}" for place in value)

@@ -1,0 +1,84 @@
+"""Tells open pages that a load has finished, by server-sent events.
+
+The database is asked for its generation once a second, by one task for all pages, and only while a page is
+open.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+
+import structlog
+
+from qotgate.model import StoreError
+
+ASK_SECONDS = 1.0
+SIGN_OF_LIFE_SECONDS = 15.0
+"""A proxy on the way would close a stream that is silent for long."""
+STREAMS_MOST = 100
+
+log = structlog.get_logger()
+
+
+class Live:
+    """The generation of the data as open pages follow it; ``read`` asks the database."""
+
+    def __init__(self, read: Callable[[], int]) -> None:
+        self._read = read
+        self._generation: int | None = None
+        self._moved = asyncio.Event()
+        self._streams = 0
+        self._stopped = False
+        self._watcher: asyncio.Task[None] | None = None
+
+    @property
+    def full(self) -> bool:
+        return self._streams >= STREAMS_MOST
+
+    async def events(self) -> AsyncIterator[str]:
+        """The generation now, and each later one, as an event stream."""
+        self._streams += 1
+        try:
+            if self._watcher is None:
+                self._watcher = asyncio.create_task(self._watch())
+            told = None
+            while not self._stopped:
+                if self._generation is not None and self._generation != told:
+                    told = self._generation
+                    yield f"event: generation\ndata: {told}\n\n"
+                moved = self._moved
+                try:
+                    await asyncio.wait_for(moved.wait(), SIGN_OF_LIFE_SECONDS)
+                except TimeoutError:
+                    yield ": still here\n\n"
+        finally:
+            self._streams -= 1
+            if not self._streams and self._watcher is not None:
+                self._watcher.cancel()
+                self._watcher = None
+                self._generation = None
+
+    async def stop(self) -> None:
+        """End all streams."""
+        self._stopped = True
+        self._wake()
+        if self._watcher is not None:
+            self._watcher.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watcher
+
+    def _wake(self) -> None:
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    async def _watch(self) -> None:
+        while True:
+            try:
+                found = await asyncio.to_thread(self._read)
+            except StoreError as error:
+                log.warning("the database cannot be read", reason=str(error))
+            else:
+                if found != self._generation:
+                    self._generation = found
+                    self._wake()
+            await asyncio.sleep(ASK_SECONDS)

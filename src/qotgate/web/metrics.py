@@ -1,0 +1,71 @@
+"""Prometheus metrics: what is asked over HTTP and how long it takes, and what the data is."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from qotgate.store import Store, provenance, queries
+from qotgate.store.database import generation
+
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+
+class Metrics:
+    """The metrics of one site, in a registry of its own."""
+
+    def __init__(self, store: Store) -> None:
+        self.registry = CollectorRegistry()
+        self.registry.register(_Loaded(store))
+        self.requests = Counter(
+            "qotgate_http_requests",
+            "HTTP requests by path and status.",
+            ("path", "status"),
+            registry=self.registry,
+        )
+        self.seconds = Histogram(
+            "qotgate_http_request_seconds",
+            "How long HTTP requests took to answer.",
+            ("path",),
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        self.streams = Gauge("qotgate_http_open_requests", "HTTP requests under way.", registry=self.registry)
+
+    def text(self) -> bytes:
+        return generate_latest(self.registry)
+
+
+class _Loaded(Collector):
+    """What is loaded, read from the database when it is asked for."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def describe(self) -> list[Metric]:
+        """Nothing, so that registering reads no database."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        with self._store.reading() as connection:
+            number = generation(connection)
+            kinds = queries.files(connection)
+            loaded_at, left_out = provenance.last_load(connection)
+        yield GaugeMetricFamily("qotgate_data_generation", "The number of the state of the data.", number)
+        files = GaugeMetricFamily("qotgate_loaded_files", "Loaded files by kind.", labels=["kind"])
+        records = GaugeMetricFamily("qotgate_loaded_records", "Rows read from them by kind.", labels=["kind"])
+        for row in kinds:
+            files.add_metric([row["kind"]], row["files"])
+            records.add_metric([row["kind"]], row["records"])
+        yield files
+        yield records
+        yield GaugeMetricFamily(
+            "qotgate_rejected_lines", "Lines of loaded files that were left out.", left_out
+        )
+        if loaded_at is not None:
+            moment = datetime.fromisoformat(loaded_at).timestamp()
+            yield GaugeMetricFamily(
+                "qotgate_last_load_timestamp_seconds", "When a file was last loaded.", moment
+            )

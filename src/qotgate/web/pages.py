@@ -1,0 +1,215 @@
+"""The pages about securities and ratings. Each works without a script; scripts add charts, endless scrolling
+and news of loads."""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Annotated, Any, Literal, TypeVar
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import BeforeValidator
+
+from qotgate.model import DynamicType, InvalidRequest, Market, RatingChangeType, Security
+from qotgate.service.ark_history import ArkHistory, Position, ark_history, ark_moves, ark_positions
+from qotgate.service.provenance import coverage
+from qotgate.service.rating_listing import institution_names, rating_listing
+from qotgate.web.phrases import say
+from qotgate.web.render import View, number, show, signed
+from qotgate.web.site import TheSite
+
+MOVES_AT_HOME = 15
+CHANGES_AT_HOME = 12
+CHANGES_ON_A_PAGE = 40
+CHANGES_OF_A_SECURITY = 15
+DAYS_OF_TRADES = 12
+FOUND_MOST = 50
+
+T = TypeVar("T")
+
+
+def _given(value: object) -> object:
+    """A field that a form left empty is not given."""
+    return value or None
+
+
+Day = Annotated[date | None, BeforeValidator(_given), Query()]
+Text = Annotated[str | None, BeforeValidator(_given), Query(max_length=200)]
+Cursor = Annotated[str | None, BeforeValidator(_given), Query(max_length=1000)]
+MarketName = Annotated[Literal["US", "CA"] | None, BeforeValidator(_given), Query()]
+ChangeName = Annotated[Literal["UPGRADE", "DOWNGRADE", "NEW_RATING"] | None, BeforeValidator(_given), Query()]
+Code = Annotated[str, Path(max_length=100)]
+
+router = APIRouter()
+
+
+def _or_sentence(view: View, ask: Callable[[], T]) -> tuple[T | None, str]:
+    """An answer, or the sentence that says why there is none: one part of a page, not all of it."""
+    try:
+        return ask(), ""
+    except InvalidRequest as error:
+        return None, error.text(view.lang)
+
+
+@router.get("/")
+def home(request: Request, site: TheSite) -> Response:
+    def make(view: View) -> dict[str, Any]:
+        questions = site.questions[view.lang]
+        moves, no_moves = _or_sentence(view, lambda: ark_moves(questions))
+        changes, no_changes = _or_sentence(view, lambda: rating_listing(questions, count=CHANGES_AT_HOME))
+        return {
+            "moves_day": moves and moves[0],
+            "moves": moves[1][:MOVES_AT_HOME] if moves else (),
+            "moves_count": len(moves[1]) if moves else 0,
+            "no_moves": no_moves,
+            "changes": changes,
+            "no_changes": no_changes,
+            "loaded": coverage(site.store, questions.funds),
+        }
+
+    return show(request, site, "home.html", make)
+
+
+@router.get("/moves")
+def moves(request: Request, site: TheSite, as_of: Day = None) -> Response:
+    def make(view: View) -> dict[str, Any]:
+        day, found = ark_moves(site.questions[view.lang], as_of)
+        return {"day": day, "moves": found, "as_of": as_of}
+
+    return show(request, site, "moves.html", make)
+
+
+@router.get("/search")
+def search(request: Request, site: TheSite, q: Text = None) -> Response:
+    text = (q or "").strip()
+    found = site.search.search(text, site.lang, FOUND_MOST)
+    if len(found) == 1 or (found and text.upper() in (str(found[0].security), found[0].security.code)):
+        return RedirectResponse(f"/securities/{found[0].security}", 303)
+
+    def make(view: View) -> dict[str, Any]:
+        return {"text": text, "found": site.search.search(text, view.lang, FOUND_MOST)}
+
+    return show(request, site, "search.html", make)
+
+
+@router.get("/securities/{code}")
+def security(request: Request, site: TheSite, code: Code, as_of: Day = None) -> Response:
+    asked = Security.parse(code, "code")
+
+    def make(view: View) -> dict[str, Any]:
+        questions = site.questions[view.lang]
+        history, no_history = _or_sentence(
+            view, lambda: ark_history(questions, asked, as_of, days=DAYS_OF_TRADES)
+        )
+        positions: list[Position] = []
+        if history is not None:
+            positions = _last_positions(ark_positions(questions, asked, as_of)[1])
+        changes, no_changes = _or_sentence(
+            view, lambda: rating_listing(questions, security=asked, as_of=as_of, count=CHANGES_OF_A_SECURITY)
+        )
+        return {
+            "found": site.search.look_up(asked, view.lang),
+            "code": code,
+            "as_of": as_of,
+            "history": history,
+            "no_history": no_history,
+            "said": history and _in_words(view, history, questions.window_days),
+            "positions": positions,
+            "changes": changes,
+            "no_changes": no_changes,
+        }
+
+    return show(request, site, "security.html", make)
+
+
+def _last_positions(positions: tuple[Position, ...]) -> list[Position]:
+    """Each fund's position on the last day, those that it has left out."""
+    last = {position.fund: position for position in positions}
+    return [position for _, position in sorted(last.items()) if position.shares]
+
+
+def _in_words(view: View, history: ArkHistory, window_days: int) -> str:
+    answer = history.answer
+    values = {
+        "count": answer.transaction_count,
+        "day": answer.last_transaction_day,
+        "as_of": history.as_of,
+        "window": window_days,
+    }
+    match answer.dynamic_type:
+        case DynamicType.NO_DYNAMIC:
+            return say(view.lang, "said_never", **values)
+        case DynamicType.CONSECUTIVE_SAME_DIRECTION:
+            key = "said_bought_run" if answer.net_shares > 0 else "said_sold_run"
+            return say(view.lang, key, shares=number(abs(answer.net_shares)), **values)
+        case DynamicType.LAST_TRANSACTION:
+            return say(view.lang, "said_last", shares=signed(answer.net_shares), **values)
+        case _:
+            return say(view.lang, "said_recent", shares=signed(answer.net_shares), **values)
+
+
+@router.get("/securities/{code}/transactions")
+def transactions(
+    request: Request, site: TheSite, code: Code, before: Day = None, as_of: Day = None
+) -> Response:
+    asked = Security.parse(code, "code")
+
+    def make(view: View) -> dict[str, Any]:
+        history = ark_history(site.questions[view.lang], asked, as_of, before, DAYS_OF_TRADES * 2)
+        found = site.search.look_up(asked, view.lang)
+        return {"found": found, "code": code, "as_of": as_of, "history": history}
+
+    return show(request, site, "transactions.html", make)
+
+
+@router.get("/securities/{code}/ratings")
+def ratings_of(
+    request: Request, site: TheSite, code: Code, page: Cursor = None, as_of: Day = None
+) -> Response:
+    asked = Security.parse(code, "code")
+
+    def make(view: View) -> dict[str, Any]:
+        changes = rating_listing(
+            site.questions[view.lang], security=asked, as_of=as_of, count=CHANGES_ON_A_PAGE, page=page
+        )
+        found = site.search.look_up(asked, view.lang)
+        return {"found": found, "code": code, "as_of": as_of, "changes": changes}
+
+    return show(request, site, "security_ratings.html", make)
+
+
+@router.get("/ratings")
+def ratings(
+    request: Request,
+    site: TheSite,
+    change_type: ChangeName = None,
+    market: MarketName = None,
+    institution: Text = None,
+    day: Day = None,
+    page: Cursor = None,
+) -> Response:
+    filters = {"change_type": change_type, "market": market, "institution": institution, "day": day}
+
+    def make(view: View) -> dict[str, Any]:
+        questions = site.questions[view.lang]
+        changes, no_changes = _or_sentence(
+            view,
+            lambda: rating_listing(
+                questions,
+                change_type=RatingChangeType(change_type) if change_type else None,
+                market=Market(market) if market else None,
+                institution=institution,
+                day=day,
+                count=CHANGES_ON_A_PAGE,
+                page=page,
+            ),
+        )
+        return {
+            "changes": changes,
+            "no_changes": no_changes,
+            "filters": filters,
+            # The tabs keep the other filters.
+            "others": {name: value for name, value in filters.items() if name != "change_type"},
+            "institutions": institution_names(questions),
+        }
+
+    return show(request, site, "ratings.html", make)

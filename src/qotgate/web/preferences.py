@@ -1,0 +1,67 @@
+"""A reader's choices, kept in cookies, and signing in where a token is required. Plain forms, so that they
+work without a script."""
+
+from typing import Any
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from qotgate.web.render import THEMES, View, show
+from qotgate.web.safety import COOKIE, pass_of, same
+from qotgate.web.site import LANGUAGES, TheSite
+
+YEAR = 365 * 24 * 3600
+FORM_MOST = 4096
+CHOICES: dict[str, tuple[str, ...]] = {"theme": THEMES, "lang": LANGUAGES}
+
+router = APIRouter()
+
+
+@router.post("/preferences")
+async def prefer(request: Request) -> Response:
+    """Keep the theme or language that was chosen, and go back."""
+    form = await _form(request)
+    response = RedirectResponse(_own(form.get("to", "/")), 303)
+    for name, choices in CHOICES.items():
+        if form.get(name) in choices:
+            response.set_cookie(name, form[name], max_age=YEAR, httponly=True, samesite="lax")
+    return response
+
+
+@router.get("/sign-in")
+def sign_in_page(request: Request, site: TheSite) -> Response:
+    return show(request, site, "sign_in.html", lambda _view: {"wrong": False})
+
+
+@router.post("/sign-in")
+async def sign_in(request: Request, site: TheSite) -> Response:
+    """Take the token, and keep what proves it."""
+    token = site.options.token
+    if token is None:
+        return RedirectResponse("/", 303)
+    if not same((await _form(request)).get("token", ""), token):
+        return show(request, site, "sign_in.html", _wrong, 401)
+    response = RedirectResponse("/", 303)
+    response.set_cookie(COOKIE, pass_of(token), max_age=YEAR, httponly=True, samesite="strict")
+    return response
+
+
+def _wrong(_view: View) -> dict[str, Any]:
+    return {"wrong": True}
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """The fields of a small form; none of a larger one."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > FORM_MOST:
+            return {}
+    return {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
+
+
+def _own(to: str) -> str:
+    """A path of this site, for which nothing else is taken."""
+    ours = to.startswith("/") and not to.startswith(("//", "/\\")) and to.isprintable()
+    return to if ours else "/"

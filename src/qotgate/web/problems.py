@@ -1,0 +1,90 @@
+"""Errors as problem details (RFC 9457) for programs, by the sentences of the wire."""
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from qotgate.model import InvalidRequest, Language, QotGateError, RateLimited, Refused
+
+BLANK = "about:blank"
+NOTHING_LOADED = ("no_ark_data", "no_notes")
+
+
+class Problem(BaseModel):
+    """What went wrong, as RFC 9457 has it. ``code`` names the sentence for programs."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: str = Field(description="Always about:blank: the status says what kind it is.", examples=[BLANK])
+    title: str = Field(description="The status in words.", examples=["Unprocessable Content"])
+    status: int = Field(ge=400, le=599, examples=[422])
+    detail: str = Field(description="One sentence that says what is wrong and what it takes.")
+    code: str | None = Field(description="The sentence, for programs.", examples=["count"])
+
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"description": description, "content": {"application/problem+json": {"schema": schema}}}
+    for schema in ({"$ref": "#/components/schemas/Problem"},)
+    for status, description in (
+        (401, "The token is missing or wrong."),
+        (404, "No such resource, or nothing is loaded yet that could answer."),
+        (406, "None of the formats that are accepted is served."),
+        (422, "A parameter is wrong."),
+        (429, "Over the allowance; Retry-After says when to come back."),
+        (503, "The database cannot be read."),
+    )
+}
+
+
+class ProblemResponse(JSONResponse):
+    media_type = "application/problem+json"
+
+
+def problem(
+    status: int, detail: str, code: str | None = None, headers: dict[str, str] | None = None
+) -> ProblemResponse:
+    body = Problem(type=BLANK, title=HTTPStatus(status).phrase, status=status, detail=detail, code=code)
+    return ProblemResponse(body.model_dump(), status, headers)
+
+
+def status_of(error: Exception) -> int:
+    """The HTTP status that an error has."""
+    if isinstance(error, HTTPException):
+        return error.status_code
+    if isinstance(error, RateLimited):
+        return 429
+    if isinstance(error, InvalidRequest):
+        return 404 if error.sentence in NOTHING_LOADED else 422
+    if isinstance(error, RequestValidationError):
+        return 422
+    return 503 if isinstance(error, QotGateError) else 500
+
+
+def sentence_of(error: Exception, lang: Language) -> str:
+    """What a user is told of an error."""
+    if isinstance(error, Refused):
+        return error.text(lang)
+    if isinstance(error, RequestValidationError):
+        first = error.errors()[0]
+        # The first part of the place is where the parameter stands, in the path or in the query.
+        return f"{first['loc'][1]}: {first['msg']}."
+    if isinstance(error, HTTPException):
+        return f"{error.detail}."
+    if isinstance(error, QotGateError):
+        return str(error)
+    return Refused("internal").text(lang)
+
+
+def answer_with_problem(request: Request, error: Exception, lang: Language) -> ProblemResponse:
+    """The response for an error of the API."""
+    headers = dict(getattr(error, "headers", None) or {})
+    if isinstance(error, RateLimited):
+        headers["Retry-After"] = str(max(1, round(error.seconds + 0.5)))
+    headers.update(getattr(request.state, "limit_headers", {}))
+    code = error.sentence if isinstance(error, Refused) else None
+    return problem(status_of(error), sentence_of(error, lang), code, headers)

@@ -1,0 +1,100 @@
+"""What keeps the pages the user's own.
+
+A web page anywhere can have its visitor's browser ask 127.0.0.1, under a name that it makes resolve to that
+(DNS rebinding): on loopback only loopback's names are taken for a Host. Beyond loopback a token is required,
+which such a page cannot know; there any Host is taken. Nothing is loaded from elsewhere, and no script or
+style stands within a page, so that a name from a file can at worst be ugly.
+"""
+
+import hmac
+from hashlib import sha256
+from ipaddress import ip_address
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from qotgate.web.problems import problem
+
+COOKIE = "qotgate_token"
+OPEN_PATHS = ("/healthz", "/readyz", "/sign-in", "/preferences")
+"""What is answered without the token: it says nothing of the data. Static files are too."""
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` is this machine under a name that cannot be made to mean another."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def pass_of(token: str) -> str:
+    """What the cookie holds: it proves the token, and is not it."""
+    return hmac.digest(token.encode(), b"qotgate pages", sha256).hex()
+
+
+class Safety:
+    """Checks who asks, and under what name; sets the headers that bind the browser."""
+
+    def __init__(self, app: ASGIApp, host: str, token: str | None) -> None:
+        self._app = app
+        self._names_matter = is_loopback(host)
+        self._token = token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+
+        async def send_safely(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        refusal = self._refusal(scope, Headers(scope=scope))
+        await (refusal or self._app)(scope, receive, send_safely)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
+        path = scope["path"]
+        if self._names_matter and not is_loopback(_host(headers.get("host", ""))):
+            return problem(421, "The Host header takes localhost or 127.0.0.1 here.")
+        if self._token is None or path in OPEN_PATHS or path.startswith("/static/"):
+            return None
+        if self._knows_token(headers):
+            return None
+        if "text/html" in headers.get("accept", "") and not path.startswith("/api/"):
+            return RedirectResponse("/sign-in", 303)
+        detail = "Authorization takes `Bearer TOKEN` with the token that the gateway was started with."
+        return problem(401, detail, headers={"WWW-Authenticate": "Bearer"})
+
+    def _knows_token(self, headers: Headers) -> bool:
+        assert self._token is not None
+        scheme, _, told = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and same(told.strip(), self._token):
+            return True
+        cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
+        return same(cookie, pass_of(self._token))
+
+
+def same(told: str, known: str) -> bool:
+    """Compares in a time that tells nothing of either."""
+    return hmac.compare_digest(told.encode(), known.encode())
+
+
+def _host(header: str) -> str:
+    """The host of a Host header, its port taken off."""
+    if header.startswith("["):
+        return header[1:].partition("]")[0]
+    return header.partition(":")[0]

@@ -1,0 +1,186 @@
+"""The shapes of the API's answers, with units; the OpenAPI document is made from them."""
+
+from datetime import date
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from qotgate.model import ArkDynamic, DynamicType, RatingChangeType, RatingLevel
+from qotgate.service.ark_history import Position
+from qotgate.service.rating_listing import ListedChange
+from qotgate.service.search import Found
+
+
+class Shape(BaseModel):
+    """Taken as it is from the services' own answers where the names agree."""
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+
+class FilePlace(Shape):
+    """A line of a loaded file."""
+
+    file_id: int = Field(description="The file's number; the page /files/{file_id} shows it.")
+    path: str = Field(description="Where it was loaded from.")
+    line: int | None = Field(description="Null where the file is telling by not having the security.")
+
+
+class Dynamic(Shape):
+    """How the ARK funds trade a security."""
+
+    security: str = Field(examples=["US.TSLA"])
+    name: str
+    as_of: date = Field(description="The day asked for.")
+    dynamic_type: DynamicType
+    transaction_count: int = Field(ge=0)
+    net_shares: int = Field(description="Signed, in share units of the day asked for.")
+    last_transaction_time: date | None
+
+    @classmethod
+    def of(cls, found: Found, as_of: date, answer: ArkDynamic) -> "Dynamic":
+        return cls(
+            security=str(found.security),
+            name=found.name,
+            as_of=as_of,
+            dynamic_type=answer.dynamic_type,
+            transaction_count=answer.transaction_count,
+            net_shares=answer.net_shares,
+            last_transaction_time=answer.last_transaction_day,
+        )
+
+
+class TransactionRow(Shape):
+    """What one fund traded on one day."""
+
+    day: date
+    through: date = Field(description="The last day that it may be of, where a file is missing.")
+    fund: str = Field(examples=["ARKK"])
+    shares: int = Field(description="Signed; in share units of the day.")
+    adjusted_shares: int = Field(description="The same in share units of the day asked for.")
+    ground: str = Field(description="NOTICE, or the kind of inference.", examples=["NOTICE", "FLOW"])
+    confidence: float = Field(
+        ge=0, le=1, description="1 for a notice, else the part of such trades that is confirmed."
+    )
+    change: float | None = Field(description="Of the position between the two files, in shares.")
+    flow: int | None = Field(description="The part of the change that the fund's flow explains.")
+    counted: bool = Field(description="Whether the dynamic counts its day.")
+    places: list[FilePlace]
+
+
+class Transactions(Shape):
+    """The trades of the ARK funds in a security, the latest first."""
+
+    security: str
+    name: str
+    as_of: date
+    rows: list[TransactionRow]
+
+
+class PositionRow(Shape):
+    """What one fund held at the end of one day."""
+
+    day: date
+    fund: str
+    shares: float = Field(description="In share units of the day; 0 on the first day without the security.")
+    adjusted_shares: float = Field(description="In share units of the day asked for.")
+    market_value: float | None = Field(description="USD.")
+    weight: float | None = Field(description="Percent of the fund.")
+    file_id: int
+    path: str
+    line: int | None
+
+    @classmethod
+    def of(cls, row: Position) -> "PositionRow":
+        return cls(
+            day=row.day,
+            fund=row.fund,
+            shares=row.shares,
+            adjusted_shares=row.adjusted_shares,
+            market_value=row.market_value,
+            weight=row.weight,
+            file_id=row.place.file_id,
+            path=row.place.path,
+            line=row.place.line,
+        )
+
+
+class Positions(Shape):
+    """What the ARK funds held of a security, day by day, oldest first."""
+
+    security: str
+    name: str
+    as_of: date
+    rows: list[PositionRow]
+
+
+class RatingRow(Shape):
+    """One note of one institution that changed something. Targets are in the currency of the listing."""
+
+    security: str
+    name: str
+    rating: RatingLevel
+    last_rating: RatingLevel | None
+    target_price: float | None
+    last_target_price: float | None
+    change_type: RatingChangeType
+    institution: str
+    day: date
+    last_day: date | None
+    word: str = Field(description="The institution's own word for the rating.")
+    file_id: int
+    path: str
+    line: int | None
+
+    @classmethod
+    def of(cls, row: ListedChange) -> "RatingRow":
+        change = row.change
+        return cls(
+            security=str(change.security),
+            name=change.name,
+            rating=change.rating,
+            last_rating=change.last_rating,
+            target_price=change.target_price,
+            last_target_price=change.last_target_price,
+            change_type=change.change_type,
+            institution=change.institution,
+            day=change.day,
+            last_day=change.last_day,
+            word=row.word,
+            file_id=row.place.file_id,
+            path=row.place.path,
+            line=row.place.line,
+        )
+
+
+class RatingChanges(Shape):
+    """A page of rating changes, newest first."""
+
+    all_count: int = Field(ge=0, description="The rows of all pages.")
+    next_page: str | None = Field(description="The cursor of the next page; null on the last one.")
+    rows: list[RatingRow]
+
+
+class SecurityRow(Shape):
+    """A security that data is loaded for."""
+
+    security: str = Field(examples=["US.TSLA"])
+    name: str
+    in_ark: bool = Field(description="ARK's files have it.")
+    in_ratings: bool = Field(description="Analysts' notes have it.")
+
+    @classmethod
+    def of(cls, found: Found) -> "SecurityRow":
+        return cls(
+            security=str(found.security), name=found.name, in_ark=found.in_ark, in_ratings=found.in_ratings
+        )
+
+
+class Securities(Shape):
+    """The securities that a search finds, the best match first."""
+
+    rows: list[SecurityRow]
+
+
+class Health(Shape):
+    status: Literal["ok", "ready"]
+    generation: int | None = Field(description="The number of the state of the data.")

@@ -1,0 +1,102 @@
+// What the pages do beyond plain HTML: rows of the next page come by scrolling, and a load that finishes while a
+// page is open shows. Both fetch the page's own HTML again, so that there is one way to render.
+"use strict";
+
+const news = document.querySelector("[data-news]");
+
+async function fetchPage(url) {
+  const answer = await fetch(url, { headers: { Accept: "text/html" } });
+  if (!answer.ok) throw new Error(String(answer.status));
+  return new DOMParser().parseFromString(await answer.text(), "text/html");
+}
+
+async function bringMore(link) {
+  if (link.dataset.busy) return;
+  link.dataset.busy = "yes";
+  const name = link.textContent;
+  link.textContent = link.dataset.loading;
+  const into = document.getElementById(link.dataset.more);
+  try {
+    const page = await fetchPage(link.href);
+    const focused = document.activeElement === link;
+    const rows = [...page.getElementById(link.dataset.more).children];
+    into.append(...rows);
+    document.querySelector("main").dataset.grown = "yes";
+    const next = page.querySelector(`[data-more="${link.dataset.more}"]`);
+    if (focused) {
+      const first = rows[0] && rows[0].querySelector("a");
+      if (first) first.focus();
+    }
+    if (next) {
+      link.href = next.href;
+      link.textContent = name;
+      delete link.dataset.busy;
+      // The observer speaks only when something changes: where the link is still in sight, ask anew.
+      watcher.unobserve(link);
+      watcher.observe(link);
+    } else {
+      watcher.unobserve(link);
+      link.closest(".more").remove();
+    }
+  } catch {
+    link.textContent = link.dataset.failed;
+    watcher.unobserve(link);
+    delete link.dataset.busy;
+  }
+}
+
+const watcher = new IntersectionObserver(
+  (entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => bringMore(entry.target)),
+  { rootMargin: "400px" },
+);
+
+function start(main) {
+  for (const link of main.querySelectorAll("[data-more]")) {
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      bringMore(link);
+    });
+    watcher.observe(link);
+  }
+  document.dispatchEvent(new CustomEvent("qotgate:shown", { detail: main }));
+}
+
+function tell(text, action) {
+  news.textContent = text;
+  if (action) {
+    const button = document.createElement("button");
+    button.textContent = news.dataset.show;
+    button.addEventListener("click", action);
+    news.append(button);
+  }
+  news.hidden = false;
+  if (!action) setTimeout(() => (news.hidden = true), 6000);
+}
+
+async function showNew() {
+  const main = document.querySelector("main");
+  const page = await fetchPage(location.href);
+  const fresh = document.adoptNode(page.querySelector("main"));
+  watcher.disconnect();
+  main.replaceWith(fresh);
+  start(fresh);
+  tell(news.dataset.updated);
+}
+
+function follow() {
+  const events = new EventSource("/events");
+  events.addEventListener("generation", (event) => {
+    const main = document.querySelector("main");
+    if (main.dataset.generation === event.data) return;
+    const typing = main.contains(document.activeElement) && document.activeElement.matches("input, select");
+    // Rows that were scrolled to, or a form half filled in, are not taken away unasked.
+    if (main.dataset.grown || typing) tell(news.dataset.waiting, showNew);
+    else showNew().catch(() => tell(news.dataset.waiting, showNew));
+  });
+  // A page that waits in the browser's memory would hold its connection.
+  addEventListener("pagehide", () => events.close(), { once: true });
+  addEventListener("pageshow", (event) => event.persisted && follow(), { once: true });
+}
+
+start(document.querySelector("main"));
+if (!location.pathname.startsWith("/sign-in")) follow();
