@@ -1,6 +1,5 @@
 """The HTTP API: each path a plain question to the services."""
 
-from datetime import date
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Response
@@ -10,6 +9,7 @@ from qotgate.service.ark_history import ark_history, ark_positions
 from qotgate.service.questions import RATING_COUNT_DEFAULT, RATING_COUNT_MOST
 from qotgate.service.rating_listing import rating_listing
 from qotgate.web.asked import TheRequest
+from qotgate.web.days import Day
 from qotgate.web.formats import MEDIA_TYPES
 from qotgate.web.problems import PROBLEMS
 from qotgate.web.shapes import (
@@ -50,7 +50,7 @@ Code = Annotated[
     ),
 ]
 AsOf = Annotated[
-    date | None,
+    Day | None,
     Query(description="As it was known at the end of that day; the latest day of the data unless given."),
 ]
 CodeFilter = Annotated[str | None, Query(description="MARKET.CODE", examples=["US.AAPL"])]
@@ -115,7 +115,7 @@ def changes(
     institution: Annotated[
         str | None, Query(description="A name in either language, or a spelling.", examples=["UBS"])
     ] = None,
-    day: Annotated[date | None, Query(description="Notes of this day alone.")] = None,
+    day: Annotated[Day | None, Query(description="Notes of this day alone.")] = None,
     count: Annotated[
         Annotated[int, Query(ge=1, le=RATING_COUNT_MOST)] | Literal["all"],
         Query(description="Rows of a page, or all at once, as for a download."),

@@ -2,7 +2,6 @@
 and news of loads."""
 
 from collections.abc import Callable
-from datetime import date
 from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -13,6 +12,7 @@ from qotgate.model import DynamicType, InvalidRequest, Market, RatingChangeType,
 from qotgate.service.ark_history import ArkHistory, Position, ark_history, ark_moves, ark_positions
 from qotgate.service.provenance import coverage
 from qotgate.service.rating_listing import institution_names, rating_listing
+from qotgate.web.days import Day
 from qotgate.web.phrases import say
 from qotgate.web.render import View, number, show, signed
 from qotgate.web.site import TheSite
@@ -32,7 +32,7 @@ def _given(value: object) -> object:
     return value or None
 
 
-Day = Annotated[date | None, BeforeValidator(_given), Query()]
+OneDay = Annotated[Day | None, BeforeValidator(_given), Query()]
 Text = Annotated[str | None, BeforeValidator(_given), Query(max_length=200)]
 Cursor = Annotated[str | None, BeforeValidator(_given), Query(max_length=1000)]
 MarketName = Annotated[Literal["US", "CA"] | None, BeforeValidator(_given), Query()]
@@ -70,7 +70,7 @@ def home(request: Request, site: TheSite) -> Response:
 
 
 @router.get("/moves")
-def moves(request: Request, site: TheSite, as_of: Day = None) -> Response:
+def moves(request: Request, site: TheSite, as_of: OneDay = None) -> Response:
     def make(view: View) -> dict[str, Any]:
         day, found = ark_moves(site.questions[view.lang], as_of)
         return {"day": day, "moves": found, "as_of": as_of}
@@ -92,7 +92,7 @@ def search(request: Request, site: TheSite, q: Text = None) -> Response:
 
 
 @router.get("/securities/{code}")
-def security(request: Request, site: TheSite, code: Code, as_of: Day = None) -> Response:
+def security(request: Request, site: TheSite, code: Code, as_of: OneDay = None) -> Response:
     asked = Security.parse(code, "code")
 
     def make(view: View) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def _in_words(view: View, history: ArkHistory, window_days: int) -> str:
 
 @router.get("/securities/{code}/transactions")
 def transactions(
-    request: Request, site: TheSite, code: Code, before: Day = None, as_of: Day = None
+    request: Request, site: TheSite, code: Code, before: OneDay = None, as_of: OneDay = None
 ) -> Response:
     asked = Security.parse(code, "code")
 
@@ -163,7 +163,7 @@ def transactions(
 
 @router.get("/securities/{code}/ratings")
 def ratings_of(
-    request: Request, site: TheSite, code: Code, page: Cursor = None, as_of: Day = None
+    request: Request, site: TheSite, code: Code, page: Cursor = None, as_of: OneDay = None
 ) -> Response:
     asked = Security.parse(code, "code")
 
@@ -184,7 +184,7 @@ def ratings(
     change_type: ChangeName = None,
     market: MarketName = None,
     institution: Text = None,
-    day: Day = None,
+    day: OneDay = None,
     page: Cursor = None,
 ) -> Response:
     filters = {"change_type": change_type, "market": market, "institution": institution, "day": day}

@@ -1,0 +1,49 @@
+"""A gateway with its pages, and a browser to look at them."""
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.conftest import missing
+from tests.serving import Serving, serving
+
+PAGES = ("--http-port", "0", "--rate-limit", "off", "--lang", "en")
+
+
+@pytest.fixture(scope="session")
+def sample_site(sample_url: str) -> Iterator[Serving]:
+    """The sample, with pages and without a limit."""
+    with serving(sample_url, *PAGES) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="session")
+def real_site(real_url: str) -> Iterator[Serving]:
+    """All of the real data, with pages and without a limit."""
+    with serving(real_url, *PAGES) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def web(sample_site: Serving) -> Iterator[httpx.Client]:
+    """An HTTP client of the sample."""
+    with httpx.Client(base_url=str(sample_site.pages)) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        missing("chromium is not installed")
+    # Its sandbox does not start for root.
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield browser
+        browser.close()

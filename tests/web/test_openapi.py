@@ -1,0 +1,50 @@
+"""The API against its own OpenAPI document, by schemathesis: what fits the document is answered as it says,
+what does not is refused, and nothing fails."""
+
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import Case, GenerationMode
+
+from tests.serving import Serving
+
+EXAMPLES = 30
+OPERATIONS = (
+    "/api/v1/ark/dynamics/{code}",
+    "/api/v1/ark/transactions/{code}",
+    "/api/v1/ark/positions/{code}",
+    "/api/v1/ratings/changes",
+    "/api/v1/securities",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+)
+
+
+@pytest.fixture(scope="session")
+def document(sample_site: Serving) -> Any:
+    loaded = schemathesis.openapi.from_url(f"{sample_site.pages}/api/v1/openapi.json")
+    # A day beyond the data, or a cursor that is not one, fits the document and is refused all the same.
+    loaded.config.checks.positive_data_acceptance.expected_statuses = ["2xx", "404", "422"]
+    return loaded
+
+
+def test_the_document_has_each_operation(document: Any) -> None:
+    assert set(document) == set(OPERATIONS)
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode))
+@pytest.mark.parametrize("path", OPERATIONS)
+def test_the_api_does_what_its_document_says(document: Any, path: str, mode: GenerationMode) -> None:
+    operation = document[path]["GET"]
+    if mode is GenerationMode.NEGATIVE and not operation.path_parameters and not operation.query:
+        pytest.skip("it takes nothing that could be wrong")
+
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def ask(case: Case) -> None:
+        case.call_and_validate()
+
+    ask()
