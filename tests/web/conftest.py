@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.conftest import missing
 from tests.serving import Serving, serving
+
+expect.set_options(timeout=20_000)
 
 PAGES = ("--http-port", "0", "--rate-limit", "off", "--lang", "en")
 

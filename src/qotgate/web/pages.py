@@ -185,9 +185,16 @@ def ratings(
     market: MarketName = None,
     institution: Text = None,
     day: OneDay = None,
+    as_of: OneDay = None,
     page: Cursor = None,
 ) -> Response:
-    filters = {"change_type": change_type, "market": market, "institution": institution, "day": day}
+    filters = {
+        "change_type": change_type,
+        "market": market,
+        "institution": institution,
+        "day": day,
+        "as_of": as_of,
+    }
 
     def make(view: View) -> dict[str, Any]:
         questions = site.questions[view.lang]
@@ -199,6 +206,7 @@ def ratings(
                 market=Market(market) if market else None,
                 institution=institution,
                 day=day,
+                as_of=as_of,
                 count=CHANGES_ON_A_PAGE,
                 page=page,
             ),

@@ -17,7 +17,6 @@ PHRASES: dict[str, tuple[str, str]] = {
     "theme_auto": ("As the system has it", "跟随系统"),
     "theme_light": ("Light", "浅色"),
     "theme_dark": ("Dark", "深色"),
-    "language": ("Language", "语言"),
     "disclaimer": (
         "Not affiliated with Futu, moomoo or ARK. No investment advice.",
         "与富途、moomoo、ARK 均无关联，不构成投资建议。",
@@ -72,7 +71,6 @@ PHRASES: dict[str, tuple[str, str]] = {
     "rating": ("Rating", "评级"),
     "target": ("Target price", "目标价"),
     "change": ("Change", "变动"),
-    "was": ("was {value}", "原为 {value}"),
     "last_rated": ("last rated {day}", "上次评级 {day}"),
     "line": ("line {line}", "第 {line} 行"),
     "not_in_file": ("not in it", "文件中没有"),

@@ -72,7 +72,7 @@ def sentence_of(error: Exception, lang: Language) -> str:
     if isinstance(error, RequestValidationError):
         first = error.errors()[0]
         # The first part of the place is where the parameter stands, in the path or in the query.
-        return f"{first['loc'][1]}: {first['msg']}."
+        return f"{first['loc'][1]}: {first['msg'].removeprefix('Value error, ')}."
     if isinstance(error, HTTPException):
         return f"{error.detail}."
     if isinstance(error, QotGateError):

@@ -1,0 +1,39 @@
+"""What the pages say: each phrase in both languages, none missing and none left over."""
+
+import re
+from pathlib import Path
+from string import Formatter
+
+import qotgate.web
+from qotgate.ark.inference import Ground
+from qotgate.model import DynamicType, RatingChangeType, RatingLevel
+from qotgate.service.ark_history import NOTICE
+from qotgate.store.provenance import LINE_COLUMNS
+from qotgate.web.phrases import PHRASES
+
+ROOM = Path(str(qotgate.web.__file__)).parent
+PREFIXES = ("theme_", "kind_", "span_", "by_")
+"""Of keys that a template puts together."""
+
+
+def fields(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+
+def test_both_languages_fill_in_the_same() -> None:
+    for key, (english, chinese) in PHRASES.items():
+        assert fields(english) == fields(chinese), key
+
+
+def test_every_phrase_is_there_and_used() -> None:
+    templates = [path.read_text(encoding="utf-8") for path in (ROOM / "templates").glob("*.html")]
+    code = [path.read_text(encoding="utf-8") for path in ROOM.glob("*.py") if path.name != "phrases.py"]
+    said = set(re.findall(r"""\bt\(\s*["'](\w+)["']""", "".join(templates)))
+    said = {key for key in said if not key.endswith("_")}
+    assert said <= set(PHRASES)
+    words = {*DynamicType, *RatingChangeType, *RatingLevel, *(ground.name for ground in Ground), NOTICE}
+    words |= {column for columns in LINE_COLUMNS.values() for column in columns}
+    assert words <= set(PHRASES)
+    quoted = set(re.findall(r"""["'](\w+)["']""", "".join(templates + code)))
+    idle = set(PHRASES) - said - words - quoted
+    assert {key for key in idle if not key.startswith(PREFIXES)} == set()
