@@ -72,6 +72,7 @@ PHRASES: dict[str, tuple[str, str]] = {
     "target": ("Target price", "目标价"),
     "change": ("Change", "变动"),
     "last_rated": ("last rated {day}", "上次评级 {day}"),
+    "then": ("then", "变为"),
     "line": ("line {line}", "第 {line} 行"),
     "not_in_file": ("not in it", "文件中没有"),
     # Search.

@@ -3,6 +3,7 @@
 "use strict";
 
 const news = document.querySelector("[data-news]");
+let silence;
 
 async function fetchPage(url) {
   const answer = await fetch(url, { headers: { Accept: "text/html" } });
@@ -69,8 +70,8 @@ function tell(text, action) {
     button.addEventListener("click", action);
     news.append(button);
   }
-  news.hidden = false;
-  if (!action) setTimeout(() => (news.hidden = true), 6000);
+  clearTimeout(silence);
+  if (!action) silence = setTimeout(() => news.replaceChildren(), 6000);
 }
 
 async function showNew() {
