@@ -157,6 +157,7 @@ PHRASES: dict[str, tuple[str, str]] = {
     "no_transactions": ("No trade is known.", "没有已知的交易。"),
     "download_csv": ("Download CSV", "下载 CSV"),
     "rating_timeline": ("Rating changes", "评级变动"),
+    "no_changes_of": ("No rating change is known.", "没有已知的评级变动。"),
     "no_changes": ("No rating change matches.", "没有符合条件的评级变动。"),
     # Ratings.
     "UPGRADE": ("Upgrade", "上调"),

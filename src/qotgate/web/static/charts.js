@@ -57,6 +57,7 @@ function draw(box, title, data, series, options = {}) {
     {
       width: place.clientWidth,
       height: HEIGHT,
+      padding: [8, 36, 0, 0],
       tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "UTC"),
       cursor: { y: false, points: { size: 6 }, sync: options.sync ? { key: options.sync } : undefined },
       series: [{ label: box.dataset.day, value: (_, at) => (at == null ? "–" : isoDay(at)) }, ...series],
