@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Callable
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +12,7 @@ import httpx
 import polars as pl
 import pytest
 
+from qotgate.service.loading import LoadReport
 from tests.conftest import SAMPLE
 from tests.serving import QOTGATE, Serving, serving
 
@@ -195,6 +197,22 @@ def test_a_tag_spares_an_answer_until_the_language_or_format_differs(web: httpx.
     assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", tag)
     for path in (f"{TRANSACTIONS}.csv", f"{TRANSACTIONS}?lang=zh"):
         assert web.get(path, headers={"If-None-Match": tag}).status_code == 200
+
+
+def test_a_load_that_brings_nothing_new_moves_the_tag_too(
+    load_text: Callable[..., LoadReport], tmp_path: Path
+) -> None:
+    note = "ticker,name,firm,rating,price_target,date\nMU,Micron,UBS,Buy,10,2026-06-01\n"
+    load_text(notes=note)
+    with (
+        serving(f"sqlite:///{tmp_path / 'test.db'}", "--http-port", "0") as gateway,
+        httpx.Client(base_url=str(gateway.pages)) as web,
+    ):
+        tag = web.get("/data").headers["ETag"]
+        assert web.get("/data", headers={"If-None-Match": tag}).status_code == 304
+        assert load_text(again=note + "MU,Micron,UBS,Buy,ten,2026-06-02\n").generation == 1
+        page = web.get("/data", headers={"If-None-Match": tag})
+        assert (page.status_code, "again.csv" in page.text) == (200, True)
 
 
 def test_what_is_not_to_be_had(web: httpx.Client) -> None:

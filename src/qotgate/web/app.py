@@ -117,7 +117,7 @@ def metrics(site: TheSite) -> Response:
 
 
 async def events(site: TheSite) -> Response:
-    """Server-sent events: ``generation``, with its number, now and whenever a load has moved it."""
+    """Server-sent events: ``state``, now and whenever a load has moved it."""
     if site.live.full:
         raise HTTPException(503, "Too many pages are open")
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}

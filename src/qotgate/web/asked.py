@@ -35,7 +35,7 @@ class Asked:
         As on the wire, later pages are free; so is a 304. Raises RateLimited over the allowance.
         """
         # The tag is older than the answer or of its age: a load in between costs one more answer, no less.
-        tag = self.site.tag(self.site.generation(), self.format, self.lang)
+        tag = self.site.tag(self.site.state(), self.format, self.lang)
         headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept"}
         if fresh(self.request, tag):
             return Response(status_code=304, headers=headers)

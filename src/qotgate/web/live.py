@@ -1,7 +1,6 @@
 """Tells open pages that a load has finished, by server-sent events.
 
-The database is asked for its generation once a second, by one task for all pages, and only while a page is
-open.
+The database is asked for its state once a second, by one task for all pages, and only while a page is open.
 """
 
 import asyncio
@@ -21,11 +20,11 @@ log = structlog.get_logger()
 
 
 class Live:
-    """The generation of the data as open pages follow it; ``read`` asks the database."""
+    """The state of the data as open pages follow it; ``read`` asks the database."""
 
-    def __init__(self, read: Callable[[], int]) -> None:
+    def __init__(self, read: Callable[[], str]) -> None:
         self._read = read
-        self._generation: int | None = None
+        self._state: str | None = None
         self._moved = asyncio.Event()
         self._streams = 0
         self._stopped = False
@@ -36,16 +35,16 @@ class Live:
         return self._streams >= STREAMS_MOST
 
     async def events(self) -> AsyncIterator[str]:
-        """The generation now, and each later one, as an event stream."""
+        """The state now, and each later one, as an event stream."""
         self._streams += 1
         try:
             if self._watcher is None:
                 self._watcher = asyncio.create_task(self._watch())
             told = None
             while not self._stopped:
-                if self._generation is not None and self._generation != told:
-                    told = self._generation
-                    yield f"event: generation\ndata: {told}\n\n"
+                if self._state is not None and self._state != told:
+                    told = self._state
+                    yield f"event: state\ndata: {told}\n\n"
                 moved = self._moved
                 try:
                     await asyncio.wait_for(moved.wait(), SIGN_OF_LIFE_SECONDS)
@@ -56,7 +55,7 @@ class Live:
             if not self._streams and self._watcher is not None:
                 self._watcher.cancel()
                 self._watcher = None
-                self._generation = None
+                self._state = None
 
     async def stop(self) -> None:
         """End all streams."""
@@ -78,7 +77,7 @@ class Live:
             except StoreError as error:
                 log.warning("the database cannot be read", reason=str(error))
             else:
-                if found != self._generation:
-                    self._generation = found
+                if found != self._state:
+                    self._state = found
                     self._wake()
             await asyncio.sleep(ASK_SECONDS)

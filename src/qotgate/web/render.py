@@ -32,7 +32,7 @@ class View:
 
     lang: Language
     theme: Theme
-    generation: int
+    state: str
 
     @classmethod
     def of(cls, request: Request, site: Site) -> "View":
@@ -40,7 +40,7 @@ class View:
         return cls(
             lang=_language(request, site),
             theme=next((one for one in THEMES if one == theme), "auto"),
-            generation=site.generation(),
+            state=site.state(),
         )
 
 
@@ -56,7 +56,7 @@ def show(
 ) -> Response:
     """A page of what ``make`` gives; 304 where the reader has it."""
     view = View.of(request, site)
-    tag = site.tag(view.generation, view.lang, view.theme)
+    tag = site.tag(view.state, view.lang, view.theme)
     headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept-Language, Cookie"}
     if status == 200 and fresh(request, tag):
         return Response(status_code=304, headers=headers)
@@ -74,7 +74,7 @@ def error_page(request: Request, site: Site, error: Exception, status: int) -> R
 
     if status == 503:
         # Without a database there is no generation to show.
-        view = View("zh" if site.lang == "zh" else "en", "auto", 0)
+        view = View("zh" if site.lang == "zh" else "en", "auto", "")
         return HTMLResponse(_render(request, view, "error.html", make(view)), status)
     return show(request, site, "error.html", make, status)
 

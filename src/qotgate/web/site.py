@@ -12,6 +12,7 @@ from qotgate.gateway.allowance import Allowance, RateLimit
 from qotgate.model import Language
 from qotgate.service.questions import Questions
 from qotgate.service.search import Search
+from qotgate.store import provenance
 from qotgate.store.database import generation
 from qotgate.web.live import Live
 from qotgate.web.metrics import Metrics
@@ -41,7 +42,7 @@ class Site:
         self.questions = {lang: questions.speaking(lang) for lang in LANGUAGES}
         self.search = Search(questions.store, questions.reference)
         self.allowance = Allowance(options.rate_limit) if options.rate_limit else None
-        self.live = Live(self.generation)
+        self.live = Live(self.state)
         self.metrics = Metrics(questions.store)
         # Of two sites that answer differently no tag is the same.
         marks = (__version__, questions.reference.digest, ",".join(questions.funds), questions.window_days)
@@ -53,10 +54,16 @@ class Site:
         with self.store.reading() as connection:
             return generation(connection)
 
-    def tag(self, number: int, *parts: str) -> str:
-        """The entity tag of what is shown of the state ``number``, ``parts`` telling one showing of a URL
+    def state(self) -> str:
+        """What moves with every load of a file, also of one that brings nothing new or nothing readable.
+        Raises StoreError."""
+        with self.store.reading() as connection:
+            return f"{generation(connection)}.{provenance.last_file(connection)}"
+
+    def tag(self, state: str, *parts: str) -> str:
+        """The entity tag of what is shown of ``state``, ``parts`` telling one showing of a URL
         from another. It is weak: the bytes may differ."""
-        text = "\x1f".join((self._marks, str(number), *parts)).encode()
+        text = "\x1f".join((self._marks, state, *parts)).encode()
         return f'W/"{hmac.digest(self._key, text, sha256).hex()[:20]}"'
 
 
@@ -68,7 +75,7 @@ def fresh(request: Request, tag: str) -> bool:
     )
 
 
-def site_of(request: Request) -> Site:
+async def site_of(request: Request) -> Site:
     site: Site = request.app.state.site
     return site
 

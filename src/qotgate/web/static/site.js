@@ -84,20 +84,32 @@ async function showNew() {
   tell(news.dataset.updated);
 }
 
+let events;
+
 function follow() {
-  const events = new EventSource("/events");
-  events.addEventListener("generation", (event) => {
+  events = new EventSource("/events");
+  events.addEventListener("state", (event) => {
     const main = document.querySelector("main");
-    if (main.dataset.generation === event.data) return;
+    if (main.dataset.state === event.data) return;
     const typing = main.contains(document.activeElement) && document.activeElement.matches("input, select");
     // Rows that were scrolled to, or a form half filled in, are not taken away unasked.
     if (main.dataset.grown || typing) tell(news.dataset.waiting, showNew);
     else showNew().catch(() => tell(news.dataset.waiting, showNew));
   });
-  // A page that waits in the browser's memory would hold its connection.
-  addEventListener("pagehide", () => events.close(), { once: true });
-  addEventListener("pageshow", (event) => event.persisted && follow(), { once: true });
+}
+
+// A browser has few connections for one host: a page out of sight gives its own back, and is told of what it
+// missed
+// when it comes into sight again.
+function followInSight() {
+  if (document.visibilityState === "visible") follow();
+  else if (events) events.close();
 }
 
 start(document.querySelector("main"));
-if (!location.pathname.startsWith("/sign-in")) follow();
+if (!location.pathname.startsWith("/sign-in")) {
+  followInSight();
+  document.addEventListener("visibilitychange", followInSight);
+  addEventListener("pagehide", () => events && events.close());
+  addEventListener("pageshow", (event) => event.persisted && followInSight());
+}
