@@ -61,7 +61,7 @@ def gateway() -> Iterator[int]:
         write_data(Path(name))
         url = f"sqlite:///{name}/qotgate.db"
         subprocess.run([*QOTGATE, "load", "--db", url, name], check=True, stdout=subprocess.DEVNULL)
-        command = [*QOTGATE, "serve", "--port", "0", "--db", url, "--rate-limit", "off"]
+        command = [*QOTGATE, "serve", "--port", "0", "--no-http", "--db", url, "--rate-limit", "off"]
         with subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         ) as process:

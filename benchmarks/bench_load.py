@@ -39,7 +39,7 @@ def run(*arguments: str) -> tuple[float, float]:
 def cold_start(url: str) -> tuple[float, float]:
     """Seconds until ``serve`` says that it listens, and its resident MiB then."""
     started = time.perf_counter()
-    command = [*QOTGATE, "serve", "--port", "0", "--db", url]
+    command = [*QOTGATE, "serve", "--port", "0", "--no-http", "--db", url]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         process.stdout.readline()

@@ -69,7 +69,7 @@ def floors(replies: dict[str, tuple[str, bytes]]) -> Iterator[tuple[Server, dict
 def gateway(url: str, *options: str) -> AbstractContextManager[Server]:
     """``qotgate serve`` without a limit, on TCP and then WebSocket."""
     ports = ("--port", "0", "--websocket-port", "0")
-    return _running(*QOTGATE, "serve", "--db", url, *ports, "--rate-limit", "off", *options)
+    return _running(*QOTGATE, "serve", "--no-http", "--db", url, *ports, "--rate-limit", "off", *options)
 
 
 @contextmanager
