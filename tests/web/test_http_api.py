@@ -12,9 +12,11 @@ import httpx
 import polars as pl
 import pytest
 
+from qotgate.protocol.messages import ProtoId
 from qotgate.service.loading import LoadReport
 from tests.conftest import SAMPLE
 from tests.serving import QOTGATE, Serving, serving
+from tests.wire import Wire
 
 TRANSACTIONS = "/api/v1/ark/transactions/US.TSLA"
 CHANGES = "/api/v1/ratings/changes"
@@ -257,6 +259,34 @@ def test_health_and_metrics(web: httpx.Client) -> None:
     assert 'qotgate_http_requests_total{path="/api/v1/ark/transactions/{code}",status="200"}' in metrics
     assert "qotgate_data_generation 1.0" in metrics
     assert 'qotgate_loaded_records{kind="holdings"} 88.0' in metrics
+
+
+def test_metrics_of_the_wire(sample_url: str) -> None:
+    limit = ("--rate-limit", "4/600s")
+    with serving(sample_url, "--http-port", "0", *limit) as gateway, Wire(gateway.port) as wire:
+        for _ in range(5):
+            wire.dynamic()
+        assert wire.ask(ProtoId.Qot_GetRatingChange, market=1).retType == -1
+        metrics = httpx.get(f"{gateway.pages}/metrics").text
+    told = dict(line.rsplit(" ", 1) for line in metrics.splitlines() if not line.startswith("#"))
+    requests = {
+        outcome: told.get(f'qotgate_requests_total{{interface="Qot_GetArkStockDynamic",outcome="{outcome}"}}')
+        for outcome in ("answered", "kept", "limited")
+    }
+    assert requests == {"answered": "1.0", "kept": "3.0", "limited": "1.0"}
+    assert told['qotgate_requests_total{interface="Qot_GetRatingChange",outcome="refused"}'] == "1.0"
+    assert told['qotgate_requests_total{interface="InitConnect",outcome="answered"}'] == "1.0"
+    assert told['qotgate_question_seconds_count{interface="Qot_GetArkStockDynamic"}'] == "1.0"
+    assert told["qotgate_connections"] == "1.0"
+    assert float(told["qotgate_kept_answer_bytes"]) > 0
+
+
+def test_with_workers_one_of_them_serves_the_pages(sample_url: str) -> None:
+    with serving(sample_url, "--http-port", "0", "--workers", "2") as gateway:
+        assert httpx.get(f"{gateway.pages}/readyz").json()["generation"] == 1
+        with Wire(gateway.port) as wire:
+            assert wire.dynamic().s2c.netShares == 76041
+        assert gateway.stop() == 0
 
 
 def test_nothing_loaded_is_said_so(tmp_path: Path) -> None:

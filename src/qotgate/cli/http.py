@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from qotgate.cli.settings import Settings
+from qotgate.gateway import Gateway
 from qotgate.gateway.allowance import RateLimit
 from qotgate.model import QotGateError
 from qotgate.service.questions import Questions
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 DEFAULT_PORT = 8080
 
 
-async def start_http(questions: Questions, settings: Settings) -> "WebServer | None":
+async def start_http(questions: Questions, settings: Settings, gateway: Gateway) -> "WebServer | None":
     """Serve HTTP in the running event loop; None where it is not wanted, or nobody named a port and the
     default one is taken. Raises QotGateError."""
     if settings.no_http:
@@ -34,6 +35,7 @@ async def start_http(questions: Questions, settings: Settings) -> "WebServer | N
             token=token.get_secret_value() if token else None,
             rate_limit=RateLimit.parse(settings.rate_limit),
         ),
+        gateway,
     )
     try:
         await server.start()

@@ -252,7 +252,7 @@ async def run_gateway(
     try:
         addresses = await gateway.start()
         if http is not None:
-            pages = await start_http(questions, http)
+            pages = await start_http(questions, http, gateway)
             addresses += [pages.url] if pages else []
         # What is there now stays; looking through it again and again would only cause pauses.
         gc.freeze()

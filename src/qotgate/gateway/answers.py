@@ -62,6 +62,11 @@ class Answers:
         self._old: Table = {}
         self._size = 0
 
+    @property
+    def size(self) -> int:
+        """Bytes of memory that the younger table takes, roughly."""
+        return self._size
+
     def check(self, now: float) -> None:
         """Drop all answers if they may no longer hold; ``now`` is the loop's time."""
         self.checked = now

@@ -13,6 +13,7 @@ from websockets.asyncio.server import Server
 
 from qotgate.gateway.allowance import DEFAULT_LIMIT, Allowance, RateLimit
 from qotgate.gateway.answers import Answers, Kept, Request
+from qotgate.gateway.counts import Counts
 from qotgate.gateway.interfaces import INTERFACES, Interface
 from qotgate.gateway.places import Places
 from qotgate.gateway.session import Session
@@ -76,6 +77,7 @@ class Gateway:
         self.draining = False
         self._watch = Watch(questions.store)
         self.answers = Answers(self._watch.moved)
+        self.counts = Counts()
         self._asked: dict[Request, tuple[int, Question]] = {}
         self._turns = Turns()
         self._allowance: Allowance | SharedAllowance | None = None
@@ -162,6 +164,10 @@ class Gateway:
             question.askers.append(session)
             return question.future
         question = Question(partial(_work_out, interface, self.questions, c2s, body_format), session)
+        asked_at = self.loop.time()
+        question.future.add_done_callback(
+            lambda _done: self.counts.worked(proto_id, self.loop.time() - asked_at)
+        )
         if interface.lasts:
             self._asked[request] = epoch, question
             question.future.add_done_callback(partial(self._keep, request, counted, epoch))

@@ -70,17 +70,25 @@ class Session(ABC):
         try:
             if self.over_limit:
                 raise InvalidRequest("too_many_connections", limit=self.gateway.options.max_connections)
-            return self._answer(frame)
+            outcome = self._answer(frame)
         except Refused as error:
+            self.gateway.counts.refused(frame.proto_id, error)
             return self._seal(frame, self.refuse(error))
+        if frame.proto_id not in INTERFACES:
+            self.gateway.counts.answered(frame.proto_id)
+        return outcome
 
     def settle(self, frame: Frame, done: "asyncio.Future[bytes]") -> bytes:
         """The sealed answer of a question that was under way."""
         error = asyncio.CancelledError() if done.cancelled() else done.exception()
+        counts = self.gateway.counts
         if error is None:
+            counts.answered(frame.proto_id)
             return done.result()
         if isinstance(error, Refused):
+            counts.refused(frame.proto_id, error)
             return self._seal(frame, self.refuse(error))
+        counts.refused(frame.proto_id, Refused("internal"))
         log.error("request failed", connection=self.connection_id, proto_id=frame.proto_id, exc_info=error)
         return self._seal(frame, self.refuse(Refused("internal"), RetType.UNKNOWN))
 
@@ -131,6 +139,7 @@ class Session(ABC):
         if kept is not None:
             if kept.counted is not None:
                 gateway.take_allowance(self, kept.counted)
+            gateway.counts.kept((request.lead,))
             return kept.sealed
         c2s = decode_request(proto_id, frame.body, frame.body_format).c2s
         counted = proto_id if interface.counts(c2s) else None

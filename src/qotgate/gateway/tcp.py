@@ -35,6 +35,8 @@ from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
 if TYPE_CHECKING:
     from qotgate.gateway.server import Gateway
 
+REPLY_PARTS = 3
+"""Parts of an answer on its way: what comes before the serial number, the number, and the rest."""
 RSA_BODY_MOST = 4096
 TURN_BYTES = 16384
 """Bytes of requests, a few hundred of them, that are answered to one session in one turn of the loop."""
@@ -147,7 +149,9 @@ class TcpSession(Session, asyncio.Protocol):
         end = position + TURN_BYTES
         while True:
             if self.initialised and self._cipher is None:
+                before = len(replies)
                 position = answers.reply(arrived, position, end, replies, refuses)
+                self.gateway.counts.kept(replies[before::REPLY_PARTS])
             if position == len(arrived):
                 return position, True
             if position >= end or self.under_way >= UNDER_WAY_MOST:

@@ -1,12 +1,23 @@
-"""Prometheus metrics: what is asked over HTTP and how long it takes, and what the data is."""
+"""Prometheus metrics: what is asked on the wire and over HTTP, how long it takes, and what the data is.
+
+The wire's are those of this process: with several workers, of the one that serves HTTP.
+"""
 
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
+from qotgate.gateway import Gateway
+from qotgate.gateway.counts import BOUNDS
 from qotgate.store import Store, provenance, queries
 from qotgate.store.database import generation
 
@@ -16,9 +27,10 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10
 class Metrics:
     """The metrics of one site, in a registry of its own."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, gateway: Gateway) -> None:
         self.registry = CollectorRegistry()
         self.registry.register(_Loaded(store))
+        self.registry.register(_Wire(gateway))
         self.requests = Counter(
             "qotgate_http_requests",
             "HTTP requests by path and status.",
@@ -36,6 +48,39 @@ class Metrics:
 
     def text(self) -> bytes:
         return generate_latest(self.registry)
+
+
+class _Wire(Collector):
+    """What the gateway has counted."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def describe(self) -> list[Metric]:
+        """Nothing, as with what is loaded."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        counts = self._gateway.counts
+        requests = CounterMetricFamily(
+            "qotgate_requests", "Requests on the wire.", labels=["interface", "outcome"]
+        )
+        for (interface, outcome), number in counts.requests().items():
+            requests.add_metric([interface, outcome], number)
+        yield requests
+        seconds = HistogramMetricFamily(
+            "qotgate_question_seconds",
+            "How long questions took that were not answered from what is kept.",
+            labels=["interface"],
+        )
+        bounds = [*map(str, BOUNDS), "+Inf"]
+        for interface, (times, total) in counts.times().items():
+            seconds.add_metric([interface], list(zip(bounds, accumulate(times), strict=True)), total)
+        yield seconds
+        connections = len(self._gateway.sessions)
+        yield GaugeMetricFamily("qotgate_connections", "Open connections on the wire.", connections)
+        kept = self._gateway.answers.size
+        yield GaugeMetricFamily("qotgate_kept_answer_bytes", "Memory of the answers kept lately.", kept)
 
 
 class _Loaded(Collector):

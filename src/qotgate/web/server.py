@@ -8,6 +8,7 @@ from datetime import date
 
 import uvicorn
 
+from qotgate.gateway import Gateway
 from qotgate.model import QotGateError
 from qotgate.service.calendar import ark_sessions
 from qotgate.service.questions import Questions
@@ -28,9 +29,12 @@ class _Server(uvicorn.Server):
 
 
 class WebServer:
-    """Serves the API and the pages over ``questions``. Raises QotGateError for options that are not safe."""
+    """Serves the API and the pages over ``questions``, and what ``gateway`` has counted.
 
-    def __init__(self, questions: Questions, options: WebOptions) -> None:
+    Raises QotGateError for options that are not safe.
+    """
+
+    def __init__(self, questions: Questions, options: WebOptions, gateway: Gateway) -> None:
         if options.token is None and not is_loopback(options.host):
             raise QotGateError(
                 f"--http-host {options.host} is open to other machines: name a token with --http-token."
@@ -39,7 +43,7 @@ class WebServer:
             raise QotGateError(f"--http-token takes at least {TOKEN_LEAST} characters.")
         self.url = ""
         self._options = options
-        self._site = Site(questions, options)
+        self._site = Site(questions, options, gateway)
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
         self._warming: asyncio.Task[list[date]] | None = None

@@ -8,6 +8,7 @@ from typing import Annotated, get_args
 from fastapi import Depends, Request
 
 from qotgate import __version__
+from qotgate.gateway import Gateway
 from qotgate.gateway.allowance import Allowance, RateLimit
 from qotgate.model import Language
 from qotgate.service.questions import Questions
@@ -34,7 +35,7 @@ class WebOptions:
 class Site:
     """The services behind the API and the pages."""
 
-    def __init__(self, questions: Questions, options: WebOptions) -> None:
+    def __init__(self, questions: Questions, options: WebOptions, gateway: Gateway) -> None:
         self.options = options
         self.store = questions.store
         self.reference = questions.reference
@@ -43,7 +44,7 @@ class Site:
         self.search = Search(questions.store, questions.reference)
         self.allowance = Allowance(options.rate_limit) if options.rate_limit else None
         self.live = Live(self.state)
-        self.metrics = Metrics(questions.store)
+        self.metrics = Metrics(questions.store, gateway)
         # Of two sites that answer differently no tag is the same.
         marks = (__version__, questions.reference.digest, ",".join(questions.funds), questions.window_days)
         self._key = questions.store.secret().encode()

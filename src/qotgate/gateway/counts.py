@@ -1,0 +1,63 @@
+"""What is counted of the requests on the wire, for whoever watches the gateway.
+
+Kept answers go out by the hundred thousand each second: of them only the packets' leads are counted, a batch
+at a time, and what they mean is looked up when somebody asks.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable
+from struct import Struct
+
+from qotgate.model import RateLimited, Refused
+from qotgate.protocol.messages import ProtoId
+
+BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+"""Seconds up to which times of questions are counted together."""
+OTHER = "other"
+NAMES = {int(proto_id): proto_id.name for proto_id in ProtoId}
+_PROTO_ID = Struct("<2xI")
+
+
+class Counts:
+    """Requests by interface and outcome: ``kept`` were answered from what is kept, ``answered`` worked out,
+    ``refused``, ``limited`` (over the allowance), or ``failed``."""
+
+    def __init__(self) -> None:
+        self._leads: Counter[bytes] = Counter()
+        self._outcomes: Counter[tuple[str, str]] = Counter()
+        self._times: dict[str, list[int]] = {}
+        self._seconds: dict[str, float] = {}
+
+    def kept(self, leads: Iterable[bytes]) -> None:
+        """Answers that were kept went out, their packets' leads being ``leads``."""
+        self._leads.update(leads)
+
+    def answered(self, proto_id: int) -> None:
+        self._outcomes[_name(proto_id), "answered"] += 1
+
+    def refused(self, proto_id: int, error: Refused) -> None:
+        """``error`` is "internal" where the gateway failed."""
+        internal = "failed" if error.sentence == "internal" else "refused"
+        self._outcomes[_name(proto_id), "limited" if isinstance(error, RateLimited) else internal] += 1
+
+    def worked(self, proto_id: ProtoId, seconds: float) -> None:
+        """A question took ``seconds`` from asking to answer."""
+        times = self._times.setdefault(proto_id.name, [0] * (len(BOUNDS) + 1))
+        times[bisect_left(BOUNDS, seconds)] += 1
+        self._seconds[proto_id.name] = self._seconds.get(proto_id.name, 0.0) + seconds
+
+    def requests(self) -> dict[tuple[str, str], int]:
+        """How many, by interface and outcome."""
+        found = self._outcomes.copy()
+        for lead, count in self._leads.copy().items():
+            found[_name(_PROTO_ID.unpack_from(lead)[0]), "kept"] += count
+        return found
+
+    def times(self) -> dict[str, tuple[list[int], float]]:
+        """By interface how many questions took up to each of BOUNDS and longer, and their seconds in all."""
+        return {name: (list(times), self._seconds[name]) for name, times in self._times.copy().items()}
+
+
+def _name(proto_id: int) -> str:
+    return NAMES.get(proto_id, OTHER)
