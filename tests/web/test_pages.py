@@ -28,6 +28,8 @@ PATHS = {
     "sample": {
         "home": "/",
         "moves": "/moves",
+        "holdings": "/holdings",
+        "active": "/active-trades?holding_type=INCREASE&cycle_type=FIVE_DAY",
         "search": "/search?q=in",
         "security": "/securities/US.TSLA",
         "security-ratings": "/securities/US.MU",
@@ -41,6 +43,7 @@ PATHS = {
     "real": {
         "home": "/",
         "security": "/securities/US.TSLA",
+        "holdings": "/holdings?holding_type=SOLD_OUT&cycle_type=SIXTY_DAY",
         "security-then": "/securities/US.TSLA?as_of=2021-05-03",
         "ratings": "/ratings",
         "data": "/data",

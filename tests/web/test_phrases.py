@@ -6,9 +6,19 @@ from string import Formatter
 
 import qotgate.web
 from qotgate.ark.inference import Ground
-from qotgate.model import DynamicType, RatingChangeType, RatingLevel
+from qotgate.model import (
+    ArkActiveTransactionHoldingType,
+    ArkCycleType,
+    ArkFundHoldingSortField,
+    ArkHoldingType,
+    DynamicType,
+    RankSortDir,
+    RatingChangeType,
+    RatingLevel,
+)
 from qotgate.service.ark_history import NOTICE
 from qotgate.store.provenance import LINE_COLUMNS
+from qotgate.web.list_pages import TRADE_SORTS
 from qotgate.web.phrases import PHRASES
 
 ROOM = Path(str(qotgate.web.__file__)).parent
@@ -32,6 +42,8 @@ def test_every_phrase_is_there_and_used() -> None:
     said = {key for key in said if not key.endswith("_")}
     assert said <= set(PHRASES)
     words = {*DynamicType, *RatingChangeType, *RatingLevel, *(ground.name for ground in Ground), NOTICE}
+    words |= {*ArkHoldingType, *ArkActiveTransactionHoldingType, *ArkCycleType, *RankSortDir}
+    words |= {*ArkFundHoldingSortField, *TRADE_SORTS}
     words |= {column for columns in LINE_COLUMNS.values() for column in columns}
     assert words <= set(PHRASES)
     quoted = set(re.findall(r"""["'](\w+)["']""", "".join(templates + code)))

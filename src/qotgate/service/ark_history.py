@@ -5,24 +5,22 @@ The dynamic says what the latest transactions amount to; this is what one looks 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from fractions import Fraction
-from functools import lru_cache
 
 from sqlalchemy import Connection
 
 from qotgate.ark.dynamics import Split, dynamic, splits_of
 from qotgate.ark.inference import CONFIDENCE, Ground
-from qotgate.model import ArkDynamic, InvalidRequest, Security
-from qotgate.service.calendar import ARK_START, ark_sessions
-from qotgate.service.questions import Questions, day_asked
+from qotgate.model import ArkDynamic, Security
+from qotgate.service.calendar import ARK_START
+from qotgate.service.questions import Questions
 from qotgate.store import browsing, queries
 from qotgate.store.browsing import Place
 from qotgate.store.queries import Row
 
 NOTICE = "NOTICE"
 """The ground of a trade that a notice told; of the others it is the name of a Ground."""
-LONGEST_CLOSURE = timedelta(days=10)
 
 Seen = Mapping[str, Sequence[Split]]
 
@@ -130,43 +128,30 @@ def ark_positions(
 ) -> tuple[date, tuple[Position, ...]]:
     """The day asked for, and what each fund held at the end of each day up to it, oldest first.
 
-    A file dated D is the book before D's trading, so it tells of the trading day before. Raises
-    InvalidRequest.
+    Raises InvalidRequest.
     """
     with questions.store.reading() as connection:
-        asked = _day(connection, questions, as_of)
+        asked = questions.ark_day(connection, as_of)
         security_id = queries.security_id(connection, str(security))
         if security_id is None:
             return asked, ()
-        last_file = asked + LONGEST_CLOSURE
-        rows = browsing.positions(connection, security_id, questions.funds, last_file)
-        days = browsing.holdings_days(connection, questions.funds, last_file)
-        files = browsing.snapshots(connection, {day for _, day in days})
+        rows = browsing.positions(connection, security_id, questions.funds, asked)
+        books = browsing.books(connection, questions.funds, asked)
         seen = _splits(connection, security_id, questions, asked)
     lines = {(row["fund"], row["day"]): row for row in rows}
     held: set[str] = set()
     found = []
-    for fund, file_day in sorted(days, key=lambda pair: (pair[1], pair[0])):
-        day = _session_before(file_day)
+    for day, fund, file_day, file in books:
         row = lines.get((fund, file_day))
-        if day > asked or (row is None and fund not in held):
-            continue
-        if row is None:
+        if row is not None:
+            held.add(fund)
+            adjusted = float(Fraction(row["shares"]) * _ratio(fund, day, seen, asked))
+            place = Place(file.file_id, file.path, row["line"])
+            value, weight = row["market_value"], row["weight"]
+            found.append(Position(day, fund, row["shares"], adjusted, value, weight, place))
+        elif fund in held:
             held.discard(fund)
-            found.append(Position(day, fund, 0.0, 0.0, None, None, files[fund, file_day]))
-            continue
-        held.add(fund)
-        found.append(
-            Position(
-                day=day,
-                fund=fund,
-                shares=row["shares"],
-                adjusted_shares=float(Fraction(row["shares"]) * _ratio(fund, day, seen, asked)),
-                market_value=row["market_value"],
-                weight=row["weight"],
-                place=Place(row["file_id"], row["path"], row["line"]),
-            )
-        )
+            found.append(Position(day, fund, 0.0, 0.0, None, None, file))
     return asked, tuple(found)
 
 
@@ -176,7 +161,7 @@ def ark_moves(questions: Questions, as_of: date | None = None) -> tuple[date, tu
     Raises InvalidRequest.
     """
     with questions.store.reading() as connection:
-        asked = _day(connection, questions, as_of)
+        asked = questions.ark_day(connection, as_of)
         day = browsing.latest_trade_day(connection, questions.funds, asked)
         rows = [] if day is None else browsing.trades_of(connection, questions.funds, day, asked)
     of_security: dict[int, list[Row]] = {}
@@ -194,16 +179,9 @@ def _move(questions: Questions, trades: list[Row]) -> Move:
     if security is not None:
         name = questions.reference.security_name(security, questions.lang, name)
     shares = sum(trade["shares"] for trade in trades)
-    price = next((trade["price"] for trade in trades if trade["price"]), None)
-    amount = None if price is None else shares * price
+    prices = [trade["price"] for trade in trades]
+    amount = None if None in prices else sum(trade["shares"] * trade["price"] for trade in trades)
     return Move(security, name, shares, amount, tuple((trade["fund"], trade["shares"]) for trade in trades))
-
-
-def _day(connection: Connection, questions: Questions, as_of: date | None) -> date:
-    latest = queries.latest_ark_day(connection, questions.funds)
-    if latest is None:
-        raise InvalidRequest("no_ark_data")
-    return day_asked(as_of, latest)
 
 
 def _splits(connection: Connection, security_id: int, questions: Questions, as_of: date) -> Seen:
@@ -240,9 +218,3 @@ def _evidence(
         return [place for end in (row["before"], row["after"]) for place in holdings.get((fund, end), [])]
 
     return behind
-
-
-@lru_cache(maxsize=8192)
-def _session_before(day: date) -> date:
-    sessions = ark_sessions(day - LONGEST_CLOSURE, day)
-    return sessions[-1] if sessions else day - timedelta(days=1)

@@ -86,10 +86,14 @@ class Questions:
         self._counts: OrderedDict[tuple[str, str, int, date], int] = OrderedDict()
         self._counts_lock = Lock()
 
-    def speaking(self, lang: Language) -> "Questions":
-        """The same questions with names in ``lang``."""
+    def varied(self, *, lang: Language | None = None, funds: Collection[str] | None = None) -> "Questions":
+        """The same questions with names in another language, or over other funds."""
         return Questions(
-            self.store, self.reference, lang=lang, funds=self.funds, window_days=self.window_days
+            self.store,
+            self.reference,
+            lang=lang or self.lang,
+            funds=funds or self.funds,
+            window_days=self.window_days,
         )
 
     def ark_stock_dynamic(self, security: Security, as_of: date | None = None) -> ArkDynamic:

@@ -51,34 +51,40 @@ def snapshots(connection: Connection, days: Collection[date]) -> dict[tuple[str,
     return {(fund, day): Place(file_id, path, None) for fund, day, file_id, path in rows}
 
 
-def positions(connection: Connection, security: int, funds: Collection[str], file_days_to: date) -> list[Row]:
-    """A security's lines in holdings files dated up to ``file_days_to``, oldest first. A fund's several
-    lines of one day are one."""
-    holding = tables.holding
-    lines = (
+def positions(connection: Connection, security: int, funds: Collection[str], as_of: date) -> list[Row]:
+    """A security's lines in the books of the trading days up to ``as_of``; ``through`` is the day that a book
+    shows, ``day`` that of its file. A fund's several lines of one day are one."""
+    holding, snapshot, file = tables.holding, tables.snapshot, tables.file
+    query = (
         select(
             holding.c.fund,
             holding.c.day,
             func.sum(holding.c.shares).label("shares"),
             func.sum(holding.c.market_value).label("market_value"),
             func.sum(holding.c.weight).label("weight"),
-            func.min(holding.c.file_id).label("file_id"),
+            file.c.id.label("file_id"),
+            file.c.path,
             func.min(holding.c.line).label("line"),
         )
-        .where(holding.c.security_id == security, holding.c.fund.in_(funds), holding.c.day <= file_days_to)
+        .join(snapshot, and_(snapshot.c.fund == holding.c.fund, snapshot.c.day == holding.c.day))
+        .join(file, file.c.id == snapshot.c.file_id)
+        .where(holding.c.security_id == security, holding.c.fund.in_(funds), snapshot.c.through <= as_of)
         .group_by(holding.c.fund, holding.c.day)
-        .subquery()
     )
-    query = select(lines, tables.file.c.path).join(tables.file, tables.file.c.id == lines.c.file_id)
-    rows = connection.execute(query.order_by(lines.c.day, lines.c.fund)).mappings()
-    return [dict(row) for row in rows]
+    return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def holdings_days(connection: Connection, funds: Collection[str], to: date) -> list[tuple[str, date]]:
-    """(fund, day) of each holdings file dated up to ``to``."""
-    snapshot = tables.snapshot
-    query = select(snapshot.c.fund, snapshot.c.day).where(snapshot.c.fund.in_(funds), snapshot.c.day <= to)
-    return [(fund, day) for fund, day in connection.execute(query)]
+def books(connection: Connection, funds: Collection[str], as_of: date) -> list[tuple[date, str, date, Place]]:
+    """(trading day that it shows, fund, day of its file, file) of each book up to ``as_of``, oldest first."""
+    snapshot, file = tables.snapshot, tables.file
+    query = (
+        select(snapshot.c.through, snapshot.c.fund, snapshot.c.day, file.c.id, file.c.path)
+        .join(file)
+        .where(snapshot.c.fund.in_(funds), snapshot.c.through <= as_of)
+        .order_by(snapshot.c.through, snapshot.c.day, snapshot.c.fund)
+    )
+    rows = connection.execute(query)
+    return [(through, fund, day, Place(file_id, path, None)) for through, fund, day, file_id, path in rows]
 
 
 def latest_trade_day(connection: Connection, funds: Collection[str], as_of: date) -> date | None:
@@ -93,28 +99,17 @@ def latest_trade_day(connection: Connection, funds: Collection[str], as_of: date
 
 
 def trades_of(connection: Connection, funds: Collection[str], day: date, as_of: date) -> list[Row]:
-    """All trades of ``day`` that are known on ``as_of``, with the security's code and name, and the price in
-    USD by which the fund's nearest earlier holdings file values a share (None where there is none)."""
-    trade, security, holding = tables.trade, tables.security, tables.holding
-    price = (
-        select(holding.c.market_value / func.nullif(holding.c.shares, 0))
-        .where(
-            holding.c.security_id == trade.c.security_id,
-            holding.c.day <= trade.c.day,
-            holding.c.market_value.is_not(None),
-        )
-        .order_by(holding.c.day.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
+    """All trades of ``day`` that are known on ``as_of``, with the security's code and name, and the price of
+    a share in USD, None where the fund's files show none."""
+    trade, security = tables.trade, tables.security
     query = (
         select(
             trade.c.security_id,
             trade.c.fund,
             trade.c.shares,
+            trade.c.price,
             security.c.code,
             security.c.name,
-            price.label("price"),
         )
         .join(security)
         .where(trade.c.fund.in_(funds), trade.c.day == day, trade.c.through <= as_of)

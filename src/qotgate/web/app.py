@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from qotgate import __version__
 from qotgate.model import QotGateError
-from qotgate.web import api, data_pages, pages, preferences
+from qotgate.web import api, data_pages, list_api, list_pages, pages, preferences
 from qotgate.web.formats import Suffixes
 from qotgate.web.metrics import Metrics
 from qotgate.web.problems import PROBLEMS, Problem, answer_with_problem, problem, status_of
@@ -87,7 +87,8 @@ def make_app(site: Site) -> ASGIApp:
     )
     app.state.site = site
     app.include_router(api.router)
-    for router in (pages.router, data_pages.router, preferences.router):
+    app.include_router(list_api.router)
+    for router in (pages.router, list_pages.router, data_pages.router, preferences.router):
         app.include_router(router, include_in_schema=False)
     app.add_api_route("/healthz", healthz, tags=["Operation"])
     app.add_api_route("/readyz", readyz, tags=["Operation"], responses={503: PROBLEMS[503]})

@@ -27,22 +27,22 @@ FOUND_MOST = 50
 T = TypeVar("T")
 
 
-def _given(value: object) -> object:
+def given(value: object) -> object:
     """A field that a form left empty is not given."""
     return value or None
 
 
-OneDay = Annotated[Day | None, BeforeValidator(_given), Query()]
-Text = Annotated[str | None, BeforeValidator(_given), Query(max_length=200)]
-Cursor = Annotated[str | None, BeforeValidator(_given), Query(max_length=1000)]
-MarketName = Annotated[Literal["US", "CA"] | None, BeforeValidator(_given), Query()]
-ChangeName = Annotated[Literal["UPGRADE", "DOWNGRADE", "NEW_RATING"] | None, BeforeValidator(_given), Query()]
+OneDay = Annotated[Day | None, BeforeValidator(given), Query()]
+Text = Annotated[str | None, BeforeValidator(given), Query(max_length=200)]
+Cursor = Annotated[str | None, BeforeValidator(given), Query(max_length=1000)]
+MarketName = Annotated[Literal["US", "CA"] | None, BeforeValidator(given), Query()]
+ChangeName = Annotated[Literal["UPGRADE", "DOWNGRADE", "NEW_RATING"] | None, BeforeValidator(given), Query()]
 Code = Annotated[str, Path(max_length=100)]
 
 router = APIRouter()
 
 
-def _or_sentence(view: View, ask: Callable[[], T]) -> tuple[T | None, str]:
+def or_sentence(view: View, ask: Callable[[], T]) -> tuple[T | None, str]:
     """An answer, or the sentence that says why there is none: one part of a page, not all of it."""
     try:
         return ask(), ""
@@ -54,8 +54,8 @@ def _or_sentence(view: View, ask: Callable[[], T]) -> tuple[T | None, str]:
 def home(request: Request, site: TheSite) -> Response:
     def make(view: View) -> dict[str, Any]:
         questions = site.questions[view.lang]
-        moves, no_moves = _or_sentence(view, lambda: ark_moves(questions))
-        changes, no_changes = _or_sentence(view, lambda: rating_listing(questions, count=CHANGES_AT_HOME))
+        moves, no_moves = or_sentence(view, lambda: ark_moves(questions))
+        changes, no_changes = or_sentence(view, lambda: rating_listing(questions, count=CHANGES_AT_HOME))
         return {
             "moves_day": moves and moves[0],
             "moves": moves[1][:MOVES_AT_HOME] if moves else (),
@@ -97,13 +97,13 @@ def security(request: Request, site: TheSite, code: Code, as_of: OneDay = None) 
 
     def make(view: View) -> dict[str, Any]:
         questions = site.questions[view.lang]
-        history, no_history = _or_sentence(
+        history, no_history = or_sentence(
             view, lambda: ark_history(questions, asked, as_of, days=DAYS_OF_TRADES)
         )
         positions: list[Position] = []
         if history is not None:
             positions = _last_positions(ark_positions(questions, asked, as_of)[1])
-        changes, no_changes = _or_sentence(
+        changes, no_changes = or_sentence(
             view, lambda: rating_listing(questions, security=asked, as_of=as_of, count=CHANGES_OF_A_SECURITY)
         )
         return {
@@ -198,7 +198,7 @@ def ratings(
 
     def make(view: View) -> dict[str, Any]:
         questions = site.questions[view.lang]
-        changes, no_changes = _or_sentence(
+        changes, no_changes = or_sentence(
             view,
             lambda: rating_listing(
                 questions,

@@ -103,8 +103,12 @@ def price(value: float | None) -> str:
     return NONE if value is None else f"{value:,.2f}".removesuffix(".00")
 
 
-def signed(value: float | None) -> str:
-    return NONE if value is None else f"{value:+,.0f}".replace("-", MINUS)
+def signed(value: float | None, digits: int = 0) -> str:
+    """With its sign; nothing moved is 0."""
+    if value is None:
+        return NONE
+    text = f"{value:+,.{digits}f}"
+    return text.lstrip("+-") if not text.strip("+-0.") else text.replace("-", MINUS)
 
 
 def direction(value: float | None) -> str:

@@ -4,13 +4,11 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
 
 import uvicorn
 
 from qotgate.gateway import Gateway
 from qotgate.model import QotGateError
-from qotgate.service.calendar import ark_sessions
 from qotgate.service.questions import Questions
 from qotgate.web.app import make_app
 from qotgate.web.safety import is_loopback
@@ -46,7 +44,6 @@ class WebServer:
         self._site = Site(questions, options, gateway)
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
-        self._warming: asyncio.Task[list[date]] | None = None
 
     async def start(self) -> None:
         """Listen, at ``url`` from then on. Raises OSError."""
@@ -61,10 +58,6 @@ class WebServer:
             ws="none",
             limit_concurrency=CONNECTIONS_MOST,
             timeout_graceful_shutdown=STOP_SECONDS,
-        )
-        # The exchange's calendar takes a second to read: not the first reader's second.
-        self._warming = asyncio.create_task(
-            asyncio.to_thread(ark_sessions, date(2020, 1, 1), date(2020, 1, 2))
         )
         self._server = _Server(config)
         self._serving = asyncio.create_task(self._server.serve([listening]))

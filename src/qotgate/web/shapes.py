@@ -5,7 +5,15 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from qotgate.model import ArkDynamic, DynamicType, RatingChangeType, RatingLevel
+from qotgate.model import (
+    ActiveTransaction,
+    ArkDynamic,
+    DynamicType,
+    FundHolding,
+    RatingChangeType,
+    RatingLevel,
+    Security,
+)
 from qotgate.service.ark_history import Position
 from qotgate.service.rating_listing import ListedChange
 from qotgate.service.search import Found
@@ -158,6 +166,70 @@ class RatingChanges(Shape):
     all_count: int = Field(ge=0, description="The rows of all pages.")
     next_page: str | None = Field(description="The cursor of the next page; null on the last one.")
     rows: list[RatingRow]
+
+
+class HoldingRow(Shape):
+    """What the ARK funds hold of a security together, in share units of the day asked for."""
+
+    security: str | None = Field(description="Null where the holding maps to no code.")
+    name: str
+    shares: int
+    shares_change: int
+    market_value: float | None = Field(description="USD.")
+    weight: float | None = Field(description="Percent of the funds' total.")
+    weight_change: float | None = Field(description="Percentage points.")
+
+    @classmethod
+    def of(cls, row: FundHolding) -> "HoldingRow":
+        return cls(
+            security=_code(row.security),
+            name=row.name,
+            shares=row.shares,
+            shares_change=row.shares_change,
+            market_value=row.market_value,
+            weight=row.weight,
+            weight_change=row.weight_change,
+        )
+
+
+class Holdings(Shape):
+    """A page of holdings."""
+
+    all_count: int = Field(ge=0)
+    next_page: str | None
+    rows: list[HoldingRow]
+
+
+class ActiveTransactionRow(Shape):
+    """What the ARK funds actively traded of a security over the cycle."""
+
+    security: str | None = Field(description="Null where the holding maps to no code.")
+    name: str
+    change_amount: float | None = Field(
+        description="USD, at the prices of the days; null where none is known."
+    )
+    change_shares: int = Field(description="In share units of the day asked for.")
+
+    @classmethod
+    def of(cls, row: ActiveTransaction) -> "ActiveTransactionRow":
+        return cls(
+            security=_code(row.security),
+            name=row.name,
+            change_amount=row.change_amount,
+            change_shares=row.change_shares,
+        )
+
+
+class ActiveTransactions(Shape):
+    """A page of active transactions."""
+
+    all_count: int = Field(ge=0)
+    next_page: str | None
+    rows: list[ActiveTransactionRow]
+
+
+def _code(security: Security | None) -> str | None:
+    return None if security is None else str(security)
 
 
 class SecurityRow(Shape):

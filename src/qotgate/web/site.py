@@ -40,7 +40,7 @@ class Site:
         self.store = questions.store
         self.reference = questions.reference
         self.lang: Language = questions.lang
-        self.questions = {lang: questions.speaking(lang) for lang in LANGUAGES}
+        self.questions = {lang: questions.varied(lang=lang) for lang in LANGUAGES}
         self.search = Search(questions.store, questions.reference)
         self.allowance = Allowance(options.rate_limit) if options.rate_limit else None
         self.live = Live(self.state)

@@ -1,0 +1,87 @@
+"""The HTTP API of the two longer ARK questions: what the funds hold together, and what they traded."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from qotgate.model import (
+    ArkActiveTransactionHoldingType,
+    ArkActiveTransactionSortField,
+    ArkCycleType,
+    ArkFundHoldingSortField,
+    ArkHoldingType,
+    RankSortDir,
+)
+from qotgate.service.questions import HOLDING_COUNT_DEFAULT, TRANSACTION_COUNT_DEFAULT, Questions
+from qotgate.web.api import ANSWERS, AsOf
+from qotgate.web.asked import TheRequest
+from qotgate.web.shapes import ActiveTransactionRow, ActiveTransactions, HoldingRow, Holdings
+
+COUNT_MOST = 200
+
+Cycle = Annotated[ArkCycleType, Query(description="How many trading days back a change is measured.")]
+Direction = Annotated[RankSortDir, Query()]
+Count = Annotated[int, Query(ge=1, le=COUNT_MOST)]
+PageCursor = Annotated[
+    str | None, Query(description="The `next_page` of an earlier answer to the same question.")
+]
+Fund = Annotated[
+    str | None,
+    Query(
+        description="One fund; all that are summed unless given.", pattern="^[A-Z]{1,10}$", examples=["ARKK"]
+    ),
+]
+
+router = APIRouter(prefix="/api/v1", responses=ANSWERS)
+
+
+def of_fund(questions: Questions, fund: str | None) -> Questions:
+    return questions.varied(funds=(fund,)) if fund else questions
+
+
+@router.get("/ark/holdings", response_model=Holdings, tags=["ARK"])
+def holdings(
+    asked: TheRequest,
+    holding_type: ArkHoldingType = ArkHoldingType.POSITION,
+    cycle_type: Cycle = ArkCycleType.ONE_DAY,
+    sort_field: ArkFundHoldingSortField = ArkFundHoldingSortField.SHARES,
+    sort_dir: Direction = RankSortDir.DESCENDING,
+    count: Count = HOLDING_COUNT_DEFAULT,
+    page: PageCursor = None,
+    fund: Fund = None,
+    as_of: AsOf = None,
+) -> Response:
+    """What the ARK funds hold together, and how it changed over a cycle."""
+
+    def make() -> Holdings:
+        found = of_fund(asked.questions, fund).fund_holdings(
+            holding_type, cycle_type, sort_field, sort_dir, count, page or None, as_of
+        )
+        rows = [HoldingRow.of(row) for row in found.rows]
+        return Holdings(all_count=found.all_count, next_page=found.next_page, rows=rows)
+
+    return asked.answer("holdings", make, later_page=bool(page))
+
+
+@router.get("/ark/active-transactions", response_model=ActiveTransactions, tags=["ARK"])
+def active_transactions(
+    asked: TheRequest,
+    holding_type: ArkActiveTransactionHoldingType = ArkActiveTransactionHoldingType.INCREASE,
+    cycle_type: Cycle = ArkCycleType.ONE_DAY,
+    sort_field: ArkActiveTransactionSortField = ArkActiveTransactionSortField.CHANGE_AMOUNT,
+    sort_dir: Direction = RankSortDir.DESCENDING,
+    count: Count = TRANSACTION_COUNT_DEFAULT,
+    page: PageCursor = None,
+    fund: Fund = None,
+    as_of: AsOf = None,
+) -> Response:
+    """What the ARK funds actively bought or sold together over a cycle, flows left out."""
+
+    def make() -> ActiveTransactions:
+        found = of_fund(asked.questions, fund).active_transactions(
+            holding_type, cycle_type, sort_field, sort_dir, count, page or None, as_of
+        )
+        rows = [ActiveTransactionRow.of(row) for row in found.rows]
+        return ActiveTransactions(all_count=found.all_count, next_page=found.next_page, rows=rows)
+
+    return asked.answer("active-transactions", make, later_page=bool(page))
