@@ -186,7 +186,9 @@ def test_charts_are_drawn_and_follow_the_theme(browser: Browser, sample_site: Se
         settle(page)
         expect(page.locator(".charts canvas")).to_have_count(3)
         drawn = page.locator(".charts canvas").first.screenshot()
+        page.evaluate("document.querySelectorAll('.charts canvas').forEach(one => one.dataset.old = 'yes')")
         page.emulate_media(color_scheme="dark")
+        expect(page.locator("canvas[data-old]")).to_have_count(0)
         settle(page)
         assert page.locator(".charts canvas").first.screenshot() != drawn
         page.locator(".charts .u-over").first.hover(position={"x": 400, "y": 50})

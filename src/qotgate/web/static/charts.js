@@ -132,7 +132,9 @@ function drawTargets(box, colour, changes) {
 async function show(main) {
   drawn.forEach((chart) => chart.destroy());
   drawn = [];
-  for (const box of main.querySelectorAll("[data-charts]")) {
+  const boxes = [...main.querySelectorAll("[data-charts]")];
+  boxes.forEach((box) => delete box.dataset.drawn);
+  for (const box of boxes) {
     box.replaceChildren();
     try {
       if (box.dataset.charts === "ark") {
