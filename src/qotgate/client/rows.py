@@ -100,7 +100,23 @@ class Rows(Sequence[T], Generic[T]):
         ]
 
 
-class PagedRows(Iterator[T], Generic[T]):
+class _Pages(Generic[T]):
+    """How far the pages of an answer have been turned."""
+
+    def __init__(self, kind: type[T]) -> None:
+        self._kind = kind
+        self._cursor: str | None = None
+        self._rows: Iterator[T] | None = None
+        self._all_count = 0
+
+    def _take(self, page: Page[T]) -> None:
+        if page.next_page is not None and page.next_page == self._cursor:
+            raise ProtocolError("a page says that it is the next page itself")
+        self._rows, self._cursor = iter(page.rows), page.next_page
+        self._all_count = page.all_count
+
+
+class PagedRows(_Pages[T], Iterator[T]):
     """All rows of an answer in pages, asked for one page at a time, as they are iterated.
 
     ``next()`` raises what :class:`~qotgate.client.QuoteClient` does, but for RateLimited: it waits instead.
@@ -109,12 +125,9 @@ class PagedRows(Iterator[T], Generic[T]):
     def __init__(
         self, kind: type[T], page: Callable[[str | None], Page[T]], sleep: Callable[[float], object]
     ):
-        self._kind = kind
+        super().__init__(kind)
         self._page = page
         self._sleep = sleep
-        self._cursor: str | None = None
-        self._rows: Iterator[T] | None = None
-        self._all_count = 0
 
     @property
     def all_count(self) -> int:
@@ -153,17 +166,14 @@ class PagedRows(Iterator[T], Generic[T]):
     def _turn(self) -> None:
         while True:
             try:
-                page = self._page(self._cursor)
-                break
+                self._take(self._page(self._cursor))
             except RateLimited as error:
                 self._sleep(error.seconds)
-        if page.next_page is not None and page.next_page == self._cursor:
-            raise ProtocolError("a page says that it is the next page itself")
-        self._rows, self._cursor = iter(page.rows), page.next_page
-        self._all_count = page.all_count
+            else:
+                return
 
 
-class AsyncPagedRows(AsyncIterator[T], Generic[T]):
+class AsyncPagedRows(_Pages[T], AsyncIterator[T]):
     """:class:`PagedRows` for asyncio."""
 
     def __init__(
@@ -172,12 +182,9 @@ class AsyncPagedRows(AsyncIterator[T], Generic[T]):
         page: Callable[[str | None], Awaitable[Page[T]]],
         sleep: Callable[[float], Awaitable[object]],
     ) -> None:
-        self._kind = kind
+        super().__init__(kind)
         self._page = page
         self._sleep = sleep
-        self._cursor: str | None = None
-        self._rows: Iterator[T] | None = None
-        self._all_count = 0
 
     async def all_count(self) -> int:
         """The rows on all pages, as the gateway counted them on the first."""
@@ -215,11 +222,8 @@ class AsyncPagedRows(AsyncIterator[T], Generic[T]):
     async def _turn(self) -> None:
         while True:
             try:
-                page = await self._page(self._cursor)
-                break
+                self._take(await self._page(self._cursor))
             except RateLimited as error:
                 await self._sleep(error.seconds)
-        if page.next_page is not None and page.next_page == self._cursor:
-            raise ProtocolError("a page says that it is the next page itself")
-        self._rows, self._cursor = iter(page.rows), page.next_page
-        self._all_count = page.all_count
+            else:
+                return
