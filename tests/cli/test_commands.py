@@ -147,6 +147,8 @@ def test_holdings(sample_url: str) -> None:
     second = run("holdings", *page, "--db", sample_url).stdout
     assert "Next page" not in second
     assert "5 in all." in second
+    twice = run("holdings", "--fund", "ARKW,arkw", "--json", "--db", sample_url).stdout
+    assert twice == run("holdings", "--fund", "ARKW", "--json", "--db", sample_url).stdout
     one = run("holdings", "--fund", "ARKW", "--type", "increase", "--cycle", "five_day", "--db", sample_url)
     assert re.search(r"US\.TSLA .* 818,041 +\+18,041 ", one.stdout)
 
@@ -203,7 +205,11 @@ def test_status(sample_url: str) -> None:
         ),
         (["transactions", "--sort-dir", "up"], "--sort-dir takes descending, ascending"),
         (["transactions", "--count", "201"], "count takes a whole number from 1 to 200"),
-        (["transactions", "--fund", "ARKZ"], "No ARK trading day is loaded yet"),
+        (
+            ["transactions", "--fund", "ARKZ"],
+            "--funds names ARKZ, of which nothing is loaded; loaded are ARKK, ARKW",
+        ),
+        (["ark", "US.TSLA", "--funds", "ARKK,ARKZ"], "--funds names ARKZ"),
         (["serve", "--rate-limit", "lots"], "--rate-limit takes REQUESTS/SECONDSs"),
         (["serve", "--rate-limit-scope", "planet"], "--rate-limit-scope: Input should be"),
         (["serve", "--port", "99999"], "--port: Input should be"),

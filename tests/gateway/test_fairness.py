@@ -10,7 +10,7 @@ import pytest
 from qotgate.gateway import Gateway, GatewayOptions
 from qotgate.gateway.answers import Kept, Request
 from qotgate.gateway.session import UNDER_WAY_MOST, Session
-from qotgate.gateway.tcp import TURN_BYTES, TcpSession
+from qotgate.gateway.tcp import STEP_BYTES, TURN_BYTES, TURN_REPLY_BYTES, TcpSession
 from qotgate.gateway.turns import THREADS, Question, Turns
 from qotgate.protocol.body import encode
 from qotgate.protocol.frame import Frame, FrameParser, lead, seal
@@ -118,6 +118,71 @@ def test_a_client_that_does_not_read_is_answered_no_further(questions: Questions
     asyncio.run(scenario())
 
 
+def test_long_answers_end_a_turn_as_well(questions: Questions) -> None:
+    async def scenario() -> None:
+        gateway = Gateway(questions, GatewayOptions(rate_limit=None))
+        sealed = seal(bytes(35_000))
+        gateway.answers.keep(Request(lead(3424, 0), seal(b"one")), Kept(sealed, None), gateway.answers.epoch)
+        session, transport = connect(gateway)
+        transport.full = True
+        session.data_received(PACKET * 1000)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        step = (STEP_BYTES // len(PACKET) + 1) * (len(sealed) + 12)
+        assert 0 < len(transport.written) <= TURN_REPLY_BYTES + step
+        transport.full = False
+        session.resume_writing()
+        while transport.answers() < 1000:
+            await asyncio.sleep(0)
+        await gateway.stop()
+
+    asyncio.run(scenario())
+
+
+def test_a_client_that_reads_slowly_is_not_silent(questions: Questions) -> None:
+    async def scenario() -> None:
+        gateway = with_a_known_answer(questions)
+        session, transport = connect(gateway)
+        transport.full = True
+        session.data_received(PACKET * PIPELINED)
+        session.last_received = 0.0
+        session.resume_writing()
+        assert session.last_received == pytest.approx(gateway.loop.time(), abs=60)
+        assert not transport.reading
+        await gateway.stop()
+
+    asyncio.run(scenario())
+
+
+def test_who_joins_a_question_gets_it_in_the_own_turn(questions: Questions) -> None:
+    async def scenario() -> None:
+        gateway = Gateway(questions, GatewayOptions(rate_limit=None))
+        greedy, patient = connect(gateway)[0], connect(gateway)[0]
+        turns, go, order = Turns(), threading.Event(), []
+
+        def question(name: int) -> Question:
+            def work() -> bytes:
+                go.wait(10)
+                order.append(name)
+                return b""
+
+            return Question(work, greedy)
+
+        asked = [question(number) for number in range(200)]
+        for one in asked:
+            turns.put(one, greedy)
+        asked[-1].askers.append(patient)
+        turns.put(asked[-1], patient)
+        go.set()
+        await asyncio.gather(*(one.future for one in asked))
+        assert order.index(199) <= 2 * THREADS
+        assert sorted(order) == list(range(200))
+        turns.stop()
+        await gateway.stop()
+
+    asyncio.run(scenario())
+
+
 def test_questions_under_way_are_bounded_and_all_answered(questions: Questions) -> None:
     async def scenario() -> None:
         gateway = Gateway(questions, GatewayOptions(rate_limit=None))
@@ -153,7 +218,7 @@ def test_the_threads_take_sessions_in_turn(questions: Questions) -> None:
                 return b""
 
             question = Question(work, asker)
-            turns.put(question)
+            turns.put(question, asker)
             return question.future
 
         futures = [put(greedy, "greedy") for _ in range(200)]
@@ -183,7 +248,7 @@ def test_what_a_client_that_left_asked_for_is_not_worked_out(questions: Question
         asked = [Question(work, gone) for _ in range(100)]
         asked[50].askers.append(stays)
         for question in asked:
-            turns.put(question)
+            turns.put(question, gone)
         gone.connection_lost(None)
         go.set()
         await asyncio.wait([question.future for question in asked])

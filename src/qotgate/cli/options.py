@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from qotgate.cli.settings import Settings
+from qotgate.model import ACTIVE_FUNDS, QotGateError
 from qotgate.service.questions import Questions
 from qotgate.service.reference import load_reference
-from qotgate.store import Store
+from qotgate.store import Store, books
 
 Database = Annotated[
     str | None,
@@ -75,9 +76,19 @@ def open_store(settings: Settings) -> Iterator[Store]:
 
 
 @contextmanager
-def open_questions(settings: Settings) -> Iterator[Questions]:
+def open_questions(settings: Settings, *, loaded: bool = False) -> Iterator[Questions]:
+    """Questions to the database; with ``loaded``, QotGateError for a fund of which nothing is loaded."""
     reference = load_reference(settings.tables)
     with open_store(settings) as store:
+        if loaded and settings.funds != ACTIVE_FUNDS:
+            with store.reading() as connection:
+                known = books.loaded_funds(connection)
+            unknown = [fund for fund in settings.funds if fund not in known]
+            if known and unknown:
+                raise QotGateError(
+                    f"--funds names {', '.join(unknown)}, of which nothing is loaded; "
+                    f"loaded are {', '.join(sorted(known))}."
+                )
         yield Questions(
             store,
             reference,

@@ -28,7 +28,7 @@ def _default_database() -> str:
 
 def _split(value: Any) -> Any:
     parts = value.split(",") if isinstance(value, str) else value
-    return tuple(part.strip().upper() for part in parts if part.strip())
+    return tuple(dict.fromkeys(part.strip().upper() for part in parts if part.strip()))
 
 
 class Settings(BaseSettings):

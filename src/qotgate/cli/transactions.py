@@ -55,7 +55,9 @@ def transactions(
     field = read_choice(ArkActiveTransactionSortField, sort_field, "--sort")
     direction = read_choice(RankSortDir, sort_dir, "--sort-dir")
     day = read_day(as_of)
-    with open_questions(read_settings(lang=lang, funds=funds, db=db, tables=tables)) as questions:
+    with open_questions(
+        read_settings(lang=lang, funds=funds, db=db, tables=tables), loaded=True
+    ) as questions:
         answer = questions.active_transactions(kind, days, field, direction, count, page, day)
     if as_json:
         print_json(answer)

@@ -162,6 +162,8 @@ class Gateway:
         # One that nobody waited for any more is cancelled when its turn comes.
         if question is not None and asked_in == epoch and not question.future.cancelled():
             question.askers.append(session)
+            if not question.started:
+                self._turns.put(question, session)
             return question.future
         question = Question(partial(_work_out, interface, self.questions, c2s, body_format), session)
         asked_at = self.loop.time()
@@ -171,7 +173,7 @@ class Gateway:
         if interface.lasts:
             self._asked[request] = epoch, question
             question.future.add_done_callback(partial(self._keep, request, counted, epoch))
-        self._turns.put(question)
+        self._turns.put(question, session)
         return question.future
 
     def count(self, session: Session, proto_id: ProtoId) -> float:

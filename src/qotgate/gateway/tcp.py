@@ -40,6 +40,10 @@ REPLY_PARTS = 3
 RSA_BODY_MOST = 4096
 TURN_BYTES = 16384
 """Bytes of requests, a few hundred of them, that are answered to one session in one turn of the loop."""
+TURN_REPLY_BYTES = 1 << 18
+"""Bytes of answers after which its turn ends as well."""
+STEP_BYTES = 2048
+"""Bytes of requests after which the answers are added up."""
 LOGIN_USER = 1
 """There is no login; clients want a user id."""
 
@@ -92,6 +96,8 @@ class TcpSession(Session, asyncio.Protocol):
         self._balance()
 
     def resume_writing(self) -> None:
+        # Nothing was read from it meanwhile, so its signs of life are not known: that it reads is one.
+        self.last_received = self.gateway.loop.time()
         self._client_reads = True
         self._balance()
 
@@ -147,15 +153,20 @@ class TcpSession(Session, asyncio.Protocol):
         answers, parser = self.gateway.answers, self._parser
         refuses = self.refuses if self.gateway.limited else None
         end = position + TURN_BYTES
+        size = 0
         while True:
+            step = position + STEP_BYTES
             if self.initialised and self._cipher is None:
                 before = len(replies)
-                position = answers.reply(arrived, position, end, replies, refuses)
+                position = answers.reply(arrived, position, min(step, end), replies, refuses)
                 self.gateway.counts.kept(replies[before::REPLY_PARTS])
+                size += sum(map(len, replies[before + REPLY_PARTS - 1 :: REPLY_PARTS]))
             if position == len(arrived):
                 return position, True
-            if position >= end or self.under_way >= UNDER_WAY_MOST:
+            if position >= end or size >= TURN_REPLY_BYTES or self.under_way >= UNDER_WAY_MOST:
                 return position, False
+            if position >= step:
+                continue
             packet = parser.cut(arrived, position)
             if packet is None:
                 parser.keep(arrived, position)
@@ -172,6 +183,7 @@ class TcpSession(Session, asyncio.Protocol):
         if self._rest is not None and self._may_answer:
             arrived, position = self._rest
             self._rest = None
+            self.last_received = self.gateway.loop.time()
             self._walk(arrived, position)
             self._balance()
 
@@ -252,6 +264,9 @@ class TcpSession(Session, asyncio.Protocol):
             return
         encrypt = self._cipher.encrypt if self._cipher else None
         self._transport.write(b"".join(self._packet(frame, sealed, encrypt)))
+        if self._client_reads and not self._reading:
+            # It may send signs of life that are not read while its questions are under way.
+            self.last_received = self.gateway.loop.time()
         self._balance()
         if self._ending:
             self._end()

@@ -18,11 +18,12 @@ nothing is answered sooner."""
 class Question:
     """A question under way: what works it out, the future of the sealed answer, and who waits for it."""
 
-    __slots__ = ("askers", "future", "work")
+    __slots__ = ("askers", "future", "started", "work")
 
     def __init__(self, work: Callable[[], bytes], asker: "Session") -> None:
         self.work = work
         self.askers = [asker]
+        self.started = False
         self.future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
 
@@ -34,9 +35,9 @@ class Turns:
         self._free = THREADS
         self._waiting: dict[Session, deque[Question]] = {}
 
-    def put(self, question: Question) -> None:
-        """Work a question out when its first asker's turn comes."""
-        self._waiting.setdefault(question.askers[0], deque()).append(question)
+    def put(self, question: Question, asker: "Session") -> None:
+        """Work a question out when the turn of one of its askers comes, whosever is the first."""
+        self._waiting.setdefault(asker, deque()).append(question)
         self._start()
 
     def stop(self) -> None:
@@ -51,9 +52,12 @@ class Turns:
             question = questions.popleft()
             if questions:
                 self._waiting[session] = questions
+            if question.started or question.future.cancelled():
+                continue
             if all(asker.ended for asker in question.askers):
                 question.future.cancel()
                 continue
+            question.started = True
             self._free -= 1
             running = asyncio.get_running_loop().run_in_executor(self._threads, question.work)
             running.add_done_callback(partial(self._done, question))

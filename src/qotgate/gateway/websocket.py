@@ -36,6 +36,10 @@ log = structlog.get_logger()
 _SILENT = logging.Logger("websockets", logging.CRITICAL + 1)
 
 
+TURN_MESSAGES = 32
+"""Messages that are taken from one session in one turn of the loop."""
+
+
 @dataclass(frozen=True, slots=True)
 class WebSocketOptions:
     """How the WebSocket side serves. ``key_md5`` is the hexadecimal MD5 of the key that clients must name,
@@ -61,6 +65,7 @@ class WebSocketSession(Session):
         if not self.gateway.admit(self):
             return
         code, reason = CloseCode.NORMAL_CLOSURE, ""
+        taken = 0
         try:
             async for message in self._connection:
                 self.last_received = now = self.gateway.loop.time()
@@ -73,6 +78,10 @@ class WebSocketSession(Session):
                     code, reason = CloseCode.UNSUPPORTED_DATA, "messages are binary"
                     break
                 await self._take_message(message)
+                taken += 1
+                if taken % TURN_MESSAGES == 0:
+                    # Neither receiving nor sending need suspend, and others want their turn.
+                    await asyncio.sleep(0)
                 if self.over_limit:
                     code, reason = CloseCode.TRY_AGAIN_LATER, "too many connections"
                     break

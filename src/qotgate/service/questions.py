@@ -79,7 +79,7 @@ class Questions:
         self.store = store
         self.reference = reference
         self.lang: Language = lang
-        self.funds = tuple(sorted(funds))
+        self.funds = tuple(sorted(set(funds)))
         self.window_days = window_days
         self.cursors = Cursors(store.secret())
         self._latest_ark: tuple[int, date | None] = (-1, None)

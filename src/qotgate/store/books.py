@@ -37,6 +37,13 @@ def latest_book(connection: Connection, fund: str, end: date) -> date | None:
     return connection.scalar(query.order_by(snapshot.c.through.desc(), snapshot.c.day.desc()).limit(1))
 
 
+def loaded_funds(connection: Connection) -> set[str]:
+    """The funds of which holdings or trades are loaded."""
+    day, snapshot = tables.ark_day, tables.snapshot
+    both = select(day.c.fund).union(select(snapshot.c.fund))
+    return set(connection.scalars(both))
+
+
 def first_book(connection: Connection, funds: Collection[str]) -> date | None:
     """The day of the first holdings file of any of ``funds``."""
     snapshot = tables.snapshot
