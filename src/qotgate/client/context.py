@@ -178,7 +178,10 @@ class OpenQuoteContext:
         ret, s2c = self._ask(question)
         if ret != RET_OK:
             return ret, s2c
-        return RET_OK, {column: _value(s2c, field, words) for column, (field, words) in DYNAMIC.items()}
+        found = {field.name: value for field, value in s2c.ListFields()}
+        return RET_OK, {
+            column: _word(found.get(field, NO_VALUE), words) for column, (field, words) in DYNAMIC.items()
+        }
 
     def get_rating_change(
         self,
@@ -296,10 +299,12 @@ class OpenQuoteContext:
         # Imported here: pandas takes longer to import than the whole client, and only tables need it.
         import pandas as pd
 
-        rows = s2c.dataList
+        rows = [{field.name: value for field, value in row.ListFields()} for row in s2c.dataList]
         table: dict[str, list[Any]] = {"security": list(map(_security, rows))}
         for column, (field, words) in columns.items():
-            table[column] = [_value(row, field, words) for row in rows]
+            table[column] = [_word(row.get(field, NO_VALUE), words) for row in rows]
+        if any(bytes in map(type, values) for values in table.values()):
+            return RET_ERROR, f"{PREFIX}the answer has text that is not UTF-8", None, None
         next_page = s2c.nextPage if s2c.HasField("nextPage") else None
         # Of no rows pandas would make columns of numbers.
         frame = pd.DataFrame(table) if rows else pd.DataFrame([], columns=list(table))
@@ -337,15 +342,12 @@ def _paging(count: Any, page: object) -> dict[str, Any]:
     return {"count": None if count is None else int(count), "page": None if page is None else str(page)}
 
 
-def _value(message: Any, field: str, words: Words | None) -> Any:
-    if not message.HasField(field):
-        return NO_VALUE
-    value = getattr(message, field)
+def _word(value: Any, words: Words | None) -> Any:
     return value if words is None else words.get(value, NO_VALUE)
 
 
-def _security(item: Any) -> str:
-    if not item.HasField("security"):
+def _security(row: dict[str, Any]) -> str:
+    security = row.get("security")
+    if security is None:
         return NO_VALUE
-    security = item.security
     return f"{MARKET_WORDS.get(security.market, NO_VALUE)}.{security.code}"

@@ -18,6 +18,7 @@ from qotgate.model import (
     Security,
     StockDynamic,
 )
+from qotgate.protocol.body import check_text
 from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
 from qotgate.protocol.names import (
     CHANGE_TYPE_OF,
@@ -155,6 +156,7 @@ def read_global_state(s2c: Any) -> GlobalState:
 
 
 def _read_page(s2c: Any, read: Callable[[Any], T]) -> Page[T]:
+    check_text(s2c)
     return Page(tuple(map(read, s2c.dataList)), s2c.nextPage or None, s2c.allCount)
 
 

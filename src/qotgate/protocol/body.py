@@ -17,22 +17,25 @@ PLAIN = (int, str, float, bool)
 FORMATS = {PROTOBUF: "Protobuf", JSON: "JSON"}
 
 
-def decode(kind: Any, body: bytes, body_format: int) -> Any:
-    """Read a message of class ``kind``. Unknown fields are ignored. Raises ValueError."""
+def decode(kind: Any, body: bytes, body_format: int, *, checked: bool = True) -> Any:
+    """Read a message of class ``kind``. Unknown fields are ignored. Raises ValueError.
+
+    Unless it is ``checked``, text that is not UTF-8 may come out as bytes.
+    """
     message = kind()
     try:
         if body_format == JSON:
             json_format.Parse(body, message, ignore_unknown_fields=True, descriptor_pool=POOL)
         else:
             message.ParseFromString(body)
-            if not body.isascii():
-                _check_text(message)
+            if checked and not body.isascii():
+                check_text(message)
     except (DecodeError, json_format.ParseError, RecursionError, UnicodeDecodeError) as error:
         raise ValueError(str(error)) from error
     return message
 
 
-def _check_text(message: Any) -> None:
+def check_text(message: Any) -> None:
     """Raise ValueError for text that is not UTF-8: proto2 takes it, and hands it out as bytes."""
     for field, value in message.ListFields():
         kind = type(value)
@@ -42,10 +45,10 @@ def _check_text(message: Any) -> None:
             if field.type == field.TYPE_STRING:
                 raise ValueError(f"{field.full_name} is not UTF-8")
         elif hasattr(value, "ListFields"):
-            _check_text(value)
+            check_text(value)
         elif field.message_type is not None:
             for part in value:
-                _check_text(part)
+                check_text(part)
 
 
 def encode(message: Any, body_format: int) -> bytes:
