@@ -140,7 +140,8 @@ def labelled_changes(
             raise InvalidRequest("no_holdings")
         return []
     lines: dict[FundDay, list[Line]] = {pair: [] for pair in (*now, *then)}
-    for fund, day, *line in connection.execute(books.lines_query(funds, {day for _, day in lines})):
+    # Fetched at once: row by row the driver takes several times as long.
+    for fund, day, *line in connection.execute(books.lines_query(funds, {day for _, day in lines})).all():
         if (fund, day) in lines:
             lines[fund, day].append(Line._make(line))
     seen: dict[int, dict[str, list[Split]]] = {}
@@ -150,7 +151,7 @@ def labelled_changes(
     trades: list[Trade] = []
     if asked := funds if traded else moved:
         query = books.trades_query(asked, since, cycle.before, as_of, seen, moved)
-        trades = [Trade._make(row) for row in connection.execute(query)]
+        trades = [Trade._make(row) for row in connection.execute(query).all()]
     read = {pair: _book(pair, lines[pair]) for pair in lines}
     found = changes(cycle, [read[pair] for pair in now], [read[pair] for pair in then], trades, seen)
     labels = _labels((line for pair in (*now, *then) for line in lines[pair]), reference)
