@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import signal
 import socket
 import subprocess
 import sys
@@ -257,7 +256,6 @@ def test_a_process_ends_when(what: str) -> None:
         assert time.monotonic() - begun < 20
 
 
-@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals to threads")
 def test_interrupts_leave_a_client_usable(sample_gateway: Serving) -> None:
     script = f"""
 import signal, threading, time
