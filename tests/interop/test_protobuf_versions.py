@@ -20,9 +20,12 @@ from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
 for body_format in (0, 1):
     body = encode(refusal(RetType.FAILED, 'no'), body_format)
     assert decode(RESPONSES[ProtoId.KeepAlive], body, body_format).retMsg == 'no'
-with OpenQuoteContext(port=int(sys.argv[2])) as context:
-    assert context.get_ark_stock_dynamic('US.TSLA')[1]['net_shares'] == 76041
-    assert len(context.get_rating_change(Market.US)[1]) == 5
+for proto_fmt in (ProtoFMT.Protobuf, ProtoFMT.Json):
+    SysConfig.set_proto_fmt(proto_fmt)
+    with OpenQuoteContext(port=int(sys.argv[2])) as context:
+        assert context.get_ark_stock_dynamic('US.TSLA')[1]['net_shares'] == 76041
+        assert len(context.get_rating_change(Market.US)[1]) == 5
+        assert len(context.get_ark_fund_holding()[1]) > 0
 """
 
 
