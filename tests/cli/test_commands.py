@@ -215,7 +215,7 @@ def test_status(sample_url: str) -> None:
         (["serve", "--port", "99999"], "--port: Input should be"),
         (["serve", "--lang", "fr"], "--lang: Input should be"),
         (["serve", "--host", "256.1.1.1", "--port", "0"], "Cannot listen on 256.1.1.1:0"),
-        (["status", "--db", "oracle://x"], "--db takes sqlite:///FILE"),
+        (["status", "--db", "oracle://x"], "--db takes sqlite:///FILE or postgresql://USER@HOST/DATABASE"),
         (["frobnicate"], "No such command 'frobnicate'"),
         (["ark", "US.TSLA", "--frobnicate"], "No such option: --frobnicate"),
         (["ark", "US.TSLA", "--tables", "/no/such/folder"], "--tables takes a folder"),
@@ -223,8 +223,14 @@ def test_status(sample_url: str) -> None:
         (["ark", "US." + "A" * 65], "CODE takes a code as MARKET.CODE"),
         (["serve", "--host", ""], "--host: String should have at least 1 character"),
         (["serve", "--host", "a..b"], "Cannot listen on a..b"),
-        (["status", "--db", "sqlite+aiosqlite:///x"], "--db takes sqlite:///FILE"),
-        (["status", "--db", "sqlite:///x?timeout=abc"], "--db takes sqlite:///FILE"),
+        (
+            ["status", "--db", "sqlite+aiosqlite:///x"],
+            "--db takes sqlite:///FILE or postgresql://USER@HOST/DATABASE",
+        ),
+        (
+            ["status", "--db", "sqlite:///x?timeout=abc"],
+            "--db takes sqlite:///FILE or postgresql://USER@HOST/DATABASE",
+        ),
     ],
 )
 def test_wrong_input_is_one_sentence_and_status_2(

@@ -175,7 +175,7 @@ def test_the_files_can_be_loaded_like_any_others(
         (["ark", "--every", "6 hours"], "--every takes a time such as 30m, 6h or 1d, not '6 hours'"),
         (["ark", "--every", "0h"], "--every takes a time"),
         (["ark", "--base-url", "ftp://host/"], "--base-url takes an address that begins with https://"),
-        (["ark", "--db", "oracle://x"], "--db takes sqlite:///FILE"),
+        (["ark", "--db", "oracle://x"], "--db takes sqlite:///FILE or postgresql://USER@HOST/DATABASE"),
         (["ark", "--tables", "/no/such/folder"], "--tables takes a folder"),
         (["ark", "--no-load", "--folder", "/dev/null"], "/dev/null/ark cannot be used: "),
         (["ratings"], "Missing option '--symbols'"),

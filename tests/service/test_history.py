@@ -64,6 +64,7 @@ def test_the_window_says_what_all_of_the_history_says(
     assert Questions(store, reference, funds=FUNDS).ark_stock_dynamic(TSLA, day) == dynamic(sums, day)
 
 
+@pytest.mark.parametrize("new_url", ["sqlite"], indirect=True)  # the one that counts its steps
 @pytest.mark.parametrize("ends", [0, 60], ids=["trades in the window", "trades before it"])
 def test_ten_times_the_history_costs_no_more(store: Store, reference: Reference, ends: int) -> None:
     steps = [0]

@@ -1,45 +1,54 @@
 """The watch sees every commit and nothing else, and never waits."""
 
-import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
+import pytest
 
-from qotgate.store import Store
-from qotgate.store.database import write_state
-from qotgate.store.watch import Watch
+from qotgate.store import Store, postgresql
+from qotgate.store.database import Watch, generation, move_generation
+from tests.databases import PostgreSQL
 
 
-def path(store: Store) -> str:
-    name = make_url(str(store.engine.url)).database
-    assert name
-    return name
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def settled(watch: Watch) -> bool:
+    """Whether nothing moves for longer than the watch takes to look."""
+    time.sleep(2 * postgresql.LOOK_SECONDS if isinstance(watch, postgresql.Watch) else 0)
+    return not watch.moved()
 
 
 def test_a_commit_is_seen_once_whoever_made_it(store: Store) -> None:
-    watch = Watch(store)
+    watch = store.watch()
     assert not watch.moved()
     with store.writing() as connection:
-        write_state(connection, "generation", "1")
-        assert not watch.moved()
-    assert [watch.moved(), watch.moved()] == [True, False]
+        move_generation(connection, 1)
+        assert settled(watch)
+    wait_until(watch.moved)
+    assert settled(watch)
     with store.writing(keep=False) as connection:
-        write_state(connection, "generation", "2")
-    assert not watch.moved()
-    other = sqlite3.connect(path(store))
-    other.execute("UPDATE state SET value = '3' WHERE key = 'generation'")
-    assert not watch.moved()
-    other.commit()
+        move_generation(connection, 2)
+    assert settled(watch)
+    other = Store.open(store.engine.url.render_as_string(hide_password=False))
+    with other.writing() as connection:
+        move_generation(connection, 3)
+        assert settled(watch)
     other.close()
-    assert [watch.moved(), watch.moved()] == [True, False]
+    wait_until(watch.moved)
+    assert settled(watch)
     watch.close()
 
 
 def test_it_keeps_no_writer_waiting_and_waits_for_none(store: Store) -> None:
-    watch = Watch(store)
+    watch = store.watch()
     with store.writing() as connection:
-        write_state(connection, "generation", "1")
+        move_generation(connection, 1)
         started = time.monotonic()
         assert not watch.moved()
         # A reader would be given a minute.
@@ -47,14 +56,81 @@ def test_it_keeps_no_writer_waiting_and_waits_for_none(store: Store) -> None:
     watch.close()
 
 
-def test_what_cannot_be_read_may_have_moved(store: Store) -> None:
-    watch = Watch(store)
+def test_what_cannot_be_read_may_have_moved(tmp_path: Path) -> None:
+    database = tmp_path / "test.db"
+    store = Store.open(f"sqlite:///{database}")
+    watch = store.watch()
     assert not watch.moved()
     store.engine.dispose()
-    database = Path(path(store))
     content = database.read_bytes()
     for file in database.parent.glob(f"{database.name}*"):
         file.write_bytes(b"no database" * 1000)
     assert watch.moved()
     database.write_bytes(content)
     watch.close()
+
+
+def test_a_load_is_heard_of_at_once(postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qotgate.store.postgresql.LOOK_SECONDS", 3600)
+    monkeypatch.setattr("qotgate.store.postgresql.DEAF_SECONDS", 3600)
+    url = postgresql.new()
+    store, loading = Store.open(url), Store.open(url)
+    watch = store.watch()
+    assert not watch.moved()
+    with loading.writing() as connection:
+        move_generation(connection, 1)
+    wait_until(watch.moved)
+    assert not watch.moved()
+    # It ends with the process; to wait for it here would take the hour.
+    loading.close()
+
+
+def test_what_a_question_has_read_counts(postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qotgate.store.postgresql.CHANNEL", "another")
+    monkeypatch.setattr("qotgate.store.postgresql.LOOK_SECONDS", 3600)
+    monkeypatch.setattr("qotgate.store.postgresql.DEAF_SECONDS", 3600)
+    url = postgresql.new()
+    store, loading = Store.open(url), Store.open(url)
+    watch = store.watch()
+    monkeypatch.undo()
+    with loading.writing() as connection:
+        move_generation(connection, 1)
+    assert not watch.moved()
+    with store.reading() as connection:
+        assert generation(connection) == 1
+    assert watch.moved()
+    assert not watch.moved()
+    loading.close()
+
+
+def test_a_standby_is_watched_without_listening(postgresql: PostgreSQL) -> None:
+    url = postgresql.new()
+    with postgresql.standby() as standby:
+        store = Store.open(standby.url(url.rpartition("/")[2]))
+        watch = store.watch()
+        assert not watch.moved()
+        primary = Store.open(url)
+        with primary.writing() as connection:
+            move_generation(connection, 1)
+        primary.close()
+        wait_until(watch.moved)
+        with store.reading() as connection:
+            assert generation(connection) == 1
+        watch.close()
+        store.close()
+
+
+def test_while_the_server_is_away_anything_may_have_moved(postgresql_alone: PostgreSQL) -> None:
+    server = postgresql_alone
+    store = Store.open(server.new())
+    watch = store.watch()
+    assert not watch.moved()
+    server.stop("immediate")
+    wait_until(lambda: watch.moved() and watch.moved())
+    server.start()
+    wait_until(lambda: not watch.moved())
+    with store.writing() as connection:
+        move_generation(connection, 1)
+    wait_until(watch.moved)
+    watch.close()
+    store.close()

@@ -15,7 +15,12 @@ from qotgate.store import Store, books
 
 Database = Annotated[
     str | None,
-    typer.Option("--db", metavar="URL", help="Database, sqlite:///FILE (QOTGATE_DB).", show_default=False),
+    typer.Option(
+        "--db",
+        metavar="URL",
+        help="Database, sqlite:///FILE or postgresql://USER@HOST/DATABASE (QOTGATE_DB).",
+        show_default=False,
+    ),
 ]
 Tables = Annotated[
     Path | None,

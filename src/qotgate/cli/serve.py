@@ -22,6 +22,7 @@ from qotgate.gateway.allowance import RateLimit
 from qotgate.model import QotGateError
 from qotgate.protocol.cipher import RsaKey
 from qotgate.service.questions import Questions
+from qotgate.store.database import shown
 
 if TYPE_CHECKING:
     from qotgate.gateway.shared import SharedLimits
@@ -278,7 +279,7 @@ def run_loop(main: Coroutine[Any, Any, None]) -> None:
 def announce(addresses: list[str], settings: Settings) -> bool:
     """Print where the gateway listens, and a warning where others may listen in."""
     where = " and ".join(addresses)
-    typer.echo(f"qotgate listens on {where} and answers from {settings.db}; Ctrl-C stops it.")
+    typer.echo(f"qotgate listens on {where} and answers from {shown(settings.db)}; Ctrl-C stops it.")
     sys.stdout.flush()
     if (settings.rsa_key is None or settings.allow_plaintext) and not _is_loopback(settings.host):
         typer.echo(

@@ -26,7 +26,6 @@ from qotgate.protocol.cipher import RsaKey
 from qotgate.protocol.frame import REQUEST_LIMIT, seal
 from qotgate.protocol.messages import ProtoId
 from qotgate.service.questions import Questions
-from qotgate.store.watch import Watch
 
 if TYPE_CHECKING:
     from qotgate.gateway.shared import SharedAllowance, SharedLimits
@@ -75,7 +74,7 @@ class Gateway:
         self.loop = asyncio.get_running_loop()
         self.sessions: set[Session] = set()
         self.draining = False
-        self._watch = Watch(questions.store)
+        self._watch = questions.store.watch()
         self.answers = Answers(self._watch.moved)
         self.counts = Counts()
         self._asked: dict[Request, tuple[int, Question]] = {}

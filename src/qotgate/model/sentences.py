@@ -56,6 +56,10 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "en": "page continues a list that a load has changed since its first page: start again without page.",
         "zh": "page 所续的列表在首页之后已因加载数据而改变：请不带 page 重新查询。",
     },
+    "page_ahead": {
+        "en": "page is of newer data than this gateway's database has received: ask again in a moment.",
+        "zh": "page 所属的数据比本网关的数据库已收到的更新：请稍后重试。",
+    },
     "ark_holding_type": {
         "en": "holdingType takes 0 (position), 1 (increase), 2 (decrease), 3 (new) or 4 (sold out), "
         "not {value}.",

@@ -25,7 +25,7 @@ from qotgate.service.rating_changes import rating_changes
 from qotgate.service.reference import Reference
 from qotgate.service.trades import derive_trades
 from qotgate.store import Store, loading
-from qotgate.store.database import generation, read_state, write_state
+from qotgate.store.database import generation, move_generation, read_state, write_state
 
 SNAPSHOT_COLUMNS = ("ticker", "identifier", "name", "shares", "market_value", "weight")
 NoticeKey = tuple[str, date, str, int, int]
@@ -166,7 +166,7 @@ class _Load:
             self._save_identities()
         rating_changes(self.connection, self.histories, self.generation)
         if changed:
-            write_state(self.connection, "generation", str(self.generation))
+            move_generation(self.connection, self.generation)
         self.report.generation = generation(self.connection)
 
     def _add_sessions(self, days: Collection[date]) -> None:

@@ -263,6 +263,7 @@ class Questions:
         with self.store.reading() as connection:
             if page:
                 cursor = self.cursors.read(question, page, Cursor)
+                check_reached(connection, cursor)
                 number, day, after = cursor.generation, date.fromisoformat(cursor.as_of), cursor.after
                 all_count = cursor.all_count
             else:
@@ -323,3 +324,10 @@ def day_asked(asked: date | None, latest: date) -> date:
     if asked is not None and asked > latest:
         raise InvalidRequest("as_of", latest=latest, value=asked)
     return asked or latest
+
+
+def check_reached(connection: Connection, cursor: Cursor) -> None:
+    """Raises InvalidRequest where a cursor is of a state of the data that this database, a replica, has not
+    received yet."""
+    if cursor.generation > generation(connection):
+        raise InvalidRequest("page_ahead")

@@ -9,7 +9,7 @@ from datetime import date
 
 from qotgate.model import InvalidRequest, Market, Page, RatingChange, RatingChangeType, Security
 from qotgate.service.cursor import Cursor
-from qotgate.service.questions import RATING_MARKETS, Questions, day_asked
+from qotgate.service.questions import RATING_MARKETS, Questions, check_reached, day_asked
 from qotgate.store import browsing, queries
 from qotgate.store.browsing import Place, RatingFilter
 from qotgate.store.database import generation
@@ -54,6 +54,7 @@ def rating_listing(
     with questions.store.reading() as connection:
         if page:
             cursor = questions.cursors.read(question, page, Cursor)
+            check_reached(connection, cursor)
             number, asked, after = cursor.generation, date.fromisoformat(cursor.as_of), cursor.after
             all_count = cursor.all_count
         else:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, case, func, or_, select
 
 from qotgate.store import tables
+from qotgate.store.sums import exact_sum, whole_sum
 
 
 def sessions(connection: Connection, day: date, count: int) -> list[date]:
@@ -60,7 +61,7 @@ def lines_query(funds: Collection[str], days: Collection[date]) -> Select[Any]:
             *(holding.c.identifier, holding.c.name, holding.c.shares, holding.c.market_value),
         )
         .where(holding.c.fund.in_(funds), holding.c.day.in_(days))
-        .order_by(holding.c.fund, holding.c.line)
+        .order_by(holding.c.fund, holding.c.day, holding.c.line)
     )
 
 
@@ -85,11 +86,12 @@ def trades_query(
     return (
         select(
             *(trade.c.security_id, trade.c.fund, func.min(trade.c.day), func.max(trade.c.through)),
-            *(func.sum(trade.c.shares), func.coalesce(func.sum(trade.c.shares * trade.c.price), 0.0)),
-            func.sum(case((trade.c.price.is_(None), trade.c.shares), else_=0)),
+            *(whole_sum(trade.c.shares), func.coalesce(exact_sum(trade.c.shares * trade.c.price), 0.0)),
+            whole_sum(case((trade.c.price.is_(None), trade.c.shares), else_=0)),
         )
         .where(known, wanted)
         .group_by(trade.c.security_id, trade.c.fund, case((is_apart, trade.c.day)))
+        .order_by(trade.c.security_id, trade.c.fund, func.min(trade.c.day))
     )
 
 
@@ -99,7 +101,7 @@ def splits(connection: Connection, funds: Collection[str], as_of: date) -> Seque
     query = select(
         split.c.security_id, split.c.fund, split.c.day, split.c.numerator, split.c.denominator
     ).where(split.c.fund.in_(funds), split.c.through <= as_of)
-    return connection.execute(query).all()
+    return connection.execute(query.order_by(split.c.security_id, split.c.day, split.c.fund)).all()
 
 
 def securities(connection: Connection, ids: Collection[int]) -> dict[int, tuple[str | None, str]]:

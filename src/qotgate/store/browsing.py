@@ -69,7 +69,8 @@ def positions(connection: Connection, security: int, funds: Collection[str], as_
         .join(snapshot, and_(snapshot.c.fund == holding.c.fund, snapshot.c.day == holding.c.day))
         .join(file, file.c.id == snapshot.c.file_id)
         .where(holding.c.security_id == security, holding.c.fund.in_(funds), snapshot.c.through <= as_of)
-        .group_by(holding.c.fund, holding.c.day)
+        .group_by(holding.c.fund, holding.c.day, file.c.id, file.c.path)
+        .order_by(holding.c.day, holding.c.fund)
     )
     return [dict(row) for row in connection.execute(query).mappings()]
 
@@ -113,7 +114,7 @@ def trades_of(connection: Connection, funds: Collection[str], day: date, as_of: 
         )
         .join(security)
         .where(trade.c.fund.in_(funds), trade.c.day == day, trade.c.through <= as_of)
-        .order_by(trade.c.fund)
+        .order_by(trade.c.fund, trade.c.security_id)
     )
     return [dict(row) for row in connection.execute(query).mappings()]
 

@@ -1,64 +1,95 @@
-"""Opening the database and its transactions.
+"""The database and its transactions, whatever engine keeps it.
 
 A reader sees one state of the data for as long as its transaction lasts; a writer's work appears at once,
-when it commits, or never. SQLite runs in WAL mode, where readers and the writer do not wait for each
-other, and with ``synchronous=FULL``, so that a load that was reported survives a power cut.
+when it commits, or never. What differs between the engines is in :mod:`qotgate.store.sqlite`,
+:mod:`qotgate.store.postgresql` and :mod:`qotgate.store.bulk`; the tables, the queries and the migrations are
+the same.
 """
 
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import as_file, files
-from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, select
+from sqlalchemy import URL, Connection, Engine, inspect, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.schema import Table
 
 from qotgate.model import StoreError
-from qotgate.store import tables
+from qotgate.store import postgresql, sqlite, tables
 
 HEAD = "0001"
 WRITER_WAIT = 60.0
 """How long a load waits for another one to finish, in seconds."""
 WRITES = "qotgate_writes"
+STORE = "qotgate_store"
+TAKES = "--db takes sqlite:///FILE or postgresql://USER@HOST/DATABASE"
+
+
+class Watch(Protocol):
+    """Looks whether the data has changed, at the price of a few microseconds a look."""
+
+    def moved(self) -> bool:
+        """Whether anything was committed since the last look, or may have been: where the database cannot be
+        read, who asks it in full is told why."""
+        ...
+
+    def close(self) -> None: ...
 
 
 class Store:
-    """A database of published files and what follows from them."""
+    """A database of published files and what follows from them.
+
+    ``known`` is the number of the state of the data that was last read in this process.
+    """
 
     def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self._writing = engine.execution_options(**{WRITES: True})
+        self.engine = engine.execution_options(**{STORE: self})
+        self.known: int | None = None
+        self._writing = self.engine.execution_options(**{WRITES: True})
 
     @classmethod
     def open(cls, url: str) -> Self:
-        """Open the database at ``url`` (``sqlite:///FILE``), bringing its tables up to date.
+        """Open the database at ``url`` (``sqlite:///FILE`` or ``postgresql://USER@HOST/DATABASE``), bringing
+        its tables up to date.
 
         Raises StoreError.
         """
-        engine = _engine(url)
-        store = cls(engine)
+        store = cls(_engine(url))
         try:
             store._migrate()
         except StoreError:
-            engine.dispose()
+            store.close()
             raise
         return store
 
     def close(self) -> None:
         self.engine.dispose()
 
+    @property
+    def name(self) -> str:
+        """The URL without its password."""
+        return self.engine.url.render_as_string(hide_password=True)
+
+    def watch(self) -> Watch:
+        """Raises StoreError where the database cannot be read."""
+        try:
+            if self.engine.dialect.name == "sqlite":
+                return sqlite.Watch(self.engine)
+            return postgresql.Watch(self)
+        except DBAPIError as error:
+            raise StoreError(f"The database {self.name} cannot be used: {reason(error)}.") from error
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that sees one state of the data. Raises StoreError where it cannot be read."""
         try:
-            with self.engine.connect() as connection, connection.begin():
+            with _begun(self.engine) as connection:
                 yield connection
         except DBAPIError as error:
-            raise StoreError(f"The database {self.engine.url} cannot be used: {error.orig}.") from error
+            raise StoreError(f"The database {self.name} cannot be used: {reason(error)}.") from error
 
     @contextmanager
     def writing(self, *, keep: bool = True) -> Iterator[Connection]:
@@ -69,12 +100,17 @@ class Store:
         database cannot be written.
         """
         try:
-            with self._writing.connect() as connection, connection.begin() as transaction:
+            with _begun(self._writing) as connection:
                 yield connection
                 if not keep:
-                    transaction.rollback()
+                    connection.get_transaction().rollback()  # type: ignore[union-attr]
         except DBAPIError as error:
-            raise StoreError(f"The database cannot be written: {error.orig}.") from error
+            if _is_wait_over(error):
+                raise StoreError(
+                    f"The database {self.name} cannot be written: another load has been at work on it for "
+                    f"{WRITER_WAIT:g} seconds; load again when it has ended."
+                ) from error
+            raise StoreError(f"The database {self.name} cannot be written: {reason(error)}.") from error
 
     def secret(self) -> str:
         """The key that this database's cursors are signed with."""
@@ -101,7 +137,7 @@ class Store:
             known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
             if revision is not None and revision not in known:
                 raise StoreError(
-                    f"The database {self.engine.url} was made by a newer qotgate (revision {revision}); "
+                    f"The database {self.name} was made by a newer qotgate (revision {revision}); "
                     "upgrade qotgate or name another one with --db."
                 )
             with self.writing() as connection:
@@ -115,30 +151,49 @@ class Store:
 def _engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
-        usable = parsed.drivername == "sqlite" and parsed.database not in (None, "", ":memory:")
-        if not usable or parsed.database is None or parsed.query:
-            raise StoreError(f"--db takes sqlite:///FILE, not {url}.")
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(parsed, connect_args={"timeout": WRITER_WAIT})
-    except (ArgumentError, NoSuchModuleError, ValueError) as error:
-        raise StoreError(f"--db takes sqlite:///FILE, not {url}.") from error
-    except OSError as error:
-        raise StoreError(f"The database {url} cannot be made: {error.strerror}.") from error
+        if parsed.drivername == "sqlite" and not parsed.query and parsed.database not in (None, ""):
+            return sqlite.engine(parsed, WRITES, WRITER_WAIT)
+        if parsed.drivername in postgresql.DRIVERNAMES:
+            return postgresql.engine(parsed, WRITES, WRITER_WAIT)
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        pass
+    raise StoreError(f"{TAKES}, not {shown(url)}.")
 
-    @event.listens_for(engine, "connect")
-    def _connect(connection: Any, _record: object) -> None:
-        # The driver's own transactions start too late for one state across reads; we begin ours below.
-        connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA foreign_keys=ON")
 
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get(WRITES)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+def shown(url: str) -> str:
+    """A database's URL as it may be shown: without its password."""
+    try:
+        parsed: URL = make_url(url)
+    except (ArgumentError, ValueError):
+        return url
+    return parsed.render_as_string(hide_password=True)
 
-    return engine
+
+@contextmanager
+def _begun(engine: Engine) -> Iterator[Connection]:
+    connection = engine.connect()
+    try:
+        transaction = connection.begin()
+    except DBAPIError as error:
+        connection.close()
+        if not error.connection_invalidated:
+            raise
+        # The server has restarted since the connection was used last. Nothing was asked yet: ask again.
+        connection = engine.connect()
+        transaction = connection.begin()
+    with connection, transaction:
+        yield connection
+
+
+def _is_wait_over(error: DBAPIError) -> bool:
+    # SQLITE_BUSY, and PostgreSQL's lock_not_available.
+    name, state = (getattr(error.orig, what, None) for what in ("sqlite_errorname", "sqlstate"))
+    return name == "SQLITE_BUSY" or state == "55P03"
+
+
+def reason(error: DBAPIError) -> str:
+    """What the engine says is wrong, on one line."""
+    return " ".join(str(error.orig).split()).rstrip(".")
 
 
 def read_state(connection: Connection, key: str) -> str | None:
@@ -154,4 +209,15 @@ def write_state(connection: Connection, key: str, value: str) -> None:
 
 def generation(connection: Connection) -> int:
     """The number of the state of the data: it grows by one with every load that changes something."""
-    return int(read_state(connection, "generation") or 0)
+    number = int(read_state(connection, "generation") or 0)
+    store: Any = connection.get_execution_options().get(STORE)
+    if store is not None:
+        store.known = number
+    return number
+
+
+def move_generation(connection: Connection, number: int) -> None:
+    """Write down the new state of the data; who watches is told when the transaction commits."""
+    write_state(connection, "generation", str(number))
+    if connection.dialect.name == "postgresql":
+        postgresql.tell(connection, number)

@@ -5,20 +5,31 @@ from datetime import UTC, date, datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, bindparam, delete, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import (
+    Column,
+    Connection,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from qotgate.ark.identity import Identities
 from qotgate.model import ParsedFile, Security
 from qotgate.store import tables
+from qotgate.store.bulk import Row as Row
+from qotgate.store.bulk import insert_chosen, insert_new, insert_rows, staged, upsert
+from qotgate.store.sums import whole_sum
 from qotgate.store.tables import FOREVER
 
 CHUNK = 500
 """Rows or keys of one statement; SQLite takes 32,766 variables."""
 
 NOTES_AT_ONCE = 20_000
-
-Row = dict[str, Any]
 
 
 def is_known(connection: Connection, digest: str) -> bool:
@@ -44,14 +55,14 @@ def add_file(connection: Connection, path: str, digest: str, parsed: ParsedFile,
         rejects = [
             {"file_id": file_id, "line": reject.line, "reason": reject.reason} for reject in parsed.rejects
         ]
-        connection.execute(insert(tables.reject), rejects)
+        insert_rows(connection, tables.reject, rejects)
     return file_id
 
 
 def read_identities(connection: Connection) -> Identities:
     aliases = connection.execute(select(tables.alias.c.key, tables.alias.c.security_id))
     known = {row.key: row.security_id for row in aliases}
-    securities = connection.execute(select(tables.security)).all()
+    securities = connection.execute(select(tables.security).order_by(tables.security.c.id)).all()
     return Identities(
         aliases=known,
         codes={row.id: Security.parse(row.code) for row in securities if row.code},
@@ -90,7 +101,7 @@ def save_identities(connection: Connection, identities: Identities) -> None:
 
 def _upsert(connection: Connection, table: Table, key: str, rows: Sequence[Row]) -> None:
     if rows:
-        statement = upsert(table)
+        statement = upsert(connection, table)
         columns = {name: statement.excluded[name] for name in rows[0] if name != key}
         connection.execute(statement.on_conflict_do_update(index_elements=[key], set_=columns), list(rows))
 
@@ -117,7 +128,7 @@ def replace_snapshot(
         connection.execute(delete(snapshot).where(here))
     values = {"fund": fund, "day": day, "through": through, "file_id": file_id, "digest": digest}
     connection.execute(insert(snapshot).values(values))
-    connection.execute(insert(holding), list(rows))
+    insert_rows(connection, holding, rows)
     return True
 
 
@@ -130,15 +141,14 @@ def session_span(connection: Connection) -> tuple[date, date] | None:
 
 def add_sessions(connection: Connection, days: Sequence[date]) -> None:
     if days:
-        statement = upsert(tables.session).on_conflict_do_nothing(index_elements=["day"])
+        statement = upsert(connection, tables.session).on_conflict_do_nothing(index_elements=["day"])
         connection.execute(statement, [{"day": day} for day in days])
 
 
 def add_notices(connection: Connection, rows: Sequence[Row]) -> int:
     """Insert the notices whose ``key`` is not there yet; how many they were."""
     before = _last_id(connection, tables.notice)
-    if rows:
-        connection.execute(upsert(tables.notice).on_conflict_do_nothing(index_elements=["key"]), list(rows))
+    insert_new(connection, tables.notice, "key", rows)
     return _newer(connection, tables.notice, before)
 
 
@@ -150,17 +160,22 @@ def add_notes(connection: Connection, rows: Iterator[Row]) -> tuple[int, set[int
     note, history = tables.note, tables.history
     before = _last_id(connection, note)
     names = ("market", "code", "institution")
-    here = (history.c[name] == bindparam(f"of_{name}") for name in names)
-    columns: dict[str, Any] = {
-        column.name: bindparam(column.name) for column in note.c if column.name != "id"
-    }
-    columns["history_id"] = select(history.c.id).where(*here).scalar_subquery()
-    statement = upsert(note).values(columns).on_conflict_do_nothing(index_elements=["key"])
+    columns = [column for column in note.c if column.name not in ("id", "history_id")]
+    of_history = [Column(f"of_{name}", history.c[name].type) for name in names]
     while chunk := list(islice(rows, NOTES_AT_ONCE)):
-        keys = {(row["of_market"], row["of_code"], row["of_institution"]) for row in chunk}
-        histories = [dict(zip(names, key, strict=True)) for key in sorted(keys)]
-        connection.execute(upsert(history).on_conflict_do_nothing(index_elements=names), histories)
-        connection.execute(statement, chunk)
+        with staged(connection, [*of_history, *columns], chunk) as found:
+            of = {name: found.c[f"of_{name}"] for name in names}
+            here = and_(*(history.c[name] == column for name, column in of.items()))
+            met = select(*of.values()).group_by(*of.values()).order_by(*of.values())
+            insert_chosen(connection, history, names, met, names)
+            chosen = (
+                select(history.c.id, *(found.c[column.name] for column in columns))
+                .join(history, here)
+                .order_by(found.c.place)
+            )
+            insert_chosen(
+                connection, note, ("history_id", *(column.name for column in columns)), chosen, ["key"]
+            )
     touched = connection.scalars(select(note.c.history_id).where(note.c.id > before).distinct())
     return _newer(connection, note, before), set(touched)
 
@@ -204,6 +219,7 @@ def positions(connection: Connection, fund: str, day: date) -> Iterator[tuple[in
         select(holding.c.security_id, func.sum(holding.c.shares), func.sum(holding.c.market_value))
         .where(holding.c.fund == fund, holding.c.day == day, holding.c.security_id.is_not(None))
         .group_by(holding.c.security_id)
+        .order_by(holding.c.security_id)
     )
     return (tuple(row) for row in connection.execute(query))
 
@@ -212,10 +228,10 @@ def noticed(connection: Connection, fund: str, start: date | None, end: date | N
     """The net shares (day, security_id, shares) of a fund's notices from ``start`` until before ``end``."""
     notice = tables.notice
     query = (
-        select(notice.c.day, notice.c.security_id, func.sum(notice.c.shares).label("shares"))
+        select(notice.c.day, notice.c.security_id, whole_sum(notice.c.shares).label("shares"))
         .where(notice.c.fund == fund)
         .group_by(notice.c.day, notice.c.security_id)
-        .order_by(notice.c.day)
+        .order_by(notice.c.day, notice.c.security_id)
     )
     if start is not None:
         query = query.where(notice.c.day >= start)
@@ -242,8 +258,7 @@ def replace_trades(
         if end is not None:
             old = old.where(table.c.day < end)
         connection.execute(old)
-        if rows:
-            connection.execute(insert(table), list(rows))
+        insert_rows(connection, table, rows)
 
 
 def history_ids(
@@ -276,7 +291,7 @@ def notes_of(connection: Connection, histories: Sequence[int]) -> Iterator[Any]:
         )
         .join(history, history.c.id == note.c.history_id)
         .where(note.c.history_id.in_(histories))
-        .order_by(note.c.history_id, note.c.day)
+        .order_by(note.c.history_id, note.c.day, note.c.id)
     )
     return iter(connection.execute(query))
 
@@ -311,10 +326,9 @@ def end_changes(connection: Connection, ids: Sequence[int], generation: int) -> 
 
 
 def add_changes(connection: Connection, rows: Sequence[Row], generation: int) -> None:
-    if rows:
-        connection.execute(
-            insert(tables.rating_change), [{**row, "since": generation, "until": FOREVER} for row in rows]
-        )
+    insert_rows(
+        connection, tables.rating_change, [{**row, "since": generation, "until": FOREVER} for row in rows]
+    )
 
 
 def touched_securities(connection: Connection, security_ids: Sequence[int]) -> Iterator[tuple[str, date]]:

@@ -83,7 +83,7 @@ def rejects_of(connection: Connection, file_id: int, count: int) -> list[Row]:
     """Up to ``count`` lines that were left out of a file."""
     reject = tables.reject
     query = select(reject.c.line, reject.c.reason).where(reject.c.file_id == file_id)
-    return _rows(connection, query.order_by(reject.c.line).limit(count))
+    return _rows(connection, query.order_by(reject.c.line.nulls_first()).limit(count))
 
 
 def unknown_grades(connection: Connection, count: int) -> list[Row]:

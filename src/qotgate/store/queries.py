@@ -44,7 +44,7 @@ def trades(
             trade.c.through <= as_of,
             trade.c.fund.in_(funds),
         )
-        .order_by(trade.c.day)
+        .order_by(trade.c.day, trade.c.fund)
     )
     return [(row[0], row[1], row[2]) for row in connection.execute(query)]
 
@@ -115,7 +115,7 @@ def splits(
     query = (
         select(split.c.fund, split.c.day, split.c.numerator, split.c.denominator)
         .where(split.c.security_id == security, split.c.fund.in_(funds), split.c.through <= as_of)
-        .order_by(split.c.day)
+        .order_by(split.c.day, split.c.fund)
     )
     return [(row[0], row[1], row[2], row[3]) for row in connection.execute(query)]
 
@@ -200,6 +200,7 @@ def spans(connection: Connection) -> dict[str, list[Row]]:
         )
         .where(change.c.until == tables.FOREVER)
         .group_by(change.c.market, change.c.change_type)
+        .order_by(change.c.market, change.c.change_type)
     )
     return {
         "holdings": _span(connection, tables.holding, "fund"),
@@ -214,7 +215,9 @@ def files(connection: Connection) -> list[Row]:
     """Files and records by kind."""
     file = tables.file
     query = select(file.c.kind, func.count().label("files"), func.sum(file.c.records).label("records"))
-    return [dict(row) for row in connection.execute(query.group_by(file.c.kind)).mappings()]
+    return [
+        dict(row) for row in connection.execute(query.group_by(file.c.kind).order_by(file.c.kind)).mappings()
+    ]
 
 
 def rejects(connection: Connection, limit: int) -> tuple[int, Sequence[Row]]:

@@ -32,23 +32,26 @@ METADATA = MetaData(
 )
 FOREVER = 2**62
 """The ``until`` of a row that still holds."""
+Text = String().with_variant(String(collation="C"), "postgresql")
+"""Text in the order of its code points on every engine: one that follows a locale changes with the system's
+library, and indexes break."""
 
 state = Table(
     "state",
     METADATA,
-    Column("key", String, primary_key=True),
-    Column("value", String, nullable=False),
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
 )
 
 file = Table(
     "file",
     METADATA,
     Column("id", Integer, primary_key=True),
-    Column("digest", String, nullable=False, unique=True),  # SHA-256 of the bytes, hexadecimal
-    Column("path", String, nullable=False),
-    Column("kind", String, nullable=False),
+    Column("digest", Text, nullable=False, unique=True),  # SHA-256 of the bytes, hexadecimal
+    Column("path", Text, nullable=False),
+    Column("kind", Text, nullable=False),
     Column("generation", Integer, nullable=False),
-    Column("loaded_at", String, nullable=False),  # UTC, ISO 8601
+    Column("loaded_at", Text, nullable=False),  # UTC, ISO 8601
     Column("records", Integer, nullable=False),
 )
 
@@ -58,15 +61,15 @@ reject = Table(
     Column("id", Integer, primary_key=True),
     Column("file_id", ForeignKey("file.id"), nullable=False, index=True),
     Column("line", Integer),
-    Column("reason", String, nullable=False),
+    Column("reason", Text, nullable=False),
 )
 
 security = Table(
     "security",
     METADATA,
     Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("code", String, index=True),  # US.TSLA; null where none is known
-    Column("name", String, nullable=False),
+    Column("code", Text, index=True),  # US.TSLA; null where none is known
+    Column("name", Text, nullable=False),
 )
 
 session = Table(
@@ -78,18 +81,18 @@ session = Table(
 alias = Table(
     "alias",
     METADATA,
-    Column("key", String, primary_key=True),  # I:identifier, C:code, N:name
+    Column("key", Text, primary_key=True),  # I:identifier, C:code, N:name
     Column("security_id", ForeignKey("security.id"), nullable=False),
 )
 
 snapshot = Table(
     "snapshot",
     METADATA,
-    Column("fund", String, primary_key=True),
+    Column("fund", Text, primary_key=True),
     Column("day", Date, primary_key=True),
     Column("through", Date, nullable=False),  # the last trading day before: the last that the book shows
     Column("file_id", ForeignKey("file.id"), nullable=False),
-    Column("digest", String, nullable=False),  # of the rows, whatever file they stand in
+    Column("digest", Text, nullable=False),  # of the rows, whatever file they stand in
     Index(None, "fund", "through", "day"),
 )
 
@@ -97,12 +100,12 @@ holding = Table(
     "holding",
     METADATA,
     Column("id", Integer, primary_key=True),
-    Column("fund", String, nullable=False),
+    Column("fund", Text, nullable=False),
     Column("day", Date, nullable=False),
     Column("security_id", ForeignKey("security.id")),  # null for cash
-    Column("ticker", String, nullable=False),
-    Column("identifier", String, nullable=False),
-    Column("name", String, nullable=False),
+    Column("ticker", Text, nullable=False),
+    Column("identifier", Text, nullable=False),
+    Column("name", Text, nullable=False),
     Column("shares", Float, nullable=False),
     Column("market_value", Float),  # USD
     Column("weight", Float),  # percent of the fund
@@ -116,13 +119,13 @@ notice = Table(
     "notice",
     METADATA,
     Column("id", Integer, primary_key=True),
-    Column("key", String, nullable=False, unique=True),
-    Column("fund", String, nullable=False),
+    Column("key", Text, nullable=False, unique=True),
+    Column("fund", Text, nullable=False),
     Column("day", Date, nullable=False),
     Column("security_id", ForeignKey("security.id"), nullable=False),
-    Column("ticker", String, nullable=False),
-    Column("identifier", String, nullable=False),
-    Column("name", String, nullable=False),
+    Column("ticker", Text, nullable=False),
+    Column("identifier", Text, nullable=False),
+    Column("name", Text, nullable=False),
     Column("shares", BigInteger, nullable=False),  # a buy is positive
     Column("weight", Float),  # percent of the fund
     Column("file_id", ForeignKey("file.id"), nullable=False),
@@ -134,9 +137,9 @@ notice = Table(
 ark_day = Table(
     "ark_day",
     METADATA,
-    Column("fund", String, primary_key=True),
+    Column("fund", Text, primary_key=True),
     Column("day", Date, primary_key=True),
-    Column("source", String, nullable=False),  # "notice" or "holdings"
+    Column("source", Text, nullable=False),  # "notice" or "holdings"
     Column("through", Date, nullable=False),  # the last day that the trades of this row may be of
     Column("before", Date),  # the holdings files whose difference it is; null for a notice
     Column("after", Date),
@@ -147,7 +150,7 @@ ark_day = Table(
 difference = Table(
     "difference",
     METADATA,
-    Column("fund", String, primary_key=True),
+    Column("fund", Text, primary_key=True),
     Column("before", Date, primary_key=True),
     Column("after", Date, nullable=False),
     Column("state", JSON, nullable=False),  # the inference, which the next ones build on
@@ -158,10 +161,10 @@ trade = Table(
     METADATA,
     Column("security_id", ForeignKey("security.id"), primary_key=True),
     Column("day", Date, primary_key=True),
-    Column("fund", String, primary_key=True),
+    Column("fund", Text, primary_key=True),
     Column("shares", BigInteger, nullable=False),  # signed, in the units of the day
     Column("through", Date, nullable=False),
-    Column("ground", String),  # what an inferred trade rests on; null for a notice
+    Column("ground", Text),  # what an inferred trade rests on; null for a notice
     Column("change", Float),  # of the position between the two files, in shares
     Column("flow", BigInteger),  # the part of the change that was flow
     Column("price", Float),  # USD a share at the close of ``through``, as the fund's files show it
@@ -173,7 +176,7 @@ split = Table(
     METADATA,
     Column("security_id", ForeignKey("security.id"), primary_key=True),
     Column("day", Date, primary_key=True),  # the first day in the new units
-    Column("fund", String, primary_key=True),  # whose holdings show it
+    Column("fund", Text, primary_key=True),  # whose holdings show it
     Column("through", Date, nullable=False),  # the last day that it may be of
     Column("numerator", Integer, nullable=False),  # new shares ...
     Column("denominator", Integer, nullable=False),  # ... for so many old ones
@@ -184,9 +187,9 @@ history = Table(
     "history",
     METADATA,
     Column("id", Integer, primary_key=True),
-    Column("market", String, nullable=False),
-    Column("code", String, nullable=False),
-    Column("institution", String, nullable=False),
+    Column("market", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("institution", Text, nullable=False),
     UniqueConstraint("market", "code", "institution"),
 )
 
@@ -194,16 +197,16 @@ note = Table(
     "note",
     METADATA,
     Column("id", Integer, primary_key=True),
-    Column("key", String, nullable=False, unique=True),
+    Column("key", Text, nullable=False, unique=True),
     Column("history_id", ForeignKey("history.id"), nullable=False),
     Column("day", Date, nullable=False, index=True),
     Column("time", Time),
-    Column("name", String, nullable=False),
-    Column("firm", String, nullable=False),
-    Column("word", String, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("firm", Text, nullable=False),
+    Column("word", Text, nullable=False),
     Column("grade", Integer),
     Column("target", Float),
-    Column("prior_word", String, nullable=False),
+    Column("prior_word", Text, nullable=False),
     Column("prior_grade", Integer),
     Column("prior_target", Float),
     Column("starts", Boolean, nullable=False),
@@ -219,8 +222,8 @@ rating_change = Table(
     Column("id", Integer, primary_key=True),
     Column("note_id", ForeignKey("note.id"), nullable=False),
     Column("history_id", ForeignKey("history.id"), nullable=False),
-    Column("market", String, nullable=False),
-    Column("change_type", String, nullable=False),
+    Column("market", Text, nullable=False),
+    Column("change_type", Text, nullable=False),
     Column("day", Date, nullable=False),
     Column("grade", Integer),
     Column("has_last", Boolean, nullable=False),

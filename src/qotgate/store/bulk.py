@@ -1,0 +1,82 @@
+"""Writing many rows at once, the way each engine is quickest at: PostgreSQL by COPY, SQLite by one prepared
+statement. Rows are dictionaries by column name, all with the same columns."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import JSON, Column, Connection, Integer, MetaData, Select, Table, insert, select, true
+from sqlalchemy.dialects import postgresql as postgresql_dialect
+from sqlalchemy.dialects import sqlite as sqlite_dialect
+
+from qotgate.store import postgresql
+
+Row = dict[str, Any]
+Upsert = postgresql_dialect.Insert | sqlite_dialect.Insert
+COPY_LEAST = 50
+"""Rows from which on COPY is quicker than a statement for each."""
+
+
+def upsert(connection: Connection, table: Table) -> Upsert:
+    """An INSERT that takes ON CONFLICT."""
+    if connection.dialect.name == "postgresql":
+        return postgresql_dialect.insert(table)
+    return sqlite_dialect.insert(table)
+
+
+def insert_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Insert ``rows`` in their order."""
+    if not rows:
+        return
+    if connection.dialect.name == "postgresql" and len(rows) >= COPY_LEAST:
+        postgresql.copy_rows(connection, table.name, list(rows[0]), _values(table, rows))
+    else:
+        connection.execute(insert(table), list(rows))
+
+
+def _values(table: Table, rows: Iterable[Row]) -> Iterator[Sequence[Any]]:
+    packed = [column.name for column in table.c if isinstance(column.type, JSON)]
+    for row in rows:
+        for name in packed:
+            if name in row:
+                row = {**row, name: json.dumps(row[name])}
+        yield list(row.values())
+
+
+@contextmanager
+def staged(connection: Connection, columns: Iterable[Column[Any]], rows: Sequence[Row]) -> Iterator[Table]:
+    """``rows`` in a table of this transaction's own, with their ``place`` in the order."""
+    table = Table(
+        "staged",
+        MetaData(),
+        Column("place", Integer, primary_key=True, autoincrement=False),
+        *(Column(column.name, column.type) for column in columns),
+        prefixes=["TEMPORARY"],
+    )
+    table.create(connection)
+    insert_rows(connection, table, [{"place": place, **row} for place, row in enumerate(rows)])
+    yield table
+    table.drop(connection)
+
+
+def insert_new(connection: Connection, table: Table, key: str, rows: Sequence[Row]) -> None:
+    """Insert, in their order, those of ``rows`` whose ``key`` is not there yet."""
+    if not rows:
+        return
+    if connection.dialect.name != "postgresql" or len(rows) < COPY_LEAST:
+        connection.execute(upsert(connection, table).on_conflict_do_nothing(index_elements=[key]), list(rows))
+        return
+    names = list(rows[0])
+    with staged(connection, (table.c[name] for name in names), rows) as found:
+        chosen = select(*(found.c[name] for name in names)).order_by(found.c.place)
+        insert_chosen(connection, table, names, chosen, [key])
+
+
+def insert_chosen(
+    connection: Connection, table: Table, names: Sequence[str], chosen: Select[Any], key: Sequence[str]
+) -> None:
+    """Insert what a query finds, in its order, leaving out rows whose ``key`` is there already."""
+    # Without a WHERE, SQLite takes ON for that of a join.
+    statement = upsert(connection, table).from_select(names, chosen.where(true()))
+    connection.execute(statement.on_conflict_do_nothing(index_elements=key))

@@ -1,0 +1,180 @@
+"""PostgreSQL, for several gateways on one data set.
+
+Readers run in REPEATABLE READ, READ ONLY transactions, which a standby server takes as well; writers one
+after the other, by an advisory lock that ends with the transaction. A load tells of the new generation by
+NOTIFY, which is heard when it commits, and not where it is undone.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from threading import Event, Thread
+from time import monotonic
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
+from sqlalchemy.exc import DBAPIError
+
+from qotgate.model import StoreError
+
+if TYPE_CHECKING:
+    from qotgate.store.database import Store
+
+DRIVERNAMES = ("postgresql", "postgresql+psycopg", "postgres")
+CHANNEL = "qotgate"
+WRITER_LOCK = 0x716F74676174  # "qotgat"; the same in every version
+CONNECT_SECONDS = 10
+LOOK_SECONDS = 0.5
+"""How often the generation is looked up, whether or not something was heard."""
+DEAF_SECONDS = 3.0
+"""How long an unanswered look leaves the last one standing."""
+
+SETTINGS = {
+    # Sums of floating-point numbers must come out the same each time, and cursors rest on them: no workers
+    # that add in another order, no scan that starts where another one is.
+    "max_parallel_workers_per_gather": "0",
+    "synchronize_seqscans": "off",
+    # The questions are short; compiling them would take longer than answering them.
+    "jit": "off",
+}
+NETWORK = {
+    # A server that has vanished is noticed in seconds and not in hours.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+
+
+def engine(url: URL, writes: str, writer_wait: float) -> Engine:
+    """``writes`` is the execution option of a writing transaction; ``writer_wait`` in seconds. Raises
+    StoreError where the driver is not installed."""
+    try:
+        import psycopg  # noqa: F401 - only whether it is there
+    except ImportError as error:
+        raise StoreError(
+            "--db postgresql://... takes the driver psycopg: "
+            "install it with pip install 'qotgate[postgresql]'."
+        ) from error
+    defaults = {"connect_timeout": CONNECT_SECONDS, "application_name": "qotgate", **NETWORK}
+    given = {name: value for name, value in defaults.items() if name not in url.query}
+    made = create_engine(
+        url.set(drivername="postgresql+psycopg"), connect_args={**given, "client_encoding": "utf8"}
+    )
+
+    @event.listens_for(made, "connect")
+    def _connect(connection: Any, _record: object) -> None:
+        # Transactions are begun below, in the mode that they need.
+        connection.autocommit = True
+        connection.execute("; ".join(f"SET {name} = {value}" for name, value in SETTINGS.items()))
+
+    @event.listens_for(made, "begin")
+    def _begin(connection: Connection) -> None:
+        if not connection.get_execution_options().get(writes):
+            connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            return
+        # Each statement sees what was committed before it: the first one after the lock, what the writer
+        # before has done.
+        connection.exec_driver_sql(
+            f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {round(writer_wait * 1000)};"
+            f"SELECT pg_advisory_xact_lock({WRITER_LOCK}); SET LOCAL lock_timeout = 0"
+        )
+
+    return made
+
+
+def copy_rows(
+    connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> None:
+    """Write rows by COPY."""
+    import psycopg
+
+    quote = connection.dialect.identifier_preparer.quote
+    statement = f"COPY {quote(table)} ({', '.join(map(quote, columns))}) FROM STDIN"
+    driver = cast(psycopg.Connection[Any], connection.connection.driver_connection)
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except psycopg.Error as error:
+        raise DBAPIError(statement, None, error) from error
+
+
+def tell(connection: Connection, generation: int) -> None:
+    """Tell who listens that there is a new generation, once this transaction commits."""
+    connection.exec_driver_sql("SELECT pg_notify(%s, %s)", (CHANNEL, str(generation)))
+
+
+def analyze(connection: Connection, tables: Iterable[Table]) -> None:
+    """Have the planner look at tables that have grown much; it would do so by itself a minute later."""
+    for table in tables:
+        connection.exec_driver_sql(f"ANALYZE {connection.dialect.identifier_preparer.quote(table.name)}")
+
+
+class Watch:
+    """Looks whether the generation has moved; a look costs nothing, as a thread of its own does the asking.
+
+    The thread listens (LISTEN), and also asks every ``LOOK_SECONDS``: a standby server takes no LISTEN, and
+    what is told while a connection breaks is lost. What any question of this process reads counts as well,
+    so that nobody is told of old data after somebody was told of new.
+    """
+
+    def __init__(self, store: "Store") -> None:
+        self._store = store
+        self._stopped = Event()
+        self._asked = 0.0
+        self._hears = False
+        self._connection = self._connect()
+        self._look()
+        self._seen = store.known
+        self._thread = Thread(target=self._listen, name="watch", daemon=True)
+        self._thread.start()
+
+    def moved(self) -> bool:
+        """See :class:`qotgate.store.database.Watch`."""
+        known = self._store.known
+        if not self._hears or monotonic() - self._asked > DEAF_SECONDS:
+            known = None
+        moved = known is None or known != self._seen
+        self._seen = known
+        return moved
+
+    def close(self) -> None:
+        self._stopped.set()
+        self._thread.join(2 * LOOK_SECONDS)
+
+    def _connect(self) -> Any:
+        self._held = self._store.engine.raw_connection()
+        driver: Any = self._held.driver_connection
+        # The pool would take it back, and give it to a reader.
+        self._held.detach()
+        (standby,) = driver.execute("SELECT pg_is_in_recovery()").fetchone()
+        if not standby:
+            driver.execute(f"LISTEN {CHANNEL}")
+        return driver
+
+    def _look(self) -> None:
+        (number,) = self._connection.execute("SELECT value FROM state WHERE key = 'generation'").fetchone()
+        self._store.known = int(number)
+        self._asked = monotonic()
+        self._hears = True
+
+    def _listen(self) -> None:
+        import psycopg
+
+        while not self._stopped.is_set():
+            try:
+                if self._connection is None:
+                    self._connection = self._connect()
+                    self._look()
+                for _ in self._connection.notifies(timeout=LOOK_SECONDS, stop_after=1):
+                    pass
+                self._look()
+            except (psycopg.Error, DBAPIError):
+                self._hears = False
+                if self._connection is not None:
+                    with suppress(psycopg.Error):
+                        self._connection.close()
+                    self._connection = None
+                self._stopped.wait(LOOK_SECONDS)
+        if self._connection is not None:
+            self._connection.close()

@@ -1,0 +1,133 @@
+"""A PostgreSQL of the tests' own: Debian's programs in a folder of its own, on a free port of 127.0.0.1."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Self
+
+import psycopg
+
+from qotgate.store import Store
+
+SETTINGS = {
+    # The tests kill processes, not the machine.
+    "fsync": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "64MB",
+    "max_connections": "200",
+    "unix_socket_directories": "",
+    "listen_addresses": "127.0.0.1",
+}
+
+
+def programs() -> Path | None:
+    """The folder of the newest PostgreSQL's programs, which Debian keeps off the path."""
+    folders = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    newest = max(folders, key=lambda path: int(path.parts[-3]), default=None)
+    found = newest or shutil.which("initdb")
+    return Path(found).resolve().parent if found else None
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class PostgreSQL:
+    """A server that can be stopped, killed and started again; its databases stay."""
+
+    _numbers = count(1)
+
+    def __init__(self, programs: Path, folder: Path, port: int) -> None:
+        self.port = port
+        self._programs = programs
+        self._folder = folder
+        self._template: str | None = None
+
+    @classmethod
+    @contextmanager
+    def running(cls, programs: Path) -> Iterator[Self]:
+        """A fresh server, until the end of the block."""
+        with _folder() as folder:
+            server = cls(programs, folder / "primary", free_port())
+            server._run("initdb", "--auth=trust", "--username=qotgate", "--encoding=UTF8", "--no-sync")
+            with (server._folder / "postgresql.conf").open("a") as file:
+                file.writelines(f"{name} = '{value}'\n" for name, value in SETTINGS.items())
+                file.write(f"port = {server.port}\n")
+            server.start()
+            try:
+                yield server
+            finally:
+                server.stop("immediate")
+
+    @contextmanager
+    def standby(self) -> Iterator["PostgreSQL"]:
+        """A server that follows this one, and can be read."""
+        with _folder() as folder:
+            other = PostgreSQL(self._programs, folder / "standby", free_port())
+            source = self.url("postgres")
+            options = ("--write-recovery-conf", "--checkpoint=fast", "--no-sync")
+            other._run("pg_basebackup", *options, "-d", source)
+            with (other._folder / "postgresql.conf").open("a") as file:
+                file.write(f"port = {other.port}\n")
+            other.start()
+            try:
+                yield other
+            finally:
+                other.stop("immediate")
+
+    def url(self, database: str) -> str:
+        return f"postgresql://qotgate@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> None:
+        self._run("pg_ctl", "start", "--wait", "--silent", f"--log={self._folder.parent / 'log'}")
+
+    def stop(self, mode: str = "fast") -> None:
+        """``mode`` is pg_ctl's: smart, fast, or immediate, which is a crash."""
+        self._run("pg_ctl", "stop", "--wait", "--silent", f"--mode={mode}", check=False)
+
+    def execute(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            cursor = connection.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    def new(self) -> str:
+        """The URL of a new database with empty tables."""
+        if self._template is None:
+            self._template = self.empty().rpartition("/")[2]
+            Store.open(self.url(self._template)).close()
+        return self.empty(self._template)
+
+    def empty(self, template: str = "template0") -> str:
+        """The URL of a new database, without tables unless ``template`` has them."""
+        name = f"test{next(self._numbers)}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return self.url(name)
+
+    def _run(self, program: str, *arguments: str, check: bool = True) -> None:
+        """Run a program on the server's folder; as another user where we are root, as whom it refuses."""
+        self._folder.mkdir(exist_ok=True, mode=0o700)
+        user = None
+        if os.geteuid() == 0:
+            user = "postgres"
+            shutil.chown(self._folder, user)
+            shutil.chown(self._folder.parent, user)
+        command = [self._programs / program, "-D", self._folder, *arguments]
+        subprocess.run(
+            command, check=check, user=user, cwd="/", stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL
+        )
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    # Beside pytest's folders, which no other user may enter.
+    with tempfile.TemporaryDirectory(prefix="qotgate-postgresql-") as name:
+        yield Path(name)
