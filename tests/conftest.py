@@ -1,17 +1,26 @@
 """What tests share: the real data, the sample in a database, a gateway in a process of its own."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from itertools import count
+from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from qotgate.service.loading import LoadReport, find_files, load
 from qotgate.service.reference import Reference, load_reference
 from qotgate.store import Store
 from tests.databases import PostgreSQL, programs
+from tests.limit_stores import PROGRAMS, StoreServer
 from tests.serving import Serving, serving
 
 ROOT = Path(__file__).parents[1]
@@ -135,3 +144,55 @@ def sample_gateway(sample_url: str) -> Iterator[Serving]:
     """A gateway on the sample without a limit."""
     with serving(sample_url, "--rate-limit", "off") as gateway:
         yield gateway
+
+
+@pytest.fixture(params=PROGRAMS)
+def new_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., StoreServer]]:
+    """Starts servers of a limit store, as :class:`StoreServer` makes them, and stops them at the end."""
+    if shutil.which(request.param) is None:
+        # Valkey speaks as Redis does, and not every system has it.
+        missing("no redis-server") if request.param == PROGRAMS[0] else pytest.skip(f"no {request.param}")
+    servers: list[StoreServer] = []
+
+    def start(**how: Any) -> StoreServer:
+        folder = tmp_path / f"store{len(servers)}"
+        folder.mkdir()
+        servers.append(StoreServer(folder, request.param, **how))
+        servers[-1].start()
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def redis_server(new_store: Callable[..., StoreServer]) -> StoreServer:
+    """A Redis that runs, and forgets all when it is stopped."""
+    return new_store()
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("tls")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return folder / "cert.pem", folder / "key.pem"

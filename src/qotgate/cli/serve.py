@@ -54,6 +54,23 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    limit_store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Redis or Valkey where all gateways on it count one allowance, redis://HOST:PORT/NUMBER; "
+            "with a password, rather name it as QOTGATE_LIMIT_STORE.",
+            show_default=False,
+        ),
+    ] = None,
+    limit_store_down: Annotated[
+        str | None,
+        typer.Option(
+            metavar="local|refuse",
+            help="While that is away: the gateway's own allowance, unless given, or refuse what counts.",
+            show_default=False,
+        ),
+    ] = None,
     max_connections: Annotated[
         int | None, typer.Option(help="Connections at once; 128 unless given.", show_default=False)
     ] = None,
@@ -173,14 +190,19 @@ def allow_files(connections: int) -> None:
 
 def gateway_options(settings: Settings) -> GatewayOptions:
     """The gateway's share of the options. Raises QotGateError."""
+    rate_limit = RateLimit.parse(settings.rate_limit)
+    if settings.limit_store is not None and rate_limit is None:
+        raise QotGateError("--limit-store has nothing to count with --rate-limit off: leave one of them out.")
     return GatewayOptions(
         host=settings.host,
         port=settings.port,
         max_connections=settings.max_connections,
         keep_alive_interval=settings.keep_alive_interval,
         request_limit=settings.request_limit,
-        rate_limit=RateLimit.parse(settings.rate_limit),
+        rate_limit=rate_limit,
         rate_limit_scope=settings.rate_limit_scope,
+        limit_store=settings.limit_store.get_secret_value() if settings.limit_store else None,
+        limit_store_down=settings.limit_store_down,
         lang=settings.lang,
         rsa_key=RsaKey.load(settings.rsa_key) if settings.rsa_key else None,
         allow_plaintext=settings.allow_plaintext,

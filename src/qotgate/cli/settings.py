@@ -49,6 +49,8 @@ class Settings(BaseSettings):
     request_limit: int = Field(1 << 20, ge=1024)
     rate_limit: str = "60/30s"
     rate_limit_scope: Literal["gateway", "connection"] = "gateway"
+    limit_store: SecretStr | None = None
+    limit_store_down: Literal["local", "refuse"] = "local"
     rsa_key: Path | None = None
     allow_plaintext: bool = False
     websocket_host: str = Field("127.0.0.1", min_length=1)

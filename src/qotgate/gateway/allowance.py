@@ -55,6 +55,10 @@ class Allowance:
         granted.append(now)
         return 0.0
 
+    def note(self, key: Hashable) -> None:
+        """Count a request that was granted elsewhere."""
+        self._granted.setdefault(key, deque(maxlen=self.limit.requests)).append(self._clock())
+
     def left(self, key: Hashable) -> tuple[int, float]:
         """How many requests would be granted at once, and the seconds until one more would be."""
         now = self._clock()

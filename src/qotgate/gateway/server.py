@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,8 +15,10 @@ from qotgate.gateway.allowance import DEFAULT_LIMIT, Allowance, RateLimit
 from qotgate.gateway.answers import Answers, Kept, Request
 from qotgate.gateway.counts import Counts
 from qotgate.gateway.interfaces import INTERFACES, Interface
+from qotgate.gateway.limit_store import LimitStore
 from qotgate.gateway.places import Places
 from qotgate.gateway.session import Session
+from qotgate.gateway.store_allowance import StoreAllowance, StoreLink, WhenDown
 from qotgate.gateway.tcp import TcpSession
 from qotgate.gateway.turns import Question, Turns
 from qotgate.gateway.websocket import WebSocketOptions, listen
@@ -52,6 +54,9 @@ class GatewayOptions:
     request_limit: int = REQUEST_LIMIT
     rate_limit: RateLimit | None = DEFAULT_LIMIT
     rate_limit_scope: Literal["gateway", "connection"] = "gateway"
+    limit_store: str | None = field(default=None, repr=False)
+    """URL of the Redis where gateways count their allowance together; it may have a password."""
+    limit_store_down: WhenDown = "local"
     lang: Language = "zh"
     rsa_key: RsaKey | None = None
     allow_plaintext: bool = False
@@ -82,6 +87,18 @@ class Gateway:
         self._allowance: Allowance | SharedAllowance | None = None
         if self.options.rate_limit is not None:
             self._allowance = (shared and shared.allowance) or Allowance(self.options.rate_limit)
+        self.store_link: StoreLink | None = None
+        self.store_allowance: StoreAllowance | None = None
+        """Where the wire's allowance is counted on a store."""
+        self.left_to_store: Callable[[ProtoId], object] | None = None
+        """What leaves each request that counts to the store, where there is one."""
+        if self.options.limit_store is not None and self._allowance is not None:
+            store = LimitStore(self.options.limit_store, self._allowance.limit)
+            self.store_link = StoreLink(store, self.options.limit_store_down)
+            # A connection is one gateway's: nobody else need know how much it has asked.
+            if self.options.rate_limit_scope == "gateway":
+                self.store_allowance = StoreAllowance(self.store_link, "wire", self._allowance)
+                self.left_to_store = _always
         self._places = shared.places if shared else Places(self.options.max_connections)
         self._refused = 0
         self._servers: list[asyncio.Server | Server] = []
@@ -94,6 +111,8 @@ class Gateway:
         """
         options = self.options
         addresses = []
+        if self.store_link is not None:
+            await self.store_link.open()
         try:
             where = f"{options.host}:{options.port}"
             tcp = await self.loop.create_server(
@@ -140,6 +159,8 @@ class Gateway:
             self._sweeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._sweeper
+        if self.store_link is not None:
+            await self.store_link.close()
         self._turns.stop()
         self._watch.close()
 
@@ -186,16 +207,16 @@ class Gateway:
     def take_allowance(self, session: Session, proto_id: ProtoId) -> None:
         """Count a request. Raises RateLimited over the limit."""
         wait = self.count(session, proto_id)
-        limit = self.options.rate_limit
-        if wait and limit is not None:
-            raise RateLimited(
-                "rate_limited",
-                proto=proto_id.name,
-                proto_id=int(proto_id),
-                limit=limit.requests,
-                window=f"{limit.seconds:g}",
-                seconds=ceil(wait * 10) / 10,
-            )
+        if wait:
+            raise self._rate_limited(proto_id, wait)
+
+    async def take_store_allowance(self, proto_id: ProtoId) -> None:
+        """Have the store count a request. Raises RateLimited over the limit, and Refused where the store is
+        away and nothing is granted without it."""
+        assert self.store_allowance is not None
+        taken = await self.store_allowance.take(proto_id)
+        if taken.wait:
+            raise self._rate_limited(proto_id, taken.wait)
 
     @property
     def limited(self) -> bool:
@@ -226,6 +247,18 @@ class Gateway:
             for proto_id in INTERFACES:
                 self._allowance.forget((session.connection_id, proto_id))
 
+    def _rate_limited(self, proto_id: ProtoId, wait: float) -> RateLimited:
+        limit = self.options.rate_limit
+        assert limit is not None
+        return RateLimited(
+            "rate_limited",
+            proto=proto_id.name,
+            proto_id=int(proto_id),
+            limit=limit.requests,
+            window=f"{limit.seconds:g}",
+            seconds=ceil(wait * 10) / 10,
+        )
+
     def _keep(
         self, request: Request, counted: ProtoId | None, epoch: int, done: "asyncio.Future[bytes]"
     ) -> None:
@@ -247,6 +280,10 @@ class Gateway:
                         "connection dropped", connection=session.connection_id, silent_seconds=allowed
                     )
                     session.abort()
+
+
+def _always(_proto_id: ProtoId) -> bool:
+    return True
 
 
 def _work_out(interface: Interface, questions: Questions, c2s: Any, body_format: int) -> bytes:

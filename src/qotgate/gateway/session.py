@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import structlog
 
-from qotgate.gateway.answers import Request
+from qotgate.gateway.answers import Kept, Request
 from qotgate.gateway.interfaces import INTERFACES
 from qotgate.model import InvalidRequest, RateLimited, Refused
 from qotgate.protocol.body import FORMATS, decode_request, encode, refusal
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 UNDER_WAY_MOST = 256
 """Questions of one session under way, beyond which no more is read from it."""
 
-Outcome: TypeAlias = "bytes | asyncio.Future[bytes]"
+Later: TypeAlias = "asyncio.Future[bytes] | asyncio.Future[bytes | Kept]"
+Outcome: TypeAlias = "bytes | Later"
 """A sealed answer, or the future of one."""
 
 log = structlog.get_logger()
@@ -78,13 +79,17 @@ class Session(ABC):
             self.gateway.counts.answered(frame.proto_id)
         return outcome
 
-    def settle(self, frame: Frame, done: "asyncio.Future[bytes]") -> bytes:
+    def settle(self, frame: Frame, done: Later) -> bytes:
         """The sealed answer of a question that was under way."""
         error = asyncio.CancelledError() if done.cancelled() else done.exception()
         counts = self.gateway.counts
         if error is None:
+            result = done.result()
+            if isinstance(result, Kept):
+                counts.kept((lead(frame.proto_id, frame.body_format),))
+                return result.sealed
             counts.answered(frame.proto_id)
-            return done.result()
+            return result
         if isinstance(error, Refused):
             counts.refused(frame.proto_id, error)
             return self._seal(frame, self.refuse(error))
@@ -138,11 +143,29 @@ class Session(ABC):
         kept = gateway.answers.find(request)
         if kept is not None:
             if kept.counted is not None:
+                if gateway.store_allowance is not None:
+                    return gateway.loop.create_task(self._ask_store(proto_id, frame, request))
                 gateway.take_allowance(self, kept.counted)
             gateway.counts.kept((request.lead,))
             return kept.sealed
         c2s = decode_request(proto_id, frame.body, frame.body_format).c2s
         counted = proto_id if interface.counts(c2s) else None
         if counted is not None:
+            if gateway.store_allowance is not None:
+                return gateway.loop.create_task(self._ask_store(proto_id, frame, request))
             gateway.take_allowance(self, counted)
         return gateway.ask(self, proto_id, frame.body_format, c2s, request, counted)
+
+    async def _ask_store(self, proto_id: ProtoId, frame: Frame, request: Request) -> bytes | Kept:
+        """Ask a question that counts once the limit store has granted it."""
+        gateway = self.gateway
+        await gateway.take_store_allowance(proto_id)
+        # The data may have moved meanwhile, and a kept answer with it.
+        now = gateway.loop.time()
+        if now != gateway.answers.checked:
+            gateway.answers.check(now)
+        kept = gateway.answers.find(request)
+        if kept is not None:
+            return kept
+        c2s = decode_request(proto_id, frame.body, frame.body_format).c2s
+        return await gateway.ask(self, proto_id, frame.body_format, c2s, request, proto_id)

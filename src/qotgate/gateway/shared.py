@@ -76,6 +76,14 @@ class SharedAllowance:
             counts[place] = granted + 1
         return 0.0
 
+    def note(self, key: Hashable) -> None:
+        """Count a request that was granted elsewhere."""
+        place, counts, moments = self._places[key], self._memory.counts, self._memory.moments
+        with self._memory.locked():
+            granted = counts[place]
+            moments[place + 1 + granted % self._size] = self._clock()
+            counts[place] = granted + 1
+
 
 class SharedPlaces:
     """``most`` places over several ``workers``; each counts its own, so that a killed one's are known."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import structlog
 
 from qotgate.gateway.interfaces import SERVER_VERSION
-from qotgate.gateway.session import UNDER_WAY_MOST, Session
+from qotgate.gateway.session import UNDER_WAY_MOST, Later, Session
 from qotgate.model import InvalidRequest, ProtocolError
 from qotgate.protocol.body import FORMATS, decode_request
 from qotgate.protocol.cipher import AesCipher, PacketEncAlgo
@@ -151,7 +151,7 @@ class TcpSession(Session, asyncio.Protocol):
         Raises ProtocolError.
         """
         answers, parser = self.gateway.answers, self._parser
-        refuses = self.refuses if self.gateway.limited else None
+        refuses = self.gateway.left_to_store or (self.refuses if self.gateway.limited else None)
         end = position + TURN_BYTES
         size = 0
         while True:
@@ -257,7 +257,7 @@ class TcpSession(Session, asyncio.Protocol):
         self._rsa_opened = frame.intact
         return frame
 
-    def _answered(self, frame: Frame, done: "asyncio.Future[bytes]") -> None:
+    def _answered(self, frame: Frame, done: Later) -> None:
         self.under_way -= 1
         sealed = self.settle(frame, done)
         if self._transport is None or self._transport.is_closing():

@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 from websockets.protocol import State
 
-from qotgate.gateway.session import UNDER_WAY_MOST, Session
+from qotgate.gateway.session import UNDER_WAY_MOST, Later, Session
 from qotgate.model import InvalidRequest, ProtocolError, Refused
 from qotgate.protocol.body import decode, encode
 from qotgate.protocol.envelope import INIT, decode_request, encode_answer
@@ -163,7 +163,7 @@ class WebSocketSession(Session):
             encryption="TLS" if options.tls else "NONE",
         )
 
-    async def _answer_later(self, frame: Frame, asked: "asyncio.Future[bytes]") -> None:
+    async def _answer_later(self, frame: Frame, asked: Later) -> None:
         try:
             await asyncio.wait([asked])
             await self._send(frame, unseal(self.settle(frame, asked)))

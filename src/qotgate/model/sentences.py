@@ -172,6 +172,12 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "try again in {seconds:.1f} seconds.",
         "zh": "{proto}（{proto_id}）限频：{window} 秒内最多 {limit} 次请求；请 {seconds:.1f} 秒后重试。",
     },
+    "limit_store_away": {
+        "en": "The limit store, which counts the requests of all gateways (--limit-store), does not answer, "
+        "and without it nothing that counts is granted (--limit-store-down refuse); try again in a moment.",
+        "zh": "为所有网关统一计数的限频存储（--limit-store）无响应；按当前设置（--limit-store-down refuse），"
+        "在其恢复前拒绝计入限频的请求；请稍后重试。",
+    },
     "http_rate_limited": {
         "en": "The HTTP API takes at most {limit} requests for {interface} in {window} seconds; "
         "try again in {seconds:.1f} seconds.",

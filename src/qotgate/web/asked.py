@@ -49,9 +49,8 @@ class Asked:
         allowance = self.site.allowance
         if allowance is None:
             return
-        wait = allowance.take(interface)
+        wait, left, until_more = allowance.take(interface)
         limit = allowance.limit
-        left, until_more = allowance.left(interface)
         self.request.state.limit_headers = {
             "RateLimit-Policy": f'"{interface}";q={limit.requests};w={ceil(limit.seconds)}',
             "RateLimit": f'"{interface}";r={left};t={ceil(until_more)}',

@@ -77,6 +77,22 @@ class _Wire(Collector):
         for interface, (times, total) in counts.times().items():
             seconds.add_metric([interface], list(zip(bounds, accumulate(times), strict=True)), total)
         yield seconds
+        link = self._gateway.store_link
+        if link is not None:
+            yield GaugeMetricFamily(
+                "qotgate_limit_store_up", "Whether the limit store answers, 1, or is away, 0.", int(link.up)
+            )
+            yield CounterMetricFamily(
+                "qotgate_limit_store_failures", "How often the limit store did not answer.", link.failures
+            )
+            decisions = CounterMetricFamily(
+                "qotgate_limit_store_decisions",
+                "Requests that count, by who decided: the store, the gateway alone, or nobody.",
+                labels=["by"],
+            )
+            for by, number in link.decisions.items():
+                decisions.add_metric([by], number)
+            yield decisions
         connections = len(self._gateway.sessions)
         yield GaugeMetricFamily("qotgate_connections", "Open connections on the wire.", connections)
         kept = self._gateway.answers.size

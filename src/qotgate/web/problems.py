@@ -36,7 +36,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         (406, "None of the formats that are accepted is served."),
         (422, "A parameter is wrong."),
         (429, "Over the allowance; Retry-After says when to come back."),
-        (503, "The database cannot be read."),
+        (503, "The database cannot be read, or the limit store is away and nothing is granted without it."),
     )
 }
 
@@ -85,6 +85,8 @@ def answer_with_problem(request: Request, error: Exception, lang: Language) -> P
     headers = dict(getattr(error, "headers", None) or {})
     if isinstance(error, RateLimited):
         headers["Retry-After"] = str(max(1, round(error.seconds + 0.5)))
+    if isinstance(error, Refused) and error.sentence == "limit_store_away":
+        headers["Retry-After"] = "1"
     headers.update(getattr(request.state, "limit_headers", {}))
     code = error.sentence if isinstance(error, Refused) else None
     return problem(status_of(error), sentence_of(error, lang), code, headers)

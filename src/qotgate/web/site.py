@@ -1,8 +1,10 @@
 """What the API and the pages share: the services in each language, the state of the data, the allowance."""
 
 import hmac
+from asyncio import run_coroutine_threadsafe
 from dataclasses import dataclass
 from hashlib import sha256
+from threading import Lock
 from typing import Annotated, get_args
 
 from fastapi import Depends, Request
@@ -10,6 +12,8 @@ from fastapi import Depends, Request
 from qotgate import __version__
 from qotgate.gateway import Gateway
 from qotgate.gateway.allowance import Allowance, RateLimit
+from qotgate.gateway.limit_store import Taken
+from qotgate.gateway.store_allowance import StoreAllowance
 from qotgate.model import Language
 from qotgate.service.questions import Questions
 from qotgate.service.search import Search
@@ -32,6 +36,29 @@ class WebOptions:
     rate_limit: RateLimit | None = None
 
 
+class HttpAllowance:
+    """The API's allowance, for the threads that answer it: counted here, or on the gateway's limit store."""
+
+    def __init__(self, limit: RateLimit, gateway: Gateway) -> None:
+        self.limit = limit
+        self._own = Allowance(limit)
+        self._lock = Lock()
+        self._loop = gateway.loop
+        self._on_store = StoreAllowance(gateway.store_link, "http", self._own) if gateway.store_link else None
+
+    def take(self, interface: str) -> Taken:
+        """Count a request, not in the event loop's thread. Raises Refused where the store is away and nothing
+        is granted without it."""
+        if self._on_store is not None:
+            return run_coroutine_threadsafe(self._ask(self._on_store, interface), self._loop).result()
+        with self._lock:
+            return Taken(self._own.take(interface), *self._own.left(interface))
+
+    @staticmethod
+    async def _ask(store: StoreAllowance, interface: str) -> Taken:
+        return await store.take(interface)
+
+
 class Site:
     """The services behind the API and the pages."""
 
@@ -42,7 +69,7 @@ class Site:
         self.lang: Language = questions.lang
         self.questions = {lang: questions.varied(lang=lang) for lang in LANGUAGES}
         self.search = Search(questions.store, questions.reference)
-        self.allowance = Allowance(options.rate_limit) if options.rate_limit else None
+        self.allowance = HttpAllowance(options.rate_limit, gateway) if options.rate_limit else None
         self.live = Live(self.state)
         self.metrics = Metrics(questions.store, gateway)
         # Of two sites that answer differently no tag is the same.

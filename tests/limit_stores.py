@@ -1,0 +1,69 @@
+"""A Redis or Valkey of our own: the program that the system has, in a folder and on a port of its own."""
+
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from redis import Redis
+
+from tests.wire import free_port
+
+PROGRAMS = ("redis-server", "valkey-server")
+
+
+class StoreServer:
+    """``program`` on 127.0.0.1 with its files in ``folder``. Starts when told to; with ``aof`` what it was
+    told is on disk before it answers, else a stop forgets all."""
+
+    def __init__(
+        self, folder: Path, program: str = "redis-server", *, aof: bool = False, options: tuple[str, ...] = ()
+    ) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.folder = folder
+        aof_options = ("--appendonly", "yes", "--appendfsync", "always") if aof else ("--appendonly", "no")
+        # An absolute path: the system's own service has nothing to do with it.
+        self._command = [
+            str(shutil.which(program)),
+            *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""),
+            *("--logfile", str(folder / "log"), "--daemonize", "no", *aof_options, *options),
+        ]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def client(self, url: str | None = None) -> "Redis":
+        return Redis.from_url(url or self.url, socket_timeout=5)
+
+    def start(self) -> None:
+        """Start, and wait until it answers."""
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 20
+        while True:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 5) as asked:
+                asked.sendall(b"PING\r\n")
+                # One that asks for a password is there, too; one that is still loading is not.
+                if asked.recv(100).startswith((b"+PONG", b"-NOAUTH")):
+                    return
+            assert time.monotonic() < deadline, (self.folder / "log").read_text()
+            time.sleep(0.02)
+
+    def stop(self, by: signal.Signals = signal.SIGTERM) -> None:
+        """End it, by SIGTERM or SIGKILL."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+            self._process.send_signal(by)
+            self._process.wait(20)
+            self._process = None
+
+    def hang(self) -> None:
+        """Have it take connections, and answer nobody."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """After :meth:`hang`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
