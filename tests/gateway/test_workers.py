@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qotgate.gateway.allowance import Allowance, RateLimit
+from qotgate.gateway.places import Places
 from qotgate.gateway.shared import SharedAllowance, SharedPlaces
 from qotgate.model import QotGateError
 from qotgate.protocol.messages import ProtoId
@@ -85,11 +86,41 @@ def test_a_process_killed_while_it_asks_holds_nobody_up() -> None:
 def test_the_places_of_an_ended_worker_come_back() -> None:
     places = SharedPlaces(3, 2)
     one, two = places.of(0), places.of(1)
-    assert [one.take(), two.take(), two.take(), one.take()] == [True, True, True, False]
+    full = "too_many_connections"
+    assert [one.take(), two.take(), two.take(), one.take()] == [None, None, None, full]
     one.give_back()
-    assert [two.take(), one.take()] == [True, False]
+    assert [two.take(), one.take()] == [None, full]
     places.clear(1)
-    assert [one.take(), one.take(), one.take(), one.take()] == [True, True, True, False]
+    assert [one.take(), one.take(), one.take(), one.take()] == [None, None, None, full]
+
+
+def test_the_places_of_an_ended_worker_come_back_to_their_address() -> None:
+    places = SharedPlaces(5, 2, 2)
+    one, two = places.of(0), places.of(1)
+    assert [one.take(7), two.take(7), two.take(8), one.take(7)] == [None, None, None, "too_many_of_address"]
+    places.clear(1)
+    assert [one.take(7), one.take(7), one.take(8), one.take(8)] == [None, "too_many_of_address", None, None]
+    one.give_back(7)
+    assert [two.take(7), one.take(7), two.take(9)] == [None, "too_many_of_address", None]
+    assert two.take(10) == "too_many_connections"
+
+
+@given(st.lists(st.tuples(st.sampled_from(["take", "give back"]), st.integers(0, 1), st.integers(1, 3))))
+def test_shared_places_are_those_of_one_process(steps: list[tuple[str, int, int]]) -> None:
+    plain, shared = Places(4, 2), SharedPlaces(4, 2, 2)
+    workers = [shared.of(0), shared.of(1)]
+    taken: set[tuple[int, int, int]] = set()
+    for number, (step, worker, address) in enumerate(steps):
+        if step == "take":
+            lack = plain.take(address)
+            assert workers[worker].take(address) == lack
+            if lack is None:
+                taken.add((worker, address, number))
+            continue
+        for one in [one for one in taken if one[:2] == (worker, address)][:1]:
+            plain.give_back(address)
+            workers[worker].give_back(address)
+            taken.remove(one)
 
 
 def children(process_id: int) -> list[int]:

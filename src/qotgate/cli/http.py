@@ -33,6 +33,7 @@ async def start_http(questions: Questions, settings: Settings, gateway: Gateway)
             host=settings.http_host,
             port=port,
             token=token.get_secret_value() if token else None,
+            max_connections_per_address=settings.max_connections_per_address,
             rate_limit=RateLimit.parse(settings.rate_limit),
         ),
         gateway,

@@ -74,6 +74,10 @@ def serve(
     max_connections: Annotated[
         int | None, typer.Option(help="Connections at once; 128 unless given.", show_default=False)
     ] = None,
+    max_connections_per_address: Annotated[
+        int | None,
+        typer.Option(help="Connections at once from one address; any unless given.", show_default=False),
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -197,6 +201,7 @@ def gateway_options(settings: Settings) -> GatewayOptions:
         host=settings.host,
         port=settings.port,
         max_connections=settings.max_connections,
+        max_connections_per_address=settings.max_connections_per_address,
         keep_alive_interval=settings.keep_alive_interval,
         request_limit=settings.request_limit,
         rate_limit=rate_limit,

@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", min_length=1)
     port: int = Field(11111, ge=0, le=65535)
     max_connections: int = Field(128, ge=1)
+    max_connections_per_address: int | None = Field(None, ge=1)
     workers: int = Field(1, ge=1, le=256)
     keep_alive_interval: int = Field(10, ge=1, le=3600)
     request_limit: int = Field(1 << 20, ge=1024)

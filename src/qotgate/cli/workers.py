@@ -21,7 +21,7 @@ def serve_by_workers(settings: Settings, options: GatewayOptions) -> None:
     allowance = None
     if options.rate_limit is not None and options.rate_limit_scope == "gateway":
         allowance = SharedAllowance(options.rate_limit, INTERFACES)
-    places = SharedPlaces(options.max_connections, settings.workers)
+    places = SharedPlaces(options.max_connections, settings.workers, options.max_connections_per_address)
 
     def work(number: int, ready: Ready, orphaned: int) -> None:
         log = configure_log()

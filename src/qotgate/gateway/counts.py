@@ -24,6 +24,8 @@ class Counts:
     ``refused``, ``limited`` (over the allowance), or ``failed``."""
 
     def __init__(self) -> None:
+        self.turned_away: Counter[str] = Counter(connections=0, address=0)
+        """Connections that got no place, by what was full: all of them, or those of one address."""
         self._leads: Counter[bytes] = Counter()
         self._outcomes: Counter[tuple[str, str]] = Counter()
         self._times: dict[str, list[int]] = {}

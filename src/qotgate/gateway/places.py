@@ -1,19 +1,58 @@
-"""Places: how many connections are served at once."""
+"""Places: how many connections are served at once, in all and of one address."""
+
+import asyncio
+from collections import Counter
+from ipaddress import IPv6Address, ip_address
+from typing import Literal, TypeAlias
+
+NETWORK_BITS = 64
+"""Of an IPv6 address: what a site has. The rest a host chooses as it likes."""
+MAPPED = 0xFFFF << 32
+
+Lack: TypeAlias = Literal["too_many_connections", "too_many_of_address"]
+"""Why there is no place: the sentence that says so."""
+
+
+def address_of(transport: asyncio.BaseTransport) -> int | None:
+    """A number for where a connection comes from, its IPv4 address or IPv6 network; None for nowhere."""
+    peer = transport.get_extra_info("peername")
+    if not isinstance(peer, tuple):
+        return None
+    try:
+        address = ip_address(peer[0].split("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is None:
+            # 0 is no address; the network of ::1 would be.
+            return int(address) >> NETWORK_BITS or 1
+        address = address.ipv4_mapped
+    return MAPPED | int(address)
 
 
 class Places:
-    """``most`` places of one process."""
+    """``most`` places of one process, ``most_of_address`` of them for one address, None for all."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, most_of_address: int | None = None) -> None:
         self._free = most
+        self._most_of_address = most_of_address
+        self._of_address: Counter[int] = Counter()
 
-    def take(self) -> bool:
-        """Take a place; False where there is none."""
+    def take(self, address: int | None = None) -> Lack | None:
+        """Take a place; where there is none, why."""
         if not self._free:
-            return False
+            return "too_many_connections"
+        if self._most_of_address is not None and address is not None:
+            if self._of_address[address] >= self._most_of_address:
+                return "too_many_of_address"
+            self._of_address[address] += 1
         self._free -= 1
-        return True
+        return None
 
-    def give_back(self) -> None:
+    def give_back(self, address: int | None = None) -> None:
         """Leave a place that was taken."""
         self._free += 1
+        if self._most_of_address is not None and address is not None:
+            self._of_address[address] -= 1
+            if not self._of_address[address]:
+                del self._of_address[address]

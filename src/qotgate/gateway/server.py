@@ -16,13 +16,13 @@ from qotgate.gateway.answers import Answers, Kept, Request
 from qotgate.gateway.counts import Counts
 from qotgate.gateway.interfaces import INTERFACES, Interface
 from qotgate.gateway.limit_store import LimitStore
-from qotgate.gateway.places import Places
+from qotgate.gateway.places import Places, address_of
 from qotgate.gateway.session import Session
 from qotgate.gateway.store_allowance import StoreAllowance, StoreLink, WhenDown
 from qotgate.gateway.tcp import TcpSession
-from qotgate.gateway.turns import Question, Turns
+from qotgate.gateway.turns import KeyTurns, Question, Turns
 from qotgate.gateway.websocket import WebSocketOptions, listen
-from qotgate.model import Language, QotGateError, RateLimited
+from qotgate.model import InvalidRequest, Language, QotGateError, RateLimited
 from qotgate.protocol.body import encode
 from qotgate.protocol.cipher import RsaKey
 from qotgate.protocol.frame import REQUEST_LIMIT, seal
@@ -50,6 +50,7 @@ class GatewayOptions:
     host: str = "127.0.0.1"
     port: int = 11111
     max_connections: int = 128
+    max_connections_per_address: int | None = None
     keep_alive_interval: int = 10
     request_limit: int = REQUEST_LIMIT
     rate_limit: RateLimit | None = DEFAULT_LIMIT
@@ -84,6 +85,7 @@ class Gateway:
         self.counts = Counts()
         self._asked: dict[Request, tuple[int, Question]] = {}
         self._turns = Turns()
+        self.key_turns = KeyTurns()
         self._allowance: Allowance | SharedAllowance | None = None
         if self.options.rate_limit is not None:
             self._allowance = (shared and shared.allowance) or Allowance(self.options.rate_limit)
@@ -99,7 +101,11 @@ class Gateway:
             if self.options.rate_limit_scope == "gateway":
                 self.store_allowance = StoreAllowance(self.store_link, "wire", self._allowance)
                 self.left_to_store = _always
-        self._places = shared.places if shared else Places(self.options.max_connections)
+        self._places = (
+            shared.places
+            if shared
+            else Places(self.options.max_connections, self.options.max_connections_per_address)
+        )
         self._refused = 0
         self._servers: list[asyncio.Server | Server] = []
         self._sweeper: asyncio.Task[None] | None = None
@@ -223,13 +229,21 @@ class Gateway:
         """Whether there is an allowance."""
         return self._allowance is not None
 
-    def admit(self, session: Session) -> bool:
+    def admit(self, session: Session, transport: asyncio.BaseTransport) -> bool:
         """Whether a new session is served, or at least told that it is over the limit."""
-        if not self._places.take():
+        options = self.options
+        address = None if options.max_connections_per_address is None else address_of(transport)
+        lack = self._places.take(address)
+        if lack is not None:
+            of_address = lack == "too_many_of_address"
+            self.counts.turned_away["address" if of_address else "connections"] += 1
             if self._refused >= REFUSED_MOST:
                 return False
             self._refused += 1
-            session.over_limit = True
+            limit = options.max_connections_per_address if of_address else options.max_connections
+            session.over_limit = InvalidRequest(lack, limit=limit)
+        else:
+            session.address = address
         self.sessions.add(session)
         return True
 
@@ -239,10 +253,10 @@ class Gateway:
         if session not in self.sessions:
             return
         self.sessions.discard(session)
-        if session.over_limit:
+        if session.over_limit is not None:
             self._refused -= 1
         else:
-            self._places.give_back()
+            self._places.give_back(session.address)
         if isinstance(self._allowance, Allowance) and self.options.rate_limit_scope == "connection":
             for proto_id in INTERFACES:
                 self._allowance.forget((session.connection_id, proto_id))
@@ -269,13 +283,15 @@ class Gateway:
             self.answers.keep(request, Kept(done.result(), counted), epoch)
 
     async def _sweep(self) -> None:
-        """Drop TCP connections that have been silent for too long, and any that never said who they are."""
+        """Drop TCP connections that have been silent for too long, and any that does not say who it is for as
+        long, however much else it sends."""
         allowed = self.options.keep_alive_interval * SILENT_INTERVALS
         while True:
             await asyncio.sleep(min(1.0, self.options.keep_alive_interval / 4))
             oldest = self.loop.time() - allowed
-            for session in [one for one in self.sessions if one.last_received < oldest]:
-                if isinstance(session, TcpSession) or not session.initialised:
+            for session in list(self.sessions):
+                silent = isinstance(session, TcpSession) and session.last_received < oldest
+                if silent or (not session.initialised and session.opened < oldest):
                     log.warning(
                         "connection dropped", connection=session.connection_id, silent_seconds=allowed
                     )

@@ -37,13 +37,15 @@ class Session(ABC):
 
     def __init__(self, gateway: "Gateway") -> None:
         self.gateway = gateway
-        self.over_limit = False
+        self.over_limit: InvalidRequest | None = None
+        self.address: int | None = None
+        """Where it comes from, where that is counted."""
         # Clients keep connection ids in one map per process, so ids of several gateways must differ.
         self.connection_id = secrets.randbits(53) | 1
         self.initialised = False
         self.ended = False
         self.under_way = 0
-        self.last_received = gateway.loop.time()
+        self.opened = self.last_received = gateway.loop.time()
 
     @property
     def busy(self) -> bool:
@@ -69,8 +71,8 @@ class Session(ABC):
     def take(self, frame: Frame) -> Outcome:
         """Answer a frame, or have it answered; never raises."""
         try:
-            if self.over_limit:
-                raise InvalidRequest("too_many_connections", limit=self.gateway.options.max_connections)
+            if self.over_limit is not None:
+                raise self.over_limit
             outcome = self._answer(frame)
         except Refused as error:
             self.gateway.counts.refused(frame.proto_id, error)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from qotgate.gateway.allowance import RateLimit
+from qotgate.gateway.places import Lack
 from qotgate.model import QotGateError
 
 WORD = 8
@@ -86,19 +87,30 @@ class SharedAllowance:
 
 
 class SharedPlaces:
-    """``most`` places over several ``workers``; each counts its own, so that a killed one's are known."""
+    """``most`` places over several ``workers``; each counts its own, so that a killed one's are known.
 
-    def __init__(self, most: int, workers: int) -> None:
-        self._most = most
-        self._memory = SharedMemory(workers)
+    With ``most_of_address`` there is a table of the places beside: from where, and which worker's.
+    """
+
+    def __init__(self, most: int, workers: int, most_of_address: int | None = None) -> None:
+        self.most = most
+        self.most_of_address = most_of_address
+        self.memory = SharedMemory(workers + (0 if most_of_address is None else 2 * most))
+        counts = self.memory.counts
+        self.counts = counts[:workers]
+        self.addresses, self.owners = counts[workers : workers + most], counts[workers + most :]
 
     def of(self, worker: int) -> "WorkerPlaces":
         """The places as one worker takes them."""
-        return WorkerPlaces(self._memory, worker, self._most)
+        return WorkerPlaces(self, worker)
 
     def clear(self, worker: int) -> None:
         """Give back all places of a worker that has ended."""
-        self._memory.counts[worker] = 0
+        with self.memory.locked():
+            self.counts[worker] = 0
+            for place, owner in enumerate(self.owners.tolist()):
+                if owner == worker and self.addresses[place]:
+                    self.addresses[place] = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,20 +124,40 @@ class SharedLimits:
 class WorkerPlaces:
     """A worker's view of the shared places."""
 
-    def __init__(self, memory: SharedMemory, worker: int, most: int) -> None:
-        self._memory = memory
+    def __init__(self, shared: SharedPlaces, worker: int) -> None:
+        self._shared = shared
         self._worker = worker
-        self._most = most
+        self._own: dict[int, list[int]] = {}
+        """Of each address the worker's own places in the table."""
 
-    def take(self) -> bool:
-        """Take a place; False where there is none."""
-        counts = self._memory.counts
-        with self._memory.locked():
-            if sum(counts) >= self._most:
-                return False
-            counts[self._worker] += 1
-        return True
+    def take(self, address: int | None = None) -> Lack | None:
+        """Take a place; where there is none, why."""
+        shared = self._shared
+        with shared.memory.locked():
+            if sum(shared.counts) >= shared.most:
+                return "too_many_connections"
+            if shared.most_of_address is not None and address is not None:
+                taken = shared.addresses.tolist()
+                if taken.count(address) >= shared.most_of_address:
+                    return "too_many_of_address"
+                # One that ended half way may have left an entry that its count does not have.
+                if 0 not in taken:
+                    return "too_many_connections"
+                place = taken.index(0)
+                # In this order, so that no entry is without an owner.
+                shared.owners[place] = self._worker
+                shared.addresses[place] = address
+                self._own.setdefault(address, []).append(place)
+            shared.counts[self._worker] += 1
+        return None
 
-    def give_back(self) -> None:
+    def give_back(self, address: int | None = None) -> None:
         """Leave a place that was taken."""
-        self._memory.counts[self._worker] -= 1
+        shared = self._shared
+        with shared.memory.locked():
+            if shared.most_of_address is not None and address is not None:
+                own = self._own[address]
+                shared.addresses[own.pop()] = 0
+                if not own:
+                    del self._own[address]
+            shared.counts[self._worker] -= 1

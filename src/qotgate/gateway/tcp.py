@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
 REPLY_PARTS = 3
 """Parts of an answer on its way: what comes before the serial number, the number, and the rest."""
-RSA_BODY_MOST = 4096
+RSA_BLOCKS_MOST = 8
+"""Blocks of an encrypted InitConnect, each of them a private-key operation: more than any has."""
 TURN_BYTES = 16384
 """Bytes of requests, a few hundred of them, that are answered to one session in one turn of the loop."""
 TURN_REPLY_BYTES = 1 << 18
@@ -65,11 +66,13 @@ class TcpSession(Session, asyncio.Protocol):
         self._reading = True
         self._cipher: AesCipher | None = None
         self._rsa_opened = False
+        self._awaits_key = False
+        self._has_key = False
         self._ending = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        if not self.gateway.admit(self):
+        if not self.gateway.admit(self, transport):
             self.close()
         elif self.gateway.draining:
             self.abort()
@@ -137,7 +140,7 @@ class TcpSession(Session, asyncio.Protocol):
             done = self._ending = True
         if replies and self._transport is not None:
             self._transport.write(b"".join(replies))
-        if self.over_limit:
+        if self.over_limit is not None:
             self.close()
         elif not done:
             self._rest = (arrived, position)
@@ -171,9 +174,13 @@ class TcpSession(Session, asyncio.Protocol):
             if packet is None:
                 parser.keep(arrived, position)
                 return position, True
+            if not self._has_key and self._takes_key(packet):
+                self._awaits_key = True
+                self.gateway.key_turns.wait(self._use_key)
+                return position, False
             position += HEADER_SIZE + len(packet.body)
             replies += self._take_packet(packet)
-            if self.over_limit:
+            if self.over_limit is not None:
                 return position, True
 
     def _go_on(self) -> None:
@@ -238,22 +245,34 @@ class TcpSession(Session, asyncio.Protocol):
             encrypt = self.gateway.options.rsa_key.encrypt
         return self._packet(frame, outcome, encrypt)
 
+    def _takes_key(self, packet: Packet) -> bool:
+        """Whether it takes the private key to open a packet."""
+        rsa_key = self.gateway.options.rsa_key
+        return (
+            rsa_key is not None
+            and not self.initialised
+            and packet.proto_id == ProtoId.InitConnect
+            and len(packet.body) <= RSA_BLOCKS_MOST * rsa_key.block_size
+            and not packet.open().intact
+        )
+
+    def _use_key(self) -> None:
+        """The session's turn with the private key has come."""
+        self._awaits_key = False
+        self._has_key = True
+        self._go_on()
+        self._has_key = False
+
     def _open(self, packet: Packet) -> Frame:
         if self._cipher is not None:
             return packet.open(self._cipher.decrypt)
         self._rsa_opened = False
         frame = packet.open()
-        rsa_key = self.gateway.options.rsa_key
-        if (
-            frame.intact
-            or rsa_key is None
-            or self.initialised
-            or packet.proto_id != ProtoId.InitConnect
-            # Each block is a private-key operation in the event loop: enough for any InitConnect, no more.
-            or len(packet.body) > RSA_BODY_MOST
-        ):
+        if not self._has_key or not self._takes_key(packet):
             return frame
-        frame = packet.open(rsa_key.decrypt)
+        self._has_key = False
+        assert self.gateway.options.rsa_key is not None
+        frame = packet.open(self.gateway.options.rsa_key.decrypt)
         self._rsa_opened = frame.intact
         return frame
 
@@ -280,7 +299,7 @@ class TcpSession(Session, asyncio.Protocol):
 
     @property
     def _may_answer(self) -> bool:
-        return self._client_reads and self.under_way < UNDER_WAY_MOST
+        return self._client_reads and self.under_way < UNDER_WAY_MOST and not self._awaits_key
 
     def _balance(self) -> None:
         """Go on with what waits, and read, where that may be."""

@@ -1,4 +1,5 @@
-"""Questions in a few threads, the sessions in turn: who asks a thousand does not hold up who asks one."""
+"""Questions in a few threads, the sessions in turn: who asks a thousand does not hold up who asks one. And
+turns with the private key."""
 
 import asyncio
 from collections import deque
@@ -13,6 +14,27 @@ if TYPE_CHECKING:
 THREADS = 2
 """They wait for the disk, else for one another: with more, the event loop waits for its turn among them, and
 nothing is answered sooner."""
+
+
+class KeyTurns:
+    """The private key, once in a turn of the event loop: its work is long, and others are served between."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Callable[[], None]] = deque()
+
+    def wait(self, use: Callable[[], None]) -> None:
+        """Have ``use`` called when its turn comes."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._next)
+        self._waiting.append(use)
+
+    def _next(self) -> None:
+        try:
+            self._waiting[0]()
+        finally:
+            self._waiting.popleft()
+            if self._waiting:
+                asyncio.get_running_loop().call_soon(self._next)
 
 
 class Question:

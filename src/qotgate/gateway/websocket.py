@@ -10,7 +10,7 @@ import logging
 import ssl
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -36,6 +36,8 @@ log = structlog.get_logger()
 _SILENT = logging.Logger("websockets", logging.CRITICAL + 1)
 
 
+OPEN_SECONDS = 10.0
+"""How long the handshakes of TLS and WebSocket may take, each; three keep-alive intervals if that is less."""
 TURN_MESSAGES = 32
 """Messages that are taken from one session in one turn of the loop."""
 
@@ -62,8 +64,6 @@ class WebSocketSession(Session):
 
     async def run(self) -> None:
         """Serve the connection until it ends."""
-        if not self.gateway.admit(self):
-            return
         code, reason = CloseCode.NORMAL_CLOSURE, ""
         taken = 0
         try:
@@ -82,7 +82,7 @@ class WebSocketSession(Session):
                 if taken % TURN_MESSAGES == 0:
                     # Neither receiving nor sending need suspend, and others want their turn.
                     await asyncio.sleep(0)
-                if self.over_limit:
+                if self.over_limit is not None:
                     code, reason = CloseCode.TRY_AGAIN_LATER, "too many connections"
                     break
         except ProtocolError as error:
@@ -96,12 +96,14 @@ class WebSocketSession(Session):
                 await asyncio.wait(self._tasks)
             for task in self._tasks:
                 task.cancel()
-            self.gateway.forget(self)
             if reason:
                 log.warning("connection closed", connection=self.connection_id, reason=reason)
             await self._connection.close(code, reason)
 
     def close(self) -> None:
+        if self._connection.state is State.CONNECTING:
+            self.abort()
+            return
         self._start(self._connection.close(CloseCode.GOING_AWAY))
 
     def abort(self) -> None:
@@ -139,8 +141,8 @@ class WebSocketSession(Session):
         await self._send(frame, encode(response, PROTOBUF))
 
     def _check_init(self, frame: Frame) -> None:
-        if self.over_limit:
-            raise InvalidRequest("too_many_connections", limit=self.gateway.options.max_connections)
+        if self.over_limit is not None:
+            raise self.over_limit
         if self.initialised:
             raise InvalidRequest("initialised_twice")
         try:
@@ -182,11 +184,45 @@ class WebSocketSession(Session):
         task.add_done_callback(self._tasks.discard)
 
 
+class _Connection(ServerConnection):
+    """A connection that has its place from the start, or is closed: many that never finish their handshake
+    would else hold files that nobody counts."""
+
+    gateway: "Gateway"
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.session = WebSocketSession(self.gateway, self)
+        self.admitted = self.gateway.admit(self.session, transport)
+        if self.admitted:
+            super().connection_made(transport)
+        else:
+            cast(asyncio.Transport, transport).abort()
+
+    def data_received(self, data: bytes) -> None:
+        if self.admitted:
+            super().data_received(data)
+
+    def eof_received(self) -> None:
+        if self.admitted:
+            super().eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.admitted:
+            super().connection_lost(exc)
+        self.gateway.forget(self.session)
+
+
 async def listen(gateway: "Gateway", options: WebSocketOptions) -> Server:
     """Serve WebSocket connections. Raises OSError."""
 
     async def handle(connection: ServerConnection) -> None:
-        await WebSocketSession(gateway, connection).run()
+        assert isinstance(connection, _Connection)
+        await connection.session.run()
+
+    class Connection(_Connection):
+        pass
+
+    Connection.gateway = gateway
 
     interval = gateway.options.keep_alive_interval
     return await serve(
@@ -194,10 +230,12 @@ async def listen(gateway: "Gateway", options: WebSocketOptions) -> Server:
         options.host,
         options.port,
         ssl=options.tls,
+        create_connection=Connection,
         reuse_port=gateway.options.reuse_port or None,
         # Requests are small; inflating what a stranger sends costs more than it saves.
         compression=None,
         max_size=gateway.options.request_limit,
+        open_timeout=min(OPEN_SECONDS, 3 * interval),
         ping_interval=interval,
         ping_timeout=2 * interval,
         server_header=None,

@@ -192,6 +192,11 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "--max-connections.",
         "zh": "网关连接数已达上限 {limit}；请关闭其他连接，或调大 --max-connections。",
     },
+    "too_many_of_address": {
+        "en": "The gateway already serves {limit} connections from this address, the most it allows of one; "
+        "close another or raise --max-connections-per-address.",
+        "zh": "来自该地址的连接数已达上限 {limit}；请关闭其他连接，或调大 --max-connections-per-address。",
+    },
     # What another gateway said, as it said it.
     "told": {
         "en": "{text}",

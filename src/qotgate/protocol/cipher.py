@@ -60,6 +60,11 @@ class RsaKey:
             raise QotGateError(f"{path} is no RSA private key of {' or '.join(map(str, RSA_BITS))} bits.")
         return cls(key)
 
+    @property
+    def block_size(self) -> int:
+        """Bytes of an encrypted block."""
+        return self._key.key_size // 8
+
     def pem(self) -> bytes:
         """The key as PKCS#1 PEM, which the published clients read."""
         return self._key.private_bytes(
@@ -75,7 +80,7 @@ class RsaKey:
 
     def decrypt(self, body: bytes) -> bytes:
         """Raises ValueError."""
-        size = self._key.key_size // 8
+        size = self.block_size
         if len(body) % size:
             raise ValueError(f"an RSA body is a multiple of {size} bytes, not {len(body)}")
         blocks = (body[start : start + size] for start in range(0, len(body), size))

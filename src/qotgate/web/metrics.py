@@ -3,7 +3,7 @@
 The wire's are those of this process: with several workers, of the one that serves HTTP.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from itertools import accumulate
 
@@ -20,6 +20,7 @@ from qotgate.gateway import Gateway
 from qotgate.gateway.counts import BOUNDS
 from qotgate.store import Store, provenance, queries
 from qotgate.store.database import generation
+from qotgate.web.connections import Connections
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
@@ -27,10 +28,11 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10
 class Metrics:
     """The metrics of one site, in a registry of its own."""
 
-    def __init__(self, store: Store, gateway: Gateway) -> None:
+    def __init__(self, store: Store, gateway: Gateway, connections: Connections) -> None:
         self.registry = CollectorRegistry()
         self.registry.register(_Loaded(store))
         self.registry.register(_Wire(gateway))
+        self.registry.register(_Http(connections))
         self.requests = Counter(
             "qotgate_http_requests",
             "HTTP requests by path and status.",
@@ -95,8 +97,38 @@ class _Wire(Collector):
             yield decisions
         connections = len(self._gateway.sessions)
         yield GaugeMetricFamily("qotgate_connections", "Open connections on the wire.", connections)
+        yield _turned_away(
+            "qotgate_connections_turned_away",
+            "Connections on the wire that got no place, by why: too many in all, or too many of one address.",
+            counts.turned_away,
+        )
         kept = self._gateway.answers.size
         yield GaugeMetricFamily("qotgate_kept_answer_bytes", "Memory of the answers kept lately.", kept)
+
+
+class _Http(Collector):
+    """What became of HTTP connections that took too much."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def describe(self) -> list[Metric]:
+        """Nothing, as with what is loaded."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        yield _turned_away(
+            "qotgate_http_connections_turned_away",
+            "HTTP connections that were closed, by why: too many of one address, or too slow.",
+            self._connections.turned_away,
+        )
+
+
+def _turned_away(name: str, text: str, numbers: Mapping[str, int]) -> Metric:
+    found = CounterMetricFamily(name, text, labels=["why"])
+    for why, number in numbers.items():
+        found.add_metric([why], number)
+    return found
 
 
 class _Loaded(Collector):

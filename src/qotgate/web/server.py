@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import uvicorn
 
@@ -50,6 +51,7 @@ class WebServer:
         listening = await asyncio.to_thread(_listen, self._options.host, self._options.port)
         config = uvicorn.Config(
             make_app(self._site),
+            http=cast(type[asyncio.Protocol], self._site.connections),
             log_config=None,
             access_log=False,
             server_header=False,

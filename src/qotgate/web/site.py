@@ -19,6 +19,7 @@ from qotgate.service.questions import Questions
 from qotgate.service.search import Search
 from qotgate.store import provenance
 from qotgate.store.database import generation
+from qotgate.web.connections import Connections
 from qotgate.web.live import Live
 from qotgate.web.metrics import Metrics
 
@@ -34,6 +35,7 @@ class WebOptions:
     port: int = 8080
     token: str | None = None
     rate_limit: RateLimit | None = None
+    max_connections_per_address: int | None = None
 
 
 class HttpAllowance:
@@ -70,8 +72,9 @@ class Site:
         self.questions = {lang: questions.varied(lang=lang) for lang in LANGUAGES}
         self.search = Search(questions.store, questions.reference)
         self.allowance = HttpAllowance(options.rate_limit, gateway) if options.rate_limit else None
+        self.connections = Connections(options.max_connections_per_address)
         self.live = Live(self.state)
-        self.metrics = Metrics(questions.store, gateway)
+        self.metrics = Metrics(questions.store, gateway, self.connections)
         # Of two sites that answer differently no tag is the same.
         marks = (__version__, questions.reference.digest, ",".join(questions.funds), questions.window_days)
         self._key = questions.store.secret().encode()
