@@ -5,8 +5,8 @@ import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
-from itertools import count
 from ipaddress import ip_address
+from itertools import count
 from pathlib import Path
 from typing import Any
 
