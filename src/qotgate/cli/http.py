@@ -12,8 +12,23 @@ from qotgate.service.questions import Questions
 
 if TYPE_CHECKING:
     from qotgate.web.server import WebServer
+    from qotgate.web.site import WebOptions
 
 DEFAULT_PORT = 8080
+
+
+def web_options(settings: Settings) -> "WebOptions":
+    """The pages' share of the options. Raises QotGateError where they are not safe."""
+    from qotgate.web.site import WebOptions
+
+    token = settings.http_token
+    return WebOptions(
+        host=settings.http_host,
+        port=DEFAULT_PORT if settings.http_port is None else settings.http_port,
+        token=token.get_secret_value() if token else None,
+        max_connections_per_address=settings.max_connections_per_address,
+        rate_limit=RateLimit.parse(settings.rate_limit),
+    )
 
 
 async def start_http(questions: Questions, settings: Settings, gateway: Gateway) -> "WebServer | None":
@@ -23,31 +38,20 @@ async def start_http(questions: Questions, settings: Settings, gateway: Gateway)
         return None
     # Imported late: a command that serves nothing would take twice as long to start.
     from qotgate.web.server import WebServer
-    from qotgate.web.site import WebOptions
 
-    port = DEFAULT_PORT if settings.http_port is None else settings.http_port
-    token = settings.http_token
-    server = WebServer(
-        questions,
-        WebOptions(
-            host=settings.http_host,
-            port=port,
-            token=token.get_secret_value() if token else None,
-            max_connections_per_address=settings.max_connections_per_address,
-            rate_limit=RateLimit.parse(settings.rate_limit),
-        ),
-        gateway,
-    )
+    options = web_options(settings)
+    server = WebServer(questions, options, gateway)
     try:
         await server.start()
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         if settings.http_port is not None:
             raise QotGateError(
-                f"Cannot serve HTTP on {settings.http_host}:{port}: {reason}; name another --http-port."
+                f"Cannot serve HTTP on {options.host}:{options.port}: {reason}; name another --http-port."
             ) from error
         typer.echo(
-            f"qotgate: no pages: {settings.http_host}:{port} cannot be used ({reason}); name an --http-port.",
+            f"qotgate: no pages: {options.host}:{options.port} cannot be used ({reason}); "
+            "name an --http-port.",
             err=True,
         )
         return None

@@ -13,6 +13,7 @@ from qotgate.cli import (
     ark,
     ark_check,
     demo,
+    doctor,
     fetch,
     holdings,
     keygen,
@@ -43,6 +44,7 @@ for command in (
     ratings.ratings,
     status.status,
     keygen.keygen,
+    doctor.doctor,
     demo.demo,
 ):
     app.command()(command)

@@ -1,5 +1,11 @@
-"""Options: from flags, else from QOTGATE_* variables, else from a TOML file, else their defaults."""
+"""Options: from flags, else from QOTGATE_* variables, else from a folder of secrets, else from a TOML file,
+else their defaults.
 
+The folder is where Docker, Kubernetes and systemd put what must stand neither in a variable nor in a
+configuration file: each file is named like the variable, in any case, and holds its value.
+"""
+
+import os
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,6 +17,7 @@ from pydantic_settings import (
     BaseSettings,
     NoDecode,
     PydanticBaseSettingsSource,
+    SecretsSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
@@ -18,7 +25,17 @@ from sqlalchemy import URL
 
 from qotgate.model import ACTIVE_FUNDS, Language, QotGateError
 
+SECRET = ("db", "limit_store", "http_token", "websocket_key", "websocket_key_md5")
+"""Options whose values are shown nowhere."""
 CONFIG_FILE = platformdirs.user_config_path("qotgate") / "qotgate.toml"
+SECRETS_FOLDERS = ("QOTGATE_SECRETS", "CREDENTIALS_DIRECTORY")
+"""Variables that name the folder of secrets, the first of them that is set; the second is systemd's."""
+
+
+def secrets_folder() -> Path | None:
+    """Where options may stand one in a file; None where there is no such folder."""
+    named = next(filter(None, map(os.environ.get, SECRETS_FOLDERS)), None)
+    return Path(named) if named and Path(named).is_dir() else None
 
 
 def _default_database() -> str:
@@ -74,7 +91,10 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, CONFIG_FILE)
+        sources = [init_settings, env_settings]
+        if folder := secrets_folder():
+            sources.append(SecretsSettingsSource(settings_cls, folder))
+        return (*sources, TomlConfigSettingsSource(settings_cls, CONFIG_FILE))
 
 
 def read_settings(**flags: Any) -> Settings:
@@ -88,7 +108,7 @@ def read_settings(**flags: Any) -> Settings:
     except ValueError as error:
         raise QotGateError(f"{CONFIG_FILE} is not valid TOML: {error}.") from error
     except OSError as error:
-        raise QotGateError(f"{CONFIG_FILE} cannot be read: {error.strerror}.") from error
+        raise QotGateError(f"{error.filename or CONFIG_FILE} cannot be read: {error.strerror}.") from error
 
 
 def read_day(text: str | None) -> date | None:

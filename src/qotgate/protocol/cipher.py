@@ -65,6 +65,10 @@ class RsaKey:
         """Bytes of an encrypted block."""
         return self._key.key_size // 8
 
+    @property
+    def bits(self) -> int:
+        return self._key.key_size
+
     def pem(self) -> bytes:
         """The key as PKCS#1 PEM, which the published clients read."""
         return self._key.private_bytes(

@@ -9,15 +9,12 @@ from typing import cast
 import uvicorn
 
 from qotgate.gateway import Gateway
-from qotgate.model import QotGateError
 from qotgate.service.questions import Questions
 from qotgate.web.app import make_app
-from qotgate.web.safety import is_loopback
 from qotgate.web.site import Site, WebOptions
 
 STOP_SECONDS = 3
 CONNECTIONS_MOST = 256
-TOKEN_LEAST = 16
 
 
 class _Server(uvicorn.Server):
@@ -28,18 +25,9 @@ class _Server(uvicorn.Server):
 
 
 class WebServer:
-    """Serves the API and the pages over ``questions``, and what ``gateway`` has counted.
-
-    Raises QotGateError for options that are not safe.
-    """
+    """Serves the API and the pages over ``questions``, and what ``gateway`` has counted."""
 
     def __init__(self, questions: Questions, options: WebOptions, gateway: Gateway) -> None:
-        if options.token is None and not is_loopback(options.host):
-            raise QotGateError(
-                f"--http-host {options.host} is open to other machines: name a token with --http-token."
-            )
-        if options.token is not None and len(options.token) < TOKEN_LEAST:
-            raise QotGateError(f"--http-token takes at least {TOKEN_LEAST} characters.")
         self.url = ""
         self._options = options
         self._site = Site(questions, options, gateway)

@@ -14,7 +14,7 @@ from qotgate.gateway import Gateway
 from qotgate.gateway.allowance import Allowance, RateLimit
 from qotgate.gateway.limit_store import Taken
 from qotgate.gateway.store_allowance import StoreAllowance
-from qotgate.model import Language
+from qotgate.model import Language, QotGateError
 from qotgate.service.questions import Questions
 from qotgate.service.search import Search
 from qotgate.store import provenance
@@ -22,20 +22,33 @@ from qotgate.store.database import generation
 from qotgate.web.connections import Connections
 from qotgate.web.live import Live
 from qotgate.web.metrics import Metrics
+from qotgate.web.safety import is_loopback
 
+TOKEN_LEAST = 16
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 
 @dataclass(frozen=True, slots=True)
 class WebOptions:
     """How HTTP is served. ``token`` is what callers must know, None for anyone; ``rate_limit`` counts the
-    API's own requests, by interface, None for no limit."""
+    API's own requests, by interface, None for no limit.
+
+    Raises QotGateError for options that are not safe.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8080
     token: str | None = None
     rate_limit: RateLimit | None = None
     max_connections_per_address: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.token is None and not is_loopback(self.host):
+            raise QotGateError(
+                f"--http-host {self.host} is open to other machines: name a token with --http-token."
+            )
+        if self.token is not None and len(self.token) < TOKEN_LEAST:
+            raise QotGateError(f"--http-token takes at least {TOKEN_LEAST} characters.")
 
 
 class HttpAllowance:

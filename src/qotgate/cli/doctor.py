@@ -1,0 +1,144 @@
+"""``qotgate doctor``: look at everything that the gateway rests on, and say how to mend it."""
+
+import json
+import tomllib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from qotgate.cli.http import web_options
+from qotgate.cli.options import AsJson, Database, Tables
+from qotgate.cli.serve import OTHER_FILES, gateway_options
+from qotgate.cli.settings import CONFIG_FILE, SECRET, Settings, read_settings, secrets_folder
+from qotgate.doctor import Finding, Level, databases, keys, machine, ports
+from qotgate.doctor.finding import fail, looked, ok
+from qotgate.model import QotGateError
+from qotgate.service.reference import load_reference
+
+FAILED = 1
+COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
+
+
+def doctor(
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="Read all of the database, which takes longer.")
+    ] = False,
+    as_json: AsJson = False,
+    db: Database = None,
+    tables: Tables = None,
+) -> None:
+    """Look at configuration, keys, database, limit store, clock, ports and freshness of the data, and say how
+    to mend what is wrong. Exit status 1 where something fails.
+
+    The options are those that `qotgate serve` would take from variables and the configuration file.
+    """
+    try:
+        settings = read_settings(db=db, tables=tables)
+    except QotGateError as error:
+        findings: Iterable[Finding] = [
+            fail("configuration", str(error), f"Correct the variable, or the line in {CONFIG_FILE}.")
+        ]
+    else:
+        findings = _findings(settings, thorough=thorough)
+    worst = Level.OK
+    told = []
+    console = Console(highlight=False)
+    for finding in findings:
+        if finding.level is Level.FAIL or worst is Level.OK:
+            worst = finding.level
+        told.append(finding)
+        if not as_json:
+            _print(console, finding)
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in told], ensure_ascii=False, indent=2))
+    else:
+        counts = {level: sum(finding.level is level for finding in told) for level in Level}
+        console.print(
+            f"{counts[Level.FAIL]} failed, {counts[Level.WARN]} to look at, {counts[Level.OK]} in order."
+        )
+    if worst is Level.FAIL:
+        raise typer.Exit(FAILED)
+
+
+def _print(console: Console, finding: Finding) -> None:
+    line = Text.assemble(
+        (f"{finding.level:<4}", COLOURS[finding.level]), f" {finding.check}: {finding.found}"
+    )
+    console.print(line, soft_wrap=True)
+    if finding.mend:
+        console.print(Text(f"     -> {finding.mend}"), soft_wrap=True)
+
+
+def _findings(settings: Settings, *, thorough: bool) -> Iterator[Finding]:
+    looks: list[tuple[str, Callable[[], Iterable[Finding]]]] = [
+        ("configuration", lambda: _configuration(settings)),
+        ("secrets", _secrets),
+        ("RSA key", lambda: keys.rsa_key(settings.rsa_key) if settings.rsa_key else ()),
+        ("certificate", lambda: _certificate(settings)),
+        ("versions", lambda: machine.versions(_packages(settings))),
+        ("open files", lambda: machine.open_files(settings.max_connections + OTHER_FILES)),
+        ("clock", machine.clock),
+        ("time zones", machine.time_zones),
+        ("ports", lambda: _ports(settings)),
+        ("database", lambda: databases.database(settings.db, settings.funds, thorough=thorough)),
+    ]
+    for check, look in looks:
+        yield from looked(check, look)
+
+
+def _configuration(settings: Settings) -> Iterator[Finding]:
+    """What `serve` would refuse to start with."""
+    place = str(CONFIG_FILE) if CONFIG_FILE.exists() else f"{CONFIG_FILE} (not there)"
+    if folder := secrets_folder():
+        place += f" and the secrets in {folder}"
+    gateway_options(settings)
+    web_options(settings)
+    load_reference(settings.tables)
+    yield ok("configuration", f"`qotgate serve` takes the options; beside variables they come from {place}.")
+
+
+def _secrets() -> Iterator[Finding]:
+    """The files that options with secrets in them come from."""
+    if CONFIG_FILE.exists():
+        options = tomllib.loads(CONFIG_FILE.read_text(encoding="utf-8"))
+        if any(option in SECRET and _is_secret(str(value)) for option, value in options.items()):
+            yield from keys.secret_file("secrets", CONFIG_FILE)
+    folder = secrets_folder()
+    for path in sorted(folder.iterdir()) if folder else ():
+        if path.is_file() and path.name.lower().removeprefix("qotgate_") in Settings.model_fields:
+            yield from keys.secret_file("secrets", path)
+
+
+def _is_secret(value: str) -> bool:
+    """Whether an option's value is one: a URL only with a password."""
+    try:
+        return make_url(value).password is not None
+    except ArgumentError:
+        return True
+
+
+def _certificate(settings: Settings) -> Iterator[Finding]:
+    if settings.websocket_cert is not None:
+        yield from keys.certificate(settings.websocket_cert)
+    if settings.websocket_private_key is not None:
+        yield from keys.secret_file("certificate", settings.websocket_private_key)
+
+
+def _packages(settings: Settings) -> dict[str, str]:
+    """The packages that the options need beyond the usual ones, and which option that is."""
+    return {"psycopg": "--db postgresql://..."} if settings.db.startswith("postgres") else {}
+
+
+def _ports(settings: Settings) -> Iterator[Finding]:
+    yield from ports.port("port", settings.host, settings.port)
+    if settings.websocket_port is not None:
+        yield from ports.port("websocket_port", settings.websocket_host, settings.websocket_port)
+    if not settings.no_http:
+        options = web_options(settings)
+        yield from ports.port("http_port", options.host, options.port)

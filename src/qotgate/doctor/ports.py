@@ -1,0 +1,99 @@
+"""The ports: free, or held by a gateway that runs, or by something else."""
+
+import errno
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from http.client import HTTPConnection, HTTPException
+
+from qotgate.doctor.finding import Finding, fail, ok
+from qotgate.model import ProtocolError
+from qotgate.protocol.body import decode, encode
+from qotgate.protocol.frame import PROTOBUF, Frame, FrameParser
+from qotgate.protocol.messages import REQUESTS, AnyResponse, ProtoId
+
+SECONDS = 2.0
+ANSWER_MOST = 1 << 16
+ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound for longer than a look
+
+
+def port(option: str, host: str, number: int) -> Iterator[Finding]:
+    """Whether ``serve`` could listen on ``host`` and ``number``, or already does; ``option`` names the port,
+    as `port`, `http_port` or `websocket_port`."""
+    check, flag = f"port {number}", "--" + option.replace("_", "-")
+    if number == 0:
+        yield ok("port 0", f"{flag} takes any free port.")
+        return
+    try:
+        family, *_, address = socket.getaddrinfo(host, number, type=socket.SOCK_STREAM)[0]
+        with closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+        yield ok(check, f"{host}:{number} is free.")
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            yield fail(
+                check, f"{host}:{number} cannot be used: {error.strerror or error}.", f"Name another {flag}."
+            )
+        elif _IS_OURS[option](ANYWHERE.get(host, host), number):
+            yield ok(check, f"{host}:{number} is held by a gateway that runs.")
+        else:
+            yield fail(
+                check,
+                f"{host}:{number} is held by another program.",
+                f"Stop it (ss -ltnp 'sport = :{number}' names it), or name another {flag}.",
+            )
+
+
+def _speaks_protocol(host: str, number: int) -> bool:
+    """Whether what listens answers a packet. Before InitConnect that is a refusal, so nothing is counted."""
+    asked = encode(REQUESTS[ProtoId.GetGlobalState](c2s={"userID": 0}), PROTOBUF)
+    parser = FrameParser(ANSWER_MOST)
+    refused = (OSError, ProtocolError, ValueError)
+    with suppress(*refused), socket.create_connection((host, number), SECONDS) as connection:
+        connection.sendall(Frame(ProtoId.GetGlobalState, PROTOBUF, 1, asked).encode())
+        while arrived := connection.recv(ANSWER_MOST):
+            for packet in parser.feed(arrived):
+                return bool(decode(AnyResponse, packet.open().body, PROTOBUF).retMsg)
+    return False
+
+
+def _serves_pages(host: str, number: int) -> bool:
+    connection = HTTPConnection(host, number, timeout=SECONDS)
+    with suppress(OSError, HTTPException, ValueError), closing(connection):
+        connection.request("GET", "/healthz", headers={"Host": "localhost"})
+        told = json.loads(connection.getresponse().read(ANSWER_MOST))
+        return isinstance(told, dict) and told.get("status") == "ok" and "generation" in told
+    return False
+
+
+def _speaks_websocket(host: str, number: int) -> bool:
+    """Whether what listens is a WebSocket server, which a gateway's port looks like from outside. One with
+    TLS does not answer a plain request, and a gateway's is taken at its word."""
+    connection = HTTPConnection(host, number, timeout=SECONDS)
+    try:
+        with closing(connection):
+            connection.request("GET", "/", headers={"Host": "localhost"})
+            return connection.getresponse().status == 426
+    except (OSError, HTTPException):
+        return _shakes_hands(host, number)
+
+
+def _shakes_hands(host: str, number: int) -> bool:
+    import ssl
+
+    context = ssl.create_default_context()
+    # Whose certificate it is does not matter here: nothing is said.
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with (
+        suppress(OSError),
+        socket.create_connection((host, number), SECONDS) as plain,
+        context.wrap_socket(plain),
+    ):
+        return True
+    return False
+
+
+_IS_OURS = {"port": _speaks_protocol, "http_port": _serves_pages, "websocket_port": _speaks_websocket}
