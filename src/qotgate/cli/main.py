@@ -12,6 +12,7 @@ from qotgate import __version__
 from qotgate.cli import (
     ark,
     ark_check,
+    backup,
     demo,
     doctor,
     fetch,
@@ -45,6 +46,8 @@ for command in (
     status.status,
     keygen.keygen,
     doctor.doctor,
+    backup.backup,
+    backup.restore,
     demo.demo,
 ):
     app.command()(command)

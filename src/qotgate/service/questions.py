@@ -49,7 +49,7 @@ from qotgate.service.cursor import Cursor, Cursors, ListCursor
 from qotgate.service.evidence import evidence
 from qotgate.service.reference import Reference
 from qotgate.store import Store, queries
-from qotgate.store.database import generation
+from qotgate.store.database import generation, secret
 from qotgate.store.queries import Row
 
 __all__ = ["HOLDING_COUNT_DEFAULT", "RATING_COUNT_DEFAULT", "TRANSACTION_COUNT_DEFAULT", "Questions"]
@@ -81,7 +81,6 @@ class Questions:
         self.lang: Language = lang
         self.funds = tuple(sorted(set(funds)))
         self.window_days = window_days
-        self.cursors = Cursors(store.secret())
         self._latest_ark: tuple[int, date | None] = (-1, None)
         self._counts: OrderedDict[tuple[str, str, int, date], int] = OrderedDict()
         self._counts_lock = Lock()
@@ -95,6 +94,11 @@ class Questions:
             funds=funds or self.funds,
             window_days=self.window_days,
         )
+
+    def cursors(self, connection: Connection) -> Cursors:
+        """What signs the cursors of the data that ``connection`` sees: after a restore, those of the data
+        before are refused."""
+        return Cursors(secret(connection))
 
     def ark_stock_dynamic(self, security: Security, as_of: date | None = None) -> ArkDynamic:
         """How the ARK funds trade ``security``, as it was known at the end of the day ``as_of``.
@@ -236,12 +240,13 @@ class Questions:
         _check_count(count, ARK_COUNT_MOST)
         question = (*question, str(as_of or ""), self.lang, *self.funds)
         with self.store.reading() as connection:
-            cursor = self.cursors.read(question, page, ListCursor) if page else None
+            cursors = self.cursors(connection)
+            cursor = cursors.read(question, page, ListCursor) if page else None
             day = date.fromisoformat(cursor.as_of) if cursor else self.ark_day(connection, as_of)
             changed = labelled_changes(
                 connection, self.reference, self.lang, self.funds, day, cycle_type, traded=traded
             )
-        return page_of(rows_of(changed), self.cursors, question, day, count, cursor)
+        return page_of(rows_of(changed), cursors, question, day, count, cursor)
 
     def rating_changes(
         self,
@@ -261,8 +266,9 @@ class Questions:
         _check_count(count, RATING_COUNT_MOST)
         question = ("rating_changes", market, change_type, str(as_of or ""))
         with self.store.reading() as connection:
+            cursors = self.cursors(connection)
             if page:
-                cursor = self.cursors.read(question, page, Cursor)
+                cursor = cursors.read(question, page, Cursor)
                 check_reached(connection, cursor)
                 number, day, after = cursor.generation, date.fromisoformat(cursor.as_of), cursor.after
                 all_count = cursor.all_count
@@ -277,7 +283,7 @@ class Questions:
         next_page = None
         if len(found) > count:
             last = rows[-1]
-            next_page = self.cursors.write(
+            next_page = cursors.write(
                 question,
                 Cursor(number, day.isoformat(), all_count, last["day"].isoformat(), last["note_id"]),
             )

@@ -52,8 +52,9 @@ def rating_listing(
     )
     question = ("rating_listing", *(str(part) for part in _parts(wanted)), str(as_of or ""))
     with questions.store.reading() as connection:
+        cursors = questions.cursors(connection)
         if page:
-            cursor = questions.cursors.read(question, page, Cursor)
+            cursor = cursors.read(question, page, Cursor)
             check_reached(connection, cursor)
             number, asked, after = cursor.generation, date.fromisoformat(cursor.as_of), cursor.after
             all_count = cursor.all_count
@@ -69,7 +70,7 @@ def rating_listing(
     next_page = None
     if len(rows) < len(found):
         last = rows[-1]
-        next_page = questions.cursors.write(
+        next_page = cursors.write(
             question, Cursor(number, asked.isoformat(), all_count, last["day"].isoformat(), last["note_id"])
         )
     listed = (

@@ -115,7 +115,7 @@ class Store:
     def secret(self) -> str:
         """The key that this database's cursors are signed with."""
         with self.reading() as connection:
-            return str(read_state(connection, "secret"))
+            return secret(connection)
 
     def _migrate(self) -> None:
         with self.reading() as connection:
@@ -205,6 +205,11 @@ def write_state(connection: Connection, key: str, value: str) -> None:
     changed = connection.execute(state.update().where(state.c.key == key).values(value=value))
     if not changed.rowcount:
         connection.execute(state.insert().values(key=key, value=value))
+
+
+def secret(connection: Connection) -> str:
+    """The key that this database's cursors are signed with; a restore brings a new one."""
+    return str(read_state(connection, "secret"))
 
 
 def generation(connection: Connection) -> int:

@@ -5,7 +5,7 @@ after the other, by an advisory lock that ends with the transaction. A load tell
 NOTIFY, which is heard when it commits, and not where it is undone.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from threading import Event, Thread
 from time import monotonic
@@ -108,6 +108,29 @@ def analyze(connection: Connection, tables: Iterable[Table]) -> None:
     """Have the planner look at tables that have grown much; it would do so by itself a minute later."""
     for table in tables:
         connection.exec_driver_sql(f"ANALYZE {connection.dialect.identifier_preparer.quote(table.name)}")
+
+
+def index_references(connection: Connection, tables: Iterable[Table]) -> None:
+    """Have rows found by what they name, for as long as a restore deletes what is named: each deletion looks
+    for them."""
+    for name, table, column in _bare_references(tables):
+        connection.exec_driver_sql(f"CREATE INDEX {name} ON {table} ({column})")
+
+
+def drop_reference_indexes(connection: Connection, tables: Iterable[Table]) -> None:
+    """Drop them; from here on readers wait for the end of the transaction, so this comes last."""
+    for name, _, _ in _bare_references(tables):
+        connection.exec_driver_sql(f"DROP INDEX {name}")
+
+
+def _bare_references(tables: Iterable[Table]) -> Iterator[tuple[str, str, str]]:
+    """An index's name, the table and the column, of each reference that no index leads with."""
+    for table in tables:
+        leading = {next(iter(index.columns)).name for index in table.indexes}
+        leading.add(next(iter(table.primary_key.columns)).name)
+        for key in table.foreign_keys:
+            if key.parent.name not in leading:
+                yield f"restore_{table.name}_{key.parent.name}", f'"{table.name}"', f'"{key.parent.name}"'
 
 
 class Watch:

@@ -1,0 +1,64 @@
+"""``qotgate backup`` and ``qotgate restore``: all the data in one file, and back, while gateways serve."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress as Bar
+
+from qotgate.cli.options import Database, open_store
+from qotgate.cli.settings import read_settings
+from qotgate.store.backup import Manifest, Progress
+from qotgate.store.backup import backup as write_backup
+from qotgate.store.restore import restore as write_restore
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    db: Database = None,
+) -> None:
+    """Write the data as it is now to one file, while loads and gateways go on, and check what was written.
+
+    The file is a SQLite database, whatever engine the data is on: with `qotgate restore` it can be moved to
+    another one.
+    """
+    with open_store(read_settings(db=db)) as store, _bar() as progress:
+        manifest = write_backup(store, file, replace=force, progress=progress)
+    typer.echo(f"Wrote {file}: {_told(manifest)}.")
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `qotgate backup` has written.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Let it take the place of data that is there.")
+    ] = False,
+    db: Database = None,
+) -> None:
+    """Put a backup into the database, in one step, while gateways serve: who asks is answered from the data
+    before or after."""
+    with open_store(read_settings(db=db)) as store, _bar() as progress:
+        manifest, generation = write_restore(store, file, replace=replace, progress=progress)
+        name = store.name
+    typer.echo(f"Restored {file} into {name}: {_told(manifest)}. Its generation is {generation} now.")
+
+
+def _told(manifest: Manifest) -> str:
+    rows = sum(manifest.rows.values())
+    return f"{manifest.rows['file']:,} files, {rows:,} rows, generation {manifest.generation}"
+
+
+@contextmanager
+def _bar() -> Iterator[Progress]:
+    """A progress bar on a terminal."""
+    console = Console(stderr=True)
+    with Bar(console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def tell(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what, completed=done, total=total)
+
+        yield tell

@@ -1,0 +1,289 @@
+"""A backup: the whole of a database in one SQLite file, whatever engine it was on.
+
+It is one state of the data, taken while loads and gateways go on. The file has the tables as they are, and
+one more, the manifest: how many rows each table has, and a digest of them, by which a restore knows that
+nothing is missing or damaged. It is written under another name, checked, and then given its own.
+"""
+
+import json
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, cast
+
+from sqlalchemy import Connection, String, Table, create_engine, func, select
+from sqlalchemy.exc import DBAPIError
+
+from qotgate import __version__
+from qotgate.model import StoreError
+from qotgate.store import bulk, tables
+from qotgate.store.database import HEAD, Store, generation, reason
+
+MANIFEST = "qotgate_backup"
+OWNER_ALONE = 0o600
+CHUNK = 5_000
+"""Rows that are held at once."""
+PAGES = 2_000
+"""Pages of a SQLite file that are copied between two words on how far it is."""
+Progress = Callable[[str, int, int], None]
+"""Told what is done, how far it is, and of how much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a backup holds; ``rows`` and ``digests`` by table, the digests over all rows in the order of their
+    keys."""
+
+    made_at: str
+    version: str
+    revision: str
+    generation: int
+    rows: dict[str, int]
+    digests: dict[str, str]
+
+
+def backup(store: Store, path: Path, *, replace: bool = False, progress: Progress | None = None) -> Manifest:
+    """Write the data as it is now to the file ``path``; ``replace`` one that is there.
+
+    Raises StoreError, and leaves nothing behind then.
+    """
+    tell = progress or _silent
+    if path.exists() and not replace:
+        raise StoreError(f"{path} is there already: name another file, or replace it with --force.")
+    if is_file_of(store, path):
+        raise StoreError(f"{path} is the database itself; name another file.")
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror}.") from error
+    os.close(descriptor)
+    partial = Path(name)
+    try:
+        with store.reading() as source:
+            number = generation(source)
+            if source.dialect.name == "sqlite":
+                _copy_pages(source, partial, tell)
+            else:
+                _copy_rows(source, partial, tell)
+            rows, digests = contents(source, "Reading", tell)
+        made_at = datetime.now(UTC).isoformat(timespec="seconds")
+        manifest = Manifest(made_at, __version__, HEAD, number, rows, digests)
+        _seal(partial, manifest)
+        _check(partial, manifest, tell)
+        _give_name(partial, path, replace=replace)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(f"{path} cannot be written: {getattr(error, 'strerror', None) or error}.") from error
+    except DBAPIError as error:
+        raise StoreError(f"{path} cannot be written: {reason(error)}.") from error
+    finally:
+        for end in ("", "-wal", "-shm", "-journal"):
+            partial.with_name(partial.name + end).unlink(missing_ok=True)
+    return manifest
+
+
+@contextmanager
+def opened(path: Path, progress: Progress | None = None) -> Iterator[tuple[Connection, Manifest]]:
+    """The rows of a backup, which is looked through first, and its manifest. The file is not changed: one
+    that an older version made is brought up to date in a copy.
+
+    Raises StoreError where it is no backup, is damaged, or was made by a newer version.
+    """
+    tell = progress or _silent
+    manifest = _read_manifest(path)
+    if manifest.revision == HEAD:
+        with _reading(path) as connection:
+            _compare(path, connection, manifest, tell)
+            yield connection, manifest
+        return
+    with tempfile.TemporaryDirectory(prefix="qotgate-restore-") as folder:
+        copy = Path(folder, "copy.db")
+        try:
+            shutil.copyfile(path, copy)
+        except OSError as error:
+            raise StoreError(f"{path} cannot be copied: {error.strerror}.") from error
+        Store.open(f"sqlite:///{copy}").close()  # refuses a newer one
+        with _reading(copy) as connection:
+            _whole(path, connection)
+            yield connection, manifest
+
+
+def is_file_of(store: Store, path: Path) -> bool:
+    """Whether ``path`` is the file of the database itself."""
+    url = store.engine.url
+    if url.get_backend_name() != "sqlite" or url.database is None or not path.exists():
+        return False
+    return path.samefile(url.database)
+
+
+def contents(connection: Connection, what: str, tell: Progress) -> tuple[dict[str, int], dict[str, str]]:
+    """How many rows each table has, and a digest of them, but for the state, whose secret and number are new
+    after a restore."""
+    rows: dict[str, int] = {}
+    digests: dict[str, str] = {}
+    total = sum(map(connection.scalar, map(_count, tables.METADATA.sorted_tables)))
+    done = 0
+    for table in tables.METADATA.sorted_tables:
+        if table is tables.state:
+            continue
+        digest, number = sha256(), 0
+        for chunk in chunks(connection, table):
+            for row in chunk:
+                digest.update(repr(tuple(row)).encode())
+            number += len(chunk)
+            tell(what, done + number, total)
+        rows[table.name], digests[table.name] = number, digest.hexdigest()
+        done += number
+    return rows, digests
+
+
+def chunks(connection: Connection, table: Table) -> Iterator[list[Any]]:
+    """The rows of a table in the order of their keys, some at a time."""
+    # By their bytes: how else letters are ordered is each PostgreSQL's own.
+    by_bytes = connection.dialect.name == "postgresql"
+    keys = [
+        column.collate("C") if by_bytes and isinstance(column.type, String) else column
+        for column in table.primary_key.columns
+    ]
+    found = connection.execute(select(table).order_by(*keys).execution_options(yield_per=CHUNK))
+    return (list(chunk) for chunk in found.partitions())
+
+
+def _count(table: Table) -> Any:
+    return select(func.count()).select_from(table)
+
+
+def _silent(_what: str, _done: int, _total: int) -> None:
+    pass
+
+
+def _copy_pages(source: Connection, path: Path, tell: Progress) -> None:
+    """Copy the file. The transaction of ``source`` holds on to one state, so that loads do not matter."""
+    driver = cast(sqlite3.Connection, source.connection.driver_connection)
+    with closing(sqlite3.connect(path)) as target:
+
+        def copied(_status: int, left: int, total: int) -> None:
+            tell("Copying", total - left, total)
+
+        driver.backup(target, pages=PAGES, progress=copied)
+
+
+def _copy_rows(source: Connection, path: Path, tell: Progress) -> None:
+    path.unlink()
+    target = Store.open(f"sqlite:///{path}")
+    try:
+        with target.writing() as connection:
+            connection.execute(tables.state.delete())
+            copy_tables(source, connection, "Copying", tell)
+    finally:
+        target.close()
+    path.chmod(OWNER_ALONE)
+
+
+def copy_tables(source: Connection, target: Connection, what: str, tell: Progress) -> None:
+    """Write all rows of ``source`` into the empty tables of ``target``."""
+    total = sum(map(source.scalar, map(_count, tables.METADATA.sorted_tables)))
+    done = 0
+    for table in tables.METADATA.sorted_tables:
+        for chunk in chunks(source, table):
+            bulk.insert_rows(target, table, [dict(row._mapping) for row in chunk])
+            done += len(chunk)
+            tell(what, done, total)
+
+
+def _seal(path: Path, manifest: Manifest) -> None:
+    """Add the manifest, and leave one file that needs no other beside it."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode=DELETE")
+        connection.execute("BEGIN")
+        connection.execute(f"DROP TABLE IF EXISTS {MANIFEST}")
+        connection.execute(f"CREATE TABLE {MANIFEST} (manifest TEXT NOT NULL)")
+        connection.execute(f"INSERT INTO {MANIFEST} VALUES (?)", [json.dumps(asdict(manifest))])  # noqa: S608
+        connection.execute("COMMIT")
+
+
+def _check(path: Path, manifest: Manifest, tell: Progress) -> None:
+    with _reading(path) as connection:
+        _compare(path, connection, manifest, tell)
+
+
+def _give_name(partial: Path, path: Path, *, replace: bool) -> None:
+    """Bring the file to the disk, then give it its name, in one step each."""
+    with partial.open("rb+") as file:
+        os.fsync(file.fileno())
+    if replace:
+        partial.replace(path)
+    else:
+        try:
+            os.link(partial, path)
+        except FileExistsError as error:
+            raise StoreError(f"{path} is there already, since a moment ago; name another file.") from error
+        except OSError:  # a file system without links
+            partial.rename(path)
+    with suppress(OSError):  # not every system lets a folder be synced
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[Connection]:
+    engine = create_engine("sqlite://", creator=lambda: _connect(path))
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def _read_manifest(path: Path) -> Manifest:
+    if not path.is_file():
+        raise StoreError(f"{path} is not there, or is no file.")
+    try:
+        with closing(_connect(path)) as connection:
+            connection.execute("PRAGMA schema_version").fetchone()
+            row = connection.execute(f"SELECT manifest FROM {MANIFEST}").fetchone()  # noqa: S608
+    except sqlite3.OperationalError as error:
+        raise StoreError(f"{path} is no backup; `qotgate backup` makes one.") from error
+    except sqlite3.DatabaseError as error:
+        raise StoreError(f"{path} is no backup, or is damaged: {error}.") from error
+    try:
+        return Manifest(**json.loads(row[0]))
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"{path} is a damaged backup: its manifest cannot be read.") from error
+
+
+def _whole(path: Path, connection: Connection) -> None:
+    """Raises StoreError where a file is damaged as SQLite sees it, DBAPIError where it cannot be read."""
+    said = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
+    if said != "ok":
+        raise StoreError(f"{path} is damaged: {said}.")
+    if connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+        raise StoreError(f"{path} is damaged: rows name others that are not there.")
+
+
+def _compare(path: Path, connection: Connection, manifest: Manifest, tell: Progress) -> None:
+    """Whether a backup is what its manifest says. Raises StoreError."""
+    try:
+        _whole(path, connection)
+        found = contents(connection, "Checking", tell)
+    except (DBAPIError, ValueError) as error:
+        told = reason(error) if isinstance(error, DBAPIError) else str(error)
+        raise StoreError(f"{path} is damaged: {told}.") from error
+    if found != (manifest.rows, manifest.digests):
+        changed = [name for name, digest in manifest.digests.items() if found[1].get(name) != digest]
+        raise StoreError(
+            f"{path} is not what was backed up: it was changed or damaged ({', '.join(changed)})."
+        )
