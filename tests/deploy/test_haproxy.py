@@ -1,0 +1,190 @@
+"""HAProxy with the configuration of ``deploy``, before two gateways: published clients, pages, a gateway that
+is killed."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from qotgate import QuoteClient
+from tests.conftest import ROOT, missing
+from tests.interop.toolchains import HERE, PROTO, bundle, node
+from tests.interop.toolchains import run as run_tool
+from tests.serving import Serving, serving
+from tests.wire import Wire, free_port
+
+CONFIGURATION = ROOT / "deploy" / "haproxy.cfg"
+PER_ADDRESS = 6
+WAIT_SECONDS = 30.0
+
+
+@dataclass
+class Front:
+    """HAProxy's ports, and the gateways behind it."""
+
+    port: int
+    http: int
+    websocket: int
+    gateways: list[Serving]
+
+    def ready(self) -> bool:
+        """Whether it has found a gateway that is ready."""
+        with suppress(OSError, urllib.error.HTTPError):
+            return bool(self.get("/readyz"))
+        return False
+
+    def get(self, path: str) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http}{path}", timeout=10) as answer:
+            return str(answer.read().decode())
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not true():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.1)
+
+
+def connections(gateway: Serving) -> int:
+    """How many connections a gateway has, by its metrics."""
+    with urllib.request.urlopen(f"{gateway.pages}/metrics", timeout=10) as answer:
+        for line in answer.read().decode().splitlines():
+            if line.startswith("qotgate_connections "):
+                return int(float(line.split()[1]))
+    raise AssertionError("no metric")
+
+
+@contextmanager
+def haproxy(gateways: list[Serving]) -> Iterator[Front]:
+    if shutil.which("haproxy") is None:
+        missing("haproxy is not installed")
+    front = Front(free_port(), free_port(), free_port(), gateways)
+    addresses = {
+        "LISTEN": f"127.0.0.1:{front.port}",
+        "LISTEN_HTTP": f"127.0.0.1:{front.http}",
+        "LISTEN_WEBSOCKET": f"127.0.0.1:{front.websocket}",
+        "CONNECTIONS_PER_ADDRESS": str(PER_ADDRESS),
+    }
+    for number, gateway in enumerate(gateways, 1):
+        assert gateway.pages
+        assert gateway.websocket
+        addresses[f"GATEWAY_{number}"] = f"127.0.0.1:{gateway.port}"
+        addresses[f"GATEWAY_{number}_HTTP"] = gateway.pages.removeprefix("http://").rstrip("/;")
+        addresses[f"GATEWAY_{number}_WEBSOCKET"] = gateway.websocket.removeprefix("ws://").rstrip("/;")
+    command = ["haproxy", "-db", "-f", str(CONFIGURATION)]
+    environment = {**os.environ, **addresses}
+    checked = subprocess.run([*command, "-c"], env=environment, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
+    assert "WARNING" not in checked.stderr, checked.stderr
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            until(front.ready)
+            yield front
+        finally:
+            process.terminate()
+
+
+OPTIONS = ("--rate-limit", "off", "--http-port", "0", "--websocket-port", "0", "--lang", "en")
+
+
+@pytest.fixture(scope="module")
+def front(sample_url: str) -> Iterator[Front]:
+    with ExitStack() as held:
+        gateways = [held.enter_context(serving(sample_url, *OPTIONS)) for _ in range(2)]
+        yield held.enter_context(haproxy(gateways))
+
+
+def test_a_published_client_asks_through_it(front: Front, tmp_path: Path) -> None:
+    script = (
+        f"from futu import *; ctx = OpenQuoteContext(host='127.0.0.1', port={front.port})\n"
+        "ret, found = ctx.get_ark_stock_dynamic(security='US.TSLA')\n"
+        "print('asked', ret, found['net_shares'] if isinstance(found, dict) else found)\n"
+        "ctx.close()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, "HOME": str(tmp_path)},
+    )
+    with QuoteClient(port=front.port) as client:
+        shares = client.ark_dynamic("US.TSLA").net_shares
+    asked = next(line for line in done.stdout.splitlines() if line.startswith("asked"))
+    assert asked.startswith("asked 0"), done.stdout + done.stderr
+    assert str(shares) in asked
+
+
+def test_a_javascript_client_asks_through_it(front: Front, tmp_path: Path) -> None:
+    script = tmp_path / "session.mjs"
+    script.write_text((HERE / "javascript" / "session.mjs").read_text(encoding="utf-8"))
+    made = bundle(script, "--alias:client=futu-api")
+    done = run_tool([*node(), made, str(front.websocket), "false", "", "0", PROTO], tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = dict(
+        line.split(" ", 1) for line in done.stdout.splitlines() if line.startswith(("dynamic", "rat"))
+    )
+    assert json.loads(told["dynamic"])["retType"] == 0
+    assert json.loads(told["rating"])["s2c"]["nextPage"]
+
+
+def test_pages_come_through_it_and_metrics_do_not(front: Front) -> None:
+    assert json.loads(front.get("/api/v1/ark/dynamics/US.TSLA"))
+    assert "<html" in front.get("/")
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        front.get("/metrics")
+
+
+def test_connections_are_spread_and_those_of_one_address_counted(front: Front) -> None:
+    until(lambda: [connections(gateway) for gateway in front.gateways] == [0, 0])
+    with ExitStack() as held:
+        for _ in range(PER_ADDRESS):
+            held.enter_context(Wire(front.port))
+        assert [connections(gateway) for gateway in front.gateways] == [3, 3]
+        with pytest.raises((EOFError, ConnectionError)):
+            Wire(front.port)
+    until(lambda: [connections(gateway) for gateway in front.gateways] == [0, 0])
+    with Wire(front.port) as wire:
+        assert wire.dynamic().retType == 0
+
+
+def test_a_gateway_that_is_killed_is_not_missed(sample_url: str) -> None:
+    with ExitStack() as held:
+        first, second = (held.enter_context(serving(sample_url, *OPTIONS)) for _ in range(2))
+        front = held.enter_context(haproxy([first, second]))
+        wires = [held.enter_context(Wire(front.port)) for _ in range(2)]
+        assert [connections(gateway) for gateway in front.gateways] == [1, 1]
+        first.process.kill()
+        first.process.wait()
+        answered = []
+        for wire in wires:
+            with suppress(EOFError, ConnectionError):
+                answered.append(wire.dynamic().retType)
+        assert answered == [0]
+        # Before its check has failed, too, the other gateway takes who comes.
+        for _ in range(5):
+            with Wire(front.port) as wire:
+                assert wire.dynamic().retType == 0
+        ports = ("--port", str(first.port), "--http-port", str(first.pages).rsplit(":", 1)[1].rstrip("/;"))
+        assert first.websocket
+        websocket = ("--websocket-port", first.websocket.rsplit(":", 1)[1].rstrip("/;"))
+        again = held.enter_context(serving(sample_url, *OPTIONS, *ports, *websocket))
+
+        def both_serve() -> bool:
+            with Wire(front.port), Wire(front.port):
+                return connections(again) > 0
+
+        until(both_serve)
