@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := pyproject.toml hatch_build.py $(wildcard assets/*.json) $(wildcard src/qotgate/protocol/proto/*.proto)
 
-.PHONY: demo test check bench format clean
+.PHONY: demo test check bench fuzz audit format clean
 
 demo: $(VENV)/installed
 	$(BIN)/qotgate demo
@@ -18,9 +18,20 @@ check: $(VENV)/tested
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive src
 
 bench: $(VENV)/tested
 	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+# SECONDS for each target; TARGETS are all unless named.
+fuzz: SECONDS := 60
+fuzz: $(VENV)/tested
+	$(BIN)/python -m fuzz $(TARGETS) --seconds $(SECONDS)
+
+# Asks PyPI which of the installed packages have known flaws.
+audit: $(VENV)/tested
+	$(PIP) install --group audit
+	$(BIN)/pip-audit --local --skip-editable --strict
 
 format: $(VENV)/tested
 	$(BIN)/ruff check --fix

@@ -78,7 +78,7 @@ def test_a_load_waits_for_another_and_then_says_so(
     other = Store.open(address(store))
     with (
         store.writing(),
-        pytest.raises(StoreError, match=r"another load has been at work on it for 0\.1 seconds"),
+        pytest.raises(StoreError, match="another load is at work on it"),
         other.writing(),
     ):
         pass

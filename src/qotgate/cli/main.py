@@ -3,7 +3,9 @@
 Wrong input ends in one sentence on standard error and exit status 2.
 """
 
+import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,6 +29,8 @@ from qotgate.cli import (
 from qotgate.model import QotGateError
 
 WRONG_INPUT = 2
+OUTPUT_LOST = 1
+STANDARD_OUTPUT = 1
 
 app = typer.Typer(
     name="qotgate",
@@ -80,6 +84,16 @@ def main(arguments: list[str] | None = None) -> None:
     except QotGateError as error:
         typer.echo(f"qotgate: {error}", err=True)
         sys.exit(WRONG_INPUT)
+    except OSError as error:
+        # An error of a file is told where it happens, with its name; what is left is where the output goes.
+        if error.filename is not None:
+            raise
+        with Path(os.devnull).open("w") as nowhere:
+            # Python would try again when it ends.
+            os.dup2(nowhere.fileno(), STANDARD_OUTPUT)
+        if not isinstance(error, BrokenPipeError):
+            typer.echo(f"qotgate: Standard output cannot be written: {error.strerror}.", err=True)
+        sys.exit(OUTPUT_LOST)
     except (typer.Abort, KeyboardInterrupt):
         sys.exit(130)
     sys.exit(status or 0)

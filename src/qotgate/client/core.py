@@ -102,9 +102,11 @@ class ClientCore:
         frame = packet.open()
         if not frame.intact and self._rsa is not None:
             frame = packet.open(self._rsa.decrypt)
-        response = _response(frame)
+        response = _response(frame, checked=True)
         if response.retType != RetType.SUCCEED:
-            raise ConnectionLost(response.retMsg)
+            raise ConnectionLost(
+                response.retMsg or f"The gateway at {self._options.address} gives no reason."
+            )
         s2c = response.s2c
         if self._options.encrypt:
             from qotgate.protocol.cipher import AesCipher, PacketEncAlgo
@@ -160,12 +162,12 @@ def _load_key(path: Path | None) -> "RsaKey | None":
     return RsaKey.load(path)
 
 
-def _response(frame: Frame) -> Any:
+def _response(frame: Frame, *, checked: bool = False) -> Any:
     """Raises ProtocolError; the frame answers a request of ours, so that its proto id is known."""
     proto_id = cast(ProtoId, frame.proto_id)
     if frame.intact:
         try:
-            return decode(RESPONSES[proto_id], frame.body, frame.body_format, checked=False)
+            return decode(RESPONSES[proto_id], frame.body, frame.body_format, checked=checked)
         except (KeyError, ValueError) as error:
             reason = f"cannot be decoded: {error}"
     else:

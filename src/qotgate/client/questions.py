@@ -64,7 +64,7 @@ class Question(Generic[T]):
             if 0 < wait < LONGEST:
                 raise RateLimited("told", seconds=wait, text=response.retMsg)
             kind = InvalidRequest if response.retType == RetType.FAILED else Refused
-            raise kind("told", text=response.retMsg)
+            raise kind("told", text=response.retMsg or f"No reason is given (retType {response.retType}).")
         if not response.HasField("s2c"):
             raise ProtocolError(f"an answer to {self.proto_id.name} says nothing")
         c2s = self.request.c2s

@@ -14,7 +14,7 @@ import structlog
 
 from qotgate.gateway.answers import Kept, Request
 from qotgate.gateway.interfaces import INTERFACES
-from qotgate.model import InvalidRequest, RateLimited, Refused
+from qotgate.model import InvalidRequest, RateLimited, Refused, StoreError
 from qotgate.protocol.body import FORMATS, decode_request, encode, refusal
 from qotgate.protocol.frame import PROTOBUF, Frame, lead, seal
 from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
@@ -95,6 +95,12 @@ class Session(ABC):
         if isinstance(error, Refused):
             counts.refused(frame.proto_id, error)
             return self._seal(frame, self.refuse(error))
+        if isinstance(error, StoreError):
+            refused = Refused("store")
+            counts.refused(frame.proto_id, refused)
+            # The client is not told where the database is.
+            log.error("the database cannot be read", connection=self.connection_id, reason=str(error))
+            return self._seal(frame, self.refuse(refused))
         counts.refused(frame.proto_id, Refused("internal"))
         log.error("request failed", connection=self.connection_id, proto_id=frame.proto_id, exc_info=error)
         return self._seal(frame, self.refuse(Refused("internal"), RetType.UNKNOWN))

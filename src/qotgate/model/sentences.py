@@ -202,6 +202,10 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "en": "{text}",
         "zh": "{text}",
     },
+    "store": {
+        "en": "The gateway cannot read its database; its log says why and what helps.",
+        "zh": "网关无法读取数据库，原因与解决办法见网关日志。",
+    },
     "internal": {
         "en": "The gateway failed on this request; its log has the details.",
         "zh": "网关处理该请求时出错，详情见网关日志。",

@@ -1,6 +1,6 @@
 """Cursors: opaque, signed, and bound to the question they came from."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import date
 from typing import TypeVar
 
@@ -52,11 +52,17 @@ class Cursors:
         return str(self._signer(question).dumps(list(asdict(cursor).values())))
 
     def read(self, question: tuple[str, ...], text: str, kind: type[AnyCursor]) -> AnyCursor:
-        """Raises InvalidRequest for a cursor that was not written for ``question``."""
+        """Raises InvalidRequest for a cursor that was not written for ``question``, or by another version."""
         try:
-            return kind(*self._signer(question).loads(text))
-        except (BadData, UnicodeError) as error:
+            values = self._signer(question).loads(text)
+        except (BadData, UnicodeError, RecursionError) as error:
             raise InvalidRequest("page") from error
+        # Gateways of two versions may share a database, and with it the secret.
+        if not isinstance(values, list) or [type(one) for one in values] != [
+            one.type for one in fields(kind)
+        ]:
+            raise InvalidRequest("page")
+        return kind(*values)
 
     def _signer(self, question: tuple[str, ...]) -> URLSafeSerializer:
         return URLSafeSerializer(self._secret, salt="\x1f".join(("qotgate.cursor", *question)))

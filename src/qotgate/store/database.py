@@ -19,6 +19,7 @@ from sqlalchemy.schema import Table
 
 from qotgate.model import StoreError
 from qotgate.store import postgresql, sqlite, tables
+from qotgate.store.faults import told
 
 HEAD = "0001"
 WRITER_WAIT = 60.0
@@ -80,7 +81,7 @@ class Store:
                 return sqlite.Watch(self.engine)
             return postgresql.Watch(self)
         except DBAPIError as error:
-            raise StoreError(f"The database {self.name} cannot be used: {reason(error)}.") from error
+            raise StoreError(f"The database {self.name} cannot be used: {told(error)}") from error
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -89,7 +90,9 @@ class Store:
             with _begun(self.engine) as connection:
                 yield connection
         except DBAPIError as error:
-            raise StoreError(f"The database {self.name} cannot be used: {reason(error)}.") from error
+            # Idle connections keep pages in memory, damaged ones too: once mended, it is read anew.
+            self.engine.dispose()
+            raise StoreError(f"The database {self.name} cannot be used: {told(error)}") from error
 
     @contextmanager
     def writing(self, *, keep: bool = True) -> Iterator[Connection]:
@@ -105,12 +108,7 @@ class Store:
                 if not keep:
                     connection.get_transaction().rollback()  # type: ignore[union-attr]
         except DBAPIError as error:
-            if _is_wait_over(error):
-                raise StoreError(
-                    f"The database {self.name} cannot be written: another load has been at work on it for "
-                    f"{WRITER_WAIT:g} seconds; load again when it has ended."
-                ) from error
-            raise StoreError(f"The database {self.name} cannot be written: {reason(error)}.") from error
+            raise StoreError(f"The database {self.name} cannot be written: {told(error)}") from error
 
     def secret(self) -> str:
         """The key that this database's cursors are signed with."""
@@ -183,17 +181,6 @@ def _begun(engine: Engine) -> Iterator[Connection]:
         transaction = connection.begin()
     with connection, transaction:
         yield connection
-
-
-def _is_wait_over(error: DBAPIError) -> bool:
-    # SQLITE_BUSY, and PostgreSQL's lock_not_available.
-    name, state = (getattr(error.orig, what, None) for what in ("sqlite_errorname", "sqlstate"))
-    return name == "SQLITE_BUSY" or state == "55P03"
-
-
-def reason(error: DBAPIError) -> str:
-    """What the engine says is wrong, on one line."""
-    return " ".join(str(error.orig).split()).rstrip(".")
 
 
 def read_state(connection: Connection, key: str) -> str | None:

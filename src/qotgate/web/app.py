@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from qotgate import __version__
-from qotgate.model import QotGateError
+from qotgate.model import QotGateError, StoreError
 from qotgate.web import api, data_pages, list_api, list_pages, pages, preferences
 from qotgate.web.formats import Suffixes
 from qotgate.web.metrics import Metrics
@@ -127,6 +127,8 @@ async def events(site: TheSite) -> Response:
 
 async def _answer_error(request: Request, error: Exception) -> Response:
     site: Site = request.app.state.site
+    if isinstance(error, StoreError):
+        log.error("the database cannot be read", path=request.scope["path"], reason=str(error))
     if request.url.path.startswith(("/api/", "/healthz", "/readyz", "/metrics", "/events", "/static/")):
         return answer_with_problem(request, error, getattr(request.state, "lang", site.lang))
     return error_page(request, site, error, status_of(error))

@@ -1,6 +1,9 @@
 """The formats of an answer: JSON, CSV or Parquet, by the Accept header or by a suffix of the path.
 
 A table's columns are the fields of its row's model, so that an empty table has them too.
+
+People open CSV in spreadsheets, which take a text that begins as a formula for one, and would run what a file
+or a feed calls a company. Such a text has an apostrophe before it, in CSV alone; numbers are never touched.
 """
 
 from collections.abc import Iterable
@@ -21,6 +24,8 @@ MEDIA_TYPES: dict[Format, str] = {
     "parquet": "application/vnd.apache.parquet",
 }
 API_PATH = "/api/v1/"
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""How a formula begins in Excel, LibreOffice or Google Sheets; the wide ones where one types Chinese."""
 TYPES: dict[type, type[pl.DataType]] = {
     str: pl.String,
     bool: pl.Boolean,  # before int, of which it is one
@@ -113,6 +118,8 @@ def _column(annotation: Any) -> Any:
 
 def _text(value: Any) -> Any:
     """A cell of a CSV file; places, which nest, as ``file:line`` with semicolons between them."""
-    if not isinstance(value, list):
-        return value
-    return "; ".join(f"{place['path']}:{place['line'] or ''}" for place in value)
+    if isinstance(value, list):
+        value = "; ".join(f"{place['path']}:{place['line'] or ''}" for place in value)
+    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
+        return f"'{value}"
+    return value

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from qotgate.model import InvalidRequest, Language, QotGateError, RateLimited, Refused
+from qotgate.model import InvalidRequest, Language, QotGateError, RateLimited, Refused, StoreError
 
 BLANK = "about:blank"
 NOTHING_LOADED = ("no_ark_data", "no_notes")
@@ -75,6 +75,8 @@ def sentence_of(error: Exception, lang: Language) -> str:
         return f"{first['loc'][1]}: {first['msg'].removeprefix('Value error, ')}."
     if isinstance(error, HTTPException):
         return f"{error.detail}."
+    if isinstance(error, StoreError):
+        return Refused("store").text(lang)
     if isinstance(error, QotGateError):
         return str(error)
     return Refused("internal").text(lang)

@@ -65,7 +65,7 @@ class Wanted:
     def address(self) -> str:
         """The address under which the file is remembered: whole, but for a password in it."""
         url = httpx.URL(self.url, params=dict(self.params)) if self.params else httpx.URL(self.url)
-        return str(url.copy_with(username="", password=""))
+        return str(url.copy_with(userinfo=b""))
 
     def page(self, number: int) -> "Wanted":
         if self.page_size is None:

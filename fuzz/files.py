@@ -1,0 +1,187 @@
+"""Files: whatever the bytes, records and rejects, or a sentence; a table is the same in each container."""
+
+import csv
+import io
+import json
+import math
+import struct
+import zipfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import astuple
+from datetime import date, datetime, time
+from typing import Any
+
+from qotgate import sources
+from qotgate.model import ParsedFile, Unreadable
+from qotgate.sources import cells
+from qotgate.sources.codes import exchange_market, file_security, note_security
+from qotgate.sources.identifiers import clean_identifier
+
+NAME = "AAPL.csv"
+LINE_END = 2**63
+
+
+def _read(content: bytes) -> ParsedFile | None:
+    """What is in a file, None for one that is refused; it is so again, and fits the database."""
+    try:
+        found = sources.read(content, name=NAME)
+    except Unreadable as refused:
+        _check_text(str(refused))
+        assert str(refused)
+        return None
+    assert sources.read(content, name=NAME) == found
+    for record in found.records:
+        for value in astuple(record):
+            if isinstance(value, str):
+                _check_text(value)
+            elif isinstance(value, float):
+                assert math.isfinite(value)
+            elif isinstance(value, int):
+                assert -LINE_END < value < LINE_END
+    for reject in found.rejects:
+        assert reject.reason
+        _check_text(reject.reason)
+    return found
+
+
+def _check_text(text: str) -> None:
+    """That a text can be stored, and printed."""
+    text.encode()
+    assert "\0" not in text
+
+
+def take_text(data: bytes) -> None:
+    _read(data)
+
+
+def take_json(data: bytes) -> None:
+    found = _read(data)
+    # How a text is cut into lines counts in NDJSON alone.
+    if found is not None and b"\n" in data:
+        with suppress(ValueError):
+            _same(found, _read(json.dumps(json.loads(data, parse_float=_as_written)).encode()))
+
+
+def _as_written(number: str) -> Any:
+    raise ValueError(number)  # a float may be written in many ways
+
+
+def take_same_table(data: bytes) -> None:
+    """Lines of cells, cut at tabs, under the header of the first line: the same from CSV, with each
+    delimiter, and from JSON, in each form."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return
+    # csv itself and JSON's escapes are in other targets; here no cell has a line end, and none is too many.
+    lines = [line.split("\t") for line in text.replace("\r", "").split("\n")]
+    header, *rows = lines
+    if len(set(header)) != len(header) or "\0" in text:
+        return
+    rows = [(row + [""] * len(header))[: len(header)] for row in rows]
+    found = [_read(_as_csv([header, *rows], delimiter)) for delimiter in ",;"]
+    records = [dict(zip(header, row, strict=True)) for row in rows]
+    found.append(_read(json.dumps(records).encode()))
+    found.append(_read(("\n".join(map(json.dumps, records)) + "\n").encode()))
+    found.append(_read(json.dumps({"columns": header, "data": rows}).encode()))
+    for one in found[1:]:
+        _same(found[0], one)
+
+
+def _as_csv(lines: list[list[str]], delimiter: str) -> bytes:
+    file = io.StringIO()
+    csv.writer(file, delimiter=delimiter, quoting=csv.QUOTE_ALL).writerows(lines)
+    return file.getvalue().encode()
+
+
+def _same(one: ParsedFile | None, other: ParsedFile | None) -> None:
+    if one is None or other is None:
+        return
+    assert one.kind == other.kind
+    shown = [[_without_line(record) for record in found.records] for found in (one, other)]
+    assert shown[0] == shown[1]
+    assert len(one.rejects) == len(other.rejects)
+
+
+def _without_line(record: Any) -> list[Any]:
+    return [getattr(record, name) for name in type(record).__slots__ if name != "line"]
+
+
+def take_parquet(data: bytes) -> None:
+    _read(b"PAR1" + data)
+
+
+def take_xlsx(data: bytes) -> None:
+    """Parts of a workbook, each a name and a content after it, between lines of ``%%``; or a whole file."""
+    if data.startswith(b"PK"):
+        _read(data)
+        return
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for part in data.split(b"\n%%\n")[:16]:
+            name, _, text = part.partition(b"\n")
+            with suppress(ValueError, UserWarning):
+                archive.writestr(zipfile.ZipInfo(name.decode("latin-1")), text)
+    _read(content.getvalue())
+
+
+def take_xls(data: bytes) -> None:
+    """A workbook stream, which is put into a container; or a whole file."""
+    _read(data if data.startswith(b"\xd0\xcf\x11\xe0") else contained(data))
+
+
+def contained(stream: bytes) -> bytes:
+    """An OLE container with ``stream`` as its workbook, up to 60 KiB of it."""
+    stream = stream[: 120 * 512].ljust(4096, b"\0")
+    sectors = -(-len(stream) // 512)
+    end, free = 0xFFFFFFFE, 0xFFFFFFFF
+    fat = [0xFFFFFFFD, end, *range(3, sectors + 2), end]
+    header = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".ljust(24, b"\0")
+    header += struct.pack("<HHHHH", 0x3E, 3, 0xFFFE, 9, 6).ljust(20, b"\0")
+    header += struct.pack("<IIIIIIIII", 1, 1, 0, 4096, end, 0, end, 0, 0) + struct.pack("<I", free) * 108
+    directory = b""
+    for name, first, length in (("Root Entry", end, 0), ("Workbook", 2, len(stream))):
+        directory += name.encode("utf-16-le").ljust(64, b"\0").ljust(116, b"\0")
+        directory += struct.pack("<III", first, length, 0)
+    table = struct.pack("<128I", *fat, *[free] * (128 - len(fat)))
+    return header[:512] + table + directory.ljust(512, b"\0") + stream.ljust(sectors * 512, b"\0")
+
+
+_READERS: tuple[Callable[[Any], Any], ...] = (
+    cells.required_text,
+    cells.number,
+    lambda cell: cells.number(cell, "$"),
+    lambda cell: cells.number(cell, "%"),
+    lambda cell: cells.moment(cell, 1970),
+    cells.time_of_day,
+    lambda cell: exchange_market(cells.text(cell)),
+    lambda cell: note_security(cells.text(cell)),
+)
+
+
+def take_words(data: bytes) -> None:
+    """One cell as text, and as a number where it is one; and a file's name."""
+    text = data.decode("utf-8", "replace")
+    found: list[Any] = [text]
+    with suppress(ValueError):
+        found.append(float(text))
+        found.append(int(text))
+    for cell in found:
+        cells.shown(cell)
+        clean_identifier(cell)
+        for read in _READERS:
+            with suppress(ValueError):
+                _check_value(read(cell))
+    file_security(text)
+
+
+def _check_value(value: Any) -> None:
+    assert value is None or value == value
+    if isinstance(value, float):
+        assert math.isfinite(value)
+    elif isinstance(value, tuple):
+        day, clock = value
+        assert isinstance(day, date)
+        assert not isinstance(day, datetime)
+        assert clock is None or isinstance(clock, time)

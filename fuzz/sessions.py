@@ -1,0 +1,215 @@
+"""Whole sessions of a gateway on the sample: whatever a client sends, each packet has one answer, and no
+answer says that the gateway failed."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, cast
+
+from websockets.frames import CloseCode
+from websockets.protocol import State
+
+from fuzz.pieces import parts, sliced
+from qotgate.gateway import Gateway, GatewayOptions, WebSocketOptions
+from qotgate.gateway.session import Session
+from qotgate.gateway.tcp import TcpSession
+from qotgate.gateway.websocket import WebSocketSession
+from qotgate.model import ProtocolError
+from qotgate.protocol.body import FORMATS, decode
+from qotgate.protocol.cipher import RsaKey
+from qotgate.protocol.envelope import decode_answer
+from qotgate.protocol.frame import HEADER_SIZE, PROTOBUF, Frame, FrameParser
+from qotgate.protocol.messages import AnyResponse, RetType
+from qotgate.service.loading import find_files, load
+from qotgate.service.questions import Questions
+from qotgate.service.reference import load_reference
+from qotgate.store import Store
+
+LIMIT = 1 << 14
+PAUSE, TURNS_MOST = 0.0002, 50_000
+WEBSOCKET, ENCRYPTED, RAW = 1, 2, 4
+PIECES = (1, 7, 44, 1 << 16)
+RET_TYPES = {int(ret_type) for ret_type in RetType} - {int(RetType.UNKNOWN)}
+
+
+@cache
+def sample_questions() -> Questions:
+    """Questions to a database with the sample, in a folder of their own."""
+    folder = Path(tempfile.mkdtemp())
+    store = Store.open(f"sqlite:///{folder / 'sample.db'}")
+    reference = load_reference()
+    load(store, reference, find_files([Path(str(files("qotgate") / "sample"))]))
+    return Questions(store, reference, lang="en")
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda _loop, context: _FAILURES.append(context))
+    return loop
+
+
+_FAILURES: list[dict[str, Any]] = []
+
+
+@cache
+def _gateway(encrypted: bool) -> Gateway:
+    async def make() -> Gateway:
+        options = GatewayOptions(
+            max_connections=4,
+            request_limit=LIMIT,
+            rate_limit=None,
+            lang="en",
+            rsa_key=RsaKey.generate(1024) if encrypted else None,
+            allow_plaintext=True,
+            websocket=WebSocketOptions(key_md5="5f4dcc3b5aa765d61d8327deb882cf99"),
+        )
+        return Gateway(sample_questions(), options)
+
+    return _loop().run_until_complete(make())
+
+
+def take_session(data: bytes) -> None:
+    """The first byte: the carrier, whether the gateway has a key, whether the rest is raw bytes or parts, and
+    how long the pieces are that it comes in. A part's kind says what its proto id and format are."""
+    if not data:
+        return
+    flags, rest = data[0], data[1:]
+    gateway = _gateway(bool(flags & ENCRYPTED))
+    if flags & WEBSOCKET:
+        work = _websocket(gateway, [body for _, body in parts(rest)])
+    else:
+        stream = rest if flags & RAW else b"".join(_packet(kind, body) for kind, body in parts(rest))
+        work = _tcp(gateway, stream, PIECES[flags >> 3 & 3])
+    _loop().run_until_complete(work)
+    failures, _FAILURES[:] = list(_FAILURES), []
+    assert not failures, failures
+
+
+_IDS = (1001, 1002, 1004, 3423, 3424, 3425, 3426, 9)
+
+
+def _packet(kind: int, body: bytes) -> bytes:
+    return Frame(_IDS[kind & 7], kind >> 3 & 1, kind, body).encode()
+
+
+class _Transport(asyncio.Transport):
+    """What a session writes, kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent = bytearray()
+        self.closed = False
+        self.reading = True
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        assert not self.closed
+        self.sent += data
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+    abort = close
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+
+async def _tcp(gateway: Gateway, stream: bytes, step: int) -> None:
+    session, transport = TcpSession(gateway), _Transport()
+    session.connection_made(transport)
+    for piece in sliced(stream, step):
+        if transport.closed:
+            break
+        await _until(lambda: transport.reading or transport.closed)
+        session.data_received(piece)
+    if not transport.closed:
+        session.eof_received()
+    await _until(lambda: not session.busy)
+    assert transport.closed
+    sent = bytes(transport.sent)
+    session.connection_lost(None)
+    assert session not in gateway.sessions
+    asked = _count(stream)
+    parser = FrameParser(1 << 24)
+    answers = list(parser.feed(sent))
+    assert sum(HEADER_SIZE + len(answer.body) for answer in answers) == len(sent)
+    assert len(answers) == asked, (len(answers), asked)
+    if session._cipher is None:
+        for answer in answers:
+            frame = answer.open()
+            assert frame.intact
+            _check_answer(frame.body, frame.body_format)
+
+
+def _count(stream: bytes) -> int:
+    """The whole packets of a stream up to where it is none."""
+    found = 0
+    try:
+        for _ in FrameParser(LIMIT).feed(stream):
+            found += 1
+    except ProtocolError:
+        pass
+    return found
+
+
+def _check_answer(body: bytes, body_format: int) -> None:
+    assert body_format in FORMATS
+    response = decode(AnyResponse, body, body_format)
+    assert response.retType in RET_TYPES, response
+    assert response.retType == RetType.SUCCEED or response.retMsg
+
+
+async def _until(done: Any) -> None:
+    for _ in range(TURNS_MOST):
+        if done():
+            return
+        await asyncio.sleep(PAUSE)
+    raise AssertionError("the session never came to an end")
+
+
+class _Connection:
+    """The messages of a client, and what the session sends to it."""
+
+    state = State.OPEN
+
+    def __init__(self, messages: list[bytes]) -> None:
+        self._messages = messages
+        self.sent: list[bytes] = []
+        self.code: int | None = None
+        self.taken = 0
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for message in self._messages:
+            self.taken += 1
+            yield message
+
+    async def send(self, message: bytes) -> None:
+        self.sent.append(message)
+
+    async def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
+        assert len(reason.encode()) <= 123, "a reason is at most 123 bytes (RFC 6455, 5.5.1)"
+        self.code = code
+
+
+async def _websocket(gateway: Gateway, messages: list[bytes]) -> None:
+    connection = _Connection(messages)
+    session: Session = WebSocketSession(gateway, cast(Any, connection))
+    await cast(WebSocketSession, session).run()
+    assert session not in gateway.sessions
+    broken = connection.code == CloseCode.PROTOCOL_ERROR
+    assert connection.code is not None
+    assert len(connection.sent) == connection.taken - broken
+    for message in connection.sent:
+        frame, error, _ = decode_answer(message)
+        _check_answer(frame.body, PROTOBUF)
+        assert error in (0, 1)

@@ -1,0 +1,38 @@
+"""What a failing database says, and how to mend it, in one sentence."""
+
+from sqlalchemy.exc import DBAPIError
+
+_WRITABLE = "its file, folder and disk must be there and writable, also for reading"
+_BUSY = "another load is at work on it: load again when that has ended"
+_FULL = "free some space on its disk"
+_DAMAGED = "put a backup in its place, or delete it and load all files anew"
+_ADVICE = {
+    # SQLite's primary result codes; codes of more detail begin with them.
+    "SQLITE_FULL": _FULL,
+    "SQLITE_IOERR": "see that its disk is there, sound, and has space",
+    "SQLITE_READONLY": _WRITABLE,
+    "SQLITE_CANTOPEN": _WRITABLE,
+    "SQLITE_PERM": _WRITABLE,
+    "SQLITE_CORRUPT": _DAMAGED,
+    "SQLITE_NOTADB": _DAMAGED,
+    "SQLITE_BUSY": _BUSY,
+    # PostgreSQL's SQLSTATE.
+    "55P03": _BUSY,  # lock_not_available
+    "53100": _FULL,  # disk_full
+    "53300": "raise its max_connections, or have fewer gateways and workers",  # too_many_connections
+    "25006": "this server takes no writing, as a standby does: load into the primary",
+    "42501": "give the user the right to create and change tables",  # insufficient_privilege
+    "XX001": "restore a backup",  # data_corrupted
+    "XX002": "rebuild the index with REINDEX, or restore a backup",  # index_corrupted
+}
+
+
+def told(error: DBAPIError) -> str:
+    """The end of a sentence: what the engine says of ``error``, and what helps."""
+    said = " ".join(str(error.orig).split()).rstrip(".")
+    name = str(getattr(error.orig, "sqlite_errorname", ""))
+    state = getattr(error.orig, "sqlstate", None)
+    advice = _ADVICE.get(state or "_".join(name.split("_")[:2]))
+    if advice is None and error.connection_invalidated:
+        advice = "see that the server runs and takes connections"
+    return f"{said}; {advice}." if advice else f"{said}."

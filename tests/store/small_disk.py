@@ -1,0 +1,76 @@
+"""A disk of a few megabytes that fills up, or is read-only, for :mod:`tests.store.test_faults`: to be run in
+a mount namespace of its own, which takes the disk with it when it ends."""
+
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from tests.conftest import SAMPLE
+from tests.serving import QOTGATE, serving
+from tests.wire import Wire
+
+
+def mount(folder: Path, options: str) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", str(folder)], check=True)
+
+
+def qotgate(*arguments: str) -> tuple[int, str]:
+    done = subprocess.run([*QOTGATE, *arguments], capture_output=True, text=True, check=False, timeout=60)
+    return done.returncode, done.stderr
+
+
+def fill_up(folder: Path, notes: Path) -> None:
+    """A load that needs more than there is: nothing of it has happened, who asks gets the old answer, and
+    with more space it succeeds, all while a gateway serves."""
+    url = f"sqlite:///{folder / 'full.db'}"
+    mount(folder, "size=800k")
+    assert qotgate("load", "--db", url, str(SAMPLE))[0] == 0
+    with serving(url) as gateway, Wire(gateway.port) as wire:
+        assert wire.dynamic().s2c.netShares == 76041
+        status, said = qotgate("load", "--db", url, str(notes))
+        assert (status, said) == (
+            2,
+            "qotgate: The database cannot be written: database or disk is full; "
+            "free some space on its disk.\n",
+        )
+        assert wire.dynamic("ROKU").retType == 0
+        ballast = folder / "ballast"
+        with suppress(OSError), ballast.open("wb", buffering=0) as file:
+            while file.write(bytes(4096)):
+                pass
+        # Not a byte is left, and it still answers.
+        assert wire.dynamic("ZM").retType == 0
+        ballast.unlink()
+        mount(folder, "remount,size=64m")
+        assert qotgate("load", "--db", url, str(notes)) == (0, "")
+        assert wire.dynamic().s2c.netShares == 76041
+        assert gateway.stop() == 0
+
+
+def read_only(folder: Path, notes: Path) -> None:
+    """A disk that is read-only: nothing starts, and what is said names the reason. A disk does not become so
+    under a gateway, which holds the file open; mended, it serves."""
+    url = f"sqlite:///{folder / 'kept.db'}"
+    mount(folder, "size=16m")
+    assert qotgate("load", "--db", url, str(SAMPLE))[0] == 0
+    mount(folder, "remount,ro")
+    for command in (
+        ["status"],
+        ["ark", "US.TSLA"],
+        ["load", str(notes)],
+        ["serve", "--port", "0", "--no-http"],
+    ):
+        status, said = qotgate(*command, "--db", url)
+        assert status == 2
+        assert said == (
+            f"qotgate: The database {url} cannot be used: unable to open database file; "
+            "its file, folder and disk must be there and writable, also for reading.\n"
+        )
+    mount(folder, "remount,rw")
+    with serving(url) as gateway, Wire(gateway.port) as wire:
+        assert wire.dynamic().s2c.netShares == 76041
+
+
+if __name__ == "__main__":
+    {"full": fill_up, "read-only": read_only}[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]))

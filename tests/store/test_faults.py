@@ -1,0 +1,297 @@
+"""Faults of the disk and of the clock: one sentence that says what helps, no wrong answer, and on it goes."""
+
+import os
+import resource
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+import pytest
+
+from qotgate.model import Market, Security, StoreError
+from qotgate.protocol.messages import ProtoId
+from qotgate.service.questions import Questions
+from qotgate.service.rating_listing import rating_listing
+from qotgate.service.reference import Reference
+from qotgate.service.status import status
+from qotgate.store import Store
+from tests.conftest import ROOT, SAMPLE, missing
+from tests.serving import QOTGATE, Serving, serving
+from tests.store.test_database import digest
+from tests.wire import Wire
+
+PAGE = 4096
+MEND = "put a backup in its place, or delete it and load all files anew"
+HOURS, YEARS = 3600, 365 * 86_400
+NOTICE = """FUND,Date,Direction,Ticker,CUSIP,Name,Shares,% of ETF
+ARKK,06/23/2026,Sell,TSLA,88160R101,TESLA INC,5000,0.1
+"""
+
+
+def qotgate(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    command = [*QOTGATE, *arguments]
+    return subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False, timeout=60, **options)
+
+
+@pytest.fixture(scope="module")
+def notes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Some thousand notes, which take about a megabyte of database."""
+    path = tmp_path_factory.mktemp("notes") / "notes.csv"
+    lines = (
+        f"T{n % 997},Company {n},UBS,{('Buy', 'Sell')[n % 2]},{n % 500 + 1},20{10 + n % 15}-01-1{n % 9}"
+        for n in range(6000)
+    )
+    path.write_text("ticker,name,firm,rating,price_target,date\n" + "\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture
+def database(sample_url: str, tmp_path: Path) -> Path:
+    """A copy of the sample's database."""
+    return Path(shutil.copy(sample_url.removeprefix("sqlite:///"), tmp_path / "copy.db"))
+
+
+def test_a_load_over_a_file_size_limit_has_not_happened(database: Path, notes: Path) -> None:
+    url = f"sqlite:///{database}"
+    before = digest(url)
+
+    def limit() -> None:
+        most = database.stat().st_size + PAGE
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+    done = qotgate("load", "--db", url, str(notes), preexec_fn=limit)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "qotgate: The database cannot be written: disk I/O error; "
+        "see that its disk is there, sound, and has space.\n",
+    )
+    assert digest(url) == before
+    assert qotgate("load", "--db", url, str(notes)).returncode == 0
+    assert digest(url) != before
+
+
+@pytest.mark.parametrize("fault", ["full", "read-only"])
+def test_a_disk(fault: str, tmp_path: Path, notes: Path) -> None:
+    namespace = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--map-root-user"]
+    if shutil.which("unshare") is None or subprocess.run([*namespace, "true"], check=False).returncode:
+        missing("no mount namespaces here")
+    (tmp_path / "disk").mkdir()
+    command = [
+        *namespace,
+        sys.executable,
+        "-m",
+        "tests.store.small_disk",
+        fault,
+        str(tmp_path / "disk"),
+        str(notes),
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write whatever the mode says")
+def test_a_file_that_may_not_be_written(database: Path, notes: Path) -> None:
+    database.chmod(0o400)
+    database.parent.chmod(0o500)
+    try:
+        done = qotgate("load", "--db", f"sqlite:///{database}", str(notes))
+    finally:
+        database.parent.chmod(0o700)
+    assert done.returncode == 2
+    assert "its file, folder and disk must be there and writable, also for reading.\n" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [["status"], ["ark", "US.TSLA"], ["holdings", "--json"], ["load", str(SAMPLE)]]
+)
+def test_output_on_a_full_disk(database: Path, command: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = qotgate(*command, "--db", f"sqlite:///{database}", stdout=full)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "qotgate: Standard output cannot be written: No space left on device.\n",
+    )
+
+
+def asked(questions: Questions) -> list[Callable[[], Any]]:
+    """Questions that between them read most tables."""
+    tsla = Security(Market.US, "TSLA")
+    return [
+        lambda: questions.explain_ark_stock_dynamic(tsla),
+        questions.fund_holdings,
+        questions.active_transactions,
+        lambda: rating_listing(questions, count=None),
+        lambda: status(questions.store),
+    ]
+
+
+def test_whichever_page_is_damaged_no_answer_is_wrong(database: Path, reference: Reference) -> None:
+    """SQLite has no checksums: that a damaged number is noticed, it cannot promise. A page that is no page
+    of a tree it notices when it is read."""
+    url = f"sqlite:///{database}"
+    store = Store.open(url)
+    right = [ask() for ask in asked(Questions(store, reference))]
+    store.close()
+    whole = database.read_bytes()
+    noticed = 0
+    for start in range(0, len(whole), PAGE):
+        database.write_bytes(whole[:start] + b"\xa5" * PAGE + whole[start + PAGE :])
+        try:
+            store = Store.open(url)
+        except StoreError as error:
+            assert MEND in str(error)
+            noticed += 1
+            continue
+        try:
+            questions = asked(Questions(store, reference))
+        except StoreError:
+            questions = []
+            noticed += 1
+        for ask, answer in zip(questions, right, strict=False):
+            try:
+                assert ask() == answer
+            except StoreError as error:
+                assert MEND in str(error)
+                noticed += 1
+        store.close()
+    assert noticed > len(whole) / PAGE / 2
+
+
+def pages_of(database: Path) -> dict[str, int]:
+    """Where the first page of each table and index starts."""
+    with sqlite3.connect(database) as connection:
+        rows = connection.execute("SELECT name, rootpage FROM sqlite_master").fetchall()
+    return {name: (number - 1) * PAGE for name, number in rows}
+
+
+@pytest.mark.parametrize("part", ["trade", "sqlite_autoindex_trade_1", "header", "end"])
+def test_a_gateway_survives_damage_and_serves_on_once_it_is_mended(database: Path, part: str) -> None:
+    whole = database.read_bytes()
+    start = pages_of(database).get(part, 0)
+    damaged = whole[:start] + os.urandom(100) + whole[start + 100 :]
+    if part == "end":
+        damaged = whole[: 2 * PAGE + 1000]
+    url = f"sqlite:///{database}"
+    with serving(url, "--lang", "en", "--http-port", "0") as gateway, Wire(gateway.port) as wire:
+        overwrite(database, damaged)
+        answer = wire.dynamic()
+        # What it has read of the first page by then, it need not read again.
+        if part != "header" or answer.retType:
+            assert (answer.retType, answer.retMsg) == (
+                -1,
+                "The gateway cannot read its database; its log says why and what helps.",
+            )
+            page = httpx.get(f"{gateway.pages}/api/v1/ark/dynamics/US.TSLA")
+            assert page.status_code == 503
+            assert database.name not in page.text
+            assert "cannot read its database" in page.json()["detail"]
+        done = qotgate("ark", "US.TSLA", "--db", url)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert MEND in done.stderr
+        overwrite(database, whole)
+        assert wire.dynamic().s2c.netShares == 76041
+        assert httpx.get(f"{gateway.pages}/api/v1/ark/dynamics/US.TSLA").json()["net_shares"] == 76041
+        assert gateway.stop() == 0
+
+
+def overwrite(database: Path, content: bytes) -> None:
+    """In place, as a disk that fails does it."""
+    with database.open("r+b") as file:
+        file.write(content)
+        file.truncate(len(content))
+
+
+def test_garbage_beside_the_database_is_not_taken_for_it(database: Path) -> None:
+    before = digest(f"sqlite:///{database}")
+    database.with_name("copy.db-wal").write_bytes(os.urandom(10 * PAGE))
+    database.with_name("copy.db-shm").write_bytes(os.urandom(8 * PAGE))
+    with serving(f"sqlite:///{database}") as gateway, Wire(gateway.port) as wire:
+        assert wire.dynamic().s2c.netShares == 76041
+    assert digest(f"sqlite:///{database}") == before
+
+
+def test_a_transaction_whose_end_never_reached_the_disk_has_not_happened(
+    database: Path, tmp_path: Path
+) -> None:
+    before = digest(f"sqlite:///{database}")
+    crashed = tmp_path / "crashed.db"
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA wal_autocheckpoint=0")
+        connection.execute("DELETE FROM trade")
+        connection.commit()
+        shutil.copy(database, crashed)
+        written = database.with_name("copy.db-wal").read_bytes()
+        assert connection.execute("SELECT count(*) FROM trade").fetchone() == (0,)
+    tmp_path.joinpath("crashed.db-wal").write_bytes(written[:-1])
+    with serving(f"sqlite:///{crashed}") as gateway, Wire(gateway.port) as wire:
+        assert wire.dynamic().s2c.netShares == 76041
+    assert digest(f"sqlite:///{crashed}") == before
+
+
+@contextmanager
+def moving_clock(url: str, folder: Path, *options: str) -> Iterator[tuple[Serving, Callable[[float], None]]]:
+    """A gateway, and a function that sets its wall clock so many seconds off; the monotonic one goes on."""
+    library = next(Path("/usr/lib").rglob("libfaketime.so.1"), None)
+    if library is None:
+        missing("libfaketime is not installed")
+    offset = folder / "offset"
+    offset.write_text("+0\n")
+
+    def move(seconds: float) -> None:
+        new = folder / "offset.new"
+        new.write_text(f"{seconds:+f}\n")
+        new.replace(offset)
+
+    variables = {
+        "LD_PRELOAD": str(library),
+        "FAKETIME_TIMESTAMP_FILE": str(offset),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        starting = serving(url, *options)
+        gateway = starting.__enter__()
+    with closing(cast(Any, starting.gen)):
+        yield gateway, move
+
+
+def test_the_clock_is_set_while_it_serves(database: Path, tmp_path: Path) -> None:
+    """Hours back and forth, as when somebody sets it right, and to years that no calendar knows."""
+    url = f"sqlite:///{database}"
+    options = ("--rate-limit", "3/3600s", "--keep-alive-interval", "2", "--lang", "en")
+    with moving_clock(url, tmp_path, *options) as (gateway, move), Wire(gateway.port) as wire:
+        now = time.time()
+        first = wire.ask(ProtoId.Qot_GetRatingChange, market=11, changeType=1, count=1)
+        page = first.s2c.nextPage
+        assert page
+        assert wire.dynamic().retType == wire.dynamic("ROKU").retType == 0
+        assert wire.dynamic("ZM").retType == 0
+        told = wire.dynamic().retMsg
+        assert "3 requests" in told
+        for seconds in (6 * HOURS, -6 * HOURS, 60 * YEARS, -50 * YEARS, 0):
+            move(seconds)
+            state = wire.ask(ProtoId.GetGlobalState, userID=0)
+            assert abs(state.s2c.time - (now + seconds)) < 300
+            # The allowance is used up for an hour, whatever the clock on the wall says.
+            assert wire.dynamic().retType == -1
+            following = wire.ask(ProtoId.Qot_GetRatingChange, market=11, changeType=1, count=1, page=page)
+            assert following.retType == 0
+            assert wire.ask(ProtoId.KeepAlive, time=5).s2c.time == 5
+            # The sweep comes by, and finds that nobody has been silent.
+            time.sleep(0.6)
+        notice = tmp_path / "notice.csv"
+        notice.write_text(NOTICE)
+        move(-6 * HOURS)
+        assert qotgate("load", "--db", url, str(notice), stdout=subprocess.DEVNULL).returncode == 0
+        again = wire.ask(ProtoId.Qot_GetRatingChange, market=11, changeType=1, count=1, page=page)
+        assert again.s2c == following.s2c
+        assert gateway.stop() == 0
