@@ -132,20 +132,24 @@ def take_xls(data: bytes) -> None:
 
 
 def contained(stream: bytes) -> bytes:
-    """An OLE container with ``stream`` as its workbook, up to 60 KiB of it."""
-    stream = stream[: 120 * 512].ljust(4096, b"\0")
+    """An OLE container with ``stream`` as its workbook, up to 6 MiB: sectors of 512 bytes, first the table of
+    sectors, then the directory, then the stream."""
+    stream = stream.ljust(4096, b"\0")
     sectors = -(-len(stream) // 512)
+    tables = next(count for count in range(1, 109) if count * 128 >= count + 1 + sectors)
     end, free = 0xFFFFFFFE, 0xFFFFFFFF
-    fat = [0xFFFFFFFD, end, *range(3, sectors + 2), end]
+    first = tables + 1
+    fat = [*[0xFFFFFFFD] * tables, end, *range(first + 1, first + sectors), end]
     header = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".ljust(24, b"\0")
     header += struct.pack("<HHHHH", 0x3E, 3, 0xFFFE, 9, 6).ljust(20, b"\0")
-    header += struct.pack("<IIIIIIIII", 1, 1, 0, 4096, end, 0, end, 0, 0) + struct.pack("<I", free) * 108
+    header += struct.pack("<IIIIIIII", tables, tables, 0, 4096, end, 0, end, 0)
+    header += struct.pack("<109I", *range(tables), *[free] * (109 - tables))
+    table = struct.pack(f"<{tables * 128}I", *fat, *[free] * (tables * 128 - len(fat)))
     directory = b""
-    for name, first, length in (("Root Entry", end, 0), ("Workbook", 2, len(stream))):
+    for name, start, length in (("Root Entry", end, 0), ("Workbook", first, len(stream))):
         directory += name.encode("utf-16-le").ljust(64, b"\0").ljust(116, b"\0")
-        directory += struct.pack("<III", first, length, 0)
-    table = struct.pack("<128I", *fat, *[free] * (128 - len(fat)))
-    return header[:512] + table + directory.ljust(512, b"\0") + stream.ljust(sectors * 512, b"\0")
+        directory += struct.pack("<III", start, length, 0)
+    return header + table + directory.ljust(512, b"\0") + stream.ljust(sectors * 512, b"\0")
 
 
 _READERS: tuple[Callable[[Any], Any], ...] = (

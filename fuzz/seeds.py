@@ -216,7 +216,11 @@ def _files() -> Iterator[tuple[str, str, bytes]]:
             pl.DataFrame(plain).write_parquet(file, compression=compression)
             yield "parquet", f"{name}-{compression}", file.getvalue()[4:]
         yield "xls", name, _book(rows)
-        yield "xlsx", name, b"\n%%\n".join(_parts(rows))
+        yield (
+            "xlsx",
+            name,
+            b"\n%%\n".join(b"\n".join((part.encode(), text)) for part, text in workbook_parts(rows).items()),
+        )
     yield "text", "utf-16", NOTES.encode("utf-16")
     typed = {"ticker": ["A"], "firm": ["UBS"], "rating": ["Buy"], "date": [datetime(2026, 6, 1, tzinfo=UTC)]}
     file = io.BytesIO()
@@ -232,7 +236,7 @@ def _files() -> Iterator[tuple[str, str, bytes]]:
     yield "xls", "whole", contained(_book([["ticker", "firm", "rating", "date"]]))
 
 
-def _parts(rows: list[list[str]]) -> Iterator[bytes]:
+def workbook_parts(rows: list[list[str]]) -> dict[str, bytes]:
     """The parts of an .xlsx with ``rows``, as plain as can be."""
     main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
     relation = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -246,7 +250,7 @@ def _parts(rows: list[list[str]]) -> Iterator[bytes]:
         + "</row>"
         for y, row in enumerate(rows, 1)
     )
-    for name, text in (
+    parts = (
         ("[Content_Types].xml", f'<Types xmlns="{packages}/content-types"/>'),
         (
             "_rels/.rels",
@@ -272,8 +276,8 @@ def _parts(rows: list[list[str]]) -> Iterator[bytes]:
             f'<worksheet xmlns="{main}"><dimension ref="A1:H9"/><sheetData>{"".join(cells)}'
             "</sheetData></worksheet>",
         ),
-    ):
-        yield f"{name}\n{text}".encode()
+    )
+    return {name: text.encode() for name, text in parts}
 
 
 def _book(rows: list[list[str]]) -> bytes:

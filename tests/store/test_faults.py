@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,8 +25,14 @@ from qotgate.service.status import status
 from qotgate.store import Store
 from tests.conftest import ROOT, SAMPLE, missing
 from tests.serving import QOTGATE, Serving, serving
-from tests.store.test_database import digest
 from tests.wire import Wire
+
+
+def digest(url: str) -> str:
+    """Of every row of every table."""
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+        return sha256("\n".join(connection.iterdump()).encode()).hexdigest()
+
 
 PAGE = 4096
 MEND = "put a backup in its place, or delete it and load all files anew"

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qotgate.model import Unreadable
 from qotgate.sources.lines import Line
@@ -35,15 +35,21 @@ def _frame(content: bytes) -> "pl.DataFrame":
     frame = pl.read_parquet(io.BytesIO(content))
     if frame.height * frame.width > MOST_CELLS:
         raise Unreadable(TOO_LARGE)
+    # A dictionary holds a long text once, however many cells it fills; as texts, each would have its own.
+    words = selectors.by_dtype(pl.Categorical, pl.Enum)
+    _check_texts(frame.select(words.cat.len_bytes().cast(pl.UInt64)))
     frame = frame.with_columns(
         selectors.binary().cast(pl.String, strict=False),  # how old writers put texts
-        selectors.by_dtype(pl.Categorical, pl.Enum).cast(pl.String),
+        words.cast(pl.String),
         selectors.decimal().cast(pl.Float64),
     )
     floats = selectors.float()
     frame = frame.with_columns(pl.when(floats.is_finite()).then(floats))
-    # A dictionary page holds a long text once, however many cells it fills.
-    texts: Any = frame.select(pl.sum_horizontal(selectors.string().str.len_bytes().sum(), 0)).item()
-    if texts > MOST_BYTES:
-        raise Unreadable(TOO_LARGE)
+    _check_texts(frame.select(selectors.string().str.len_bytes().cast(pl.UInt64)))
     return frame
+
+
+def _check_texts(lengths: "pl.DataFrame") -> None:
+    """Raises Unreadable where texts of these lengths are too much."""
+    if sum(column.sum() for column in lengths) > MOST_BYTES:
+        raise Unreadable(TOO_LARGE)

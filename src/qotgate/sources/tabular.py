@@ -16,7 +16,8 @@ from qotgate.sources.lines import Line
 from qotgate.sources.panics import refused
 from qotgate.sources.parquet_bounds import MAGIC as _PARQUET
 from qotgate.sources.parquet_tables import parquet_table
-from qotgate.sources.workbook_bounds import DAMAGED, LOCKED, check_xls, check_xlsx
+from qotgate.sources.workbook_bounds import DAMAGED, LOCKED, check_xls
+from qotgate.sources.xlsx_bounds import check_xlsx
 
 _OLE, _ZIP = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04"
 _OTHERS = (

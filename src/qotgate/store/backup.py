@@ -24,7 +24,8 @@ from sqlalchemy.exc import DBAPIError
 from qotgate import __version__
 from qotgate.model import StoreError
 from qotgate.store import bulk, tables
-from qotgate.store.database import HEAD, Store, generation, reason
+from qotgate.store.database import HEAD, Store, generation
+from qotgate.store.faults import reason
 
 MANIFEST = "qotgate_backup"
 OWNER_ALONE = 0o600

@@ -29,10 +29,15 @@ _ADVICE = {
 
 def told(error: DBAPIError) -> str:
     """The end of a sentence: what the engine says of ``error``, and what helps."""
-    said = " ".join(str(error.orig).split()).rstrip(".")
+    said = reason(error)
     name = str(getattr(error.orig, "sqlite_errorname", ""))
     state = getattr(error.orig, "sqlstate", None)
     advice = _ADVICE.get(state or "_".join(name.split("_")[:2]))
     if advice is None and error.connection_invalidated:
         advice = "see that the server runs and takes connections"
     return f"{said}; {advice}." if advice else f"{said}."
+
+
+def reason(error: DBAPIError) -> str:
+    """What the engine says is wrong, on one line."""
+    return " ".join(str(error.orig).split()).rstrip(".")

@@ -46,8 +46,6 @@ class WebServer:
             proxy_headers=False,
             lifespan="off",
             ws="none",
-            # Whatever else is installed: h11 passes on what HTTP allows, and answers 400 to the rest.
-            http="h11",
             limit_concurrency=CONNECTIONS_MOST,
             timeout_graceful_shutdown=STOP_SECONDS,
         )
