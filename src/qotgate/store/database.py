@@ -108,7 +108,7 @@ class Store:
                 if not keep:
                     connection.get_transaction().rollback()  # type: ignore[union-attr]
         except DBAPIError as error:
-            raise StoreError(f"The database {self.name} cannot be written: {told(error)}") from error
+            raise StoreError(f"The database cannot be written: {told(error)}") from error
 
     def secret(self) -> str:
         """The key that this database's cursors are signed with."""
