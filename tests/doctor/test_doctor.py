@@ -3,6 +3,7 @@
 import datetime
 import ipaddress
 import json
+import shutil
 import socket
 import sqlite3
 from collections.abc import Iterator
@@ -22,8 +23,13 @@ from qotgate.cli import settings
 from qotgate.cli.main import main
 from qotgate.doctor import keys, machine
 from qotgate.doctor.freshness import freshness
+from qotgate.service.loading import find_files, load
+from qotgate.service.reference import Reference
 from qotgate.store import Store
+from tests.conftest import SAMPLE, missing
+from tests.databases import PostgreSQL
 from tests.interop.toolchains import certificate, in_pkcs8, rsa_key
+from tests.limit_stores import StoreServer
 from tests.serving import serving
 from tests.wire import free_port
 
@@ -168,6 +174,62 @@ class TestDatabase:
             status, found = doctor.findings(DB=f"sqlite:///{copy}")
             assert status == 0
             assert "a load is at work" in found["database"][-1]["found"]
+
+
+class TestPostgreSQL:
+    def test_a_healthy_one(
+        self, doctor: Doctor, postgresql: PostgreSQL, reference: Reference, tmp_path: Path
+    ) -> None:
+        url = postgresql.empty()
+        status, found = doctor.findings(DB=url)
+        assert (status, levels(found["database"])) == (0, [OK, WARN, OK, OK])
+        assert postgresql.execute("SELECT to_regclass('note')", url.rpartition("/")[2]) == [(None,)]
+        store = Store.open(url)
+        load(store, reference, find_files([SAMPLE]))
+        store.close()
+        status, found = doctor.findings(DB=url)
+        assert (status, set(levels(found["database"]))) == (0, {OK})
+        assert "ARK" in found
+        assert any("127.0.0.1" in finding["found"] for finding in found["clock"])
+
+    def test_one_that_is_not_there(self, doctor: Doctor) -> None:
+        status, found = doctor.findings(DB=f"postgresql://someone:hidden@127.0.0.1:{free_port()}/none")
+        assert (status, levels(found["database"])) == (1, [FAIL])
+        assert "hidden" not in str(found)
+
+    def test_a_user_who_may_only_read(self, doctor: Doctor, postgresql: PostgreSQL) -> None:
+        url = postgresql.new()
+        name = url.rpartition("/")[2]
+        postgresql.execute(f"CREATE ROLE reader_{name} LOGIN")
+        postgresql.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader_{name}", name)
+        status, found = doctor.findings(DB=url.replace("qotgate@", f"reader_{name}@"))
+        assert status == 1
+        assert any("no right to" in finding["found"] for finding in found["database"])
+
+    def test_a_standby(self, doctor: Doctor, postgresql_alone: PostgreSQL) -> None:
+        name = postgresql_alone.new().rpartition("/")[2]
+        with postgresql_alone.standby() as standby:
+            status, found = doctor.findings(DB=standby.url(name))
+        assert status == 0
+        assert any("standby" in finding["found"] for finding in found["database"])
+
+
+class TestLimitStore:
+    def test_one_that_serves_and_one_that_does_not(self, doctor: Doctor, tmp_path: Path) -> None:
+        if shutil.which("redis-server") is None:
+            missing("redis-server is not installed")
+        server = StoreServer(tmp_path)
+        status, found = doctor.findings(LIMIT_STORE=server.url)
+        assert (status, levels(found["limit store"])) == (1, [FAIL])
+        server.start()
+        try:
+            status, found = doctor.findings(LIMIT_STORE=server.url)
+            assert (status, levels(found["limit store"])) == (0, [OK])
+            assert any("redis" in finding["found"] for finding in found["clock"])
+            server.client().config_set("maxmemory-policy", "allkeys-lru")
+            assert levels(doctor.findings(LIMIT_STORE=server.url)[1]["limit store"]) == [OK, WARN]
+        finally:
+            server.stop()
 
 
 class TestPorts:

@@ -16,8 +16,9 @@ from qotgate.cli.http import web_options
 from qotgate.cli.options import AsJson, Database, Tables
 from qotgate.cli.serve import OTHER_FILES, gateway_options
 from qotgate.cli.settings import CONFIG_FILE, SECRET, Settings, read_settings, secrets_folder
-from qotgate.doctor import Finding, Level, databases, keys, machine, ports
+from qotgate.doctor import Finding, Level, databases, keys, limits, machine, ports
 from qotgate.doctor.finding import fail, looked, ok
+from qotgate.gateway.allowance import RateLimit
 from qotgate.model import QotGateError
 from qotgate.service.reference import load_reference
 
@@ -86,6 +87,7 @@ def _findings(settings: Settings, *, thorough: bool) -> Iterator[Finding]:
         ("clock", machine.clock),
         ("time zones", machine.time_zones),
         ("ports", lambda: _ports(settings)),
+        ("limit store", lambda: _limit_store(settings)),
         ("database", lambda: databases.database(settings.db, settings.funds, thorough=thorough)),
     ]
     for check, look in looks:
@@ -132,7 +134,18 @@ def _certificate(settings: Settings) -> Iterator[Finding]:
 
 def _packages(settings: Settings) -> dict[str, str]:
     """The packages that the options need beyond the usual ones, and which option that is."""
-    return {"psycopg": "--db postgresql://..."} if settings.db.startswith("postgres") else {}
+    needed = {}
+    if settings.db.startswith("postgres"):
+        needed["psycopg"] = "--db postgresql://..."
+    if settings.limit_store is not None:
+        needed["redis"] = "--limit-store"
+    return needed
+
+
+def _limit_store(settings: Settings) -> Iterator[Finding]:
+    limit = RateLimit.parse(settings.rate_limit)
+    if settings.limit_store is not None and limit is not None:
+        yield from limits.limit_store(settings.limit_store.get_secret_value(), limit)
 
 
 def _ports(settings: Settings) -> Iterator[Finding]:

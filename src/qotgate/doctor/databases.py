@@ -6,10 +6,12 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from qotgate.doctor import sqlite
+from qotgate.doctor import postgresql, sqlite
 from qotgate.doctor.finding import Finding, Level, fail
 from qotgate.doctor.freshness import freshness
 from qotgate.store import Store
+from qotgate.store.database import TAKES
+from qotgate.store.postgresql import DRIVERNAMES
 
 
 def database(url: str, funds: Sequence[str], *, thorough: bool = False) -> Iterator[Finding]:
@@ -18,10 +20,13 @@ def database(url: str, funds: Sequence[str], *, thorough: bool = False) -> Itera
         parsed = make_url(url)
     except ArgumentError:
         parsed = None
-    if parsed is None or parsed.drivername != "sqlite" or not parsed.database:
-        yield fail("database", "--db names no database.", "--db takes sqlite:///FILE")
+    if parsed is not None and parsed.drivername == "sqlite" and parsed.database:
+        findings = list(sqlite.database(Path(parsed.database), thorough=thorough))
+    elif parsed is not None and parsed.drivername in DRIVERNAMES:
+        findings = list(postgresql.database(parsed))
+    else:
+        yield fail("database", "--db names no database.", TAKES)
         return
-    findings = list(sqlite.database(Path(parsed.database), thorough=thorough))
     yield from findings
     if all(finding.level is Level.OK for finding in findings if finding.check == "database"):
         store = Store.open(url)

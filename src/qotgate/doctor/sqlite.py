@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from qotgate.doctor.finding import Finding, fail, ok, warn
-from qotgate.store.database import HEAD
+from qotgate.doctor.revisions import revision_findings
 
 CHECK = "database"
 MIB = 1 << 20
@@ -27,7 +27,7 @@ def database(path: Path, *, thorough: bool = False) -> Iterator[Finding]:
     try:
         with closing(_opened(path)) as connection:
             revision = _revision(connection)
-            yield from _revision_findings(path, revision)
+            yield from revision_findings(str(path), revision)
             if revision is None:
                 return
             yield from _whole(path, connection, thorough=thorough)
@@ -65,25 +65,6 @@ def _revision(connection: sqlite3.Connection) -> str | None:
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
         return None if row is None else str(row[0])
     return None
-
-
-def _revision_findings(path: Path, revision: str | None) -> Iterator[Finding]:
-    if revision is None:
-        yield fail(CHECK, f"{path} is no database of qotgate.", "Name another one with --db.")
-    elif revision == HEAD:
-        yield ok(CHECK, f"{path} is of revision {revision}, which is this version's.")
-    elif revision < HEAD:
-        yield warn(
-            CHECK,
-            f"{path} is of revision {revision}; this version brings it to {HEAD} when it opens it.",
-            "Make a backup with the older version first: qotgate backup FILE",
-        )
-    else:
-        yield fail(
-            CHECK,
-            f"{path} is of revision {revision}, made by a newer qotgate; this one knows {HEAD}.",
-            "Upgrade qotgate.",
-        )
 
 
 def _whole(path: Path, connection: sqlite3.Connection, *, thorough: bool) -> Iterator[Finding]:

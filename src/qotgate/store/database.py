@@ -58,13 +58,18 @@ class Store:
 
         Raises StoreError.
         """
-        store = cls(_engine(url))
+        store = cls.unopened(url)
         try:
             store._migrate()
         except StoreError:
             store.close()
             raise
         return store
+
+    @classmethod
+    def unopened(cls, url: str) -> Self:
+        """The database at ``url``, its tables as they are. Raises StoreError for a URL that names none."""
+        return cls(_engine(url))
 
     def close(self) -> None:
         self.engine.dispose()

@@ -1,0 +1,54 @@
+"""The limit store: whether it answers, and whether it would forget what it has counted."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+from qotgate.doctor import machine
+from qotgate.doctor.finding import Finding, fail, ok, warn
+from qotgate.gateway.allowance import RateLimit
+from qotgate.gateway.limit_store import SCHEMES, LimitStore, StoreAway
+
+CHECK = "limit store"
+SECONDS = 2.0
+
+
+def limit_store(url: str, limit: RateLimit) -> Iterator[Finding]:
+    """Look at the store at ``url``. Raises QotGateError for a URL that is none."""
+    store = LimitStore(url, limit)
+    try:
+        asyncio.run(_reach(store))
+    except StoreAway as error:
+        yield fail(
+            CHECK,
+            f"{store.name} does not serve: {error}.",
+            "Start it, or correct --limit-store; meanwhile gateways do as --limit-store-down says.",
+        )
+        return
+    yield ok(CHECK, f"{store.name} answers.")
+    from redis import Redis
+    from redis.exceptions import RedisError
+
+    scheme, rest = url.split(":", 1)
+    with Redis.from_url(f"{SCHEMES[scheme.lower()]}:{rest}", socket_timeout=SECONDS) as redis:
+        with suppress(RedisError):
+            asked = time.time()
+            seconds, microseconds = redis.time()
+            took = time.time() - asked
+            yield from machine.same_clock(store.name, asked, seconds + microseconds / 1e6, took)
+        with suppress(RedisError):  # a user may not be allowed to look
+            policy = str(redis.info("memory").get("maxmemory_policy", "noeviction"))
+            if policy != "noeviction":
+                yield warn(
+                    CHECK,
+                    f"{store.name} drops keys when its memory is full ({policy}), and so allowances.",
+                    "Set maxmemory-policy noeviction, or give the gateways a store of their own.",
+                )
+
+
+async def _reach(store: LimitStore) -> None:
+    try:
+        await store.take([], asyncio.get_running_loop().time() + SECONDS)
+    finally:
+        await store.close()

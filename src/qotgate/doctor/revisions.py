@@ -1,0 +1,28 @@
+"""Whether a database's tables are those of this version."""
+
+from collections.abc import Iterator
+
+from qotgate.doctor.finding import Finding, fail, ok, warn
+from qotgate.store.database import HEAD
+
+CHECK = "database"
+
+
+def revision_findings(name: str, revision: str | None) -> Iterator[Finding]:
+    """``revision`` is what the database ``name`` says of itself, None where it says nothing."""
+    if revision is None:
+        yield fail(CHECK, f"{name} is no database of qotgate.", "Name another one with --db.")
+    elif revision == HEAD:
+        yield ok(CHECK, f"{name} is of revision {revision}, which is this version's.")
+    elif revision < HEAD:
+        yield warn(
+            CHECK,
+            f"{name} is of revision {revision}; this version brings it to {HEAD} when it opens it.",
+            "Make a backup with the older version first: qotgate backup FILE",
+        )
+    else:
+        yield fail(
+            CHECK,
+            f"{name} is of revision {revision}, made by a newer qotgate; this one knows {HEAD}.",
+            "Upgrade qotgate.",
+        )
