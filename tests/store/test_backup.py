@@ -21,7 +21,7 @@ from qotgate.service.loading import LoadReport, find_files, load
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference
 from qotgate.store import Store
-from qotgate.store.backup import MANIFEST, backup, contents
+from qotgate.store.backup import backup, contents
 from qotgate.store.database import generation
 from qotgate.store.restore import restore
 from tests.conftest import SAMPLE
@@ -249,9 +249,9 @@ class TestRestore:
     def test_one_of_a_newer_version_is_refused(self, sample: Store, saved: Path) -> None:
         with closing(sqlite3.connect(saved)) as connection, connection:
             connection.execute("UPDATE alembic_version SET version_num = '9999'")
-            (text,) = connection.execute(f"SELECT manifest FROM {MANIFEST}").fetchone()
+            (text,) = connection.execute("SELECT manifest FROM qotgate_backup").fetchone()
             newer = json.dumps({**json.loads(text), "revision": "9999"})
-            connection.execute(f"UPDATE {MANIFEST} SET manifest = ?", [newer])
+            connection.execute("UPDATE qotgate_backup SET manifest = ?", [newer])
         self.refused(sample, saved, "newer qotgate")
 
     def test_the_file_stays_as_it_is(self, saved: Path, new_url: Callable[[], str]) -> None:

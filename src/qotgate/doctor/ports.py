@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from http.client import HTTPConnection, HTTPException
+from ipaddress import ip_address
 
 from qotgate.doctor.finding import Finding, fail, ok
 from qotgate.model import ProtocolError
@@ -15,7 +16,6 @@ from qotgate.protocol.messages import REQUESTS, AnyResponse, ProtoId
 
 SECONDS = 2.0
 ANSWER_MOST = 1 << 16
-ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound for longer than a look
 
 
 def port(option: str, host: str, number: int) -> Iterator[Finding]:
@@ -36,7 +36,7 @@ def port(option: str, host: str, number: int) -> Iterator[Finding]:
             yield fail(
                 check, f"{host}:{number} cannot be used: {error.strerror or error}.", f"Name another {flag}."
             )
-        elif _IS_OURS[option](ANYWHERE.get(host, host), number):
+        elif _IS_OURS[option](_reached_at(host), number):
             yield ok(check, f"{host}:{number} is held by a gateway that runs.")
         else:
             yield fail(
@@ -44,6 +44,15 @@ def port(option: str, host: str, number: int) -> Iterator[Finding]:
                 f"{host}:{number} is held by another program.",
                 f"Stop it (ss -ltnp 'sport = :{number}' names it), or name another {flag}.",
             )
+
+
+def _reached_at(host: str) -> str:
+    """Where this machine reaches what listens on ``host``."""
+    with suppress(ValueError):
+        address = ip_address(host)
+        if address.is_unspecified:
+            return "127.0.0.1" if address.version == 4 else "::1"
+    return host
 
 
 def _speaks_protocol(host: str, number: int) -> bool:

@@ -13,6 +13,7 @@ from qotgate.doctor.finding import Finding, fail, ok, warn
 from qotgate.doctor.revisions import revision_findings
 from qotgate.model import StoreError
 from qotgate.store.database import Store
+from qotgate.store.faults import told
 from qotgate.store.tables import METADATA
 
 CHECK = "database"
@@ -31,18 +32,18 @@ def database(url: URL) -> Iterator[Finding]:
         with store.engine.connect() as connection:
             yield from _look(store.name, url, connection)
     except DBAPIError as error:
-        raise StoreError(f"The database {store.name} cannot be used: {error.orig}.") from error
+        raise StoreError(f"The database {store.name} cannot be used: {told(error)}") from error
     finally:
         store.close()
 
 
 def _look(name: str, url: URL, connection: Connection) -> Iterator[Finding]:
     version = int(_ask(connection, "SHOW server_version_num")) // 10_000
-    told = _ask(connection, "SHOW server_version")
+    number = _ask(connection, "SHOW server_version")
     if version < VERSION_LEAST:
-        yield fail(CHECK, f"{name} runs PostgreSQL {told}.", f"Upgrade it to {VERSION_LEAST} or newer.")
+        yield fail(CHECK, f"{name} runs PostgreSQL {number}.", f"Upgrade it to {VERSION_LEAST} or newer.")
     else:
-        yield ok(CHECK, f"{name} runs PostgreSQL {told}.")
+        yield ok(CHECK, f"{name} runs PostgreSQL {number}.")
     there = _ask(connection, "SELECT to_regclass('alembic_version') IS NOT NULL")
     revision = _ask(connection, "SELECT version_num FROM alembic_version") if there else None
     standby = bool(_ask(connection, "SELECT pg_is_in_recovery()"))

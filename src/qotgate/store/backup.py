@@ -27,7 +27,6 @@ from qotgate.store import bulk, tables
 from qotgate.store.database import HEAD, Store, generation
 from qotgate.store.faults import reason
 
-MANIFEST = "qotgate_backup"
 OWNER_ALONE = 0o600
 CHUNK = 5_000
 """Rows that are held at once."""
@@ -203,9 +202,9 @@ def _seal(path: Path, manifest: Manifest) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode=DELETE")
         connection.execute("BEGIN")
-        connection.execute(f"DROP TABLE IF EXISTS {MANIFEST}")
-        connection.execute(f"CREATE TABLE {MANIFEST} (manifest TEXT NOT NULL)")
-        connection.execute(f"INSERT INTO {MANIFEST} VALUES (?)", [json.dumps(asdict(manifest))])  # noqa: S608
+        connection.execute("DROP TABLE IF EXISTS qotgate_backup")
+        connection.execute("CREATE TABLE qotgate_backup (manifest TEXT NOT NULL)")
+        connection.execute("INSERT INTO qotgate_backup VALUES (?)", [json.dumps(asdict(manifest))])
         connection.execute("COMMIT")
 
 
@@ -255,7 +254,7 @@ def _read_manifest(path: Path) -> Manifest:
     try:
         with closing(_connect(path)) as connection:
             connection.execute("PRAGMA schema_version").fetchone()
-            row = connection.execute(f"SELECT manifest FROM {MANIFEST}").fetchone()  # noqa: S608
+            row = connection.execute("SELECT manifest FROM qotgate_backup").fetchone()
     except sqlite3.OperationalError as error:
         raise StoreError(f"{path} is no backup; `qotgate backup` makes one.") from error
     except sqlite3.DatabaseError as error:
