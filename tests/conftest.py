@@ -20,7 +20,7 @@ from qotgate.service.loading import LoadReport, find_files, load
 from qotgate.service.reference import Reference, load_reference
 from qotgate.store import Store
 from tests.databases import PostgreSQL, programs
-from tests.limit_stores import PROGRAMS, StoreServer
+from tests.limit_stores import StoreServer
 from tests.serving import Serving, serving
 
 ROOT = Path(__file__).parents[1]
@@ -146,12 +146,12 @@ def sample_gateway(sample_url: str) -> Iterator[Serving]:
         yield gateway
 
 
-@pytest.fixture(params=PROGRAMS)
+@pytest.fixture(params=["redis-server", *filter(shutil.which, ["valkey-server"])])
 def new_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., StoreServer]]:
-    """Starts servers of a limit store, as :class:`StoreServer` makes them, and stops them at the end."""
+    """Starts servers of a limit store, as :class:`StoreServer` makes them, and stops them at the end. Valkey
+    is one, too, where the system has it."""
     if shutil.which(request.param) is None:
-        # Valkey speaks as Redis does, and not every system has it.
-        missing("no redis-server") if request.param == PROGRAMS[0] else pytest.skip(f"no {request.param}")
+        missing("no redis-server")
     servers: list[StoreServer] = []
 
     def start(**how: Any) -> StoreServer:

@@ -12,8 +12,6 @@ from redis import Redis
 
 from tests.wire import free_port
 
-PROGRAMS = ("redis-server", "valkey-server")
-
 
 class StoreServer:
     """``program`` on 127.0.0.1 with its files in ``folder``. Starts when told to; with ``aof`` what it was

@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from redis import Redis
 
 from qotgate import QuoteClient
+from qotgate.cli.serve import gateway_options
+from qotgate.cli.settings import read_settings
 from qotgate.gateway import store_allowance
 from qotgate.gateway.allowance import Allowance, RateLimit
 from qotgate.gateway.limit_store import TAKE, TIME, LimitStore, StoreAway, Taken
@@ -358,6 +360,19 @@ def test_local(sample_url: str, redis_server: StoreServer, log: Path) -> None:
         until(lambda: sorted(changes(log)) == ["limit store away"] * 2 + ["limit store back"] * 2)
 
 
+def test_a_store_that_forgot_does_not_make_a_gateway_grant_more(
+    sample_url: str, redis_server: StoreServer
+) -> None:
+    options = ("--limit-store", redis_server.url, "--http-port", "0", "--rate-limit", "60/600s")
+    with serving(sample_url, *options) as gateway, Wire(gateway.port) as wire:
+        assert granted([wire], 24) == 24
+        redis_server.stop()
+        assert granted([wire], 1) == 1
+        redis_server.start()
+        until(lambda: metric(gateway, "qotgate_limit_store_up") == 1)
+        assert granted([wire], 100) == 35
+
+
 @pytest.mark.parametrize("down", ["local", "refuse"])
 def test_a_store_that_hangs_holds_nobody_up(sample_url: str, redis_server: StoreServer, down: str) -> None:
     options = (
@@ -544,23 +559,20 @@ def test_a_url_that_is_none_is_one_sentence_without_it(url: str) -> None:
 
 
 def test_a_store_without_a_limit_or_the_library_is_one_sentence(sample_url: str, tmp_path: Path) -> None:
-    options = ("serve", "--port", 0, "--no-http", "--db", sample_url, "--limit-store", "redis://127.0.0.1")
-    done = run(*options, "--rate-limit", "off")
-    assert (done.returncode, "has nothing to count with --rate-limit off" in done.stderr) == (2, True)
-    (tmp_path / "redis.py").write_text("raise ModuleNotFoundError(name='redis')\n")
-    done = run(*options, env={"PYTHONPATH": str(tmp_path)})
-    assert done.stderr == (
-        "qotgate: --limit-store takes the Python package redis: pip install 'qotgate[redis]'.\n"
-    )
+    with pytest.raises(QotGateError, match="has nothing to count with --rate-limit off"):
+        gateway_options(read_settings(limit_store="redis://127.0.0.1", rate_limit="off"))
     with pytest.raises(QotGateError, match="at most 1000000 requests"):
         LimitStore("redis://127.0.0.1", RateLimit(1_000_001, 30))
-    wrong = run(*options[:-2], env={"QOTGATE_LIMIT_STORE": "redis://:se/cret@127.0.0.1"})
-    assert (wrong.returncode, "cret" in wrong.stderr) == (2, False)
-    assert wrong.stderr.startswith("qotgate: --limit-store takes redis://")
+    (tmp_path / "redis.py").write_text("raise ModuleNotFoundError(name='redis')\n")
+    options = ("serve", "--port", 0, "--no-http", "--db", sample_url)
+    without = {"PYTHONPATH": str(tmp_path), "QOTGATE_LIMIT_STORE": "redis://:secret@127.0.0.1"}
+    assert run(*options, env=without).stderr == (
+        "qotgate: --limit-store takes the Python package redis: pip install 'qotgate[redis]'.\n"
+    )
 
 
 def test_other_ways_to_the_store(
-    sample_url: str, new_store: Callable[..., StoreServer], tmp_path: Path, certificate: tuple[Path, Path]
+    new_store: Callable[..., StoreServer], tmp_path: Path, certificate: tuple[Path, Path]
 ) -> None:
     cert, key = map(str, certificate)
     tls_port = str(free_port())
@@ -575,12 +587,18 @@ def test_other_ways_to_the_store(
         f"rediss://{secure}",
         f"valkeys://{secure}",
     ]
-    for url in urls:
-        options = ("--limit-store", url, "--limit-store-down", "refuse", "--rate-limit", "5/600s")
-        with serving(sample_url, *options) as gateway, Wire(gateway.port) as wire:
-            assert wire.dynamic().retType == 0
-            last = wire if url == urls[-1] else None
-            assert not last or last.dynamic().retType == -1
+
+    async def scenario() -> list[Taken]:
+        taken = []
+        for url in urls:
+            limit_store = LimitStore(url, RateLimit(4, 600))
+            taken += await limit_store.take([limit_store.key("a")], asyncio.get_running_loop().time() + 10)
+            await limit_store.close()
+        return taken
+
+    taken = asyncio.run(scenario())
+    assert [one.left for one in taken] == [3, 2, 1, 0, 0]
+    assert [one.wait > 0 for one in taken] == [False] * 4 + [True]
 
 
 def test_those_who_wait_for_the_store_are_bounded(

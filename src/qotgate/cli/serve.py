@@ -173,23 +173,25 @@ def serve(
 
 
 def allow_files(connections: int) -> None:
-    """Let the process open a file for each of ``connections``. Raises QotGateError."""
+    """Let the process open a file for each of ``connections``, and as many more as may be: one that is not
+    through with TLS has no place yet, and takes a file. Raises QotGateError."""
     if sys.platform == "win32":
         return
     import resource
 
     wanted = connections + OTHER_FILES
     allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if resource.RLIM_INFINITY in (allowed, most) and allowed in (resource.RLIM_INFINITY, most):
+    if allowed == resource.RLIM_INFINITY:
         return
-    if wanted <= allowed:
+    if most == resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(allowed, wanted), most))
         return
-    if most != resource.RLIM_INFINITY and wanted > most:
+    if wanted > most:
         raise QotGateError(
             f"--max-connections {connections} takes {wanted} open files, and the system allows {most}; "
             "raise that with ulimit -n."
         )
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def gateway_options(settings: Settings) -> GatewayOptions:

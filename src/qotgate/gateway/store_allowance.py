@@ -41,6 +41,8 @@ class _Request(NamedTuple):
     key: Hashable
     deadline: float
     future: "asyncio.Future[Taken]"
+    own: Taken | None = None
+    """What the gateway's own account said, where that was asked first."""
 
 
 class StoreLink:
@@ -59,6 +61,7 @@ class StoreLink:
         self._called = False
         self._batches: set[asyncio.Task[None]] = set()
         self._returning: asyncio.Task[None] | None = None
+        self._wary_until = 0.0
         self._granted_alone: deque[tuple[float, str]] = deque()
 
     async def open(self) -> None:
@@ -86,6 +89,14 @@ class StoreLink:
         """What the store says of a request; Refused where it is away and nothing is granted without it."""
         loop = asyncio.get_running_loop()
         request = _Request(allowance, key, self._deadline(), loop.create_future())
+        if monotonic() < self._wary_until:
+            # The store may have forgotten what it granted, or other workers may still be without it.
+            own = allowance.take_alone(key)
+            if own.wait:
+                self.decisions["local"] += 1
+                request.future.set_result(own)
+                return request.future
+            request = request._replace(own=own)
         if not self.up or len(self._waiting) >= WAITING_MOST:
             self._decide(request)
             return request.future
@@ -121,7 +132,7 @@ class StoreLink:
             return
         self.decisions["store"] += len(batch)
         for request, taken in zip(batch, answers, strict=True):
-            if not taken.wait:
+            if not taken.wait and request.own is None:
                 request.allowance.own.note(request.key)
             if not request.future.done():
                 request.future.set_result(taken)
@@ -135,7 +146,7 @@ class StoreLink:
             request.future.set_exception(Refused("limit_store_away"))
             return
         self.decisions["local"] += 1
-        taken = request.allowance.take_alone(request.key)
+        taken = request.own or request.allowance.take_alone(request.key)
         if not taken.wait:
             self._granted_alone.append((monotonic(), self._name(request)))
             self._forget()
@@ -163,6 +174,8 @@ class StoreLink:
                 self.failures += 1
             else:
                 self.up = True
+                if self._down == "local":
+                    self._wary_until = monotonic() + self.store.limit.seconds
                 log.info("limit store back", store=self.store.name)
 
     async def _tell(self) -> None:
