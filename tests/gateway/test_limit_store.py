@@ -627,6 +627,26 @@ def test_those_who_wait_for_the_store_are_bounded(
     asyncio.run(scenario())
 
 
+def test_what_is_granted_for_want_of_room_is_told_the_store(
+    redis_server: StoreServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_allowance, "WAITING_MOST", 5)
+
+    async def scenario() -> None:
+        limit = RateLimit(100, 600)
+        link = StoreLink(LimitStore(redis_server.url, limit), "local")
+        allowance = StoreAllowance(link, "wire", Allowance(limit))
+        answers = await asyncio.gather(*(allowance.take("a") for _ in range(8)))
+        assert [answer.wait for answer in answers] == [0] * 8
+        assert dict(link.decisions) == {"store": 5, "local": 3, "refused": 0}
+        await asyncio.to_thread(
+            until, lambda: redis_server.client().llen("qotgate:allowance:600s:wire:a") == 8
+        )
+        await link.close()
+
+    asyncio.run(scenario())
+
+
 def test_something_else_on_the_port_is_a_store_that_is_away(sample_gateway: Serving) -> None:
     async def scenario() -> None:
         store = LimitStore(f"redis://127.0.0.1:{sample_gateway.port}", RateLimit(1, 30))

@@ -59,6 +59,7 @@ class StoreLink:
         self._down = down
         self._waiting: deque[_Request] = deque()
         self._called = False
+        self._closed = False
         self._batches: set[asyncio.Task[None]] = set()
         self._returning: asyncio.Task[None] | None = None
         self._wary_until = 0.0
@@ -78,6 +79,7 @@ class StoreLink:
     async def close(self) -> None:
         """Decide what waits without the store, and leave it."""
         self.up = False
+        self._closed = True
         self._give_up()
         tasks = [*self._batches, *([self._returning] if self._returning else [])]
         for task in tasks:
@@ -150,6 +152,7 @@ class StoreLink:
         if not taken.wait:
             self._granted_alone.append((monotonic(), self._name(request)))
             self._forget()
+            self._come_back()
         request.future.set_result(taken)
 
     def _gone(self, error: StoreAway) -> None:
@@ -159,33 +162,42 @@ class StoreLink:
         self.up = False
         log.warning("limit store away", store=self.store.name, reason=str(error), until_then=self._down)
         self._give_up()
-        self._returning = asyncio.get_running_loop().create_task(self._return())
+        self._come_back()
+
+    def _come_back(self) -> None:
+        if not self._closed and (self._returning is None or self._returning.done()):
+            self._returning = asyncio.get_running_loop().create_task(self._return())
 
     def _give_up(self) -> None:
         while self._waiting:
             self._decide(self._waiting.popleft())
 
     async def _return(self) -> None:
-        while not self.up:
+        while not self.up or self._granted_alone:
             await asyncio.sleep(TRY_SECONDS)
             try:
                 await self._tell()
             except StoreAway:
                 self.failures += 1
-            else:
-                self.up = True
-                if self._down == "local":
-                    self._wary_until = monotonic() + self.store.limit.seconds
-                log.info("limit store back", store=self.store.name)
+                continue
+            if self.up:
+                continue
+            self.up = True
+            if self._down == "local":
+                self._wary_until = monotonic() + self.store.limit.seconds
+            log.info("limit store back", store=self.store.name)
 
     async def _tell(self) -> None:
         """Tell the store what was granted without it, if only that it was nothing."""
         while True:
             self._forget()
-            told = [name for _, name in self._granted_alone][:BATCH_MOST]
-            await self.store.take(told, self._deadline(), anyway=True)
-            for _ in told:
-                self._granted_alone.popleft()
+            alone = self._granted_alone
+            told = [alone.popleft() for _ in range(min(BATCH_MOST, len(alone)))]
+            try:
+                await self.store.take([name for _, name in told], self._deadline(), anyway=True)
+            except StoreAway:
+                alone.extendleft(reversed(told))
+                raise
             if not self._granted_alone:
                 return
 
