@@ -5,6 +5,7 @@ import io
 import json
 import math
 import struct
+import unicodedata
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,6 +21,7 @@ from qotgate.sources.identifiers import clean_identifier
 
 NAME = "AAPL.csv"
 LINE_END = 2**63
+BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 
 def _read(content: bytes) -> ParsedFile | None:
@@ -48,7 +50,9 @@ def _read(content: bytes) -> ParsedFile | None:
 def _check_text(text: str) -> None:
     """That a text can be stored, and printed."""
     text.encode()
-    assert "\0" not in text
+    assert not any(
+        unicodedata.category(one) == "Cc" or unicodedata.bidirectional(one) in BIDI for one in text
+    )
 
 
 def take_text(data: bytes) -> None:

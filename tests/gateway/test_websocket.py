@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from qotgate.protocol.body import decode, encode
@@ -236,9 +236,42 @@ def test_wss(sample_url: str, certificate: tuple[Path, Path]) -> None:
             assert client.dynamic().s2c.netShares == 76041
 
 
+EVIL, FRIEND = "https://evil.example", "https://friend.example:8443"
+
+
+@pytest.mark.parametrize(
+    ("options", "taken", "refused"),
+    [
+        (
+            [],
+            [None, "http://localhost", "http://127.0.0.1:8080", "https://[::1]:1"],
+            [EVIL, FRIEND, "null", "http://localhost.evil.example", "http://127.0.0.1.evil.example", ""],
+        ),
+        (["--websocket-origins", f"{FRIEND}, null"], [None, FRIEND, "null", "http://localhost"], [EVIL]),
+        (["--websocket-origins", "*"], [None, EVIL, "null"], []),
+    ],
+)
+def test_pages_of_other_sites_are_refused(
+    sample_url: str, options: list[str], taken: list[str | None], refused: list[str]
+) -> None:
+    with serving(sample_url, "--websocket-port", "0", *options) as gateway:
+        for origin in taken:
+            with websocket(gateway, origin=origin) as client:
+                assert client.init("")[1] == 0
+                assert client.dynamic().s2c.netShares == 76041
+        for origin in refused:
+            with (
+                pytest.raises(InvalidStatus) as answer,
+                websocket(gateway, additional_headers={"Origin": origin}),
+            ):
+                pass
+            assert answer.value.response.status_code == 403
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
+        (["--websocket-origins", "example.com"], "takes origins such as https://example.com"),
         (["--websocket-host", "0.0.0.0"], "name a certificate with --websocket-cert"),
         (["--websocket-cert", "x"], "--websocket-cert and --websocket-private-key go together"),
         (["--websocket-cert", "x", "--websocket-private-key", "y"], "cannot be used: No such file"),

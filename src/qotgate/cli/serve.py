@@ -128,6 +128,14 @@ def serve(
         str | None,
         typer.Option(help="That key's MD5 in hexadecimal, instead of the key.", show_default=False),
     ] = None,
+    websocket_origins: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ORIGIN,...|*",
+            help="Web sites whose pages may connect; those of this machine unless given.",
+            show_default=False,
+        ),
+    ] = None,
     websocket_cert: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Certificate (PEM) for wss.", show_default=False),
@@ -235,7 +243,9 @@ def _websocket_options(settings: Settings) -> WebSocketOptions | None:
         # The interface's own form of a password; MD5 hides it from a glance, no more.
         key_md5 = md5(settings.websocket_key.get_secret_value().encode(), usedforsecurity=False).hexdigest()
     tls = None if cert is None or private_key is None else _tls(cert, private_key)
-    return WebSocketOptions(settings.websocket_host, settings.websocket_port, key_md5, tls)
+    return WebSocketOptions(
+        settings.websocket_host, settings.websocket_port, key_md5, tls, settings.websocket_origins
+    )
 
 
 def _tls(cert: Path, private_key: Path) -> ssl.SSLContext:

@@ -6,6 +6,7 @@ configuration file: each file is named like the variable, in any case, and holds
 """
 
 import os
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -48,6 +49,14 @@ def _split(value: Any) -> Any:
     return tuple(dict.fromkeys(part.strip().upper() for part in parts if part.strip()))
 
 
+def _origins(value: Any) -> Any:
+    parts = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+    for part in parts:
+        if part not in ("*", "null") and not re.fullmatch(r"https?://[^/?#\s]+", part):
+            raise ValueError("takes origins such as https://example.com, comma separated, or null, or *")
+    return tuple(parts)
+
+
 class Settings(BaseSettings):
     """Every option that more than one command, or the gateway, takes."""
 
@@ -75,6 +84,7 @@ class Settings(BaseSettings):
     websocket_port: int | None = Field(None, ge=0, le=65535)
     websocket_key: SecretStr | None = None
     websocket_key_md5: str | None = Field(None, pattern="^[0-9A-Fa-f]{32}$")
+    websocket_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = ()
     websocket_cert: Path | None = None
     websocket_private_key: Path | None = None
     no_http: bool = False

@@ -7,6 +7,7 @@ gateway pings, and drops what does not answer for three keep-alive intervals.
 import asyncio
 import hmac
 import logging
+import re
 import ssl
 import time
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 from websockets.protocol import State
+from websockets.typing import Origin
 
 from qotgate.gateway.session import UNDER_WAY_MOST, Later, Session
 from qotgate.model import InvalidRequest, ProtocolError, Refused
@@ -38,6 +40,10 @@ _SILENT = logging.Logger("websockets", logging.CRITICAL + 1)
 
 OPEN_SECONDS = 10.0
 """How long the handshakes of TLS and WebSocket may take, each; three keep-alive intervals if that is less."""
+ANY_ORIGIN = "*"
+OWN_ORIGINS = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?")
+"""Pages of this machine. Without a check, a page of any web site could have its visitor's browser ask on
+127.0.0.1: a browser tells the site (RFC 6454), and other programs tell none."""
 TURN_MESSAGES = 32
 """Messages that are taken from one session in one turn of the loop."""
 
@@ -45,12 +51,14 @@ TURN_MESSAGES = 32
 @dataclass(frozen=True, slots=True)
 class WebSocketOptions:
     """How the WebSocket side serves. ``key_md5`` is the hexadecimal MD5 of the key that clients must name,
-    None for none; ``tls`` makes it wss."""
+    None for none; ``tls`` makes it wss. ``origins`` are the web sites whose pages may connect, beside
+    those of this machine."""
 
     host: str = "127.0.0.1"
     port: int = 33333
     key_md5: str | None = None
     tls: ssl.SSLContext | None = None
+    origins: tuple[str, ...] = ()
 
 
 class WebSocketSession(Session):
@@ -234,6 +242,7 @@ async def listen(gateway: "Gateway", options: WebSocketOptions) -> Server:
         reuse_port=gateway.options.reuse_port or None,
         # Requests are small; inflating what a stranger sends costs more than it saves.
         compression=None,
+        origins=None if ANY_ORIGIN in options.origins else [None, OWN_ORIGINS, *map(Origin, options.origins)],
         max_size=gateway.options.request_limit,
         open_timeout=min(OPEN_SECONDS, 3 * interval),
         ping_interval=interval,

@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 from sqlalchemy import Connection
 
@@ -292,8 +293,15 @@ class _Load:
 
 
 def _shown(path: Path) -> str:
-    """A path as text, whatever bytes its name has."""
-    return os.fsencode(path).decode("utf-8", "replace")
+    """A path as text, whatever bytes its name has: what a terminal or a page would not show, or would obey,
+    is written as ``\\x1b`` or ``\\u202e``."""
+    text = os.fsencode(path).decode("utf-8", "replace")
+    if text.isprintable():
+        return text
+    return "".join(
+        one if one.isprintable() or category(one) == "Zs" else one.encode("unicode_escape").decode()
+        for one in text
+    )
 
 
 def notice_keys(lines: Iterable[Notice]) -> Iterator[tuple[NoticeKey, Notice]]:

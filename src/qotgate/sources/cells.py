@@ -21,7 +21,11 @@ _EPOCH = re.compile(r"([1-9](?:[0-9]{8,9}|[0-9]{11,12}|[0-9]{14,15}|[0-9]{17,18}
 """Seconds, milliseconds, microseconds, nanoseconds since 1970: from 1973 on their digits tell them apart, and
 from days as spreadsheets count them."""
 
-_INVISIBLE = dict.fromkeys((0, 0x200B, 0xFEFF))  # NUL, zero-width space, byte-order mark
+_CONTROLS = {*range(0x20), *range(0x7F, 0xA0)} - set(map(ord, "\t\n\v\f\r\x1c\x1d\x1e\x1f\x85"))
+_DIRECTIONS = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+_INVISIBLE = dict.fromkeys(_CONTROLS | _DIRECTIONS | {0x200B, 0x2060, 0xFEFF})
+"""What nobody sees, and what does as it likes with a terminal or with the order of what is shown: controls
+that are no blanks, marks of direction, zero-width spaces, byte-order marks."""
 _LAST_YEAR = 2100
 _NUMBER = re.compile(
     r"[+-]?(?:(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
