@@ -185,7 +185,7 @@ def test_cursors_outlive_the_process(
 ) -> None:
     load_text(a=many(0, 5))
     page = questions.rating_changes(US, UP, 2).next_page
-    reopened = Store.open(store.engine.url.render_as_string(hide_password=False))
+    reopened = Store.open(store.url)
     assert len(Questions(reopened, reference).rating_changes(US, UP, 20, page).rows) == 3
     reopened.close()
 

@@ -147,7 +147,7 @@ class TestBackup:
             backup(sample, saved.parent / "no folder" / "file.bak")
 
     def test_a_full_disk_leaves_nothing_behind(self, sample: Store, tmp_path: Path) -> None:
-        url = sample.engine.url.render_as_string(hide_password=False)
+        url = sample.url
         script = (
             "import resource, signal, sys; from pathlib import Path\n"
             "from qotgate.store import Store; from qotgate.store.backup import backup\n"
@@ -267,7 +267,7 @@ def test_a_gateway_answers_from_the_data_before_or_after(
     sample: Store, saved: Path, load_text: Callable[..., LoadReport]
 ) -> None:
     """It sees the restored data within a second, and no answer in between is of anything else."""
-    url = sample.engine.url.render_as_string(hide_password=False)
+    url = sample.url
     with serving(url, "--rate-limit", "off") as gateway, Wire(gateway.port) as wire:
         after = wire.ask(3426, market=11, count=20)
         cursor = wire.ask(3426, market=11, count=1).s2c.nextPage
@@ -301,7 +301,7 @@ def told(answer: Any) -> str:
 def test_killed_at_any_point_it_has_happened_or_not(
     command: str, sample: Store, saved: Path, load_text: Callable[..., LoadReport], tmp_path: Path
 ) -> None:
-    url = sample.engine.url.render_as_string(hide_password=False)
+    url = sample.url
     was = digests(sample)
     load_text(more=notes(1_500))
     grown = digests(sample)

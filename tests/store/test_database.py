@@ -21,10 +21,6 @@ from tests.wire import Wire
 NOTES = "ticker,name,firm,rating,price_target,date\nMU,Micron,UBS,Hold,,2026-06-01\n"
 
 
-def address(store: Store) -> str:
-    return store.engine.url.render_as_string(hide_password=False)
-
-
 def test_the_migrations_make_the_tables(store: Store) -> None:
     with store.reading() as connection:
         context = MigrationContext.configure(connection)
@@ -33,7 +29,7 @@ def test_the_migrations_make_the_tables(store: Store) -> None:
 
 
 def test_opening_again_keeps_the_secret(store: Store) -> None:
-    again = Store.open(address(store))
+    again = Store.open(store.url)
     assert again.secret() == store.secret()
     assert len(store.secret()) >= 32
     again.close()
@@ -43,7 +39,7 @@ def test_a_database_of_a_newer_version_is_left_alone(store: Store) -> None:
     with store.writing() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(StoreError, match="made by a newer qotgate"):
-        Store.open(address(store))
+        Store.open(store.url)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +71,7 @@ def test_a_load_waits_for_another_and_then_says_so(
     store: Store, load_text: Callable[..., LoadReport], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "WRITER_WAIT", 0.1)
-    other = Store.open(address(store))
+    other = Store.open(store.url)
     with (
         store.writing(),
         pytest.raises(StoreError, match="another load is at work on it"),

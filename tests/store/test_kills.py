@@ -122,6 +122,7 @@ def loaded_in(url: str, files: list[Path]) -> tuple[float, tuple[int, str]]:
         store.close()
 
 
+@pytest.mark.timeout(3600)
 def test_killed_loads_have_happened_or_not(database: Database, tmp_path: Path) -> None:
     (tmp_path / "files").mkdir()
     files = write_files(tmp_path / "files")

@@ -35,7 +35,7 @@ def test_a_commit_is_seen_once_whoever_made_it(store: Store) -> None:
     with store.writing(keep=False) as connection:
         move_generation(connection, 2)
     assert settled(watch)
-    other = Store.open(store.engine.url.render_as_string(hide_password=False))
+    other = Store.open(store.url)
     with other.writing() as connection:
         move_generation(connection, 3)
         assert settled(watch)

@@ -14,6 +14,7 @@ import pytest
 
 from qotgate.protocol.messages import ProtoId
 from qotgate.service.loading import LoadReport
+from qotgate.store import Store
 from tests.conftest import SAMPLE
 from tests.serving import QOTGATE, Serving, serving
 from tests.wire import Wire
@@ -202,12 +203,12 @@ def test_a_tag_spares_an_answer_until_the_language_or_format_differs(web: httpx.
 
 
 def test_a_load_that_brings_nothing_new_moves_the_tag_too(
-    load_text: Callable[..., LoadReport], tmp_path: Path
+    store: Store, load_text: Callable[..., LoadReport]
 ) -> None:
     note = "ticker,name,firm,rating,price_target,date\nMU,Micron,UBS,Buy,10,2026-06-01\n"
     load_text(notes=note)
     with (
-        serving(f"sqlite:///{tmp_path / 'test.db'}", "--http-port", "0") as gateway,
+        serving(store.url, "--http-port", "0") as gateway,
         httpx.Client(base_url=str(gateway.pages)) as web,
     ):
         tag = web.get("/data").headers["ETag"]

@@ -2,13 +2,15 @@
 
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
 import qotgate.web
+from qotgate.service.loading import LoadReport
+from qotgate.store import Store
 from tests.cli.test_commands import run
 from tests.serving import Serving, serving
 
@@ -136,14 +138,13 @@ def test_no_path_and_no_sql_is_taken_from_anyone(sample_site: Serving, path: str
     assert not re.search(rb"root:|import |sqlite|Traceback", answer)
 
 
-def test_names_from_files_are_shown_as_they_are(load_text: object, tmp_path: Path) -> None:
-    assert callable(load_text)
+def test_names_from_files_are_shown_as_they_are(store: Store, load_text: Callable[..., LoadReport]) -> None:
     load_text(
         notes="ticker,name,firm,rating,price_target,date\n"
         "XSS,<script>alert(1)</script>,<img src=x onerror=alert(1)>,Buy,10,2026-06-01\n"
     )
     options = ("--http-port", "0", "--lang", "en")
-    with serving(f"sqlite:///{tmp_path / 'test.db'}", *options) as gateway:
+    with serving(store.url, *options) as gateway:
         for path in ("/", "/ratings", "/securities/US.XSS", "/search?q=%3Cscript", "/files/1"):
             text = httpx.get(f"{gateway.pages}{path}", follow_redirects=True).text
             assert "<script>alert" not in text

@@ -79,6 +79,11 @@ class Store:
         """The URL without its password."""
         return self.engine.url.render_as_string(hide_password=True)
 
+    @property
+    def url(self) -> str:
+        """The URL that opens it, with its password."""
+        return self.engine.url.render_as_string(hide_password=False)
+
     def watch(self) -> Watch:
         """Raises StoreError where the database cannot be read."""
         try:
