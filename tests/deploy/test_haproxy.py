@@ -3,97 +3,24 @@ is killed."""
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
 from qotgate import QuoteClient
-from tests.conftest import ROOT, missing
+from tests.front import Front, connections, haproxy, until
 from tests.interop.toolchains import HERE, PROTO, bundle, node
 from tests.interop.toolchains import run as run_tool
-from tests.serving import Serving, serving
-from tests.wire import Wire, free_port
+from tests.serving import serving
+from tests.wire import Wire
 
-CONFIGURATION = ROOT / "deploy" / "haproxy.cfg"
 PER_ADDRESS = 6
-WAIT_SECONDS = 30.0
-
-
-@dataclass
-class Front:
-    """HAProxy's ports, and the gateways behind it."""
-
-    port: int
-    http: int
-    websocket: int
-    gateways: list[Serving]
-
-    def ready(self) -> bool:
-        """Whether it has found a gateway that is ready."""
-        with suppress(OSError, urllib.error.HTTPError):
-            return bool(self.get("/readyz"))
-        return False
-
-    def get(self, path: str) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.http}{path}", timeout=10) as answer:
-            return str(answer.read().decode())
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not true():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.1)
-
-
-def connections(gateway: Serving) -> int:
-    """How many connections a gateway has, by its metrics."""
-    with urllib.request.urlopen(f"{gateway.pages}/metrics", timeout=10) as answer:
-        for line in answer.read().decode().splitlines():
-            if line.startswith("qotgate_connections "):
-                return int(float(line.split()[1]))
-    raise AssertionError("no metric")
-
-
-@contextmanager
-def haproxy(gateways: list[Serving]) -> Iterator[Front]:
-    if shutil.which("haproxy") is None:
-        missing("haproxy is not installed")
-    front = Front(free_port(), free_port(), free_port(), gateways)
-    addresses = {
-        "LISTEN": f"127.0.0.1:{front.port}",
-        "LISTEN_HTTP": f"127.0.0.1:{front.http}",
-        "LISTEN_WEBSOCKET": f"127.0.0.1:{front.websocket}",
-        "CONNECTIONS_PER_ADDRESS": str(PER_ADDRESS),
-    }
-    for number, gateway in enumerate(gateways, 1):
-        assert gateway.pages
-        assert gateway.websocket
-        addresses[f"GATEWAY_{number}"] = f"127.0.0.1:{gateway.port}"
-        addresses[f"GATEWAY_{number}_HTTP"] = gateway.pages.removeprefix("http://").rstrip("/;")
-        addresses[f"GATEWAY_{number}_WEBSOCKET"] = gateway.websocket.removeprefix("ws://").rstrip("/;")
-    command = ["haproxy", "-db", "-f", str(CONFIGURATION)]
-    environment = {**os.environ, **addresses}
-    checked = subprocess.run([*command, "-c"], env=environment, capture_output=True, text=True, check=False)
-    assert checked.returncode == 0, checked.stderr
-    assert "WARNING" not in checked.stderr, checked.stderr
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        try:
-            until(front.ready)
-            yield front
-        finally:
-            process.terminate()
 
 
 OPTIONS = ("--rate-limit", "off", "--http-port", "0", "--websocket-port", "0", "--lang", "en")
@@ -103,7 +30,7 @@ OPTIONS = ("--rate-limit", "off", "--http-port", "0", "--websocket-port", "0", "
 def front(sample_url: str) -> Iterator[Front]:
     with ExitStack() as held:
         gateways = [held.enter_context(serving(sample_url, *OPTIONS)) for _ in range(2)]
-        yield held.enter_context(haproxy(gateways))
+        yield held.enter_context(haproxy(gateways, per_address=PER_ADDRESS))
 
 
 def test_a_published_client_asks_through_it(front: Front, tmp_path: Path) -> None:

@@ -1,0 +1,288 @@
+"""Two gateways on one PostgreSQL and one Redis, behind HAProxy, under load while each of them is taken away.
+
+Every request ends, in a right answer or in an error that says what is wrong; the allowance is exact; no row
+is lost or told twice.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from qotgate import ConnectionLost, QotGateError, QuoteClient, RateLimited, Timeout
+from qotgate.model import Security
+from qotgate.model.sentences import SENTENCES
+from qotgate.protocol.messages import ProtoId
+from qotgate.service.loading import find_files, load
+from qotgate.service.questions import Questions
+from qotgate.service.reference import Reference
+from qotgate.store import Store
+from tests.conftest import SAMPLE
+from tests.databases import PostgreSQL
+from tests.front import Front, haproxy, until
+from tests.limit_stores import StoreServer
+from tests.serving import QOTGATE, Serving, serving
+from tests.wire import Wire
+
+ALLOWED = 4000
+OPTIONS = (
+    *("--rate-limit", f"{ALLOWED}/3600s", "--limit-store-down", "refuse", "--lang", "en"),
+    *("--http-port", "0", "--websocket-port", "0"),
+)
+CODE = "US.TSLA"
+PAUSE = 0.05
+CALLERS = 4
+PUBLISHED = ("futu", "moomoo")
+DOCUMENTED = {SENTENCES[key]["en"] for key in ("store", "limit_store_away")}
+NOTICE = """FUND,Date,Direction,Ticker,CUSIP,Name,Shares,% of ETF
+ARKK,06/23/2026,Sell,TSLA,88160R101,TESLA INC,5000,0.1
+"""
+SCRIPT = """
+import json, pathlib, sys, time
+from {package} import *
+stop = pathlib.Path(sys.argv[2])
+context = OpenQuoteContext(host="127.0.0.1", port=int(sys.argv[1]))
+while not stop.exists():
+    begun = time.time()
+    ret, found = context.get_ark_stock_dynamic("{code}")
+    told = found if ret else [found["net_shares"], found["last_transaction_time"]]
+    print("asked", json.dumps([ret, told, begun]), flush=True)
+    time.sleep({pause})
+context.close()
+"""
+
+
+@dataclass
+class Outcomes:
+    """What became of requests: right answers with the moment at which each was asked, and errors."""
+
+    answers: list[tuple[tuple[int, str], float]] = field(default_factory=list)
+    errors: Counter[str] = field(default_factory=Counter)
+
+
+def ask_on(port: int, stop: Event) -> Outcomes:
+    """Our own client, one question after the other."""
+    outcomes = Outcomes()
+    with QuoteClient(port=port) as client:
+        while not stop.wait(PAUSE):
+            begun = time.time()
+            try:
+                found = client.ark_dynamic(CODE)
+            except (ConnectionLost, Timeout, RateLimited) as error:
+                outcomes.errors[type(error).__name__] += 1
+            except QotGateError as error:
+                outcomes.errors[str(error)] += 1
+            else:
+                told = (found.net_shares, str(found.last_transaction_day))
+                outcomes.answers.append((told, begun))
+    return outcomes
+
+
+def walk_on(port: int, stop: Event) -> list[tuple[str, ...]]:
+    """Walk all upgrades, page by page, again and again: the codes of each walk that came to its end."""
+    walks = []
+    with QuoteClient(port=port) as client:
+        while not stop.wait(PAUSE):
+            try:
+                pages = client.rating_changes("US", "UPGRADE", page_size=1)
+                walks.append(tuple(str(row.security) for row in pages))
+            except QotGateError:
+                continue
+    return walks
+
+
+@contextmanager
+def published(package: str, port: int, folder: Path) -> Iterator[Callable[[], Outcomes]]:
+    """A published client in a process of its own; the call ends it and tells what became of its requests."""
+    stop, told = folder / f"{package}.stop", folder / f"{package}.out"
+    script = SCRIPT.format(package=package, code=CODE, pause=PAUSE)
+    command = [sys.executable, "-W", "ignore", "-c", script, str(port), str(stop)]
+    environment = {**os.environ, "HOME": str(folder)}
+    with told.open("w") as out, subprocess.Popen(command, stdout=out, stderr=out, env=environment) as process:
+
+        def end() -> Outcomes:
+            stop.touch()
+            assert process.wait(60) == 0, told.read_text()[-2000:]
+            outcomes = Outcomes()
+            for line in told.read_text().splitlines():
+                if line.startswith("asked "):
+                    ret, found, begun = json.loads(line.removeprefix("asked "))
+                    if ret == 0:
+                        outcomes.answers.append(((found[0], found[1]), begun))
+                    else:
+                        assert ret == -1
+                        outcomes.errors[found] += 1
+            return outcomes
+
+        try:
+            until(lambda: "asked [0" in told.read_text())
+            yield end
+        finally:
+            process.kill()
+
+
+class Cluster:
+    """The parts, each of which can be taken away and brought back."""
+
+    def __init__(self, held: ExitStack, url: str, redis: StoreServer) -> None:
+        self._held = held
+        self._options = ("--limit-store", redis.url, *OPTIONS)
+        self._url = url
+        self.gateways = [held.enter_context(serving(url, *self._options)) for _ in range(2)]
+        self.front: Front = held.enter_context(haproxy(self.gateways))
+
+    def kill(self, number: int) -> None:
+        self.gateways[number].process.kill()
+        self.gateways[number].process.wait()
+
+    def bring_back(self, number: int) -> None:
+        """On the same ports."""
+        gone = self.gateways[number]
+        ports = ("--port", str(gone.port))
+        for option, address in (("--http-port", gone.pages), ("--websocket-port", gone.websocket)):
+            assert address
+            ports += (option, address.rstrip("/;").rpartition(":")[2])
+        back: Serving = self._held.enter_context(serving(self._url, *self._options, *ports))
+        self.gateways[number] = back
+
+    def wait_for_answer(self) -> None:
+        """Until both gateways answer."""
+
+        def answers() -> bool:
+            return all(self._answers(gateway.port) for gateway in self.gateways)
+
+        until(answers)
+
+    @staticmethod
+    def _answers(port: int) -> bool:
+        with Wire(port) as wire:
+            return bool(wire.dynamic().retType == 0)
+
+
+def expected(folder: Path, reference: Reference, *paths: Path) -> tuple[int, str]:
+    """The answer after one more load, of one process on a file."""
+    store = Store.open(f"sqlite:///{folder / 'expected.db'}")
+    load(store, reference, find_files(paths))
+    found = Questions(store, reference).ark_stock_dynamic(Security.parse(CODE))
+    store.close()
+    return found.net_shares, str(found.last_transaction_day)
+
+
+@pytest.mark.parametrize("new_store", ["redis-server"], indirect=True)
+def test_each_part_is_taken_away_under_load(
+    postgresql_alone: PostgreSQL,
+    new_store: Callable[..., StoreServer],
+    reference: Reference,
+    tmp_path: Path,
+) -> None:
+    database, redis = postgresql_alone, new_store(aof=True)
+    url = database.new()
+    store = Store.open(url)
+    load(store, reference, find_files([SAMPLE]))
+    store.close()
+    (tmp_path / "notice.csv").write_text(NOTICE)
+    before, after = (
+        expected(tmp_path, reference, SAMPLE),
+        expected(tmp_path, reference, tmp_path / "notice.csv"),
+    )
+    assert before != after
+    stop = Event()
+    with ExitStack() as held:
+        cluster = Cluster(held, url, redis)
+        port = cluster.front.port
+        with QuoteClient(port=port) as client:
+            upgrades = tuple(str(row.security) for row in client.rating_changes("US", "UPGRADE"))
+            assert len(set(upgrades)) > 1
+        ends = [held.enter_context(published(package, port, tmp_path)) for package in PUBLISHED]
+        pool = held.enter_context(ThreadPoolExecutor(CALLERS + 1))
+        held.callback(stop.set)
+        asking = [pool.submit(ask_on, port, stop) for _ in range(CALLERS)]
+        walking = pool.submit(walk_on, port, stop)
+
+        time.sleep(1)
+        cluster.kill(0)
+        time.sleep(1)
+        cluster.bring_back(0)
+        cluster.wait_for_answer()
+
+        subprocess.run(
+            [*QOTGATE, "load", "--db", url, str(tmp_path / "notice.csv")], check=True, capture_output=True
+        )
+        loaded = time.time()
+        time.sleep(1.5)
+
+        database.stop()
+        time.sleep(1)
+        database.start()
+        cluster.wait_for_answer()
+
+        redis.stop(signal.SIGKILL)
+        time.sleep(1)
+        redis.start()
+        cluster.wait_for_answer()
+
+        cluster.kill(1)
+        cluster.bring_back(1)
+        cluster.wait_for_answer()
+        time.sleep(1)
+
+        stop.set()
+        outcomes = [*(future.result(60) for future in asking), *(end() for end in ends)]
+        walks = walking.result(60)
+
+        told = {answer for found in outcomes for answer, _ in found.answers}
+        assert told == {before, after}
+        for found in outcomes:
+            assert found.answers, found.errors
+            assert all(answer == after for answer, asked in found.answers if asked > loaded + 1)
+            # Each came through to the end.
+            assert found.answers[-1][0] == after
+        errors = Counter(sum((found.errors for found in outcomes[:CALLERS]), Counter()))
+        assert set(errors) <= {*DOCUMENTED, "ConnectionLost", "Timeout"}
+        # The database and the store were away, and nobody was told anything else.
+        assert DOCUMENTED & set(errors)
+        assert walks
+        assert set(walks) == {upgrades}
+
+        answered = sum(len(found.answers) for found in outcomes)
+        failed = sum(sum(found.errors.values()) for found in outcomes)
+        exact(cluster, redis, answered, failed)
+
+
+def exact(cluster: Cluster, redis: StoreServer, answered: int, failed: int) -> None:
+    """The store has counted what was answered, and of what failed no more than there was; and where nothing
+    is taken away, both gateways together grant what is allowed, to the request."""
+    (key,) = redis.client().keys(f"*{ProtoId.Qot_GetArkStockDynamic.value}*")
+    counted = redis.client().llen(key)
+    # What this test itself asked until both gateways answered is counted, too.
+    assert answered <= counted <= answered + failed + 500
+    with ThreadPoolExecutor(4) as pool:
+        ports = [gateway.port for gateway in cluster.gateways] * 2
+        granted = sum(pool.map(ask_all, ports))
+    assert granted == ALLOWED
+
+
+def ask_all(port: int) -> int:
+    """Ask as often as is allowed at all, of an interface that nobody has asked; how often it was granted."""
+    with Wire(port) as wire:
+        packets = [wire.request(ProtoId.Qot_GetArkFundHolding) for _ in range(ALLOWED // 2)]
+        granted = 0
+        for start in range(0, len(packets), 50):
+            some = packets[start : start + 50]
+            wire.send(b"".join(some))
+            for _ in some:
+                answer = wire.answer()
+                granted += answer.retType == 0
+                assert answer.retType == 0 or "at most 4000 requests" in answer.retMsg
+        return granted
