@@ -1,5 +1,6 @@
 """Keys, certificates, and files that hold secrets: strong enough, still valid, and read by nobody else."""
 
+import os
 import stat
 import sys
 from collections.abc import Iterator
@@ -30,7 +31,9 @@ def secret_file(check: str, path: Path) -> Iterator[Finding]:
     ]
     if sys.platform == "win32":
         return
-    if others:
+    if os.statvfs(path).f_flag & os.ST_RDONLY:
+        yield ok(check, f"{path} is handed over read-only.")
+    elif others:
         yield fail(
             check,
             f"{path} can be {' and '.join(others)} by other users of this machine.",
