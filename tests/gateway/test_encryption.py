@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from qotgate.cli.serve import announce
+from qotgate.cli.running import announce
 from qotgate.cli.settings import Settings
 from qotgate.protocol.body import decode, encode
 from qotgate.protocol.cipher import AesCipher, PacketEncAlgo, RsaKey

@@ -8,11 +8,16 @@ from typing import Annotated
 import typer
 
 from qotgate import RET_OK, Market, OpenQuoteContext
+from qotgate.cli.alone import run_alone
+from qotgate.cli.http import listen_for_http
 from qotgate.cli.log import configure_log
 from qotgate.cli.options import Lang, open_questions, open_store
-from qotgate.cli.serve import run_gateway, run_loop
+from qotgate.cli.reload import Configuration
+from qotgate.cli.running import run_loop
 from qotgate.cli.settings import read_settings
+from qotgate.cli.sockets import Sockets
 from qotgate.gateway import GatewayOptions
+from qotgate.gateway.server import listen_for
 from qotgate.model import ACTIVE_FUNDS, QotGateError
 from qotgate.service.loading import find_files, load
 from qotgate.service.reference import load_reference
@@ -44,7 +49,17 @@ def demo(
             report = load(store, reference, find_files([sample]))
         typer.echo(f"Loaded {report.read} synthetic files: {sum(report.rows.values())} rows.")
         with open_questions(settings) as questions:
-            run_loop(run_gateway(questions, options, lambda found: _talk(found, once=once), http=settings))
+            listening = listen_for(options)
+            listening.http.extend(listen_for_http(settings))
+            configuration = Configuration(settings, options, reference, {})
+            run_loop(
+                run_alone(
+                    questions,
+                    configuration,
+                    Sockets([listening], None),
+                    listening=lambda found: _talk(found, once=once),
+                )
+            )
 
 
 def _talk(addresses: list[str], *, once: bool) -> bool:

@@ -12,9 +12,9 @@ from rich.text import Text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from qotgate.cli.gateway_options import OTHER_FILES, gateway_options
 from qotgate.cli.http import web_options
 from qotgate.cli.options import AsJson, Database, Tables
-from qotgate.cli.serve import OTHER_FILES, gateway_options
 from qotgate.cli.settings import CONFIG_FILE, SECRET, Settings, read_settings, secrets_folder
 from qotgate.doctor import Finding, Level, databases, keys, limits, machine, ports
 from qotgate.doctor.finding import fail, looked, ok

@@ -1,22 +1,42 @@
-"""The log of a command that serves: to standard error, and never in the way."""
+"""The log of a command that serves: to standard error, and never in the way.
+
+A line is an event and its fields, as JSON or as text. What clients sent and libraries said goes through here
+too: it is kept to its line, cut where it is long, and shown without what could steer a terminal; and nothing
+that is secret passes, wherever it came from.
+"""
 
 import atexit
+import logging
+import re
 import sys
 import time
+from collections.abc import Collection, MutableMapping
 from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
-from typing import TextIO, cast
+from typing import Any, Literal, TextIO, cast
 
 import structlog
 
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["text", "json"]
+
 LOG_LINES_WAITING = 10_000
 LOG_DRAIN_SECONDS = 1.0
+VALUE_MOST = 500
+"""Characters of a field that are shown; who sends more wants the log full."""
+HIDDEN = "***"
+_PASSWORD = re.compile(r"(pass\w*=)[^&\s'\"]+", re.IGNORECASE)
+# Control characters, and what turns the direction of writing or ends a line in some readers.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_UNSAFE_IN_TRACE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 class BackgroundLog:
     """A log that never holds the gateway up: lines go through a queue to a thread that writes them. What
     the stream does not take, on a full disk or a broken pipe, is lost, and lines beyond the queue too."""
+
+    of_process: "BackgroundLog | None" = None
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -45,20 +65,104 @@ class BackgroundLog:
             time.sleep(0.01)
 
 
-def configure_log() -> BackgroundLog:
-    """Log lines to standard error: coloured on a terminal, JSON elsewhere."""
-    log = BackgroundLog(sys.stderr)
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
-    )
+class DirectLog:
+    """A log that writes at once, for a process that must not have threads. What the stream does not take is
+    lost as well."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+
+class LibraryLines(logging.Handler):
+    """Puts what libraries log into the gateway's log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = "error" if record.levelno >= logging.ERROR else "warning"
+        getattr(structlog.get_logger(), level)(
+            "library", library=record.name, said=record.getMessage(), exc_info=record.exc_info
+        )
+
+
+def configure_log(
+    level: LogLevel = "info",
+    format_: LogFormat | None = None,
+    hidden: Collection[str] = (),
+    *,
+    background: bool = True,
+) -> None:
+    """Log lines of ``level`` and above to standard error, by ``format_``: text on a terminal and JSON
+    elsewhere where it is None. What is in ``hidden`` shows in no line.
+
+    It may be called again, and is where the options change.
+    """
+    stream: BackgroundLog | DirectLog = DirectLog(sys.stderr)
+    if background:
+        stream = BackgroundLog.of_process = BackgroundLog.of_process or BackgroundLog(sys.stderr)
+    terminal = sys.stderr.isatty()
+    as_text = terminal if format_ is None else format_ == "text"
+    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
+    if as_text:
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=terminal, exception_formatter=structlog.dev.plain_traceback
+        )
     structlog.configure(
         processors=[
+            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            Harmless(hidden),
             renderer,
         ],
-        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, log)),
-        cache_logger_on_first_use=True,
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, stream)),
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        # The level and the secrets may change while it runs.
+        cache_logger_on_first_use=False,
     )
-    return log
+    libraries = logging.getLogger()
+    libraries.handlers = [LibraryLines(logging.WARNING)]
+
+
+class Harmless:
+    """Makes every field fit to be shown."""
+
+    def __init__(self, hidden: Collection[str]) -> None:
+        # The longest first: one may be part of another.
+        self._hidden = sorted(filter(None, hidden), key=len, reverse=True)
+
+    def __call__(
+        self, _logger: Any, _method: str, event: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        return {name: self._harmless(name, value) for name, value in event.items()}
+
+    def _harmless(self, name: str, value: Any) -> Any:
+        if value is None or isinstance(value, int | float):
+            return value
+        if isinstance(value, list | tuple):
+            return [self._harmless(name, one) for one in value]
+        text = without_passwords(str(value))
+        for secret in self._hidden:
+            text = text.replace(secret, HIDDEN)
+        if name == "exception":
+            # Its lines are set in, so that none can pass for a line of the log.
+            return "\n".join(f"    {line}" for line in _UNSAFE_IN_TRACE.sub(_escaped, text).split("\n"))
+        if len(text) > VALUE_MOST:
+            text = f"{text[:VALUE_MOST]}..."
+        return _UNSAFE.sub(_escaped, text)
+
+
+def without_passwords(text: str) -> str:
+    """``text`` without what the queries of URLs in it have for passwords."""
+    return _PASSWORD.sub(rf"\1{HIDDEN}", text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()

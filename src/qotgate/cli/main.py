@@ -26,6 +26,7 @@ from qotgate.cli import (
     status,
     transactions,
 )
+from qotgate.cli.log import without_passwords
 from qotgate.model import QotGateError
 
 WRONG_INPUT = 2
@@ -82,7 +83,7 @@ def main(arguments: list[str] | None = None) -> None:
         typer.echo(f"qotgate: {error.format_message()}", err=True)
         sys.exit(WRONG_INPUT)
     except QotGateError as error:
-        typer.echo(f"qotgate: {error}", err=True)
+        typer.echo(f"qotgate: {without_passwords(str(error))}", err=True)
         sys.exit(WRONG_INPUT)
     except OSError as error:
         # An error of a file is told where it happens, with its name; what is left is where the output goes.

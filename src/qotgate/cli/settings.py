@@ -24,6 +24,7 @@ from pydantic_settings import (
 )
 from sqlalchemy import URL
 
+from qotgate.cli.log import LogFormat, LogLevel
 from qotgate.model import ACTIVE_FUNDS, Language, QotGateError
 
 SECRET = ("db", "limit_store", "http_token", "websocket_key", "websocket_key_md5")
@@ -91,6 +92,11 @@ class Settings(BaseSettings):
     http_host: str = Field("127.0.0.1", min_length=1)
     http_port: int | None = Field(None, ge=0, le=65535)
     http_token: SecretStr | None = None
+    log_level: LogLevel = "info"
+    log_format: LogFormat | None = None
+    slow_seconds: float = Field(1.0, ge=0, le=3600)
+    handover: Path | None = None
+    drain_seconds: float = Field(5.0, ge=0, le=3600)
 
     @classmethod
     def settings_customise_sources(
@@ -112,9 +118,14 @@ def read_settings(**flags: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
-        first = error.errors()[0]
-        name = "--" + "-".join(str(part) for part in first["loc"][:1]).replace("_", "-")
-        raise QotGateError(f"{name}: {first['msg']}, not {first['input']!r}.") from error
+        first = error.errors(include_url=False)[0]
+        option = str(first["loc"][0]) if first["loc"] else ""
+        name = "--" + option.replace("_", "-")
+        # A misspelt option may hold a secret as well as one that is.
+        known = option in Settings.model_fields and option not in SECRET
+        told = f", not {first['input']!r}" if known else ""
+        # Its cause would tell the value where a traceback is shown.
+        raise QotGateError(f"{name}: {first['msg']}{told}.") from None
     except ValueError as error:
         raise QotGateError(f"{CONFIG_FILE} is not valid TOML: {error}.") from error
     except OSError as error:

@@ -1,47 +1,203 @@
 """``qotgate serve --workers``: the gateway in several processes."""
 
-from contextlib import ExitStack
-from dataclasses import replace
+import asyncio
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Coroutine
+from multiprocessing.connection import Connection
+from multiprocessing.reduction import recv_handle
+from typing import Any
 
-from qotgate.cli.log import configure_log
-from qotgate.cli.options import open_questions
-from qotgate.cli.serve import announce, run_gateway, run_loop
-from qotgate.cli.settings import Settings
-from qotgate.gateway import GatewayOptions
+import structlog
+
+from qotgate.cli.alone import drain_log
+from qotgate.cli.notify import notify, reloading, watchdog_seconds
+from qotgate.cli.options import open_questions, open_store
+from qotgate.cli.reload import Configuration, read_again
+from qotgate.cli.running import Running, announce, log_started, run_loop, start_log
+from qotgate.cli.sockets import Sockets, open_sockets
+from qotgate.gateway.allowance import DEFAULT_LIMIT
+from qotgate.gateway.handover import Message, Offer
 from qotgate.gateway.interfaces import INTERFACES
 from qotgate.gateway.shared import SharedAllowance, SharedLimits, SharedPlaces
-from qotgate.gateway.workers import Ready, Workers, held_port
+from qotgate.gateway.workers import CHANGE, MOVE, PAUSE, READY, Workers
+from qotgate.model import QotGateError
+from qotgate.store import Store
+
+log = structlog.get_logger()
 
 
-def serve_by_workers(settings: Settings, options: GatewayOptions) -> None:
-    """Serve by ``settings.workers`` processes. Raises QotGateError."""
-    # What is wrong with the database or the tables is told before anything is started.
-    with open_questions(settings):
+def serve_by_workers(configuration: Configuration, flags: dict[str, Any]) -> None:
+    """Serve by several processes. Raises QotGateError."""
+    start_log(configuration.settings, background=False)
+    # What is wrong with the database is told before anything is started.
+    with open_questions(configuration.settings):
         pass
-    allowance = None
-    if options.rate_limit is not None and options.rate_limit_scope == "gateway":
-        allowance = SharedAllowance(options.rate_limit, INTERFACES)
-    places = SharedPlaces(options.max_connections, settings.workers, options.max_connections_per_address)
+    _Parent(configuration, flags, open_sockets(configuration)).run()
 
-    def work(number: int, ready: Ready, orphaned: int) -> None:
-        log = configure_log()
-        limits = SharedLimits(allowance, places.of(number))
 
-        def listening(addresses: list[str]) -> bool:
-            ready(addresses)
-            return True
+class _Parent:
+    """What the workers share, and what is done for all of them."""
 
-        # Pages are for people, and people are few: the first worker serves them.
-        http = settings if number == 0 else None
-        with open_questions(settings) as questions:
-            run_loop(run_gateway(questions, options, listening, limits, orphaned, http))
-        log.drain()
+    def __init__(self, configuration: Configuration, flags: dict[str, Any], sockets: Sockets) -> None:
+        self._configuration = configuration
+        self._flags = flags
+        self._sockets = sockets
+        self._took_over = sockets.inheritance is None
+        self._offer: Offer | None = None
+        self._on_terminal = sys.stdin is not None and sys.stdin.isatty()
+        self._alive_at = 0.0
+        options = configuration.options
+        self._allowance = None
+        if options.rate_limit_scope == "gateway":
+            self._allowance = SharedAllowance(options.rate_limit or DEFAULT_LIMIT, INTERFACES)
+        self._places = SharedPlaces(
+            options.max_connections, configuration.settings.workers, options.max_connections_per_address
+        )
+        self._workers = Workers(
+            configuration.settings.workers, self._work, self._places.clear, self._hung_up, self._stay_alive
+        )
+        self._workers.drain_seconds = options.drain_seconds
 
-    with ExitStack() as held:
-        port = held.enter_context(held_port(options.host, options.port))
-        websocket = options.websocket
-        if websocket is not None:
-            websocket_port = held.enter_context(held_port(websocket.host, websocket.port))
-            websocket = replace(websocket, port=websocket_port)
-        options = replace(options, port=port, websocket=websocket, reuse_port=True)
-        Workers(settings.workers, work, places.clear).run(lambda found: announce(found, settings))
+    def run(self) -> None:
+        take_over = self._take_over if self._sockets.inheritance is not None else None
+        try:
+            self._workers.run(take_over, self._listening)
+        finally:
+            notify("STOPPING=1")
+            if self._offer is not None:
+                self._offer.close()
+
+    def _work(self, number: int, line: Connection, orphaned: int) -> None:
+        configuration = self._configuration
+        start_log(configuration.settings)
+        for other in self._sockets.sets:
+            if other is not self._sockets.sets[number]:
+                other.close()
+        limits = SharedLimits(self._allowance, self._places.of(number))
+        with open_store(configuration.settings) as store:
+            run_loop(self._serve(number, store, limits, line, orphaned))
+        drain_log()
+
+    async def _serve(
+        self, number: int, store: Store, limits: SharedLimits, line: Connection, orphaned: int
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        configuration = self._configuration
+        running = Running(configuration.questions(store), configuration, self._sockets.sets[number], limits)
+        loop.add_signal_handler(signal.SIGTERM, running.end, "SIGTERM")
+        loop.add_reader(orphaned, running.end, "its parent is gone")
+        try:
+            if not self._took_over:
+                line.send([READY])
+                _, granted = await asyncio.to_thread(line.recv)
+                running.restore(granted)
+            addresses = await running.start()
+            if not self._took_over and self._sockets.inheritance is not None:
+                running.arrive(self._sockets.inheritance.channels[number])
+            line.send(addresses)
+            _Line(line, running)
+            await running.ended
+        finally:
+            await running.stop()
+
+    def _take_over(self) -> Message:
+        """What the workers begin with, of what the other gateway granted."""
+        assert self._sockets.inheritance is not None
+        granted = self._sockets.inheritance.go()
+        self._took_over = True
+        if self._allowance is not None:
+            for proto_id in INTERFACES:
+                self._allowance.restore(proto_id, granted.get("gateway", {}).get(str(int(proto_id)), []))
+        return {"pages": granted.get("pages", {})}
+
+    def _listening(self, addresses: list[str]) -> None:
+        settings = self._configuration.settings
+        if self._sockets.inheritance is not None:
+            for one in self._sockets.inheritance.channels:
+                one.close()
+        if settings.handover is not None:
+            self._offer = Offer(settings.handover, self._workers, self._all_sockets, self._taken)
+        notify("READY=1", f"MAINPID={os.getpid()}")
+        log_started(addresses, settings)
+        announce(addresses, settings)
+
+    def _all_sockets(self) -> list[tuple[str, socket.socket]]:
+        return [named for one in self._sockets.sets for named in one.named()]
+
+    def _taken(self, channels: list[socket.socket], movable: bool) -> None:
+        assert self._offer is not None
+        pages = self._workers.pause()
+        granted: Message = {}
+        if self._allowance is not None:
+            granted = {str(int(proto_id)): self._allowance.granted(proto_id) for proto_id in INTERFACES}
+        self._offer.give({"gateway": granted, "pages": pages})
+        self._offer = None
+        self._workers.leave(channels if movable else [])
+
+    def _hung_up(self) -> None:
+        if self._on_terminal and not sys.stdin.isatty():
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+        reloading()
+        found = read_again(self._configuration, self._flags, self._check)
+        if found is not None:
+            self._configuration = found
+            self._workers.drain_seconds = found.options.drain_seconds
+            start_log(found.settings, background=False)
+            if self._allowance is not None and found.options.rate_limit is not None:
+                self._allowance.change(found.options.rate_limit)
+            self._workers.tell((CHANGE, found.settings))
+        notify("READY=1")
+
+    def _check(self, wanted: Configuration) -> None:
+        if self._allowance is not None and wanted.options.rate_limit is not None:
+            self._allowance.check(wanted.options.rate_limit)
+
+    def _stay_alive(self) -> float | None:
+        seconds = watchdog_seconds()
+        now = time.monotonic()
+        if seconds is not None and now >= self._alive_at:
+            notify("WATCHDOG=1")
+            self._alive_at = now + seconds
+        return None if seconds is None else self._alive_at - now
+
+
+class _Line:
+    """Hears what the parent says to a worker."""
+
+    def __init__(self, line: Connection, running: Running) -> None:
+        self._line = line
+        self._running = running
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(line.fileno(), self._hear)
+        # The loop has it give up where nothing is there yet, and what is said comes in pieces.
+        os.set_blocking(line.fileno(), True)
+
+    def _hear(self) -> None:
+        try:
+            word, told = self._line.recv()
+            if word == CHANGE:
+                self._running.change(Configuration.of(told))
+            elif word == PAUSE:
+                self._start(self._pause())
+            elif word == MOVE:
+                channels = [socket.socket(fileno=recv_handle(self._line)) for _ in range(told)]
+                self._start(self._running.leave(channels))
+        except EOFError:
+            self._loop.remove_reader(self._line.fileno())
+        except QotGateError as error:
+            log.error("configuration kept", reason=str(error))  # noqa: TRY400 - it says all
+
+    async def _pause(self) -> None:
+        await self._running.pause()
+        self._line.send(self._running.granted()["pages"])
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

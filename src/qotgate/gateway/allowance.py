@@ -66,6 +66,25 @@ class Allowance:
         wait = standing[0] + self.limit.seconds - now if standing else 0.0
         return self.limit.requests - len(standing), wait
 
+    def granted(self, key: Hashable) -> list[float]:
+        """How many seconds ago each of the latest requests was granted, the oldest first."""
+        now = self._clock()
+        return [now - at for at in self._granted.get(key, ())]
+
+    def all_granted(self) -> dict[str, list[float]]:
+        """The same for every key."""
+        return {str(key): self.granted(key) for key in self._granted}
+
+    def restore(self, key: Hashable, ages: list[float]) -> None:
+        """Count requests that were granted so many seconds ago, the oldest first, and nothing before."""
+        now = self._clock()
+        self._granted[key] = deque((now - age for age in ages), maxlen=self.limit.requests)
+
+    def change(self, limit: RateLimit) -> None:
+        """Go on with another limit: what was granted counts towards it."""
+        self.limit = limit
+        self._granted = {key: deque(kept, maxlen=limit.requests) for key, kept in self._granted.items()}
+
     def forget(self, key: Hashable) -> None:
         """Drop what is known of ``key``, as when its connection has gone."""
         self._granted.pop(key, None)

@@ -67,12 +67,16 @@ class Answers:
         """Bytes of memory that the younger table takes, roughly."""
         return self._size
 
+    def forget(self) -> None:
+        """Drop all answers: others would be given now."""
+        self.epoch += 1
+        self._young, self._old, self._size = {}, {}, 0
+
     def check(self, now: float) -> None:
         """Drop all answers if they may no longer hold; ``now`` is the loop's time."""
         self.checked = now
         if self._moved():
-            self.epoch += 1
-            self._young, self._old, self._size = {}, {}, 0
+            self.forget()
 
     def reply(
         self,

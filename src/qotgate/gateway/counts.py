@@ -37,12 +37,14 @@ class Counts:
         self._leads.update(leads)
 
     def answered(self, proto_id: int) -> None:
-        self._outcomes[_name(proto_id), "answered"] += 1
+        self._outcomes[interface_name(proto_id), "answered"] += 1
 
     def refused(self, proto_id: int, error: Refused) -> None:
         """``error`` is "internal" where the gateway failed, "store" where its database did."""
         outcome = "failed" if error.sentence in FAILURES else "refused"
-        self._outcomes[_name(proto_id), "limited" if isinstance(error, RateLimited) else outcome] += 1
+        if isinstance(error, RateLimited):
+            outcome = "limited"
+        self._outcomes[interface_name(proto_id), outcome] += 1
 
     def worked(self, proto_id: ProtoId, seconds: float) -> None:
         """A question took ``seconds`` from asking to answer."""
@@ -54,7 +56,7 @@ class Counts:
         """How many, by interface and outcome."""
         found = self._outcomes.copy()
         for lead, count in self._leads.copy().items():
-            found[_name(_PROTO_ID.unpack_from(lead)[0]), "kept"] += count
+            found[interface_name(_PROTO_ID.unpack_from(lead)[0]), "kept"] += count
         return found
 
     def times(self) -> dict[str, tuple[list[int], float]]:
@@ -62,5 +64,5 @@ class Counts:
         return {name: (list(times), self._seconds[name]) for name, times in self._times.copy().items()}
 
 
-def _name(proto_id: int) -> str:
+def interface_name(proto_id: int) -> str:
     return NAMES.get(proto_id, OTHER)

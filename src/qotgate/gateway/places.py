@@ -34,24 +34,25 @@ class Places:
     """``most`` places of one process, ``most_of_address`` of them for one address, None for all."""
 
     def __init__(self, most: int, most_of_address: int | None = None) -> None:
-        self._free = most
+        self.most = most
+        self._taken = 0
         self._most_of_address = most_of_address
         self._of_address: Counter[int] = Counter()
 
-    def take(self, address: int | None = None) -> Lack | None:
-        """Take a place; where there is none, why."""
-        if not self._free:
+    def take(self, address: int | None = None, *, force: bool = False) -> Lack | None:
+        """Take a place; where there is none, why, unless ``force``."""
+        if self._taken >= self.most and not force:
             return "too_many_connections"
         if self._most_of_address is not None and address is not None:
-            if self._of_address[address] >= self._most_of_address:
+            if self._of_address[address] >= self._most_of_address and not force:
                 return "too_many_of_address"
             self._of_address[address] += 1
-        self._free -= 1
+        self._taken += 1
         return None
 
     def give_back(self, address: int | None = None) -> None:
         """Leave a place that was taken."""
-        self._free += 1
+        self._taken -= 1
         if self._most_of_address is not None and address is not None:
             self._of_address[address] -= 1
             if not self._of_address[address]:

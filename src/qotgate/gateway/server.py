@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,31 +15,32 @@ from websockets.asyncio.server import Server
 from qotgate.gateway.allowance import DEFAULT_LIMIT, Allowance, RateLimit
 from qotgate.gateway.answers import Answers, Kept, Request
 from qotgate.gateway.counts import Counts
+from qotgate.gateway.handover import Message
 from qotgate.gateway.interfaces import INTERFACES, Interface
 from qotgate.gateway.limit_store import LimitStore
+from qotgate.gateway.listening import BACKLOG, Listening, listen, shown_address
 from qotgate.gateway.places import Places, address_of
 from qotgate.gateway.session import Session
 from qotgate.gateway.store_allowance import StoreAllowance, StoreLink, WhenDown
 from qotgate.gateway.tcp import TcpSession
 from qotgate.gateway.turns import KeyTurns, Question, Turns
-from qotgate.gateway.websocket import WebSocketOptions, listen
-from qotgate.model import InvalidRequest, Language, QotGateError, RateLimited
+from qotgate.gateway.websocket import WebSocketOptions, serve_websocket
+from qotgate.model import InvalidRequest, Language, QotGateError, RateLimited, StoreError
 from qotgate.protocol.body import encode
 from qotgate.protocol.cipher import RsaKey
 from qotgate.protocol.frame import REQUEST_LIMIT, seal
 from qotgate.protocol.messages import ProtoId
 from qotgate.service.questions import Questions
+from qotgate.store.database import generation
 
 if TYPE_CHECKING:
     from qotgate.gateway.shared import SharedAllowance, SharedLimits
 
+SETTLE_SECONDS = 2.0
 SILENT_INTERVALS = 3
 """Keep-alive intervals without a byte after which a connection is dropped."""
 REFUSED_MOST = 32
 """Connections over the limit that are kept long enough to be told so; further ones are closed unheard."""
-DRAIN_SECONDS = 5.0
-BACKLOG = 1024
-"""Connections that the system holds until the gateway takes them."""
 
 log = structlog.get_logger()
 
@@ -62,8 +64,12 @@ class GatewayOptions:
     rsa_key: RsaKey | None = None
     allow_plaintext: bool = False
     websocket: WebSocketOptions | None = None
-    reuse_port: bool = False
-    """Whether other processes listen on the same ports."""
+    drain_seconds: float = 5.0
+    """How long answers under way are given when it stops."""
+    log_requests: bool = False
+    """Whether the log has a line for each request."""
+    slow_seconds: float = 1.0
+    """From how long on it has one in any case; 0 for never."""
 
 
 class Gateway:
@@ -80,6 +86,10 @@ class Gateway:
         self.loop = asyncio.get_running_loop()
         self.sessions: set[Session] = set()
         self.draining = False
+        """Whether it takes no more connections and requests."""
+        self.deadline = 0.0
+        self.closing = False
+        """Whether it closes those that it has."""
         self._watch = questions.store.watch()
         self.answers = Answers(self._watch.moved)
         self.counts = Counts()
@@ -107,43 +117,42 @@ class Gateway:
             else Places(self.options.max_connections, self.options.max_connections_per_address)
         )
         self._refused = 0
+        self._turned_away = 0
+        self._told_epoch = -1
+        self._told_state = ""
+        self.listening = Listening()
+        self.websocket: Server | None = None
         self._servers: list[asyncio.Server | Server] = []
         self._sweeper: asyncio.Task[None] | None = None
 
-    async def start(self) -> list[str]:
-        """Listen; the addresses that were bound, ``HOST:PORT`` and ``ws://HOST:PORT``.
+    async def start(self, listening: Listening | None = None) -> list[str]:
+        """Serve on what ``listening`` has, else on what the options name; the addresses, ``HOST:PORT`` and
+        ``ws://HOST:PORT``.
 
         Raises QotGateError.
         """
         options = self.options
+        self.listening = listening or listen_for(options)
         addresses = []
         if self.store_link is not None:
             await self.store_link.open()
-        try:
-            where = f"{options.host}:{options.port}"
-            tcp = await self.loop.create_server(
-                lambda: TcpSession(self),
-                options.host,
-                options.port,
-                backlog=BACKLOG,
-                reuse_port=options.reuse_port or None,
-            )
-            self._servers.append(tcp)
-            addresses += [_address(socket) for socket in tcp.sockets]
-            if options.websocket is not None:
-                where = f"{options.websocket.host}:{options.websocket.port}"
-                websocket = await listen(self, options.websocket)
-                self._servers.append(websocket)
-                scheme = "wss" if options.websocket.tls else "ws"
-                addresses += [f"{scheme}://{_address(socket)}" for socket in websocket.sockets]
-        except (OSError, UnicodeError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise QotGateError(f"Cannot listen on {where}: {reason}; name another host or port.") from error
+        for one in self.listening.tcp:
+            addresses.append(shown_address(one.getsockname()))
+            server = await self.loop.create_server(lambda: TcpSession(self), sock=one, backlog=BACKLOG)
+            self._servers.append(server)
+        if options.websocket is not None:
+            scheme = "wss" if options.websocket.tls else "ws"
+            for one in self.listening.websocket:
+                addresses.append(f"{scheme}://{shown_address(one.getsockname())}")
+                self.websocket = await serve_websocket(self, options.websocket, one)
+                self._servers.append(self.websocket)
         self._sweeper = self.loop.create_task(self._sweep())
-        return addresses
+        return list(dict.fromkeys(addresses))
 
-    async def stop(self) -> None:
-        """Take no more requests, send the answers under way, close."""
+    def pause(self) -> None:
+        """Take no more connections and requests. From now on the time to drain counts."""
+        if not self.draining:
+            self.deadline = self.loop.time() + self.options.drain_seconds
         self.draining = True
         for server in self._servers:
             if isinstance(server, Server):
@@ -152,12 +161,46 @@ class Gateway:
                 server.close()
         for session in self.sessions:
             session.stop_reading()
-        deadline = self.loop.time() + DRAIN_SECONDS
-        while any(session.busy for session in self.sessions) and self.loop.time() < deadline:
+
+    async def settle(self) -> None:
+        """Wait until all that was read has been counted; not for clients that do not read their answers."""
+        deadline = min(self.deadline, self.loop.time() + SETTLE_SECONDS)
+        # What was taken last shows up a turn later, and so does what was read again meanwhile.
+        calm = 0
+        while calm < 2 and self.loop.time() < deadline:
+            await asyncio.sleep(0.002)
+            for session in self.sessions:
+                session.stop_reading()
+            calm = calm + 1 if all(session.looked_at for session in self.sessions) else 0
+
+    def change(self, options: GatewayOptions, questions: Questions) -> None:
+        """Go on by other options, on the same ports; connections stay, and what was granted counts."""
+        self.options, self.questions = options, questions
+        self.answers.forget()
+        self._places.most = options.max_connections
+        if options.rate_limit is None:
+            return
+        if self._allowance is None:
+            self._allowance = Allowance(options.rate_limit)
+        else:
+            self._allowance.change(options.rate_limit)
+
+    @property
+    def expecting(self) -> bool:
+        """Whether a WebSocket connection is not open yet."""
+        served = sum(not isinstance(one, TcpSession) for one in self.sessions)
+        return self.websocket is not None and len(self.websocket.handler_tasks) > served
+
+    async def stop(self) -> None:
+        """Take no more requests, send the answers under way, close."""
+        self.closing = True
+        self.pause()
+        while any(session.busy for session in self.sessions) and self.loop.time() < self.deadline:
             await asyncio.sleep(0.01)
         for session in list(self.sessions):
+            session.because("the gateway stops")
             session.close()
-        while self.sessions and self.loop.time() < deadline:
+        while self.sessions and self.loop.time() < self.deadline:
             await asyncio.sleep(0.01)
         for session in list(self.sessions):
             session.abort()
@@ -204,7 +247,7 @@ class Gateway:
 
     def count(self, session: Session, proto_id: ProtoId) -> float:
         """Count a request and give 0; or the seconds to wait, and nothing counted, over the allowance."""
-        if self._allowance is None:
+        if self._allowance is None or self.options.rate_limit is None:
             return 0.0
         by_connection = self.options.rate_limit_scope == "connection"
         key: Hashable = (session.connection_id, proto_id) if by_connection else proto_id
@@ -224,19 +267,38 @@ class Gateway:
         if taken.wait:
             raise self._rate_limited(proto_id, taken.wait)
 
+    def granted(self, session: Session | None = None) -> Message:
+        """What was granted lately, by interface, as seconds ago: of all, or of a session by itself where each
+        is."""
+        by_connection = self.options.rate_limit_scope == "connection"
+        if self._allowance is None or by_connection == (session is None):
+            return {}
+        keys = {
+            proto_id: (session.connection_id, proto_id) if session else proto_id for proto_id in INTERFACES
+        }
+        return {str(int(proto_id)): self._allowance.granted(key) for proto_id, key in keys.items()}
+
+    def restore(self, granted: Message, session: Session | None = None) -> None:
+        """Count what another process granted."""
+        for proto_id in INTERFACES:
+            ages = granted.get(str(int(proto_id)))
+            if ages and self._allowance is not None:
+                self._allowance.restore((session.connection_id, proto_id) if session else proto_id, ages)
+
     @property
     def limited(self) -> bool:
         """Whether there is an allowance."""
-        return self._allowance is not None
+        return self.options.rate_limit is not None
 
     def admit(self, session: Session, transport: asyncio.BaseTransport) -> bool:
         """Whether a new session is served, or at least told that it is over the limit."""
         options = self.options
         address = None if options.max_connections_per_address is None else address_of(transport)
-        lack = self._places.take(address)
+        lack = self._places.take(address, force=session.moved)
         if lack is not None:
             of_address = lack == "too_many_of_address"
             self.counts.turned_away["address" if of_address else "connections"] += 1
+            self._turned_away += 1
             if self._refused >= REFUSED_MOST:
                 return False
             self._refused += 1
@@ -245,6 +307,8 @@ class Gateway:
         else:
             session.address = address
         self.sessions.add(session)
+        if session.moved:
+            session.log_arrived()
         return True
 
     def forget(self, session: Session) -> None:
@@ -256,6 +320,7 @@ class Gateway:
         if session.over_limit is not None:
             self._refused -= 1
         else:
+            session.log_closed()
             self._places.give_back(session.address)
         if isinstance(self._allowance, Allowance) and self.options.rate_limit_scope == "connection":
             for proto_id in INTERFACES:
@@ -288,14 +353,42 @@ class Gateway:
         allowed = self.options.keep_alive_interval * SILENT_INTERVALS
         while True:
             await asyncio.sleep(min(1.0, self.options.keep_alive_interval / 4))
+            await self._log_what_happened()
             oldest = self.loop.time() - allowed
             for session in list(self.sessions):
                 silent = isinstance(session, TcpSession) and session.last_received < oldest
                 if silent or (not session.initialised and session.opened < oldest):
-                    log.warning(
-                        "connection dropped", connection=session.connection_id, silent_seconds=allowed
-                    )
+                    reason = f"it was silent for {allowed} seconds"
+                    if not silent:
+                        reason = f"it did not say who it is for {allowed} seconds"
+                    session.because(reason, warns=True)
                     session.abort()
+
+    async def _log_what_happened(self) -> None:
+        """What may happen by the thousand a second is told once a second."""
+        self.answers.check(self.loop.time())
+        if self.answers.epoch != self._told_epoch:
+            self._told_epoch = self.answers.epoch
+            self._told_state = await asyncio.to_thread(self._tell_state, self._told_state)
+        if self._turned_away:
+            log.warning(
+                "connections refused", number=self._turned_away, max_connections=self.options.max_connections
+            )
+            self._turned_away = 0
+
+    def _tell_state(self, told: str) -> str:
+        """Log which data there is, or why there is none, unless that is what was ``told``."""
+        try:
+            with self.questions.store.reading() as connection:
+                state = f"generation {generation(connection)}"
+        except StoreError as error:
+            state = str(error)
+            if state != told:
+                log.error("data cannot be read", reason=state)  # noqa: TRY400 - it says all
+            return state
+        if told and state != told:
+            log.info("data moved", to=state)
+        return state
 
 
 def _always(_proto_id: ProtoId) -> bool:
@@ -306,6 +399,15 @@ def _work_out(interface: Interface, questions: Questions, c2s: Any, body_format:
     return seal(encode(interface.answer(questions, c2s), body_format))
 
 
-def _address(socket: Any) -> str:
-    host, port = socket.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+def listen_for(options: GatewayOptions) -> Listening:
+    """Listen where the options say. Raises QotGateError."""
+    (tcp,) = listen(options.host, options.port)
+    websocket: list[socket.socket] = []
+    if options.websocket is not None:
+        try:
+            (websocket,) = listen(options.websocket.host, options.websocket.port)
+        except QotGateError:
+            for one in tcp:
+                one.close()
+            raise
+    return Listening(tcp, websocket)

@@ -8,11 +8,14 @@ gateway's threads.
 import asyncio
 import secrets
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, TypeAlias
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import structlog
 
 from qotgate.gateway.answers import Kept, Request
+from qotgate.gateway.counts import interface_name
+from qotgate.gateway.handover import Message
 from qotgate.gateway.interfaces import INTERFACES
 from qotgate.model import InvalidRequest, RateLimited, Refused, StoreError
 from qotgate.protocol.body import FORMATS, decode_request, encode, refusal
@@ -32,20 +35,38 @@ Outcome: TypeAlias = "bytes | Later"
 log = structlog.get_logger()
 
 
+class Asked(NamedTuple):
+    """A request under way: its number in the session, and when it came by the performance counter."""
+
+    frame: Frame
+    number: int
+    at: float
+
+
 class Session(ABC):
     """A client's session. One that is ``over_limit`` is told so and closed."""
 
-    def __init__(self, gateway: "Gateway") -> None:
+    def __init__(self, gateway: "Gateway", state: Message | None = None) -> None:
+        """A new session, or one that another process began and left in ``state``."""
         self.gateway = gateway
         self.over_limit: InvalidRequest | None = None
         self.address: int | None = None
         """Where it comes from, where that is counted."""
+        self.moved = state is not None
+        state = state or {}
         # Clients keep connection ids in one map per process, so ids of several gateways must differ.
-        self.connection_id = secrets.randbits(53) | 1
-        self.initialised = False
+        self.connection_id: int = state.get("id") or secrets.randbits(53) | 1
+        self.initialised: bool = state.get("initialised", False)
         self.ended = False
         self.under_way = 0
-        self.opened = self.last_received = gateway.loop.time()
+        self.last_received = self.opened = gateway.loop.time()
+        self.peer = ""
+        self.requests: int = state.get("requests", 0)
+        """Requests that were looked at one by one. It numbers them in the log, where no others are."""
+        gateway.restore(state.get("granted", {}), self)
+        self._refused = ""
+        self._reason = ""
+        self._warns = False
 
     @property
     def busy(self) -> bool:
@@ -64,36 +85,96 @@ class Session(ABC):
     def stop_reading(self) -> None:
         """Take no more requests."""
 
+    @property
+    @abstractmethod
+    def looked_at(self) -> bool:
+        """Whether there is nothing that was read and not counted yet."""
+
+    @abstractmethod
+    def state(self) -> Message | None:
+        """What another process needs to go on with the session, None where that cannot be, or not yet."""
+
+    @abstractmethod
+    def file(self) -> int:
+        """The connection's file, once more, which stays open when the session's own is closed."""
+
     @abstractmethod
     def initialise(self, frame: Frame) -> Any:
         """Answer the carrier's first request, InitConnect or its like. Raises InvalidRequest."""
 
+    def because(self, reason: str, *, warns: bool = False) -> None:
+        """Why the session ends: what is said first counts. ``warns`` where somebody should look at it."""
+        if not self._reason:
+            self._reason, self._warns = reason, warns
+
+    def log_opened(self, **fields: Any) -> None:
+        """The client has said who it is."""
+        log.info("client connected", connection=self.connection_id, peer=self.peer, **fields)
+
+    def log_arrived(self) -> None:
+        """Another process began it."""
+        log.debug("connection arrived", connection=self.connection_id, peer=self.peer)
+
+    def log_closed(self) -> None:
+        """The session has ended here; who came and went without a word is of little interest."""
+        level = "warning" if self._warns else "info" if self.initialised else "debug"
+        getattr(log, level)(
+            "connection closed",
+            connection=self.connection_id,
+            peer=self.peer,
+            reason=self._reason or "the client closed it",
+            seconds=round(self.gateway.loop.time() - self.opened, 1),
+        )
+
     def take(self, frame: Frame) -> Outcome:
         """Answer a frame, or have it answered; never raises."""
+        self.requests += 1
+        if not self.gateway.options.log_requests:
+            return self._take(frame)
+        asked = Asked(frame, self.requests, perf_counter())
+        outcome = self._take(frame)
+        if not isinstance(outcome, asyncio.Future):
+            # Where a question is not under way it was refused, or the answer was there.
+            self._log_request(
+                asked, self._refused or ("kept" if frame.proto_id in INTERFACES else "answered")
+            )
+        return outcome
+
+    def _take(self, frame: Frame) -> Outcome:
+        self._refused = ""
         try:
             if self.over_limit is not None:
                 raise self.over_limit
             outcome = self._answer(frame)
         except Refused as error:
             self.gateway.counts.refused(frame.proto_id, error)
+            self._refused = f"refused: {error.sentence}"
             return self._seal(frame, self.refuse(error))
         if frame.proto_id not in INTERFACES:
             self.gateway.counts.answered(frame.proto_id)
         return outcome
 
-    def settle(self, frame: Frame, done: Later) -> bytes:
+    def asked(self, frame: Frame) -> Asked:
+        """The request that was taken last, whose question is under way."""
+        return Asked(frame, self.requests, perf_counter())
+
+    def settle(self, asked: Asked, done: Later) -> bytes:
         """The sealed answer of a question that was under way."""
+        frame = asked.frame
         error = asyncio.CancelledError() if done.cancelled() else done.exception()
         counts = self.gateway.counts
         if error is None:
             result = done.result()
             if isinstance(result, Kept):
                 counts.kept((lead(frame.proto_id, frame.body_format),))
+                self._log_request(asked, "kept")
                 return result.sealed
             counts.answered(frame.proto_id)
+            self._log_request(asked, "answered")
             return result
         if isinstance(error, Refused):
             counts.refused(frame.proto_id, error)
+            self._log_request(asked, f"refused: {error.sentence}")
             return self._seal(frame, self.refuse(error))
         if isinstance(error, StoreError):
             refused = Refused("store")
@@ -102,7 +183,7 @@ class Session(ABC):
             log.error("the database cannot be read", connection=self.connection_id, reason=str(error))
             return self._seal(frame, self.refuse(refused))
         counts.refused(frame.proto_id, Refused("internal"))
-        log.error("request failed", connection=self.connection_id, proto_id=frame.proto_id, exc_info=error)
+        self._log_request(asked, "failed", error)
         return self._seal(frame, self.refuse(Refused("internal"), RetType.UNKNOWN))
 
     def refuse(self, error: Refused, ret_type: RetType = RetType.FAILED) -> Any:
@@ -114,6 +195,30 @@ class Session(ABC):
         """Count a request towards the allowance; True, with nothing counted, where it is over it."""
         return self.gateway.count(self, proto_id) > 0
 
+    def _log_request(self, asked: Asked, outcome: str, error: BaseException | None = None) -> None:
+        """A line about a request: always for one that failed or was slow, else where it is wanted."""
+        options = self.gateway.options
+        seconds = perf_counter() - asked.at
+        slow = 0 < options.slow_seconds <= seconds
+        if not (slow or error or options.log_requests):
+            return
+        level, event = "debug", "request"
+        if error is not None:
+            level, event = "error", "request failed"
+        elif slow:
+            level, event = "warning", "slow request"
+        getattr(log, level)(
+            event,
+            connection=self.connection_id,
+            peer=self.peer,
+            request=f"{self.connection_id}-{asked.number}",
+            serial=asked.frame.serial,
+            interface=interface_name(asked.frame.proto_id),
+            outcome=outcome,
+            ms=round(seconds * 1000, 3),
+            **({"exc_info": error} if error else {}),
+        )
+
     @staticmethod
     def _seal(request: Frame, response: Any) -> bytes:
         return seal(encode(response, request.body_format if request.body_format in FORMATS else PROTOBUF))
@@ -123,6 +228,7 @@ class Session(ABC):
             raise InvalidRequest("unknown_format", value=frame.body_format)
         if not frame.intact:
             sentence = "cannot_decrypt" if frame.proto_id == ProtoId.InitConnect else "bad_digest"
+            self._refused = f"refused: {sentence}"
             return self._seal(frame, self.refuse(InvalidRequest(sentence), RetType.INVALID))
         if frame.proto_id == ProtoId.InitConnect:
             if self.initialised:

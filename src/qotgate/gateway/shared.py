@@ -23,6 +23,9 @@ WORD = 8
 REQUESTS_MOST = 1_000_000
 """The largest allowance that is shared: each request of it takes eight bytes for each interface."""
 
+ROOM = 10_000
+"""Requests that there is room for at least, so that the limit can grow while the processes run."""
+
 
 class SharedMemory:
     """``words`` numbers of eight bytes, zero at first, and a lock; shared with processes forked later."""
@@ -58,7 +61,7 @@ class SharedAllowance:
             raise QotGateError(f"With --workers, --rate-limit takes at most {REQUESTS_MOST} requests.")
         self.limit = limit
         self._clock = clock
-        self._size = limit.requests + 1
+        self._size = max(limit.requests, ROOM) + 1
         self._places = {key: number * (self._size + 1) for number, key in enumerate(keys)}
         self._memory = SharedMemory(len(self._places) * (self._size + 1))
 
@@ -84,6 +87,35 @@ class SharedAllowance:
             granted = counts[place]
             moments[place + 1 + granted % self._size] = self._clock()
             counts[place] = granted + 1
+
+    def granted(self, key: Hashable) -> list[float]:
+        """How many seconds ago each of the latest requests was granted, the oldest first."""
+        place, now = self._places[key], self._clock()
+        with self._memory.locked():
+            count = self._memory.counts[place]
+            first = max(0, count - self._size + 1)
+            return [now - self._memory.moments[place + 1 + n % self._size] for n in range(first, count)]
+
+    def restore(self, key: Hashable, ages: list[float]) -> None:
+        """Count requests that were granted so many seconds ago, the oldest first, and nothing before."""
+        place, now = self._places[key], self._clock()
+        with self._memory.locked():
+            kept = ages[-(self._size - 1) :]
+            self._memory.counts[place] = len(kept)
+            for number, age in enumerate(kept):
+                self._memory.moments[place + 1 + number] = now - age
+
+    def change(self, limit: RateLimit) -> None:
+        """Go on with another limit in this process: what was granted counts towards it."""
+        self.check(limit)
+        self.limit = limit
+
+    def check(self, limit: RateLimit) -> None:
+        """Raises QotGateError for a limit that there is no room for."""
+        if limit.requests >= self._size:
+            raise QotGateError(
+                f"--rate-limit takes at most {self._size - 1} requests until the gateway is started again."
+            )
 
 
 class SharedPlaces:
@@ -130,24 +162,34 @@ class WorkerPlaces:
         self._own: dict[int, list[int]] = {}
         """Of each address the worker's own places in the table."""
 
-    def take(self, address: int | None = None) -> Lack | None:
-        """Take a place; where there is none, why."""
+    @property
+    def most(self) -> int:
+        return self._shared.most
+
+    @most.setter
+    def most(self, most: int) -> None:
+        # Of this process: each of them is told.
+        self._shared.most = most
+
+    def take(self, address: int | None = None, *, force: bool = False) -> Lack | None:
+        """Take a place; where there is none, why, unless ``force``."""
         shared = self._shared
         with shared.memory.locked():
-            if sum(shared.counts) >= shared.most:
+            if sum(shared.counts) >= shared.most and not force:
                 return "too_many_connections"
             if shared.most_of_address is not None and address is not None:
                 taken = shared.addresses.tolist()
-                if taken.count(address) >= shared.most_of_address:
+                if taken.count(address) >= shared.most_of_address and not force:
                     return "too_many_of_address"
                 # One that ended half way may have left an entry that its count does not have.
-                if 0 not in taken:
+                if 0 in taken:
+                    place = taken.index(0)
+                    # In this order, so that no entry is without an owner.
+                    shared.owners[place] = self._worker
+                    shared.addresses[place] = address
+                    self._own.setdefault(address, []).append(place)
+                elif not force:
                     return "too_many_connections"
-                place = taken.index(0)
-                # In this order, so that no entry is without an owner.
-                shared.owners[place] = self._worker
-                shared.addresses[place] = address
-                self._own.setdefault(address, []).append(place)
             shared.counts[self._worker] += 1
         return None
 
@@ -156,8 +198,9 @@ class WorkerPlaces:
         shared = self._shared
         with shared.memory.locked():
             if shared.most_of_address is not None and address is not None:
-                own = self._own[address]
-                shared.addresses[own.pop()] = 0
+                own = self._own.get(address, [])
+                if own:
+                    shared.addresses[own.pop()] = 0
                 if not own:
-                    del self._own[address]
+                    self._own.pop(address, None)
             shared.counts[self._worker] -= 1

@@ -9,13 +9,14 @@ too many questions under way; what had arrived by then is still answered.
 """
 
 import asyncio
+import os
 import secrets
 from typing import TYPE_CHECKING, Any, cast
 
-import structlog
-
+from qotgate.gateway.handover import Message
 from qotgate.gateway.interfaces import SERVER_VERSION
-from qotgate.gateway.session import UNDER_WAY_MOST, Later, Session
+from qotgate.gateway.listening import shown_address
+from qotgate.gateway.session import UNDER_WAY_MOST, Asked, Later, Session
 from qotgate.model import InvalidRequest, ProtocolError
 from qotgate.protocol.body import FORMATS, decode_request
 from qotgate.protocol.cipher import AesCipher, PacketEncAlgo
@@ -48,23 +49,25 @@ STEP_BYTES = 2048
 LOGIN_USER = 1
 """There is no login; clients want a user id."""
 
-log = structlog.get_logger()
-
 
 class TcpSession(Session, asyncio.Protocol):
     """A session on a TCP connection."""
 
-    def __init__(self, gateway: "Gateway") -> None:
-        super().__init__(gateway)
+    def __init__(self, gateway: "Gateway", state: Message | None = None) -> None:
+        super().__init__(gateway, state)
         self._parser = FrameParser(gateway.options.request_limit)
         self._transport: asyncio.Transport | None = None
         self._rest: tuple[bytes, int] | None = None
         """What arrived and was not looked at yet, and where that starts."""
+        self._unread = bytes.fromhex(state["unread"]) if state else b""
         self._called = False
         self._client_reads = True
         self._stopped = False
         self._reading = True
         self._cipher: AesCipher | None = None
+        self._cipher_state: list[Any] | None = state["cipher"] if state else None
+        if self._cipher_state is not None:
+            self._cipher = _cipher(*self._cipher_state)
         self._rsa_opened = False
         self._awaits_key = False
         self._has_key = False
@@ -72,12 +75,21 @@ class TcpSession(Session, asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self.peer = shown_address(transport.get_extra_info("peername"))
         if not self.gateway.admit(self, transport):
             self.close()
-        elif self.gateway.draining:
+        elif self.gateway.closing:
             self.abort()
+        else:
+            if self.gateway.draining:
+                self.stop_reading()
+            if self._unread:
+                # Before anything else that the client sends.
+                self.data_received(self._unread)
 
-    def connection_lost(self, _error: Exception | None) -> None:
+    def connection_lost(self, error: Exception | None) -> None:
+        if error is not None:
+            self.because(f"it was lost: {error}")
         self._transport = None
         self._rest = None
         self.gateway.forget(self)
@@ -120,6 +132,28 @@ class TcpSession(Session, asyncio.Protocol):
         self._stopped = True
         self._balance()
 
+    @property
+    def looked_at(self) -> bool:
+        return self._rest is None
+
+    def state(self) -> Message | None:
+        transport = self._transport
+        quiet = not self.busy and not self._ending and self._client_reads
+        if transport is None or transport.is_closing() or not quiet or transport.get_write_buffer_size():
+            return None
+        return {
+            "carrier": "tcp",
+            "id": self.connection_id,
+            "initialised": self.initialised,
+            "requests": self.requests,
+            "cipher": self._cipher_state,
+            "unread": self._parser.kept().hex(),
+        }
+
+    def file(self) -> int:
+        assert self._transport is not None
+        return os.dup(self._transport.get_extra_info("socket").fileno())
+
     def _end(self) -> None:
         """Take no more, and close once what was asked is answered."""
         self._ending = True
@@ -136,7 +170,7 @@ class TcpSession(Session, asyncio.Protocol):
         try:
             position, done = self._take_packets(arrived, position, replies)
         except ProtocolError as error:
-            log.warning("connection closed", connection=self.connection_id, reason=str(error))
+            self.because(str(error), warns=True)
             done = self._ending = True
         if replies and self._transport is not None:
             self._transport.write(b"".join(replies))
@@ -159,7 +193,7 @@ class TcpSession(Session, asyncio.Protocol):
         size = 0
         while True:
             step = position + STEP_BYTES
-            if self.initialised and self._cipher is None:
+            if self._cipher is None and self.initialised and not self.gateway.options.log_requests:
                 before = len(replies)
                 position = answers.reply(arrived, position, min(step, end), replies, refuses)
                 self.gateway.counts.kept(replies[before::REPLY_PARTS])
@@ -218,10 +252,9 @@ class TcpSession(Session, asyncio.Protocol):
             # Its presence alone tells the published Python client which cipher to use.
             s2c.aesCBCiv = iv
         if algorithm is not PacketEncAlgo.NONE:
-            self._cipher = AesCipher(algorithm, key.encode(), iv.encode())
-        log.info(
-            "client connected",
-            connection=self.connection_id,
+            self._cipher_state = [int(algorithm), key, iv]
+            self._cipher = _cipher(*self._cipher_state)
+        self.log_opened(
             client=request.clientID,
             version=request.clientVer,
             language=request.programmingLanguage,
@@ -238,7 +271,8 @@ class TcpSession(Session, asyncio.Protocol):
         if isinstance(outcome, asyncio.Future):
             self.under_way += 1
             self._balance()
-            outcome.add_done_callback(lambda done: self._answered(frame, done))
+            asked = self.asked(frame)
+            outcome.add_done_callback(lambda done: self._answered(asked, done))
             return ()
         if frame.proto_id == ProtoId.InitConnect and self._cipher and not encrypt:
             assert self.gateway.options.rsa_key is not None
@@ -276,13 +310,13 @@ class TcpSession(Session, asyncio.Protocol):
         self._rsa_opened = frame.intact
         return frame
 
-    def _answered(self, frame: Frame, done: Later) -> None:
+    def _answered(self, asked: Asked, done: Later) -> None:
         self.under_way -= 1
-        sealed = self.settle(frame, done)
+        sealed = self.settle(asked, done)
         if self._transport is None or self._transport.is_closing():
             return
         encrypt = self._cipher.encrypt if self._cipher else None
-        self._transport.write(b"".join(self._packet(frame, sealed, encrypt)))
+        self._transport.write(b"".join(self._packet(asked.frame, sealed, encrypt)))
         if self._client_reads and not self._reading:
             # It may send signs of life that are not read while its questions are under way.
             self.last_received = self.gateway.loop.time()
@@ -317,3 +351,7 @@ class TcpSession(Session, asyncio.Protocol):
             self._transport.resume_reading()
         else:
             self._transport.pause_reading()
+
+
+def _cipher(algorithm: int, key: str, iv: str) -> AesCipher:
+    return AesCipher(PacketEncAlgo(algorithm), key.encode(), iv.encode())

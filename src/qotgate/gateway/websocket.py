@@ -7,20 +7,29 @@ gateway pings, and drops what does not answer for three keep-alive intervals.
 import asyncio
 import hmac
 import logging
+import os
 import re
+import socket
 import ssl
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-import structlog
+from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
-from websockets.frames import CloseCode
+from websockets.frames import CloseCode, Opcode
+from websockets.frames import Frame as WebSocketFrame
+from websockets.http11 import Request
 from websockets.protocol import State
+from websockets.server import ServerProtocol
 from websockets.typing import Origin
 
-from qotgate.gateway.session import UNDER_WAY_MOST, Later, Session
+from qotgate.gateway.handover import UNREAD_MOST, Message
+from qotgate.gateway.listening import BACKLOG, shown_address
+from qotgate.gateway.session import UNDER_WAY_MOST, Asked, Later, Session
 from qotgate.model import InvalidRequest, ProtocolError, Refused
 from qotgate.protocol.body import decode, encode
 from qotgate.protocol.envelope import INIT, decode_request, encode_answer
@@ -33,7 +42,6 @@ if TYPE_CHECKING:
 INIT_FAILED = 1
 """The error number of a refused Init; the client takes any but 0 for a no."""
 
-log = structlog.get_logger()
 # The package would log by the standard library, past the gateway's own log, which has what matters.
 _SILENT = logging.Logger("websockets", logging.CRITICAL + 1)
 
@@ -64,9 +72,12 @@ class WebSocketOptions:
 class WebSocketSession(Session):
     """A session on a WebSocket connection."""
 
-    def __init__(self, gateway: "Gateway", connection: ServerConnection) -> None:
-        super().__init__(gateway)
+    def __init__(
+        self, gateway: "Gateway", connection: ServerConnection, state: Message | None = None
+    ) -> None:
+        super().__init__(gateway, state)
         self._connection = connection
+        self._taking = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._free = asyncio.Semaphore(UNDER_WAY_MOST)
 
@@ -79,13 +90,15 @@ class WebSocketSession(Session):
                 self.last_received = now = self.gateway.loop.time()
                 if now != self.gateway.answers.checked:
                     self.gateway.answers.check(now)
-                if self.gateway.draining:
+                if self.gateway.closing:
                     code, reason = CloseCode.GOING_AWAY, "the gateway stops"
                     break
                 if isinstance(message, str):
                     code, reason = CloseCode.UNSUPPORTED_DATA, "messages are binary"
                     break
+                self._taking = True
                 await self._take_message(message)
+                self._taking = False
                 taken += 1
                 if taken % TURN_MESSAGES == 0:
                     # Neither receiving nor sending need suspend, and others want their turn.
@@ -96,16 +109,17 @@ class WebSocketSession(Session):
         except ProtocolError as error:
             code, reason = CloseCode.PROTOCOL_ERROR, str(error)
         except OSError as error:
-            log.warning("connection lost", connection=self.connection_id, reason=str(error))
+            self.because(f"it was lost: {error}")
         except ConnectionClosed as closed:
-            log.info("connection closed", connection=self.connection_id, reason=str(closed))
+            self.because(str(closed))
         finally:
             if self._tasks and self._connection.state is State.OPEN:
                 await asyncio.wait(self._tasks)
             for task in self._tasks:
                 task.cancel()
             if reason:
-                log.warning("connection closed", connection=self.connection_id, reason=reason)
+                self.because(reason, warns=not self.gateway.draining)
+            self.gateway.forget(self)
             await self._connection.close(code, reason)
 
     def close(self) -> None:
@@ -118,7 +132,40 @@ class WebSocketSession(Session):
         self._connection.transport.abort()
 
     def stop_reading(self) -> None:
-        """The next message finds the gateway draining; until then the client may close in its own way."""
+        """Where the gateway closes, the next message finds that; until then the client may close in its own
+        way."""
+        transport = self._connection.transport
+        if transport.is_closing():
+            return
+        if self._connection.state is State.OPEN and not self.gateway.closing:
+            transport.pause_reading()
+        else:
+            # What is about to close takes some words from the client.
+            transport.resume_reading()
+
+    @property
+    def looked_at(self) -> bool:
+        return not self._taking and not len(self._connection.recv_messages.frames)
+
+    def state(self) -> Message | None:
+        protocol, transport = self._connection.protocol, self._connection.transport
+        if not self.looked_at or self._tasks or not isinstance(protocol, Restarted) or not protocol.whole:
+            return None
+        if protocol.state is not State.OPEN or transport.is_closing() or transport.get_write_buffer_size():
+            return None
+        if transport.get_extra_info("ssl_object") is not None:
+            # What the TLS connection has agreed on cannot be taken out of it.
+            return None
+        return {
+            "carrier": "websocket",
+            "id": self.connection_id,
+            "initialised": self.initialised,
+            "requests": self.requests,
+            "unread": protocol.unread.hex(),
+        }
+
+    def file(self) -> int:
+        return os.dup(self._connection.transport.get_extra_info("socket").fileno())
 
     def initialise(self, frame: Frame) -> Any:  # noqa: ARG002 - no frame of it is taken here
         raise InvalidRequest("websocket_init")
@@ -134,7 +181,7 @@ class WebSocketSession(Session):
             return
         await self._free.acquire()
         self.under_way += 1
-        self._start(self._answer_later(frame, outcome))
+        self._start(self._answer_later(self.asked(frame), outcome))
 
     async def _init(self, frame: Frame) -> None:
         response = InitWebSocketResponse(retType=RetType.SUCCEED, retMsg="", errCode=0)
@@ -165,18 +212,16 @@ class WebSocketSession(Session):
             c2s.websocketKey.lower().encode(), options.key_md5.lower().encode()
         ):
             raise InvalidRequest("websocket_key")
-        log.info(
-            "client connected",
-            connection=self.connection_id,
+        self.log_opened(
             client=c2s.clientID,
             language=c2s.programmingLanguage,
             encryption="TLS" if options.tls else "NONE",
         )
 
-    async def _answer_later(self, frame: Frame, asked: Later) -> None:
+    async def _answer_later(self, asked: Asked, done: Later) -> None:
         try:
-            await asyncio.wait([asked])
-            await self._send(frame, unseal(self.settle(frame, asked)))
+            await asyncio.wait([done])
+            await self._send(asked.frame, unseal(self.settle(asked, done)))
         except ConnectionClosed:
             pass
         finally:
@@ -192,19 +237,73 @@ class WebSocketSession(Session):
         task.add_done_callback(self._tasks.discard)
 
 
+class Restarted(ServerProtocol):
+    """The package's protocol; it knows which bytes are not part of a whole frame yet, and can go on where
+    another process was."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.unread = b""
+        """The part of a frame that has arrived; of a long one, no more than shows that it is one."""
+        self._left: int | None = None
+        self.whole = True
+        """Whether no message is half there."""
+
+    def receive_data(self, data: bytes | bytearray) -> None:
+        self._left = None
+        opened = self.state is not State.CONNECTING
+        super().receive_data(data)
+        if not opened:
+            return
+        if self._left is not None:
+            self.unread = bytes(data[len(data) - self._left :])
+        elif len(self.unread) <= UNREAD_MOST:
+            self.unread += data
+
+    def recv_frame(self, frame: WebSocketFrame) -> None:
+        self._left = len(self.reader.buffer)
+        if frame.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+            self.whole = frame.fin
+        super().recv_frame(frame)
+
+    def go_on(self) -> None:
+        """Past the handshake."""
+        self.state = State.OPEN
+        self.parser = self.parse()
+        next(self.parser)
+
+
 class _Connection(ServerConnection):
     """A connection that has its place from the start, or is closed: many that never finish their handshake
-    would else hold files that nobody counts."""
+    would else hold files that nobody counts. With a ``state`` another process has made the handshake."""
 
-    gateway: "Gateway"
+    def __init__(
+        self, gateway: "Gateway", server: Server, state: Message | None = None, **given: Any
+    ) -> None:
+        protocol = Restarted(max_size=gateway.options.request_limit, logger=_SILENT)
+        interval = gateway.options.keep_alive_interval
+        super().__init__(
+            protocol, server, **{**given, "ping_interval": interval, "ping_timeout": 2 * interval}
+        )
+        self.gateway = gateway
+        self._state = state
+        if state is not None:
+            protocol.go_on()
+            # The package would take the first message for a handshake.
+            self.request = Request("/", Headers())
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.session = WebSocketSession(self.gateway, self)
+        self.session = WebSocketSession(self.gateway, self, self._state)
+        self.session.peer = shown_address(transport.get_extra_info("peername"))
         self.admitted = self.gateway.admit(self.session, transport)
-        if self.admitted:
+        if not self.admitted:
+            cast(asyncio.Transport, transport).abort()
+        elif self._state is None:
             super().connection_made(transport)
         else:
-            cast(asyncio.Transport, transport).abort()
+            Connection.connection_made(self, transport)
+            # Before anything else that the client sends.
+            self.data_received(bytes.fromhex(self._state["unread"]))
 
     def data_received(self, data: bytes) -> None:
         if self.admitted:
@@ -217,36 +316,57 @@ class _Connection(ServerConnection):
     def connection_lost(self, exc: Exception | None) -> None:
         if self.admitted:
             super().connection_lost(exc)
+        if exc is not None:
+            self.session.because(f"it was lost: {exc}")
         self.gateway.forget(self.session)
 
 
-async def listen(gateway: "Gateway", options: WebSocketOptions) -> Server:
-    """Serve WebSocket connections. Raises OSError."""
+async def serve_websocket(gateway: "Gateway", options: WebSocketOptions, listening: socket.socket) -> Server:
+    """Serve WebSocket connections on ``listening``."""
 
     async def handle(connection: ServerConnection) -> None:
         assert isinstance(connection, _Connection)
         await connection.session.run()
 
-    class Connection(_Connection):
-        pass
+    def connect(_protocol_of_theirs: ServerProtocol, server: Server, **given: Any) -> ServerConnection:
+        return _Connection(gateway, server, **given)
 
-    Connection.gateway = gateway
-
-    interval = gateway.options.keep_alive_interval
-    return await serve(
+    if options.tls is not None:
+        # For each handshake the certificate of the day: the options change while the gateway runs.
+        options.tls.sni_callback = partial(_certify, gateway)
+    server = await serve(
         handle,
-        options.host,
-        options.port,
+        sock=listening,
+        backlog=BACKLOG,
         ssl=options.tls,
-        create_connection=Connection,
-        reuse_port=gateway.options.reuse_port or None,
         # Requests are small; inflating what a stranger sends costs more than it saves.
         compression=None,
         origins=None if ANY_ORIGIN in options.origins else [None, OWN_ORIGINS, *map(Origin, options.origins)],
-        max_size=gateway.options.request_limit,
-        open_timeout=min(OPEN_SECONDS, 3 * interval),
-        ping_interval=interval,
-        ping_timeout=2 * interval,
+        open_timeout=min(OPEN_SECONDS, 3 * gateway.options.keep_alive_interval),
         server_header=None,
         logger=_SILENT,
+        create_connection=cast(Any, connect),
     )
+    # The package refuses a handshake once it takes no more connections; here it may be moved after it.
+    server.is_serving = lambda: not gateway.closing  # type: ignore[method-assign]
+    return server
+
+
+async def adopt_websocket(gateway: "Gateway", state: Message, connection: socket.socket) -> None:
+    """Go on with a connection from another process. Raises OSError."""
+    server = gateway.websocket
+    if server is None:
+        connection.close()
+        return
+    arrived = _Connection(gateway, server, state)
+    await gateway.loop.connect_accepted_socket(lambda: arrived, connection)
+    arrived.start_keepalive()
+    task = gateway.loop.create_task(arrived.session.run())
+    server.handler_tasks.add(task)
+    task.add_done_callback(server.handler_tasks.discard)
+
+
+def _certify(gateway: "Gateway", connection: ssl.SSLObject, _name: str, _first: ssl.SSLContext) -> None:
+    options = gateway.options.websocket
+    if options is not None and options.tls is not None:
+        connection.context = options.tls

@@ -1,12 +1,12 @@
 """Several processes that serve one port, and the parent that keeps them running.
 
-Each worker listens by itself and the kernel spreads the connections (SO_REUSEPORT): a worker that has ended
-gets no more of them. The parent serves nobody. It holds the ports by sockets that do not listen, starts a
-worker again that ends unasked, and tells all to stop when it is told. Workers notice when the parent is gone,
-and stop as well.
+The parent serves nobody. It holds the sockets that the workers listen on, of each port one for each worker,
+and the kernel spreads the connections over them (SO_REUSEPORT): what waits for a worker that has ended waits
+for the one that is started in its place. The parent tells all to stop when it is told, and workers notice
+when the parent is gone, and stop as well.
 
-Workers are forked: they share the memory of what is imported and the shared limits, and start at once. The
-parent must have neither threads at work nor an event loop, and no open database.
+Workers are forked: they share the memory of what is imported, the shared limits and the sockets, and start at
+once. The parent must have neither threads at work nor an event loop, and no open database.
 """
 
 import multiprocessing
@@ -15,113 +15,200 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
+from multiprocessing.reduction import send_handle
 from typing import Any
+
+import structlog
 
 from qotgate.model import QotGateError
 
-STOP_SECONDS = 8.0
-"""How long a worker may take to send what it owes; a little more than the gateway gives itself."""
+STOP_SECONDS = 3.0
+"""How long a worker may take to end, beside what it gives the answers under way."""
+PAUSE_SECONDS = 5.0
+"""How long a worker may take to pause: more than it gives itself."""
 SETTLED_SECONDS = 1.0
 """A worker that ends sooner is started again only after as long: it would end again at once."""
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if sys.platform != "win32" else ()
 
-Ready = Callable[[list[str]], None]
-"""What a worker calls with its addresses once it serves."""
-Work = Callable[[int, Ready, int], None]
-"""What a worker does, given its number, and a file descriptor that can be read once the parent is gone."""
+Work = Callable[[int, Connection, int], None]
+"""What a worker does, given its number, its line to the parent, and a file descriptor that can be read once
+the parent is gone. It says what its addresses are once it serves; before that, where it takes over from
+another gateway, it says READY and waits for SERVE."""
+READY = "ready"
+SERVE = "serve"
+CHANGE = "change"
+PAUSE = "pause"
+MOVE = "move"
+"""What the parent and a worker say to each other."""
+
+log = structlog.get_logger()
 
 
 @dataclass
 class _Worker:
     process: ForkProcess
-    ready: Connection
+    line: Connection
     started: float
 
 
 class Workers:
-    """``count`` processes that do ``work``; ``ended`` is called with the number of each that ends unasked."""
+    """``count`` processes that do ``work``; ``ended`` is called with the number of each that ends unasked,
+    ``hung_up`` at SIGHUP, ``often`` every few seconds."""
 
-    def __init__(self, count: int, work: Work, ended: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        count: int,
+        work: Work,
+        ended: Callable[[int], None],
+        hung_up: Callable[[], None],
+        often: Callable[[], float | None],
+    ) -> None:
+        self.drain_seconds = 0.0
         self._work = work
         self._ended = ended
+        self._hung_up = hung_up
+        self._often = often
         self._count = count
         self._workers: dict[int, _Worker] = {}
         self._due: dict[int, float] = {}
+        self._readers: dict[int, Callable[[], object]] = {}
+        self._leaving = False
         self._context = multiprocessing.get_context("fork")
         self._orphaned, self._parent_lives = os.pipe()
         self._wake, self._waker = os.pipe()
+        os.set_blocking(self._waker, False)
 
-    def run(self, listening: Callable[[list[str]], object]) -> None:
+    def run(self, take_over: Callable[[], Any] | None, listening: Callable[[list[str]], object]) -> None:
         """Run until SIGINT or SIGTERM; ``listening`` is called with the addresses once all workers serve.
+        ``take_over`` is called once they could; what it gives is passed to them.
 
         Raises QotGateError where a worker cannot start.
         """
         for name in SIGNALS:
-            signal.signal(name, lambda *_: os.write(self._waker, b"\0"))
+            signal.signal(name, self._note)
+        reason = ""
         try:
             for number in range(self._count):
                 self._start(number)
-            said = [self._first_word(worker) for worker in self._workers.values()]
+            if take_over is not None:
+                if None in [self._next_word(worker) for worker in self._workers.values()]:
+                    return
+                self.tell((SERVE, take_over()))
+            said = [self._next_word(worker) for worker in self._workers.values()]
             if said[0] is None or None in said:
                 return
             listening(said[0])
-            self._watch()
+            reason = self._watch()
         finally:
+            if reason:
+                log.info("gateway stopping", reason=reason, drain_seconds=self.drain_seconds)
             self._stop()
+            if reason:
+                log.info("gateway stopped")
+
+    def add_reader(self, file: int, callback: Callable[[], object], /) -> None:
+        self._readers[file] = callback
+
+    def remove_reader(self, file: int, /) -> None:
+        self._readers.pop(file, None)
+
+    def tell(self, what: Any) -> None:
+        """Say something to all workers."""
+        for worker in self._workers.values():
+            with suppress(OSError):
+                worker.line.send(what)
+
+    def pause(self) -> Any:
+        """Have all workers take no more connections and requests, and count what they have read; what the
+        first of them says then."""
+        said = None
+        self.tell((PAUSE, None))
+        deadline = time.monotonic() + PAUSE_SECONDS
+        for worker in self._workers.values():
+            with suppress(OSError, EOFError):
+                if worker.line.poll(max(deadline - time.monotonic(), 0)):
+                    said = said or worker.line.recv()
+        return said or {}
+
+    def leave(self, channels: list[socket.socket]) -> None:
+        """Have all workers pass on their connections through ``channels``, and end."""
+        self._leaving = True
+        for worker in self._workers.values():
+            with suppress(OSError):
+                worker.line.send((MOVE, len(channels)))
+                for one in channels:
+                    send_handle(worker.line, one.fileno(), worker.process.pid)
+        for one in channels:
+            one.close()
+
+    def _note(self, number: int, _frame: Any) -> None:
+        with suppress(BlockingIOError):
+            os.write(self._waker, bytes([number]))
 
     def _start(self, number: int) -> None:
-        ready, tell = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=self._be_worker, args=(number, tell))
+        line, its_line = self._context.Pipe()
+        process = self._context.Process(target=self._be_worker, args=(number, its_line))
         # A signal between fork and the worker's own handlers would reach the parent's handler in the worker.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
             process.start()
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-        tell.close()
-        self._workers[number] = _Worker(process, ready, time.monotonic())
+        its_line.close()
+        self._workers[number] = _Worker(process, line, time.monotonic())
 
-    def _be_worker(self, number: int, tell: Connection) -> None:
-        for name in SIGNALS:
-            signal.signal(name, signal.SIG_DFL)
+    def _be_worker(self, number: int, line: Connection) -> None:
+        # Ctrl-C and the end of a terminal reach the workers as well as the parent, which tells them.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         os.close(self._parent_lives)
         try:
-            self._work(number, tell.send, self._orphaned)
+            self._work(number, line, self._orphaned)
         except QotGateError as error:
             with suppress(OSError):
-                tell.send(str(error))
+                line.send(str(error))
             sys.exit(1)
 
-    def _first_word(self, worker: _Worker) -> list[str] | None:
-        """A new worker's addresses, None where a signal came first. Raises QotGateError."""
-        if self._wake in wait([worker.ready, self._wake]):
+    def _next_word(self, worker: _Worker) -> list[str] | None:
+        """What a new worker says, None where a signal came first. Raises QotGateError."""
+        if self._wake in wait([worker.line, self._wake]):
             return None
         try:
-            said: Any = worker.ready.recv()
-        except EOFError:
+            said: Any = worker.line.recv()
+        except (EOFError, OSError):
             raise QotGateError("A worker ended before it could serve.") from None
         if isinstance(said, str):
             raise QotGateError(said)
         addresses: list[str] = said
         return addresses
 
-    def _watch(self) -> None:
+    def _watch(self) -> str:
+        """Keep the workers running; why no more."""
         while True:
             now = time.monotonic()
             for number in [number for number, due in self._due.items() if due <= now]:
                 del self._due[number]
                 self._start(number)
             sentinels = {worker.process.sentinel: number for number, worker in self._workers.items()}
-            timeout = max(min(self._due.values()) - now, 0) if self._due else None
-            found = wait([self._wake, *sentinels], timeout)
-            if self._wake in found:
-                return
+            waits = [due - now for due in self._due.values()]
+            often = self._often()
+            waits += [] if often is None else [often]
+            found = wait([self._wake, *self._readers, *sentinels], max(min(waits), 0) if waits else None)
+            for file in [file for file in self._readers if file in found]:
+                self._readers[file]()
+            for number in os.read(self._wake, 64) if self._wake in found else ():
+                if number != signal.SIGHUP:
+                    return signal.Signals(number).name
+                self._hung_up()
+            if self._leaving:
+                return "another gateway took over"
             for sentinel, number in sentinels.items():
                 if sentinel in found:
                     self._replace(number)
@@ -129,7 +216,7 @@ class Workers:
     def _replace(self, number: int) -> None:
         worker = self._workers.pop(number)
         worker.process.join()
-        worker.ready.close()
+        worker.line.close()
         self._ended(number)
         code = worker.process.exitcode or 0
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with status {code}"
@@ -141,52 +228,16 @@ class Workers:
         self._due[number] = now if now - worker.started > SETTLED_SECONDS else now + SETTLED_SECONDS
 
     def _stop(self) -> None:
-        for worker in self._workers.values():
-            worker.process.terminate()
-        deadline = time.monotonic() + STOP_SECONDS
-        for worker in self._workers.values():
-            worker.process.join(max(deadline - time.monotonic(), 0))
-            if worker.process.is_alive():
-                worker.process.kill()
-                worker.process.join()
-
-
-@contextmanager
-def held_port(host: str, port: int) -> Iterator[int]:
-    """Hold ``port`` of ``host`` for workers to listen on, or a free one for 0; the port.
-
-    Raises QotGateError where something else has it.
-    """
-    held: list[socket.socket] = []
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, kind, number, _, address in found:
-            # Sharing a port is between workers; with anyone else's it would take half their connections.
-            with _bound(family, kind, number, (address[0], port, *address[2:]), share=False) as alone:
-                port = alone.getsockname()[1]
-            held.append(_bound(family, kind, number, (address[0], port, *address[2:]), share=True))
-    except (OSError, UnicodeError) as error:
-        for one in held:
-            one.close()
-        reason = getattr(error, "strerror", None) or error
-        raise QotGateError(f"Cannot listen on {host}:{port}: {reason}; name another host or port.") from error
-    try:
-        yield port
-    finally:
-        for one in held:
-            one.close()
-
-
-def _bound(family: int, kind: int, number: int, address: Any, *, share: bool) -> socket.socket:
-    bound = socket.socket(family, kind, number)
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        if share:
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        bound.bind(address)
-    except OSError:
-        bound.close()
-        raise
-    return bound
+        """Wait until all have ended, as each does by itself; a second signal ends them at once."""
+        if not self._leaving:
+            for worker in self._workers.values():
+                worker.process.terminate()
+        deadline = time.monotonic() + self.drain_seconds + STOP_SECONDS
+        while alive := [one.process for one in self._workers.values() if one.process.is_alive()]:
+            left = deadline - time.monotonic()
+            found = wait([self._wake, *(one.sentinel for one in alive)], max(left, 0))
+            again = self._wake in found and set(os.read(self._wake, 64)) - {signal.SIGHUP}
+            if left <= 0 or again:
+                for process in alive:
+                    process.kill()
+                    process.join()

@@ -159,6 +159,10 @@ class FrameParser:
         """Keep what comes after ``position``, where no packet could be cut, until more arrives."""
         self._waiting += arrived[position:]
 
+    def kept(self) -> bytes:
+        """What is kept: the part of a packet that has arrived."""
+        return bytes(self._waiting)
+
     @staticmethod
     def _check_flag(start: bytes) -> None:
         if not FLAG.startswith(start):

@@ -9,14 +9,14 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from qotgate import __version__
 from qotgate.model import QotGateError, StoreError
-from qotgate.web import api, data_pages, list_api, list_pages, pages, preferences
+from qotgate.web import api, data_pages, list_api, list_pages, pages, preferences, request_ids
 from qotgate.web.formats import Suffixes
-from qotgate.web.metrics import Metrics
 from qotgate.web.problems import PROBLEMS, Problem, answer_with_problem, problem, status_of
 from qotgate.web.render import error_page
 from qotgate.web.safety import Safety
@@ -39,30 +39,39 @@ log = structlog.get_logger()
 
 
 class Watched:
-    """Counts and times requests, and answers for what nobody caught. HEAD is GET without the body, which the
-    server leaves out."""
+    """Names, counts, times and logs requests, and answers for what nobody caught. HEAD is GET without the
+    body, which the server leaves out."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, site: Site) -> None:
         self._app = app
-        self._metrics = metrics
+        self._site = site
+        self._metrics = site.metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         status = 0
         started = time.perf_counter()
+        request_id = request_ids.id_of(scope)
+        request_ids.current.set(request_id)
 
         async def send_counted(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers[request_ids.HEADER] = request_id
+                if self._site.gateway.draining:
+                    # Whoever asks on is better served by who comes next, and loses nothing this way.
+                    headers["Connection"] = "close"
                 path = getattr(inner.get("route"), "path", "other")
                 self._metrics.requests.labels(path, str(status)).inc()
                 self._metrics.seconds.labels(path).observe(time.perf_counter() - started)
             await send(message)
 
         inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else dict(scope)
-        with self._metrics.streams.track_inprogress():
+        about = {"request": request_id, "peer": request_ids.peer_of(scope)}
+        with self._metrics.streams.track_inprogress(), structlog.contextvars.bound_contextvars(**about):
             try:
                 await self._app(inner, receive, send_counted)
             except Exception:
@@ -71,6 +80,24 @@ class Watched:
                     await problem(500, "The gateway failed on this request; its log has the details.")(
                         inner, receive, send_counted
                     )
+            finally:
+                self._log(scope, status, time.perf_counter() - started)
+
+    def _log(self, scope: Scope, status: int, seconds: float) -> None:
+        """A line about a request: for one that was slow, else where it is wanted. A query may hold anything,
+        and is not in it."""
+        options = self._site.gateway.options
+        # A stream of events lasts as long as its page is open.
+        slow = 0 < options.slow_seconds <= seconds and scope["path"] != "/events"
+        if slow or options.log_requests:
+            tell = log.warning if slow else log.debug
+            tell(
+                "slow request" if slow else "request",
+                method=scope["method"],
+                path=scope["path"],
+                status=status,
+                ms=round(seconds * 1000, 3),
+            )
 
 
 def make_app(site: Site) -> ASGIApp:
@@ -95,11 +122,11 @@ def make_app(site: Site) -> ASGIApp:
     app.add_api_route("/metrics", metrics, tags=["Operation"], response_class=PlainTextResponse)
     app.add_api_route("/events", events, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=str(files("qotgate.web") / "static")))
-    for kind in (HTTPException, RequestValidationError, QotGateError):
+    for kind in (HTTPException, RequestValidationError, QotGateError, Exception):
         app.add_exception_handler(kind, _answer_error)
     _document_problems(app)
     inner: ASGIApp = Suffixes(app)
-    return Watched(Safety(inner, site.options.host, site.options.token), site.metrics)
+    return Watched(Safety(inner, site), site)
 
 
 def healthz() -> Health:
@@ -108,7 +135,9 @@ def healthz() -> Health:
 
 
 def readyz(site: TheSite) -> Health:
-    """Whether the database can be read."""
+    """Whether the database can be read, and the gateway is not about to stop."""
+    if site.gateway.draining:
+        raise HTTPException(503, "The gateway is stopping")
     return Health(status="ready", generation=site.generation())
 
 

@@ -38,6 +38,10 @@ PHRASES: dict[str, tuple[str, str]] = {
     "token_wrong": ("That is not the token.", "令牌不正确。"),
     "error_title": ("That did not work", "出错了"),
     "error_missing": ("There is no such page.", "页面不存在。"),
+    "error_request": (
+        "If you report it, name this request: {id}",
+        "如需反馈，请注明请求编号：{id}",
+    ),
     "back_home": ("Back to the start", "返回首页"),
     # Home.
     "tagline": (

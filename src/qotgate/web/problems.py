@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from qotgate.model import InvalidRequest, Language, QotGateError, RateLimited, Refused, StoreError
+from qotgate.web import request_ids
 
 BLANK = "about:blank"
 NOTHING_LOADED = ("no_ark_data", "no_notes")
@@ -25,6 +26,7 @@ class Problem(BaseModel):
     status: int = Field(ge=400, le=599, examples=[422])
     detail: str = Field(description="One sentence that says what is wrong and what it takes.")
     code: str | None = Field(description="The sentence, for programs.", examples=["count"])
+    request: str = Field(description="The id of the request, as in X-Request-ID and in the gateway's log.")
 
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -48,7 +50,14 @@ class ProblemResponse(JSONResponse):
 def problem(
     status: int, detail: str, code: str | None = None, headers: dict[str, str] | None = None
 ) -> ProblemResponse:
-    body = Problem(type=BLANK, title=HTTPStatus(status).phrase, status=status, detail=detail, code=code)
+    body = Problem(
+        type=BLANK,
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        code=code,
+        request=request_ids.current.get(),
+    )
     return ProblemResponse(body.model_dump(), status, headers)
 
 

@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from qotgate import __version__
 from qotgate.model import Language
 from qotgate.store.browsing import Place
+from qotgate.web import request_ids
 from qotgate.web.phrases import say
 from qotgate.web.problems import sentence_of
 from qotgate.web.site import LANGUAGES, Site, fresh
@@ -70,7 +71,7 @@ def error_page(request: Request, site: Site, error: Exception, status: int) -> R
     def make(view: View) -> dict[str, Any]:
         missing = status == 404 and not hasattr(error, "sentence")
         sentence = say(view.lang, "error_missing") if missing else sentence_of(error, view.lang)
-        return {"status": status, "sentence": sentence}
+        return {"status": status, "sentence": sentence, "request_id": request_ids.current.get()}
 
     if status == 503:
         # Without a database there is no generation to show.

@@ -9,6 +9,7 @@ style stands within a page, so that a name from a file can at worst be ugly.
 import hmac
 from hashlib import sha256
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
@@ -16,6 +17,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from qotgate.web.problems import problem
+
+if TYPE_CHECKING:
+    from qotgate.web.site import Site
 
 COOKIE = "qotgate_token"
 OPEN_PATHS = ("/healthz", "/readyz", "/sign-in", "/preferences")
@@ -47,10 +51,10 @@ def pass_of(token: str) -> str:
 class Safety:
     """Checks who asks, and under what name; sets the headers that bind the browser."""
 
-    def __init__(self, app: ASGIApp, host: str, token: str | None) -> None:
+    def __init__(self, app: ASGIApp, site: "Site") -> None:
         self._app = app
-        self._names_matter = is_loopback(host)
-        self._token = token
+        self._names_matter = is_loopback(site.options.host)
+        self._site = site
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -70,22 +74,24 @@ class Safety:
         path = scope["path"]
         if self._names_matter and not is_loopback(_host(headers.get("host", ""))):
             return problem(421, "The Host header takes localhost or 127.0.0.1 here.")
-        if self._token is None or path in OPEN_PATHS or path.startswith("/static/"):
+        token = self._site.options.token
+        if token is None or path in OPEN_PATHS or path.startswith("/static/"):
             return None
-        if self._knows_token(headers):
+        if knows_token(headers, token):
             return None
         if "text/html" in headers.get("accept", "") and not path.startswith("/api/"):
             return RedirectResponse("/sign-in", 303)
         detail = "Authorization takes `Bearer TOKEN` with the token that the gateway was started with."
         return problem(401, detail, headers={"WWW-Authenticate": "Bearer"})
 
-    def _knows_token(self, headers: Headers) -> bool:
-        assert self._token is not None
-        scheme, _, told = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and same(told.strip(), self._token):
-            return True
-        cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
-        return same(cookie, pass_of(self._token))
+
+def knows_token(headers: Headers, token: str) -> bool:
+    """Whether the caller knows the token, or has signed in with it."""
+    scheme, _, told = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and same(told.strip(), token):
+        return True
+    cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
+    return same(cookie, pass_of(token))
 
 
 def same(told: str, known: str) -> bool:

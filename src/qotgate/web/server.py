@@ -9,11 +9,11 @@ from typing import cast
 import uvicorn
 
 from qotgate.gateway import Gateway
+from qotgate.gateway.listening import shown_address
 from qotgate.service.questions import Questions
 from qotgate.web.app import make_app
 from qotgate.web.site import Site, WebOptions
 
-STOP_SECONDS = 3
 CONNECTIONS_MOST = 256
 
 
@@ -29,14 +29,13 @@ class WebServer:
 
     def __init__(self, questions: Questions, options: WebOptions, gateway: Gateway) -> None:
         self.url = ""
-        self._options = options
+        self._gateway = gateway
         self._site = Site(questions, options, gateway)
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Listen, at ``url`` from then on. Raises OSError."""
-        listening = await asyncio.to_thread(_listen, self._options.host, self._options.port)
+    async def start(self, listening: socket.socket) -> None:
+        """Serve on ``listening``, at ``url`` from then on."""
         config = uvicorn.Config(
             make_app(self._site),
             http=cast(type[asyncio.Protocol], self._site.connections),
@@ -47,30 +46,40 @@ class WebServer:
             lifespan="off",
             ws="none",
             limit_concurrency=CONNECTIONS_MOST,
-            timeout_graceful_shutdown=STOP_SECONDS,
         )
         self._server = _Server(config)
         self._serving = asyncio.create_task(self._server.serve([listening]))
-        host, port = listening.getsockname()[:2]
-        self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        self.url = f"http://{shown_address(listening.getsockname())}"
+
+    def change(self, questions: Questions, options: WebOptions) -> None:
+        """Go on by other options, on the same port."""
+        self._site.change(questions, options)
+
+    def granted(self) -> dict[str, list[float]]:
+        """What the API's own allowance granted lately, by path, as seconds ago."""
+        return self._site.granted()
+
+    def restore(self, granted: dict[str, list[float]]) -> None:
+        """Count what another process granted."""
+        self._site.restore(granted)
+
+    async def drain(self) -> None:
+        """Take no more connections, and end each of those that there are with its next answer: one that is
+        closed while a client asks on it would lose the question."""
+        if self._server is None:
+            return
+        for server in self._server.servers:
+            server.close()
+        await self._site.live.stop()
+        gateway = self._gateway
+        while self._server.server_state.connections and gateway.loop.time() < gateway.deadline:
+            await asyncio.sleep(0.02)
 
     async def stop(self) -> None:
         """Answer what is under way, and close."""
         await self._site.live.stop()
         if self._server is not None and self._serving is not None:
+            left = self._gateway.deadline - self._gateway.loop.time()
+            self._server.config.timeout_graceful_shutdown = max(0, left)  # type: ignore[assignment]
             self._server.should_exit = True
             await self._serving
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-        listening.listen(128)
-        listening.setblocking(False)
-    except OSError:
-        listening.close()
-        raise
-    return listening

@@ -69,6 +69,23 @@ class HttpAllowance:
         with self._lock:
             return Taken(self._own.take(interface), *self._own.left(interface))
 
+    def change(self, limit: RateLimit) -> None:
+        """Go on with another limit: what was granted counts towards it."""
+        with self._lock:
+            self.limit = limit
+            self._own.change(limit)
+
+    def granted(self) -> dict[str, list[float]]:
+        """How many seconds ago each of the latest requests was granted, by interface."""
+        with self._lock:
+            return self._own.all_granted()
+
+    def restore(self, granted: dict[str, list[float]]) -> None:
+        """Count what another process granted."""
+        with self._lock:
+            for name, ages in granted.items():
+                self._own.restore(name, ages)
+
     @staticmethod
     async def _ask(store: StoreAllowance, interface: str) -> Taken:
         return await store.take(interface)
@@ -78,20 +95,40 @@ class Site:
     """The services behind the API and the pages."""
 
     def __init__(self, questions: Questions, options: WebOptions, gateway: Gateway) -> None:
-        self.options = options
+        self.gateway = gateway
         self.store = questions.store
+        self.allowance: HttpAllowance | None = None
+        self.connections = Connections(options.max_connections_per_address)
+        self.live = Live(self.state)
+        self.metrics = Metrics(questions.store, gateway, self.connections)
+        self._key = questions.store.secret().encode()
+        self.change(questions, options)
+
+    def change(self, questions: Questions, options: WebOptions) -> None:
+        """Go on with other options and services over the same database."""
+        self.options = options
         self.reference = questions.reference
         self.lang: Language = questions.lang
         self.questions = {lang: questions.varied(lang=lang) for lang in LANGUAGES}
         self.search = Search(questions.store, questions.reference)
-        self.allowance = HttpAllowance(options.rate_limit, gateway) if options.rate_limit else None
-        self.connections = Connections(options.max_connections_per_address)
-        self.live = Live(self.state)
-        self.metrics = Metrics(questions.store, gateway, self.connections)
+        if options.rate_limit is None:
+            self.allowance = None
+        elif self.allowance is None:
+            self.allowance = HttpAllowance(options.rate_limit, self.gateway)
+        else:
+            self.allowance.change(options.rate_limit)
         # Of two sites that answer differently no tag is the same.
         marks = (__version__, questions.reference.digest, ",".join(questions.funds), questions.window_days)
-        self._key = questions.store.secret().encode()
         self._marks = "\x1f".join(map(str, marks))
+
+    def granted(self) -> dict[str, list[float]]:
+        """What the allowance granted lately, by interface, as seconds ago."""
+        return {} if self.allowance is None else self.allowance.granted()
+
+    def restore(self, granted: dict[str, list[float]]) -> None:
+        """Count what another process granted."""
+        if self.allowance is not None:
+            self.allowance.restore(granted)
 
     def generation(self) -> int:
         """The number of the state of the data. Raises StoreError."""

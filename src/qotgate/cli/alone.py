@@ -1,0 +1,146 @@
+"""``qotgate serve`` in one process."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import structlog
+
+from qotgate.cli.log import BackgroundLog
+from qotgate.cli.notify import notify, reloading, watchdog_seconds
+from qotgate.cli.options import open_store
+from qotgate.cli.reload import Configuration, read_again
+from qotgate.cli.running import Running, announce, log_started, run_loop, start_log
+from qotgate.cli.sockets import Sockets, open_sockets
+from qotgate.gateway.handover import Offer
+from qotgate.service.questions import Questions
+
+AT_ONCE = 130
+"""The exit status of a gateway that was told twice to stop."""
+
+log = structlog.get_logger()
+
+
+def serve_alone(configuration: Configuration, flags: dict[str, Any]) -> None:
+    """Serve until SIGINT or SIGTERM. Raises QotGateError."""
+    start_log(configuration.settings)
+    with open_store(configuration.settings) as store:
+        sockets = open_sockets(configuration)
+        run_loop(run_alone(configuration.questions(store), configuration, sockets, flags))
+
+
+async def run_alone(
+    questions: Questions,
+    configuration: Configuration,
+    sockets: Sockets,
+    flags: dict[str, Any] | None = None,
+    listening: Callable[[list[str]], bool] | None = None,
+) -> None:
+    """Serve until SIGINT or SIGTERM, and read the options again at SIGHUP where there are ``flags``.
+
+    ``listening`` is called in a thread with the addresses once the gateway serves; where it gives False, the
+    gateway stops.
+    """
+    running = Running(questions, configuration, sockets.sets[0])
+    alone = _Alone(running, configuration, flags)
+    try:
+        alone.heed_signals()
+        if sockets.inheritance is not None:
+            running.restore(await asyncio.to_thread(sockets.inheritance.go))
+        addresses = await running.start()
+        if sockets.inheritance is not None:
+            running.arrive(sockets.inheritance.channels[0])
+        alone.offer()
+        notify("READY=1", f"MAINPID={os.getpid()}")
+        log_started(addresses, configuration.settings)
+        if listening is None:
+            announce(addresses, configuration.settings)
+        elif not await asyncio.to_thread(listening, addresses):
+            running.end("it was asked to answer once")
+        reason = await running.ended
+        log.info("gateway stopping", reason=reason, drain_seconds=running.gateway.options.drain_seconds)
+    finally:
+        notify("STOPPING=1")
+        alone.close()
+        await running.stop()
+    log.info("gateway stopped")
+
+
+class _Alone:
+    """What a single process does beside serving: it hears signals, and gives itself to its successor."""
+
+    def __init__(self, running: Running, configuration: Configuration, flags: dict[str, Any] | None) -> None:
+        self._running = running
+        self._configuration = configuration
+        self._flags = flags
+        self._loop = asyncio.get_running_loop()
+        self._offer: Offer | None = None
+        self._leaving: asyncio.Task[None] | None = None
+        self._alive: asyncio.TimerHandle | None = None
+        self._on_terminal = sys.stdin is not None and sys.stdin.isatty()
+
+    def heed_signals(self) -> None:
+        for name in (signal.SIGINT, signal.SIGTERM):
+            self._loop.add_signal_handler(name, partial(self._end, name))
+        if self._flags is not None and sys.platform != "win32":
+            self._loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        self._stay_alive()
+
+    def offer(self) -> None:
+        """From now on another gateway may take over."""
+        path = self._configuration.settings.handover
+        if path is not None:
+            self._offer = Offer(path, self._loop, self._running.listening.named, self._taken)
+
+    def close(self) -> None:
+        if self._offer is not None:
+            self._offer.close()
+        if self._alive is not None:
+            self._alive.cancel()
+
+    def _end(self, name: signal.Signals) -> None:
+        if not self._running.end(name.name):
+            log.warning("gateway ends at once", reason=f"a second {name.name}")
+            drain_log()
+            os._exit(AT_ONCE)
+
+    def _hang_up(self) -> None:
+        if self._on_terminal and not sys.stdin.isatty():
+            # The terminal that it ran on is gone.
+            self._running.end("SIGHUP")
+            return
+        assert self._flags is not None
+        reloading()
+        found = read_again(self._configuration, self._flags)
+        if found is not None:
+            self._configuration = found
+            self._running.change(found)
+        notify("READY=1")
+
+    def _taken(self, channels: list[socket.socket], movable: bool) -> None:
+        self._leaving = self._loop.create_task(self._leave(channels, movable))
+
+    async def _leave(self, channels: list[socket.socket], movable: bool) -> None:
+        assert self._offer is not None
+        log.info("gateway handed over")
+        await self._running.pause()
+        self._offer.give(self._running.granted())
+        self._offer = None
+        await self._running.leave(channels if movable else [])
+
+    def _stay_alive(self) -> None:
+        seconds = watchdog_seconds()
+        if seconds is not None:
+            notify("WATCHDOG=1")
+            self._alive = self._loop.call_later(seconds, self._stay_alive)
+
+
+def drain_log() -> None:
+    """Write what waits in the log."""
+    if BackgroundLog.of_process is not None:
+        BackgroundLog.of_process.drain()

@@ -1,0 +1,104 @@
+"""The gateway's share of the options, checked and with what they name read."""
+
+import ssl
+import sys
+from ipaddress import ip_address
+from pathlib import Path
+
+from qotgate.cli.secrecy import key_md5
+from qotgate.cli.settings import Settings
+from qotgate.gateway import GatewayOptions, WebSocketOptions
+from qotgate.gateway.allowance import RateLimit
+from qotgate.model import QotGateError
+from qotgate.protocol.cipher import RsaKey
+
+OTHER_FILES = 128
+"""Files that a gateway opens beside its connections: the database, pipes, a certificate; generously."""
+
+
+def allow_files(connections: int) -> None:
+    """Let the process open a file for each of ``connections``, and as many more as may be: one that is not
+    through with TLS has no place yet, and takes a file. Raises QotGateError."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    wanted = connections + OTHER_FILES
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed == resource.RLIM_INFINITY:
+        return
+    if most == resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(allowed, wanted), most))
+        return
+    if wanted > most:
+        raise QotGateError(
+            f"--max-connections {connections} takes {wanted} open files, and the system allows {most}; "
+            "raise that with ulimit -n."
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def gateway_options(settings: Settings) -> GatewayOptions:
+    """The gateway's share of the options. Raises QotGateError."""
+    rate_limit = RateLimit.parse(settings.rate_limit)
+    if settings.limit_store is not None and rate_limit is None:
+        raise QotGateError("--limit-store has nothing to count with --rate-limit off: leave one of them out.")
+    return GatewayOptions(
+        host=settings.host,
+        port=settings.port,
+        max_connections=settings.max_connections,
+        max_connections_per_address=settings.max_connections_per_address,
+        keep_alive_interval=settings.keep_alive_interval,
+        request_limit=settings.request_limit,
+        rate_limit=rate_limit,
+        rate_limit_scope=settings.rate_limit_scope,
+        limit_store=settings.limit_store.get_secret_value() if settings.limit_store else None,
+        limit_store_down=settings.limit_store_down,
+        lang=settings.lang,
+        rsa_key=RsaKey.load(settings.rsa_key) if settings.rsa_key else None,
+        allow_plaintext=settings.allow_plaintext,
+        drain_seconds=settings.drain_seconds,
+        log_requests=settings.log_level == "debug",
+        slow_seconds=settings.slow_seconds,
+        websocket=_websocket_options(settings),
+    )
+
+
+def _websocket_options(settings: Settings) -> WebSocketOptions | None:
+    if settings.websocket_port is None:
+        return None
+    cert, private_key = settings.websocket_cert, settings.websocket_private_key
+    if (cert is None) != (private_key is None):
+        raise QotGateError("--websocket-cert and --websocket-private-key go together.")
+    if cert is None and not is_loopback(settings.websocket_host):
+        raise QotGateError(
+            f"--websocket-host {settings.websocket_host} is open to other machines: "
+            "name a certificate with --websocket-cert and --websocket-private-key."
+        )
+    md5 = settings.websocket_key_md5
+    if settings.websocket_key is not None and md5 is not None:
+        raise QotGateError("--websocket-key and --websocket-key-md5 name one key: give one of them.")
+    if settings.websocket_key is not None:
+        md5 = key_md5(settings.websocket_key.get_secret_value())
+    tls = None if cert is None or private_key is None else _tls(cert, private_key)
+    return WebSocketOptions(
+        settings.websocket_host, settings.websocket_port, md5, tls, settings.websocket_origins
+    )
+
+
+def _tls(cert: Path, private_key: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(cert, private_key)
+    except OSError as error:  # of which ssl.SSLError is one
+        raise QotGateError(
+            f"The certificate {cert} and private key {private_key} cannot be used: {error.strerror or error}."
+        ) from error
+    return context
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

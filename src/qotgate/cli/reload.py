@@ -1,0 +1,120 @@
+"""Reading the options again while the gateway runs: all that can change at once does, or nothing where
+anything is wrong."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import structlog
+
+from qotgate.cli.gateway_options import allow_files, gateway_options
+from qotgate.cli.http import web_options
+from qotgate.cli.settings import Settings, read_settings
+from qotgate.gateway import GatewayOptions
+from qotgate.model import QotGateError
+from qotgate.service.questions import Questions
+from qotgate.service.reference import Reference, load_reference
+from qotgate.store import Store
+
+NEXT_START = (
+    "db",
+    "handover",
+    "host",
+    "http_host",
+    "http_port",
+    "limit_store",
+    "limit_store_down",
+    "max_connections_per_address",
+    "no_http",
+    "port",
+    "rate_limit_scope",
+    "websocket_host",
+    "websocket_port",
+    "workers",
+)
+"""Options that hold until the gateway is started again."""
+FILES = ("rsa_key", "websocket_cert", "websocket_private_key")
+"""Options that name a file, which may change while its name stays."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Options, and what they name, read and checked."""
+
+    settings: Settings
+    options: GatewayOptions
+    reference: Reference
+    digests: dict[str, str]
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Configuration":
+        """Raises QotGateError."""
+        options = gateway_options(settings)
+        if not settings.no_http:
+            web_options(settings)
+        reference = load_reference(settings.tables)
+        allow_files(options.max_connections)
+        return cls(settings, options, reference, {**_digests(settings), "tables": reference.digest})
+
+    def questions(self, store: Store) -> Questions:
+        settings = self.settings
+        return Questions(
+            store,
+            self.reference,
+            lang=settings.lang,
+            funds=settings.funds,
+            window_days=settings.window_days,
+        )
+
+
+def read_again(
+    now: Configuration, flags: dict[str, Any], check: Callable[[Configuration], None] | None = None
+) -> Configuration | None:
+    """The configuration as it is now in the files; None where it is wrong, also by ``check``, which raises
+    QotGateError. The log says what came of it."""
+    try:
+        wanted = read_settings(**flags)
+        # What is wrong is wrong, also in what holds only later.
+        Configuration.of(wanted)
+        held = [*NEXT_START]
+        if now.settings.limit_store is not None:
+            # The gateways on one store count by one limit.
+            held.append("rate_limit")
+        if now.settings.max_connections_per_address is not None:
+            held.append("max_connections")
+        later = _different(now.settings, wanted, held)
+        if (now.settings.websocket_cert is None) != (wanted.websocket_cert is None):
+            later += ["websocket_cert", "websocket_private_key"]
+        kept = {name: getattr(now.settings, name) for name in later}
+        found = Configuration.of(wanted.model_copy(update=kept))
+        if check is not None:
+            check(found)
+        names = [name for name in Settings.model_fields if name not in NEXT_START]
+        changed = _different(now.settings, found.settings, names)
+        changed += [name for name in found.digests if found.digests[name] != now.digests.get(name)]
+    except QotGateError as error:
+        log.error("configuration kept", reason=str(error))  # noqa: TRY400 - it says all
+        return None
+    log.info("configuration reloaded", changed=sorted(set(changed)))
+    if later:
+        log.warning("options take a restart", options=sorted(later))
+    return found
+
+
+def _different(one: Settings, other: Settings, names: Any) -> list[str]:
+    return [name for name in names if getattr(one, name, None) != getattr(other, name, None)]
+
+
+def _digests(settings: Settings) -> dict[str, str]:
+    found = {}
+    for name in FILES:
+        path = getattr(settings, name)
+        if path is not None:
+            try:
+                found[name] = sha256(path.read_bytes()).hexdigest()
+            except OSError as error:
+                raise QotGateError(f"{path} cannot be read: {error.strerror}.") from error
+    return found

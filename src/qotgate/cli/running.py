@@ -1,0 +1,143 @@
+"""A gateway in the event loop of this process, with its pages, from start to stop."""
+
+import asyncio
+import gc
+import socket
+import sys
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+import structlog
+import typer
+
+from qotgate import __version__
+from qotgate.cli.gateway_options import is_loopback
+from qotgate.cli.http import make_http, web_options
+from qotgate.cli.log import configure_log
+from qotgate.cli.reload import Configuration
+from qotgate.cli.secrecy import secrets_of, shown_url
+from qotgate.cli.settings import Settings
+from qotgate.gateway import Gateway
+from qotgate.gateway.handover import Message
+from qotgate.gateway.listening import Listening
+from qotgate.gateway.moving import arrive, move
+from qotgate.service.questions import Questions
+
+if TYPE_CHECKING:
+    from qotgate.gateway.shared import SharedLimits
+    from qotgate.web.server import WebServer
+
+log = structlog.get_logger()
+
+
+class Running:
+    """The gateway and its pages. To be made within the event loop; ``ended`` is then set to why it ends."""
+
+    def __init__(
+        self,
+        questions: Questions,
+        configuration: Configuration,
+        listening: Listening,
+        limits: "SharedLimits | None" = None,
+    ) -> None:
+        self.gateway = Gateway(questions, configuration.options, limits)
+        self.listening = listening
+        self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._pages: WebServer | None = None
+        if listening.http:
+            self._pages = make_http(questions, configuration.settings, self.gateway)
+
+    async def start(self) -> list[str]:
+        """Serve; the addresses. Raises QotGateError."""
+        addresses = await self.gateway.start(self.listening)
+        if self._pages is not None:
+            await self._pages.start(self.listening.http[0])
+            addresses.append(self._pages.url)
+        # What is there now stays; looking through it again and again would only cause pauses.
+        gc.freeze()
+        return addresses
+
+    def end(self, reason: str) -> bool:
+        """Have it end; False where that was said before."""
+        if self.ended.done():
+            return False
+        self.ended.set_result(reason)
+        return True
+
+    def change(self, configuration: Configuration) -> None:
+        """Go on by other options."""
+        start_log(configuration.settings)
+        questions = configuration.questions(self.gateway.questions.store)
+        self.gateway.change(configuration.options, questions)
+        if self._pages is not None:
+            self._pages.change(questions, web_options(configuration.settings))
+
+    async def pause(self) -> None:
+        """Take no more connections and requests, and count what has been read."""
+        self.gateway.pause()
+        await self.gateway.settle()
+
+    def granted(self) -> Message:
+        """What was granted lately and is not shared by memory."""
+        return {"gateway": self.gateway.granted(), "pages": self._pages.granted() if self._pages else {}}
+
+    def restore(self, granted: Message) -> None:
+        self.gateway.restore(granted.get("gateway", {}))
+        if self._pages is not None:
+            self._pages.restore(granted.get("pages", {}))
+
+    async def leave(self, channels: list[socket.socket]) -> None:
+        """Pass on the connections, and those of the pages as their clients open new ones; then end."""
+        moved, _ = await asyncio.gather(move(self.gateway, channels), self._drain_pages())
+        log.info("connections moved", number=moved, left=len(self.gateway.sessions))
+        self.end("another gateway took over")
+
+    def arrive(self, channel: socket.socket) -> None:
+        """Serve what comes through ``channel``."""
+        arrive(self.gateway, channel)
+
+    async def stop(self) -> None:
+        self.gateway.closing = True
+        self.gateway.pause()
+        if self._pages is not None:
+            await asyncio.gather(self._pages.stop(), self.gateway.stop())
+        else:
+            await self.gateway.stop()
+
+    async def _drain_pages(self) -> None:
+        if self._pages is not None:
+            await self._pages.drain()
+
+
+def run_loop(main: Coroutine[Any, Any, None]) -> None:
+    """Run ``main`` in the fastest event loop that the platform has."""
+    loop_factory = None
+    if sys.platform != "win32":
+        import uvloop
+
+        loop_factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(main)
+
+
+def start_log(settings: Settings, *, background: bool = True) -> None:
+    """Log as the options say."""
+    configure_log(settings.log_level, settings.log_format, secrets_of(settings), background=background)
+
+
+def log_started(addresses: list[str], settings: Settings) -> None:
+    log.info("gateway started", addresses=addresses, version=__version__, workers=settings.workers)
+
+
+def announce(addresses: list[str], settings: Settings) -> None:
+    """Print where the gateway listens, and a warning where others may listen in."""
+    where = " and ".join(addresses)
+    typer.echo(f"qotgate listens on {where} and answers from {shown_url(settings.db)}; Ctrl-C stops it.")
+    sys.stdout.flush()
+    if (settings.rsa_key is None or settings.allow_plaintext) and not is_loopback(settings.host):
+        typer.echo(
+            f"qotgate: warning: {settings.host} is open to other machines, and not all is encrypted: whoever "
+            "reaches the port can ask, and whoever is on the way can read and change answers. "
+            "Name a key with --rsa-key, and leave out --allow-plaintext.",
+            err=True,
+        )

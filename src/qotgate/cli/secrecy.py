@@ -1,0 +1,61 @@
+"""What of the options is secret, and how a database's URL is shown without its password."""
+
+from hashlib import md5
+
+from pydantic import SecretStr
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from qotgate.cli.settings import Settings
+
+SHORTEST = 4
+"""Characters of the shortest secret that is looked for: to hide a shorter one would spoil the log."""
+URLS = ("db", "limit_store")
+
+
+def shown_url(url: str) -> str:
+    """``url`` fit to be shown: no password, and nothing of its query."""
+    try:
+        return make_url(url).set(query={}).render_as_string(hide_password=True)
+    except (ArgumentError, ValueError):
+        return "a URL that cannot be read"
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    """What must never be shown, in each form that it goes about in."""
+    found: list[str] = []
+    if settings.websocket_key is not None:
+        key = settings.websocket_key.get_secret_value()
+        found += [key, key_md5(key)]
+    if settings.websocket_key_md5 is not None:
+        found += [settings.websocket_key_md5, settings.websocket_key_md5.lower()]
+    if settings.http_token is not None:
+        # Imported late: without HTTP it would take half of the time to start.
+        from qotgate.web.safety import pass_of
+
+        token = settings.http_token.get_secret_value()
+        found += [token, pass_of(token)]
+    for name in URLS:
+        found += _of_url(getattr(settings, name))
+    return [secret for secret in found if len(secret) >= SHORTEST]
+
+
+def key_md5(key: str) -> str:
+    """The interface's own form of a password; MD5 hides it from a glance, no more."""
+    return md5(key.encode(), usedforsecurity=False).hexdigest()
+
+
+def _of_url(url: str | SecretStr | None) -> list[str]:
+    if url is None:
+        return []
+    if isinstance(url, SecretStr):
+        url = url.get_secret_value()
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        return [url]
+    password = parsed.password or ""
+    # As it stands in the URL, where it may be quoted, and as it is.
+    quoted = url.partition("://")[2].rpartition("@")[0].partition(":")[2]
+    in_query = [value for name, value in parsed.query.items() if "pass" in name.lower()]
+    return [password, quoted, *(value for value in in_query if isinstance(value, str))]

@@ -1,0 +1,63 @@
+"""Where the gateway listens: on the sockets of a gateway that it takes over from, else on new ones."""
+
+import socket
+from dataclasses import dataclass
+
+from qotgate.cli.http import http_port, listen_for_http
+from qotgate.cli.reload import Configuration
+from qotgate.gateway.handover import Inheritance, inherit
+from qotgate.gateway.listening import Listening, listen, serves
+from qotgate.model import QotGateError
+
+
+@dataclass(frozen=True)
+class Sockets:
+    """What each of the processes listens on, and whom the gateway takes over from, None for nobody."""
+
+    sets: list[Listening]
+    inheritance: Inheritance | None
+
+    def close(self) -> None:
+        for one in self.sets:
+            one.close()
+
+
+def open_sockets(configuration: Configuration) -> Sockets:
+    """Listen where the options say, with a set for each worker; HTTP is in the first. Raises QotGateError."""
+    settings, options = configuration.settings, configuration.options
+    path = settings.handover
+    inheritance = inherit(path, settings.workers) if path is not None else None
+    found = inheritance.listening if inheritance else {}
+    share = path is not None
+    opened = Sockets([Listening() for _ in range(settings.workers)], inheritance)
+    try:
+        _fill([one.tcp for one in opened.sets], found.get("tcp", []), options.host, options.port, share)
+        if options.websocket is not None:
+            to, websocket = [one.websocket for one in opened.sets], options.websocket
+            _fill(to, found.get("websocket", []), websocket.host, websocket.port, share)
+        if not settings.no_http:
+            # Pages are for people, and people are few: the first worker serves them.
+            known = [
+                one for one in found.get("http", []) if serves(one, settings.http_host, http_port(settings))
+            ]
+            opened.sets[0].http.extend(known or listen_for_http(settings, share=share))
+    except QotGateError:
+        opened.close()
+        raise
+    return opened
+
+
+def _fill(
+    sets: list[list[socket.socket]], found: list[socket.socket], host: str, port: int, share: bool
+) -> None:
+    """Put sockets for ``host`` and ``port`` into each set, those that were ``found`` first."""
+    known = [one for one in found if serves(one, host, port)]
+    if not known:
+        for to, made in zip(sets, listen(host, port, sets=len(sets), share=share), strict=True):
+            to.extend(made)
+        return
+    # Each of them has a queue, so each must be served; where there are too few, some share one.
+    for number, one in enumerate(known):
+        sets[number % len(sets)].append(one)
+    for number in range(len(known), len(sets)):
+        sets[number].append(known[number % len(known)].dup())

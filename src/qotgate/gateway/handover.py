@@ -1,0 +1,245 @@
+"""One gateway takes over from another, which goes on until the last moment, and nothing is lost.
+
+The one that serves listens at a path. The one that starts connects there, and is given the sockets that
+listen: they are the same sockets in both processes, so their queues of waiting connections stay. Once it is
+ready for anything it says "go"; the old one then takes no more connections and requests, says what is left
+of the allowance, and passes on each client's connection as soon as what was asked on it is answered, with
+what it takes to go on: the client notices nothing. What cannot be passed on (TLS) is closed once it is
+answered. Where the new one ends before "go", nothing has happened.
+
+A message is one packet, JSON, with at most one file descriptor. Versions: HELLO is the shape of the talk,
+STATE that of what is said about a connection. A gateway of another HELLO is not spoken to; of another STATE,
+it gets the listening sockets, and the connections are closed once they are answered.
+"""
+
+import json
+import os
+import socket
+import struct
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+from qotgate.model import QotGateError
+
+HELLO = 1
+STATE = 1
+MESSAGE_MOST = 128 << 10
+UNREAD_MOST = 16 << 10
+"""Bytes of a request that is half there, with which a connection is moved."""
+SECONDS = 10.0
+"""How long either side waits for the other's next word; it has nothing else to do then."""
+
+Message = dict[str, Any]
+
+
+class Readers(Protocol):
+    """Calls back when a file can be read, as an event loop does."""
+
+    def add_reader(self, file: int, callback: Callable[[], object], /) -> object: ...
+
+    def remove_reader(self, file: int, /) -> object: ...
+
+
+def send(to: socket.socket, message: Message, file: int | None = None) -> None:
+    """Raises OSError, of which BlockingIOError is one."""
+    socket.send_fds(to, [json.dumps(message).encode()], [] if file is None else [file])
+
+
+def receive(of: socket.socket) -> tuple[Message, int | None]:
+    """The next message and its file; nothing at the end. Raises OSError."""
+    data, files, _, _ = socket.recv_fds(of, MESSAGE_MOST, 1, socket.MSG_CMSG_CLOEXEC)
+    message: Message = json.loads(data) if data else {}
+    if not isinstance(message, dict):
+        raise ValueError("a message is an object")  # noqa: TRY004 - as of any other that is wrong
+    return message, files[0] if files else None
+
+
+def channel() -> tuple[socket.socket, socket.socket]:
+    """Two ends that messages go between; several processes may use each."""
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+class Offer:
+    """Gives the gateway to whoever asks for it at ``path``.
+
+    ``listening`` says what it listens on, and ``taken`` is called with the channels of whoever takes over,
+    and whether connections can be passed on there. It answers by :meth:`give`.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        readers: Readers,
+        listening: Callable[[], list[tuple[str, socket.socket]]],
+        taken: Callable[[list[socket.socket], bool], None],
+    ) -> None:
+        self._path = path
+        self._readers = readers
+        self._listening = listening
+        self._taken = taken
+        self._peer: socket.socket | None = None
+        self._channels: list[socket.socket] = []
+        self._socket = _bound(path)
+        readers.add_reader(self._socket.fileno(), self._accept)
+
+    def give(self, state: Message) -> None:
+        """Say what is left of the allowance; the gateway is no longer this process's."""
+        assert self._peer is not None
+        # Its size has no bound; a file has none either.
+        file = os.memfd_create("qotgate")
+        os.write(file, json.dumps(state).encode())
+        send(self._peer, {"state": STATE}, file)
+        os.close(file)
+        # The path is now the other's.
+        self._end_talk()
+        self._readers.remove_reader(self._socket.fileno())
+        self._socket.close()
+
+    def close(self) -> None:
+        """Take the offer back."""
+        self._end_talk()
+        if self._socket.fileno() >= 0:
+            self._readers.remove_reader(self._socket.fileno())
+            with suppress(OSError):
+                self._path.unlink()
+            self._socket.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            peer, _ = self._socket.accept()
+            if self._peer is not None or _user_of(peer) not in (0, os.geteuid()):
+                peer.close()
+                return
+            peer.settimeout(SECONDS)
+            self._peer = peer
+            self._readers.add_reader(peer.fileno(), self._hear)
+
+    def _hear(self) -> None:
+        assert self._peer is not None
+        try:
+            message, file = receive(self._peer)
+            if message.get("hello") == HELLO:
+                for name, one in self._listening():
+                    send(self._peer, {"listening": name}, one.fileno())
+                send(self._peer, {"listening": ""})
+            elif "channel" in message and file is not None:
+                self._channels.append(socket.socket(fileno=file))
+            elif "go" in message:
+                channels, self._channels = self._channels, []
+                self._taken(channels, message["go"] == STATE)
+            else:
+                # It ended, or speaks another language: then it is on its own.
+                self._end_talk()
+        except (OSError, ValueError):
+            self._end_talk()
+
+    def _end_talk(self) -> None:
+        if self._peer is not None:
+            self._readers.remove_reader(self._peer.fileno())
+            self._peer.close()
+            self._peer = None
+        for one in self._channels:
+            one.close()
+        self._channels = []
+
+
+class Inheritance:
+    """What a gateway that serves gives to this one: its listening sockets, and later its connections."""
+
+    def __init__(self, peer: socket.socket, processes: int) -> None:
+        self._peer = peer
+        self.listening: dict[str, list[socket.socket]] = {"tcp": [], "websocket": [], "http": []}
+        self.channels: list[socket.socket] = []
+        self._given: list[socket.socket] = []
+        send(peer, {"hello": HELLO})
+        while True:
+            message, file = receive(peer)
+            name = message.get("listening")
+            if not name or file is None:
+                break
+            if name in self.listening:
+                self.listening[name].append(socket.socket(fileno=file))
+            else:
+                os.close(file)
+        if name != "":
+            raise QotGateError(
+                "The gateway that serves is of a version that this one cannot take over from; "
+                "stop it first, and start this one then."
+            )
+        for _ in range(processes):
+            given, kept = channel()
+            given.setblocking(False)
+            kept.setblocking(False)
+            self._given.append(given)
+            self.channels.append(kept)
+
+    def go(self) -> Message:
+        """Take over; what is left of the allowance. Raises QotGateError where the other has gone."""
+        try:
+            for one in self._given:
+                send(self._peer, {"channel": True}, one.fileno())
+                one.close()
+            send(self._peer, {"go": STATE})
+            _, file = receive(self._peer)
+            if file is None:
+                raise QotGateError("The gateway that served has ended while this one took over.")
+            with os.fdopen(file, "rb") as state:
+                state.seek(0)
+                found: Message = json.loads(state.read())
+        except (OSError, ValueError) as error:
+            raise QotGateError(f"The gateway that serves cannot be taken over: {error}.") from error
+        finally:
+            self._peer.close()
+        return found
+
+
+def inherit(path: Path, processes: int) -> Inheritance | None:
+    """What the gateway gives that listens at ``path``, for so many ``processes``; None where there is none.
+
+    Raises QotGateError.
+    """
+    if not sys.platform.startswith("linux"):
+        raise QotGateError("--handover takes Linux.")
+    peer = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    peer.settimeout(SECONDS)
+    try:
+        peer.connect(str(path))
+    except (FileNotFoundError, ConnectionRefusedError):
+        peer.close()
+        return None
+    except OSError as error:
+        peer.close()
+        raise QotGateError(f"--handover {path} cannot be used: {error.strerror or error}.") from error
+    try:
+        if _user_of(peer) not in (0, os.geteuid()):
+            raise QotGateError(f"--handover {path} is another user's.")
+        return Inheritance(peer, processes)
+    except (OSError, ValueError) as error:
+        peer.close()
+        raise QotGateError(f"The gateway at {path} cannot be taken over: {error}.") from error
+
+
+def _bound(path: Path) -> socket.socket:
+    """A socket at ``path`` in the place of whatever socket is there. Raises QotGateError."""
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        if path.exists() and not path.is_socket():
+            raise QotGateError(f"--handover {path} is a file, and not a gateway's socket.")
+        made.bind(str(new))
+        new.chmod(0o600)
+        made.listen(1)
+        made.setblocking(False)
+        new.replace(path)
+    except OSError as error:
+        made.close()
+        raise QotGateError(f"--handover {path} cannot be used: {error.strerror or error}.") from error
+    return made
+
+
+def _user_of(peer: socket.socket) -> int:
+    _, user, _ = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return int(user)

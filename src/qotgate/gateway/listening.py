@@ -1,0 +1,100 @@
+"""The sockets that a gateway listens on, made before it serves: workers share a port by several of them, and
+one gateway hands them to the next.
+
+A socket that listens has a queue of connections that nobody has taken yet, and they are lost when it is
+closed. So these are never closed while they are of use: whoever holds one keeps its queue.
+"""
+
+import os
+import socket
+from dataclasses import dataclass, field
+from typing import Any
+
+from qotgate.model import QotGateError
+
+BACKLOG = 1024
+"""Connections that the system holds until the gateway takes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """What one process listens on."""
+
+    tcp: list[socket.socket] = field(default_factory=list)
+    websocket: list[socket.socket] = field(default_factory=list)
+    http: list[socket.socket] = field(default_factory=list)
+
+    def named(self) -> list[tuple[str, socket.socket]]:
+        """All of them, by what they are for."""
+        return [
+            *(("tcp", one) for one in self.tcp),
+            *(("websocket", one) for one in self.websocket),
+            *(("http", one) for one in self.http),
+        ]
+
+    def close(self) -> None:
+        for _, one in self.named():
+            one.close()
+
+
+def listen(host: str, port: int, *, sets: int = 1, share: bool = False) -> list[list[socket.socket]]:
+    """Listen on ``port`` of ``host``, or on a free one for 0: a socket for each of its addresses, ``sets``
+    times over. With ``share``, processes of the same user may listen on it as well.
+
+    Raises QotGateError where something else has it.
+    """
+    made: list[list[socket.socket]] = [[] for _ in range(sets)]
+    share = share or sets > 1
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, number, _, address in dict.fromkeys(found):
+            if share:
+                # Sharing is between workers; with anyone else's port it would take half their connections.
+                with _bound(family, kind, number, (address[0], port, *address[2:]), share=False) as alone:
+                    port = alone.getsockname()[1]
+            for one in made:
+                one.append(_bound(family, kind, number, (address[0], port, *address[2:]), share=share))
+                port = one[-1].getsockname()[1]
+                one[-1].listen(BACKLOG)
+    except (OSError, UnicodeError) as error:
+        for one in made:
+            for opened in one:
+                opened.close()
+        reason = getattr(error, "strerror", None) or error
+        raise QotGateError(f"Cannot listen on {host}:{port}: {reason}; name another host or port.") from error
+    return made
+
+
+def serves(listening: socket.socket, host: str, port: int) -> bool:
+    """Whether a socket listens where ``host`` and ``port`` say."""
+    here = listening.getsockname()[:2]
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError:
+        return False
+    return any(here[0] == address[0] and port in (0, here[1]) for *_, address in found)
+
+
+def shown_address(address: Any) -> str:
+    """A socket's address as one writes it."""
+    if not isinstance(address, tuple):
+        return ""
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _bound(family: int, kind: int, number: int, address: Any, *, share: bool) -> socket.socket:
+    bound = socket.socket(family, kind, number)
+    try:
+        bound.setblocking(False)
+        if os.name == "posix":
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if share:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        bound.bind(address)
+    except OSError:
+        bound.close()
+        raise
+    return bound

@@ -1,0 +1,106 @@
+"""Clients' connections on their way from one process to the next: see :mod:`qotgate.gateway.handover`.
+
+A connection moves at a moment when nothing is asked and not answered on it. All that is to say of it then is
+who it is, its cipher, and the bytes of a request that has not arrived in full; what the client sends in the
+meantime waits in the system for whoever reads next.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import cycle
+from typing import TYPE_CHECKING
+
+import structlog
+
+from qotgate.gateway.handover import UNREAD_MOST, Message, receive, send
+from qotgate.gateway.tcp import TcpSession
+from qotgate.gateway.websocket import adopt_websocket
+
+if TYPE_CHECKING:
+    from qotgate.gateway.server import Gateway
+
+TURN_SECONDS = 0.005
+
+log = structlog.get_logger()
+
+
+async def move(gateway: "Gateway", channels: list[socket.socket]) -> int:
+    """Pass on the sessions of a gateway that is paused, as they become quiet, until there are none or its
+    time to drain is over; how many."""
+    moved = 0
+    if not channels:
+        return moved
+    turns = cycle(channels)
+    # A connection that was taken last is known to the gateway a turn later.
+    await asyncio.sleep(TURN_SECONDS)
+    try:
+        while (gateway.sessions or gateway.expecting) and gateway.loop.time() < gateway.deadline:
+            for session in list(gateway.sessions):
+                state = None if session.over_limit else session.state()
+                if state is None or len(state["unread"]) > 2 * UNREAD_MOST:
+                    continue
+                state["granted"] = gateway.granted(session)
+                file = session.file()
+                try:
+                    send(next(turns), state, file)
+                except BlockingIOError:
+                    continue
+                finally:
+                    os.close(file)
+                session.because("it moved to the next gateway")
+                session.abort()
+                moved += 1
+            for session in gateway.sessions:
+                session.stop_reading()
+            await asyncio.sleep(TURN_SECONDS)
+    except OSError as error:
+        log.error("connections cannot be moved", reason=str(error))  # noqa: TRY400 - it says all
+    finally:
+        for one in channels:
+            one.close()
+    return moved
+
+
+def arrive(gateway: "Gateway", channel: socket.socket) -> None:
+    """Serve the connections that come through ``channel``, until it ends."""
+    channel.setblocking(False)
+    tasks: set[asyncio.Task[None]] = set()
+
+    def hear() -> None:
+        for state, file in _messages(channel):
+            if file is None:
+                gateway.loop.remove_reader(channel.fileno())
+                channel.close()
+                return
+            task = gateway.loop.create_task(_adopt(gateway, state, socket.socket(fileno=file)))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+    gateway.loop.add_reader(channel.fileno(), hear)
+
+
+def _messages(channel: socket.socket) -> Iterator[tuple[Message, int | None]]:
+    with suppress(BlockingIOError):
+        while True:
+            try:
+                state, file = receive(channel)
+            except (ConnectionError, ValueError):
+                state, file = {}, None
+            yield state, file
+            if file is None:
+                return
+
+
+async def _adopt(gateway: "Gateway", state: Message, connection: socket.socket) -> None:
+    connection.setblocking(False)
+    try:
+        if state["carrier"] == "websocket":
+            await adopt_websocket(gateway, state, connection)
+        else:
+            await gateway.loop.connect_accepted_socket(lambda: TcpSession(gateway, state), connection)
+    except (OSError, KeyError, ValueError) as error:
+        log.warning("connection lost", connection=state.get("id"), reason=str(error))
+        connection.close()

@@ -1,0 +1,30 @@
+"""The id of an HTTP request: in its answer, on the page of an error, and in the log.
+
+A caller may bring one, so that its own log and this one tell of the same request; one that could do harm in
+a log or a header is not taken.
+"""
+
+import re
+import secrets
+from contextvars import ContextVar
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+HEADER = "X-Request-ID"
+_HARMLESS = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+
+current: ContextVar[str] = ContextVar("qotgate_request_id", default="")
+"""That of the request that is being answered."""
+
+
+def id_of(scope: Scope) -> str:
+    """The caller's own, else a new one."""
+    brought = Headers(scope=scope).get(HEADER, "")
+    return brought if _HARMLESS.fullmatch(brought) else secrets.token_hex(8)
+
+
+def peer_of(scope: Scope) -> str:
+    """Who asks, as one writes it."""
+    host, port = scope.get("client") or ("", 0)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,28 @@
+"""Every option is documented in both READMEs, and what a reload does with it in docs/running.md."""
+
+import re
+
+import pytest
+
+from qotgate.cli.reload import NEXT_START
+from qotgate.cli.settings import Settings
+from tests.conftest import ROOT
+
+
+def named(text: str) -> set[str]:
+    """The names that stand in the first column of tables."""
+    cells = [line.split("|")[1] for line in text.splitlines() if line.startswith("|")]
+    return {name for cell in cells for name in re.findall("`([a-z_0-9]+)`", cell)}
+
+
+@pytest.mark.parametrize("document", ["README.md", "README.zh-CN.md"])
+def test_each_option_is_in_the_table(document: str) -> None:
+    assert set(Settings.model_fields) <= named((ROOT / document).read_text(encoding="utf-8"))
+
+
+def test_what_a_reload_does_is_told_of_each_option() -> None:
+    text = (ROOT / "docs" / "running.md").read_text(encoding="utf-8")
+    section = text[text.index("## Changing options") : text.index("## Rolling restart")]
+    assert named(section) == set(Settings.model_fields)
+    (later,) = [line for line in section.splitlines() if "at the next start" in line]
+    assert named(later) == set(NEXT_START) & set(Settings.model_fields)
