@@ -84,6 +84,11 @@ class PostgreSQL:
             finally:
                 other.stop("immediate")
 
+    @property
+    def pid(self) -> int:
+        """The process that all others of the server are children of."""
+        return int((self._folder / "postmaster.pid").read_text().split()[0])
+
     def url(self, database: str) -> str:
         return f"postgresql://qotgate@127.0.0.1:{self.port}/{database}"
 
@@ -120,7 +125,7 @@ class PostgreSQL:
             user = "postgres"
             shutil.chown(self._folder, user)
             shutil.chown(self._folder.parent, user)
-        command = [self._programs / program, "-D", self._folder, *arguments]
+        command = [str(self._programs / program), "-D", str(self._folder), *arguments]
         subprocess.run(
             command, check=check, user=user, cwd="/", stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL
         )

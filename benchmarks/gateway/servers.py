@@ -1,0 +1,33 @@
+"""The servers that a cluster rests on, private ones of the benchmark: the tests' own PostgreSQL and Redis."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT))
+
+from tests.databases import PostgreSQL, programs  # noqa: E402
+from tests.limit_stores import StoreServer  # noqa: E402
+
+__all__ = ["PostgreSQL", "StoreServer", "running_postgresql", "running_redis"]
+
+
+@contextmanager
+def running_postgresql() -> Iterator[PostgreSQL]:
+    folder = programs()
+    if folder is None:
+        raise SystemExit("This takes the programs of PostgreSQL (Debian's package postgresql).")
+    with PostgreSQL.running(folder) as server:
+        yield server
+
+
+@contextmanager
+def running_redis(folder: Path) -> Iterator[StoreServer]:
+    server = StoreServer(folder, aof=True)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
