@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import astuple
 from datetime import date, datetime, time
 from typing import Any
+from warnings import catch_warnings
 
 from qotgate import sources
 from qotgate.model import ParsedFile, Unreadable
@@ -122,10 +123,11 @@ def take_xlsx(data: bytes) -> None:
         _read(data)
         return
     content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
+    # Two parts of one name are as welcome as anything.
+    with catch_warnings(action="ignore"), zipfile.ZipFile(content, "w") as archive:
         for part in data.split(b"\n%%\n")[:16]:
             name, _, text = part.partition(b"\n")
-            with suppress(ValueError, UserWarning):
+            with suppress(ValueError):
                 archive.writestr(zipfile.ZipInfo(name.decode("latin-1")), text)
     _read(content.getvalue())
 
