@@ -273,6 +273,13 @@ class Restarted(ServerProtocol):
         next(self.parser)
 
 
+def _origins(options: WebSocketOptions) -> list[Origin | re.Pattern[str] | None] | None:
+    """The origins that are taken, None among them for no Origin; None instead of a list for any."""
+    if ANY_ORIGIN in options.origins:
+        return None
+    return [None, OWN_ORIGINS, *map(Origin, options.origins)]
+
+
 class _Connection(ServerConnection):
     """A connection that has its place from the start, or is closed: many that never finish their handshake
     would else hold files that nobody counts. With a ``state`` another process has made the handshake."""
@@ -280,7 +287,13 @@ class _Connection(ServerConnection):
     def __init__(
         self, gateway: "Gateway", server: Server, state: Message | None = None, **given: Any
     ) -> None:
-        protocol = Restarted(max_size=gateway.options.request_limit, logger=_SILENT)
+        options = gateway.options.websocket
+        assert options is not None
+        protocol = Restarted(
+            origins=_origins(options),
+            max_size=gateway.options.request_limit,
+            logger=_SILENT,
+        )
         interval = gateway.options.keep_alive_interval
         super().__init__(
             protocol, server, **{**given, "ping_interval": interval, "ping_timeout": 2 * interval}
@@ -341,7 +354,6 @@ async def serve_websocket(gateway: "Gateway", options: WebSocketOptions, listeni
         ssl=options.tls,
         # Requests are small; inflating what a stranger sends costs more than it saves.
         compression=None,
-        origins=None if ANY_ORIGIN in options.origins else [None, OWN_ORIGINS, *map(Origin, options.origins)],
         open_timeout=min(OPEN_SECONDS, 3 * gateway.options.keep_alive_interval),
         server_header=None,
         logger=_SILENT,
