@@ -24,5 +24,5 @@ def test_what_a_reload_does_is_told_of_each_option() -> None:
     text = (ROOT / "docs" / "running.md").read_text(encoding="utf-8")
     section = text[text.index("## Changing options") : text.index("## Rolling restart")]
     assert named(section) == set(Settings.model_fields)
-    (later,) = [line for line in section.splitlines() if "at the next start" in line]
+    (later,) = [line for line in section.splitlines() if "| at the next start" in line]
     assert named(later) == set(NEXT_START) & set(Settings.model_fields)
