@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import astuple, dataclass, field
 from functools import partial
+from math import nan
 from pathlib import Path
 from typing import cast
 
@@ -60,8 +61,8 @@ class Tally:
     times: list[tuple[int, int]] = field(default_factory=list)
 
     def percentiles(self, *shares: float) -> list[float]:
-        """In milliseconds; ``shares`` ascending."""
-        found: list[float] = []
+        """In milliseconds, not a number where nothing was answered; ``shares`` ascending."""
+        found: list[float] = [] if self.replies else [nan] * len(shares)
         seen = 0
         for time_taken, replies in sorted(self.times):
             seen += replies

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from redis import Redis
 
 from qotgate import QuoteClient
-from qotgate.cli.serve import gateway_options
+from qotgate.cli.gateway_options import gateway_options
 from qotgate.cli.settings import read_settings
 from qotgate.gateway import store_allowance
 from qotgate.gateway.allowance import Allowance, RateLimit
