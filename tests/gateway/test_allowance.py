@@ -54,6 +54,18 @@ def test_interfaces_are_counted_apart() -> None:
     assert allowance.take("a") == 0
 
 
+def test_what_is_left_keeps_nothing_that_has_passed() -> None:
+    clock = Clock()
+    allowance = Allowance(RateLimit(1000, 30), clock)
+    for _ in range(1000):
+        allowance.take("one")
+    clock.now += 10
+    assert allowance.left("one") == (0, 20)
+    clock.now += 20
+    assert allowance.left("one") == (1000, 0)
+    assert allowance.granted("one") == []
+
+
 @pytest.mark.parametrize(
     ("text", "limit"),
     [("60/30s", RateLimit(60, 30)), ("1/0.5s", RateLimit(1, 0.5)), ("off", None)],

@@ -64,6 +64,12 @@ def test_the_window_says_what_all_of_the_history_says(
     assert Questions(store, reference, funds=FUNDS).ark_stock_dynamic(TSLA, day) == dynamic(sums, day)
 
 
+def test_a_day_before_which_there_is_no_window_has_no_dynamic(store: Store, reference: Reference) -> None:
+    fill(store, [(0, FUNDS[0], 5, 0)], last=1)
+    found = Questions(store, reference, funds=FUNDS).ark_stock_dynamic(TSLA, date.min)
+    assert found == dynamic([], date.min)
+
+
 @pytest.mark.parametrize("new_url", ["sqlite"], indirect=True)  # the one that counts its steps
 @pytest.mark.parametrize("ends", [0, 60], ids=["trades in the window", "trades before it"])
 def test_ten_times_the_history_costs_no_more(store: Store, reference: Reference, ends: int) -> None:

@@ -72,7 +72,7 @@ def dynamic(sums: Sequence[tuple[date, int]], as_of: date, window_days: int = WI
     if not sums:
         return ArkDynamic(DynamicType.NO_DYNAMIC, 0, 0, None)
     last_day, last_sum = sums[-1]
-    start = as_of - timedelta(days=window_days - 1)
+    start = window_start(as_of, window_days)
     recent = [total for day, total in sums if day >= start]
     if not recent:
         return ArkDynamic(DynamicType.LAST_TRANSACTION, 1, last_sum, last_day)
@@ -84,3 +84,8 @@ def dynamic(sums: Sequence[tuple[date, int]], as_of: date, window_days: int = WI
     else:
         kind, counted = DynamicType.RECENT_TRANSACTION, recent
     return ArkDynamic(kind, len(counted), sum(counted), last_day)
+
+
+def window_start(as_of: date, window_days: int) -> date:
+    """The first day of the window of calendar days that ends with ``as_of``."""
+    return date.fromordinal(max(as_of.toordinal() - (window_days - 1), 1))

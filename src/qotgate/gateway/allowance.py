@@ -62,7 +62,10 @@ class Allowance:
     def left(self, key: Hashable) -> tuple[int, float]:
         """How many requests would be granted at once, and the seconds until one more would be."""
         now = self._clock()
-        standing = [at for at in self._granted.get(key, ()) if at + self.limit.seconds > now]
+        standing = self._granted.get(key, deque())
+        # Dropped and not passed over: with a large limit, whoever asks each time would count for ever.
+        while standing and standing[0] + self.limit.seconds <= now:
+            standing.popleft()
         wait = standing[0] + self.limit.seconds - now if standing else 0.0
         return self.limit.requests - len(standing), wait
 

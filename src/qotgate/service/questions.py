@@ -2,13 +2,13 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection
-from datetime import date, timedelta
+from datetime import date
 from fractions import Fraction
 from threading import Lock
 
 from sqlalchemy import Connection
 
-from qotgate.ark.dynamics import WINDOW_DAYS, Split, daily_sums, dynamic
+from qotgate.ark.dynamics import WINDOW_DAYS, Split, daily_sums, dynamic, window_start
 from qotgate.ark.positions import Change
 from qotgate.model import (
     ACTIVE_FUNDS,
@@ -148,7 +148,7 @@ class Questions:
         seen: dict[str, list[Split]] = {}
         for fund, first_day, new, old in queries.splits(connection, security_id, self.funds, day):
             seen.setdefault(fund, []).append(Split(first_day, Fraction(new, old)))
-        start, end = day - timedelta(days=self.window_days - 1), day
+        start, end = window_start(day, self.window_days), day
         while True:
             trades = queries.trades(connection, security_id, self.funds, start, end, day)
             if sums := daily_sums(trades, seen, day):
@@ -160,7 +160,6 @@ class Questions:
             start = end = last
 
     def ark_day(self, connection: Connection, as_of: date | None) -> date:
-        """The day asked for: the latest that the data covers, or an earlier one. Raises InvalidRequest."""
         """The day asked for, up to the last one that the data covers, which is looked for once in each
         generation. Raises InvalidRequest."""
         number = generation(connection)
