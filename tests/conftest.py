@@ -84,6 +84,21 @@ def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]
 
 
 @pytest.fixture
+def copied(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], str]:
+    """Gives the URL of a copy of a database, secret and all, to which no one is connected."""
+    numbers = count(1)
+
+    def copy(url: str) -> str:
+        if url.startswith("postgresql"):
+            server: PostgreSQL = request.getfixturevalue("postgresql")
+            return server.copy(url)
+        path = shutil.copy(url.removeprefix("sqlite:///"), tmp_path / f"copy{next(numbers)}.db")
+        return f"sqlite:///{path}"
+
+    return copy
+
+
+@pytest.fixture
 def store(new_url: Callable[[], str]) -> Iterator[Store]:
     store = Store.open(new_url())
     yield store
@@ -110,13 +125,12 @@ ENGINE = os.environ.get("QOTGATE_TEST_ENGINE", "sqlite")
 
 
 def _database(request: pytest.FixtureRequest, folder: Path, reference: Reference, *paths: Path) -> str:
-    url = f"sqlite:///{folder / 'qotgate.db'}"
-    if ENGINE == "postgresql":
-        url = request.getfixturevalue("postgresql").new()
+    server: PostgreSQL | None = request.getfixturevalue("postgresql") if ENGINE == "postgresql" else None
+    url = server.new() if server else f"sqlite:///{folder / 'qotgate.db'}"
     store = Store.open(url)
     load(store, reference, find_files(paths))
     store.close()
-    return url
+    return server.served(url) if server else url
 
 
 @pytest.fixture(scope="session")

@@ -51,6 +51,7 @@ class PostgreSQL:
         self._programs = programs
         self._folder = folder
         self._template: str | None = None
+        self._kept: dict[str, str] = {}
 
     @classmethod
     @contextmanager
@@ -116,6 +117,17 @@ class PostgreSQL:
         name = f"test{next(self._numbers)}"
         self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.url(name)
+
+    def served(self, url: str) -> str:
+        """A copy of a database, to which programs may stay connected: what it was made from can be copied on,
+        which a database in use cannot."""
+        copy = self.copy(url)
+        self._kept[copy] = url
+        return copy
+
+    def copy(self, url: str) -> str:
+        """The URL of a new database with the data of one that nobody is connected to, or that is served."""
+        return self.empty(self._kept.get(url, url).rpartition("/")[2])
 
     def _run(self, program: str, *arguments: str, check: bool = True) -> None:
         """Run a program on the server's folder; as another user where we are root, as whom it refuses."""

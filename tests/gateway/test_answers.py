@@ -1,7 +1,6 @@
 """Kept answers: given only to the same request, dropped with the data, and never more than fit."""
 
 import os
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -187,30 +186,31 @@ def bodies(url: str, reference: Reference) -> list[bytes]:
 
 
 @pytest.fixture
-def generations(tmp_path: Path, reference: Reference) -> tuple[Path, list[list[Path]], list[list[bytes]]]:
+def generations(
+    tmp_path: Path, reference: Reference, new_url: Callable[[], str], copied: Callable[[str], str]
+) -> tuple[str, list[list[Path]], list[list[bytes]]]:
     """A database, the loads to come, and the answers before and after each of them."""
-    live, ahead = tmp_path / "live.db", tmp_path / "ahead.db"
-    store = Store.open(f"sqlite:///{live}")
+    live = new_url()
+    store = Store.open(live)
     load(store, reference, find_files([SAMPLE]))
     store.close()
     # The same database, secret and all, a few loads ahead.
-    shutil.copy(live, ahead)
+    ahead = copied(live)
     loads = [files_of(tmp_path, generation) for generation in range(1, GENERATIONS + 1)]
-    wanted = [bodies(f"sqlite:///{ahead}", reference)]
+    wanted = [bodies(ahead, reference)]
     for paths in loads:
-        store = Store.open(f"sqlite:///{ahead}")
+        store = Store.open(ahead)
         load(store, reference, find_files(paths))
         store.close()
-        wanted.append(bodies(f"sqlite:///{ahead}", reference))
+        wanted.append(bodies(ahead, reference))
     return live, loads, wanted
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_each_answer_is_of_a_whole_generation_while_loads_run(
-    generations: tuple[Path, list[list[Path]], list[list[bytes]]], workers: int
+    generations: tuple[str, list[list[Path]], list[list[bytes]]], workers: int
 ) -> None:
-    live, loads, wanted = generations
-    url = f"sqlite:///{live}"
+    url, loads, wanted = generations
     done = Event()
     problems: list[str] = []
     seen: set[int] = set()

@@ -9,8 +9,10 @@ import sqlite3
 from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
+import psycopg
 
 from tests.interop.recompute import code_of, listings
 
@@ -56,12 +58,19 @@ def first_identifiers(tables: Path) -> dict[str, str]:
     return {row["identifier"]: first.setdefault(row["name"], row["identifier"]) for row in rows}
 
 
+def connect(url: str) -> Any:
+    """The driver's own connection."""
+    if url.startswith("sqlite"):
+        return sqlite3.connect(url.removeprefix("sqlite:///"))
+    return psycopg.connect(url)
+
+
 class Lists:
     """The lists of a database that was loaded from ``data``."""
 
-    def __init__(self, data: Path, tables: Path, database: Path) -> None:
+    def __init__(self, data: Path, tables: Path, url: str) -> None:
         def read(query: str) -> pl.DataFrame:
-            with closing(sqlite3.connect(database)) as connection:
+            with closing(connect(url)) as connection:
                 return pl.read_database(query, connection)
 
         known, first = listings(tables), first_identifiers(tables)
@@ -79,10 +88,12 @@ class Lists:
         self.files = self.lines.select("fund", "day").unique()
         funds = ", ".join(f"'{fund}'" for fund in FUNDS)
         days = [pl.col(name).str.to_date() for name in ("day", "through")]
-        query = f"SELECT security_id AS id, fund, day, through, shares FROM trade WHERE fund IN ({funds})"
+        query = "SELECT security_id AS id, fund, CAST(day AS TEXT) AS day, "
+        query += f"CAST(through AS TEXT) AS through, shares FROM trade WHERE fund IN ({funds})"
         self.trades = read(query).with_columns(days)
-        query = "SELECT DISTINCT security_id AS id, day AS split_day, through AS split_through, "
-        query += f"1.0 * numerator / denominator AS ratio FROM split WHERE fund IN ({funds})"
+        query = "SELECT DISTINCT security_id AS id, CAST(day AS TEXT) AS split_day, "
+        query += "CAST(through AS TEXT) AS split_through, "
+        query += f"CAST(numerator AS FLOAT) / denominator AS ratio FROM split WHERE fund IN ({funds})"
         self.splits = read(query).with_columns(
             pl.col("split_day").str.to_date(), pl.col("split_through").str.to_date()
         )

@@ -78,7 +78,7 @@ json.dump(answers, open(sys.argv[3], 'w'))
 
 @pytest.fixture(scope="module")
 def lists(real_url: str, shared_data: Path) -> Lists:
-    return Lists(shared_data, TABLES, Path(real_url.removeprefix("sqlite:///")))
+    return Lists(shared_data, TABLES, real_url)
 
 
 @pytest.fixture(scope="module", params=DAYS, ids=str)

@@ -3,10 +3,10 @@ recomputation by other means."""
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from datetime import date
 from importlib.resources import files
 from pathlib import Path
@@ -73,9 +73,8 @@ def load(url: str, *paths: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-def real_copy(real_url: str, tmp_path: Path) -> str:
-    shutil.copy(real_url.removeprefix("sqlite:///"), tmp_path / "copy.db")
-    return f"sqlite:///{tmp_path / 'copy.db'}"
+def real_copy(real_url: str, copied: Callable[[str], str]) -> str:
+    return copied(real_url)
 
 
 def test_every_file_is_read_and_a_second_load_changes_nothing(

@@ -57,7 +57,7 @@ def questions(real_url: str) -> Iterator[Questions]:
 
 @pytest.fixture(scope="module")
 def lists(real_url: str, shared_data: Path) -> Lists:
-    return Lists(shared_data, TABLES, Path(real_url.removeprefix("sqlite:///")))
+    return Lists(shared_data, TABLES, real_url)
 
 
 def key(row: FundHolding | ActiveTransaction) -> str:

@@ -2,9 +2,8 @@
 
 import os
 import re
-import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -236,21 +235,26 @@ def test_without_a_script_pages_are_links(browser: Browser, real_site: Serving) 
 
 
 @pytest.fixture
-def own_site(sample_url: str, tmp_path: Path) -> Iterator[Serving]:
+def own_url(sample_url: str, copied: Callable[[str], str]) -> str:
     """The sample in a database that a test may load into."""
-    shutil.copy(sample_url.removeprefix("sqlite:///"), tmp_path / "own.db")
-    with serving(f"sqlite:///{tmp_path / 'own.db'}", *PAGES) as gateway:
+    return copied(sample_url)
+
+
+@pytest.fixture
+def own_site(own_url: str) -> Iterator[Serving]:
+    with serving(own_url, *PAGES) as gateway:
         yield gateway
 
 
-def load(folder: Path, *rows: str) -> None:
+def load(url: str, folder: Path, *rows: str) -> None:
     notes = folder / f"notes{len(list(folder.iterdir()))}.csv"
     notes.write_text("\n".join(["ticker,name,firm,rating,price_target,date", *rows, ""]))
-    url = f"sqlite:///{folder / 'own.db'}"
     subprocess.run([*QOTGATE, "load", "--db", url, notes], check=True, stdout=subprocess.DEVNULL, timeout=60)
 
 
-def test_a_load_shows_on_open_pages(browser: Browser, own_site: Serving, tmp_path: Path) -> None:
+def test_a_load_shows_on_open_pages(
+    browser: Browser, own_site: Serving, own_url: str, tmp_path: Path
+) -> None:
     with (
         looking(browser, own_site) as home,
         looking(browser, own_site) as ratings,
@@ -260,7 +264,7 @@ def test_a_load_shows_on_open_pages(browser: Browser, own_site: Serving, tmp_pat
         data.goto("/data")
         ratings.goto("/ratings")
         ratings.get_by_label("Institution").fill("half typ")
-        load(tmp_path, "MU,Micron,Newcomer Research,Buy,2000,2026-06-24")
+        load(own_url, tmp_path, "MU,Micron,Newcomer Research,Buy,2000,2026-06-24")
         expect(home.locator("#changes tr").first).to_contain_text("Newcomer Research")
         expect(home.get_by_role("status")).to_contain_text("just loaded")
         expect(data.locator("#files tr").first).to_contain_text("notes")
@@ -269,7 +273,9 @@ def test_a_load_shows_on_open_pages(browser: Browser, own_site: Serving, tmp_pat
         expect(ratings.get_by_label("Institution")).to_have_value("half typ")
         ratings.get_by_role("button", name="Show it").click()
         expect(ratings.locator("#changes tr").first).to_contain_text("Newcomer Research")
-        load(tmp_path, "MU,Micron,Newcomer Research,Hold,1000,2026-06-25", "X,Ex,Y,Frob,1,2026-06-25")
+        load(
+            own_url, tmp_path, "MU,Micron,Newcomer Research,Hold,1000,2026-06-25", "X,Ex,Y,Frob,1,2026-06-25"
+        )
         expect(home.locator("#changes tr").first).to_contain_text("2026-06-25")
         expect(data.get_by_role("rowheader", name="Frob")).to_be_visible()
 
