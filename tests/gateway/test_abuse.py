@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from qotgate.gateway import Gateway, GatewayOptions
+from qotgate.gateway.listening import listen
 from qotgate.gateway.tcp import RSA_BLOCKS_MOST, TcpSession
 from qotgate.protocol.cipher import RsaKey
 from qotgate.protocol.frame import HEADER_SIZE, Frame
@@ -470,7 +471,8 @@ def over_http(questions: Questions, options: WebOptions, scenario: Callable[[str
     async def serve() -> None:
         gateway = Gateway(questions, GatewayOptions(port=0))
         web = WebServer(questions, options, gateway)
-        await web.start()
+        ((listening,),) = listen("127.0.0.1", 0)
+        await web.start(listening)
         try:
             await asyncio.to_thread(scenario, web.url, web)
         finally:
