@@ -23,9 +23,9 @@ from tests.conftest import SAMPLE
 from tests.databases import PostgreSQL
 from tests.killed import start_load
 
-KILLS = int(os.environ.get("QOTGATE_TEST_KILLS", "40"))
+KILLS = int(os.environ.get("QOTGATE_TEST_KILLS", "25"))
 TRIES = 4 * KILLS
-CRASHES = 8
+CRASHES = 4
 
 
 def digest(store: Store) -> tuple[int, str]:
