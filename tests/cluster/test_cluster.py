@@ -53,11 +53,13 @@ import json, pathlib, sys, time
 from {package} import *
 stop = pathlib.Path(sys.argv[2])
 context = OpenQuoteContext(host="127.0.0.1", port=int(sys.argv[1]))
+# Not to standard output, where the client logs from its other threads.
+out = open(sys.argv[3], "w")
 while not stop.exists():
     begun = time.time()
     ret, found = context.get_ark_stock_dynamic("{code}")
     told = found if ret else [found["net_shares"], found["last_transaction_time"]]
-    print("asked", json.dumps([ret, told, begun]), flush=True)
+    print(json.dumps([ret, told, begun]), file=out, flush=True)
     time.sleep({pause})
 context.close()
 """
@@ -107,26 +109,26 @@ def published(package: str, port: int, folder: Path) -> Iterator[Callable[[], Ou
     """A published client in a process of its own; the call ends it and tells what became of its requests."""
     stop, told = folder / f"{package}.stop", folder / f"{package}.out"
     script = SCRIPT.format(package=package, code=CODE, pause=PAUSE)
-    command = [sys.executable, "-W", "ignore", "-c", script, str(port), str(stop)]
+    command = [sys.executable, "-W", "ignore", "-c", script, str(port), str(stop), str(told)]
     environment = {**os.environ, "HOME": str(folder)}
-    with told.open("w") as out, subprocess.Popen(command, stdout=out, stderr=out, env=environment) as process:
+    told.touch()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as process:
 
         def end() -> Outcomes:
             stop.touch()
             assert process.wait(60) == 0, told.read_text()[-2000:]
             outcomes = Outcomes()
             for line in told.read_text().splitlines():
-                if line.startswith("asked "):
-                    ret, found, begun = json.loads(line.removeprefix("asked "))
-                    if ret == 0:
-                        outcomes.answers.append(((found[0], found[1]), begun))
-                    else:
-                        assert ret == -1
-                        outcomes.errors[found] += 1
+                ret, found, begun = json.loads(line)
+                if ret == 0:
+                    outcomes.answers.append(((found[0], found[1]), begun))
+                else:
+                    assert ret == -1
+                    outcomes.errors[found] += 1
             return outcomes
 
         try:
-            until(lambda: "asked [0" in told.read_text())
+            until(lambda: told.read_text().startswith("[0"))
             yield end
         finally:
             process.kill()

@@ -76,7 +76,8 @@ for key in ("timestamp", "local_timestamp"):
     state[1][key] = type(state[1][key])()
 outcomes["state"] = [show(one) for one in state]
 context.close()
-print(json.dumps(outcomes, default=str))
+with open(sys.argv[2], "w") as file:
+    json.dump(outcomes, file, default=str)
 """
 
 
@@ -84,8 +85,10 @@ def outcomes(package: str, port: int, home: Path, *, json_bodies: bool) -> dict[
     head = f"from {package} import *\n"
     if json_bodies:
         head += "SysConfig.set_proto_fmt(ProtoFMT.Json)\n"
+    # A file, since the published client logs to its standard output, from its other threads, too.
+    told = home / f"{package}.json"
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", head + CALLS, str(port)],
+        [sys.executable, "-W", "ignore", "-c", head + CALLS, str(port), str(told)],
         capture_output=True,
         text=True,
         check=False,
@@ -93,7 +96,7 @@ def outcomes(package: str, port: int, home: Path, *, json_bodies: bool) -> dict[
         env={**os.environ, "HOME": str(home), "PYTHONIOENCODING": "utf-8"},
     )
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(next(line for line in done.stdout.splitlines() if line[0] == "{"))
+    found: dict[str, Any] = json.loads(told.read_text())
     return found
 
 
