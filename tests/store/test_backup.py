@@ -15,16 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from qotgate.model import InvalidRequest, Market, StoreError
 from qotgate.service.loading import LoadReport, find_files, load
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference
-from qotgate.store import Store
+from qotgate.store import Store, tables
+from qotgate.store import restore as restore_module
 from qotgate.store.backup import backup, contents
 from qotgate.store.database import generation
 from qotgate.store.restore import restore
 from tests.conftest import SAMPLE
+from tests.databases import PostgreSQL
 from tests.serving import QOTGATE, serving
 from tests.wire import Wire
 
@@ -261,6 +264,67 @@ class TestRestore:
         restore(other, saved)
         other.close()
         assert saved.read_bytes() == content
+
+
+def test_one_that_is_undone_leaves_room_for_loads(
+    store: Store, reference: Reference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL does not undo how far it has numbered."""
+    saved, more = tmp_path / "saved.bak", tmp_path / "more.csv"
+    backup(store, saved)
+    load(store, reference, find_files([SAMPLE]))
+    few = Store.open(f"sqlite:///{tmp_path / 'few.db'}")
+    more.write_text(notes(20))
+    load(few, reference, find_files([more]))
+    backup(few, saved, replace=True)
+    few.close()
+
+    def fail(*_: Any) -> None:
+        raise StoreError("The machine fails.")
+
+    before = digests(store)
+    settle = restore_module._settle
+    with monkeypatch.context() as failing, pytest.raises(StoreError, match="fails"):
+        failing.setattr(restore_module, "_settle", lambda target: (settle(target), fail()))
+        restore(store, saved, replace=True)
+    assert digests(store) == before
+    assert load(store, reference, find_files([more])).added
+
+
+def test_readers_of_several_tables_and_a_restore_go_on_together(
+    postgresql: PostgreSQL, reference: Reference, tmp_path: Path
+) -> None:
+    """A reader that has a table, and wants another one, waits for no restore, nor a restore for it to end."""
+    store = Store.open(postgresql.new())
+    load(store, reference, find_files([SAMPLE]))
+    backup(store, tmp_path / "saved.bak")
+    before = digests(store)
+    indexes = "SELECT indexname FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1"
+    with store.reading() as connection:
+        known = connection.exec_driver_sql(indexes).all()
+    restored = threading.Event()
+
+    def restore_it() -> None:
+        other = Store.open(store.url)
+        restore(other, tmp_path / "saved.bak", replace=True)
+        other.close()
+        restored.set()
+
+    thread = threading.Thread(target=restore_it)
+    with store.reading() as connection:
+        connection.execute(select(tables.note.c.id)).all()
+        thread.start()
+        deadline = time.monotonic() + 20
+        while number(store) == 1:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        # It has the data before, also in tables that it has not asked yet.
+        assert contents(connection, "", lambda *_: None) == before
+    thread.join(20)
+    assert restored.is_set()
+    with store.reading() as connection:
+        assert connection.exec_driver_sql(indexes).all() == known
+    store.close()
 
 
 def test_a_gateway_answers_from_the_data_before_or_after(

@@ -6,12 +6,12 @@ NOTIFY, which is heard when it commits, and not where it is undone.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from threading import Event, Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, func, select
 from sqlalchemy.exc import DBAPIError
 
 from qotgate.model import StoreError
@@ -114,13 +114,34 @@ def index_references(connection: Connection, tables: Iterable[Table]) -> None:
     """Have rows found by what they name, for as long as a restore deletes what is named: each deletion looks
     for them."""
     for name, table, column in _bare_references(tables):
-        connection.exec_driver_sql(f"CREATE INDEX {name} ON {table} ({column})")
+        # One may be left of a restore that ended just after its transaction.
+        connection.exec_driver_sql(f"CREATE INDEX IF NOT EXISTS {name} ON {table} ({column})")
 
 
-def drop_reference_indexes(connection: Connection, tables: Iterable[Table]) -> None:
-    """Drop them; from here on readers wait for the end of the transaction, so this comes last."""
-    for name, _, _ in _bare_references(tables):
-        connection.exec_driver_sql(f"DROP INDEX {name}")
+def drop_reference_indexes(engine: Engine, tables: Iterable[Table]) -> None:
+    """Drop them, once the restore is committed: within its transaction this would take table after table from
+    readers, of whom some have one and wait for the next. Where it fails they stay, and do no harm."""
+    import psycopg
+
+    with suppress(DBAPIError, psycopg.Error):
+        held = engine.raw_connection()
+        driver: Any = held.driver_connection
+        held.detach()
+        with closing(driver):
+            # The next restore is not to see them go while it needs them.
+            driver.execute(f"SELECT pg_advisory_lock({WRITER_LOCK})")
+            for name, _, _ in _bare_references(tables):
+                driver.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+
+
+def number_on(connection: Connection, table: Table) -> None:
+    """Have a table's new rows numbered after those that came with their numbers. Never from a lower number
+    than before: this holds even where the transaction is undone, and the rows before it stay."""
+    key = table.autoincrement_column
+    last = None if key is None else connection.scalar(select(func.max(key)))
+    if key is not None and last is not None:
+        numbers = func.pg_get_serial_sequence(table.name, key.name)
+        connection.execute(select(func.setval(numbers, func.greatest(last, func.nextval(numbers)))))
 
 
 def _bare_references(tables: Iterable[Table]) -> Iterator[tuple[str, str, str]]:

@@ -8,7 +8,7 @@ is refused.
 import secrets
 from pathlib import Path
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from qotgate.model import StoreError
 from qotgate.store import postgresql, tables
@@ -46,6 +46,8 @@ def restore(
         write_state(target, "secret", secrets.token_urlsafe(32))
         move_generation(target, number)
         _settle(target)
+    if store.engine.dialect.name == "postgresql":
+        postgresql.drop_reference_indexes(store.engine, tables.METADATA.sorted_tables)
     return manifest, number
 
 
@@ -62,9 +64,5 @@ def _settle(target: Connection) -> None:
     if target.dialect.name != "postgresql":
         return
     for table in tables.METADATA.sorted_tables:
-        key = table.autoincrement_column
-        last = None if key is None else target.scalar(select(func.max(key)))
-        if key is not None and last is not None:
-            target.execute(select(func.setval(func.pg_get_serial_sequence(table.name, key.name), last)))
+        postgresql.number_on(target, table)
     postgresql.analyze(target, tables.METADATA.sorted_tables)
-    postgresql.drop_reference_indexes(target, tables.METADATA.sorted_tables)
