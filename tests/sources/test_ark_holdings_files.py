@@ -98,6 +98,10 @@ def test_a_number_that_is_none_is_a_reject_that_names_column_and_value(text: str
     assert reason(ROW.replace("530925.00", text)).startswith(f"shares is '{bare}', not a ")
 
 
+def test_a_value_whose_sums_would_have_no_number_is_a_reject() -> None:
+    assert reason(ROW.replace("329938032.00", "1e308")) == "market value($) is '1e308', more than 1e+15 USD"
+
+
 def test_blank_shares_and_a_blank_fund_are_rejects() -> None:
     assert reason(ROW.replace("530925.00", "")) == "shares is blank"
     assert reason(ROW.replace("ARKQ", "\xa0")) == "fund is blank"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from qotgate.model import InvalidRequest, Market, StoreError
 from qotgate.service.loading import LoadReport, find_files, load
@@ -264,6 +264,25 @@ class TestRestore:
         restore(other, saved)
         other.close()
         assert saved.read_bytes() == content
+
+
+def test_zeros_with_a_sign_do_not_matter(
+    store: Store, load_text: Callable[..., LoadReport], tmp_path: Path, new_url: Callable[[], str]
+) -> None:
+    """PostgreSQL keeps the sign, SQLite does not."""
+    header = 'date,fund,company,ticker,cusip,shares,"market value($)",weight(%)'
+    load_text(book=f"{header}\n2026-04-20,ARKK,TESLA,TSLA,88160R101,-0,(0),-0.0\n")
+    with store.reading() as connection:
+        row = connection.execute(select(tables.holding.c["shares", "market_value", "weight"])).one()
+        assert str(tuple(row)) == "(0.0, 0.0, 0.0)"
+    # Some that came before such were read without it, and some that follow from others.
+    with store.writing() as connection:
+        connection.execute(update(tables.holding).values(shares=-0.0, weight=-0.0))
+    backup(store, tmp_path / "saved.bak")
+    other = Store.open(new_url())
+    restore(other, tmp_path / "saved.bak")
+    assert digests(other) == digests(store)
+    other.close()
 
 
 def test_one_that_is_undone_leaves_room_for_loads(

@@ -77,7 +77,8 @@ def number(cell: Cell, unit: str = "") -> float | None:
         value = -value if negative else value
     if not math.isfinite(value):
         raise ValueError(f"is {shown(cell)}, not a finite number")
-    return value
+    # Not -0.0, which SQLite does not keep.
+    return value + 0.0
 
 
 def moment(cell: Cell, first_year: int) -> tuple[date, time | None]:

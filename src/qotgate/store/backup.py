@@ -18,7 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
-from sqlalchemy import Connection, String, Table, create_engine, func, select
+from sqlalchemy import Connection, Float, String, Table, create_engine, func, select
 from sqlalchemy.exc import DBAPIError
 
 from qotgate import __version__
@@ -145,13 +145,18 @@ def contents(connection: Connection, what: str, tell: Progress) -> tuple[dict[st
 
 def chunks(connection: Connection, table: Table) -> Iterator[list[Any]]:
     """The rows of a table in the order of their keys, some at a time."""
+    postgresql = connection.dialect.name == "postgresql"
     # By their bytes: how else letters are ordered is each PostgreSQL's own.
-    by_bytes = connection.dialect.name == "postgresql"
     keys = [
-        column.collate("C") if by_bytes and isinstance(column.type, String) else column
+        column.collate("C") if postgresql and isinstance(column.type, String) else column
         for column in table.primary_key.columns
     ]
-    found = connection.execute(select(table).order_by(*keys).execution_options(yield_per=CHUNK))
+    # PostgreSQL tells -0.0 from 0.0, SQLite does not: added to 0.0, they are one.
+    columns = [
+        (column + 0.0).label(column.name) if postgresql and isinstance(column.type, Float) else column
+        for column in table.columns
+    ]
+    found = connection.execute(select(*columns).order_by(*keys).execution_options(yield_per=CHUNK))
     return (list(chunk) for chunk in found.partitions())
 
 
