@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from qotgate import AsyncQuoteClient, QuoteClient
-from qotgate.gateway.handover import Inheritance, send
+from qotgate.gateway.handover import STATE, Inheritance, inherit, send
 from qotgate.protocol.cipher import RsaKey
 from qotgate.protocol.messages import ProtoId
 from tests.gateway.test_websocket import KEY, WebSocket, connect
@@ -357,18 +357,56 @@ def test_a_gateway_of_another_version_gets_the_sockets_and_the_rest_is_drained(
         listening.close()
 
 
-def test_strangers_and_nonsense_at_the_socket_change_nothing(sample_url: str, tmp_path: Path) -> None:
-    with chain(tmp_path, sample_url, "--no-http") as gateways:
-        gateways.start()
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_one_that_vanishes_after_it_took_over_leaves_none_that_does_not_serve(
+    sample_url: str, tmp_path: Path, workers: str
+) -> None:
+    """Whoever watches over the gateway sees that it has failed, and starts it again."""
+    options = ("--no-http", "--drain-seconds", "1", "--workers", workers)
+    with chain(tmp_path, sample_url, *options) as gateways:
+        first = gateways.start()
+        with Wire(gateways.port) as wire:
+            assert wire.dynamic().retType == 0
+            inheritance = inherit(gateways.socket, 1)
+            assert inheritance is not None
+            send(inheritance._peer, {"go": STATE})
+            inheritance._peer.close()
+            for one in [*inheritance.listening["tcp"], *inheritance.channels]:
+                one.close()
+            assert first.wait(20) == 2
+            assert wire.closed()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_strangers_and_nonsense_at_the_socket_change_nothing(
+    sample_url: str, tmp_path: Path, workers: str
+) -> None:
+    with chain(tmp_path, sample_url, "--no-http", "--workers", workers) as gateways:
+        first = gateways.start()
+        files = Path(f"/proc/{first.pid}/fd")
+        before = len(list(files.iterdir()))
         assert oct(gateways.socket.stat().st_mode)[-3:] == "600"
-        for nonsense in (b"", b"x", b"{}", b'{"hello": 99}', b'{"channel": 1}', b"[]", b"1" * 1000):
+        for nonsense in (
+            b"",
+            b"x",
+            b"{}",
+            b'{"hello": 99}',
+            b'{"channel": 1}',
+            b"[]",
+            b"1" * 1000,
+            b"[" * 100_000,
+        ):
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
                 peer.connect(str(gateways.socket))
                 peer.settimeout(10)
                 if nonsense:
-                    peer.send(nonsense)
+                    socket.send_fds(peer, [nonsense], [0])
                     with suppress(ConnectionError):
                         assert peer.recv(10) == b""
+        deadline = time.monotonic() + 10
+        while len(list(files.iterdir())) > before:
+            assert time.monotonic() < deadline, "what came with nonsense stays open"
+            time.sleep(0.05)
         with Wire(gateways.port) as wire:
             assert wire.dynamic().retType == 0
         gateways.start()

@@ -18,6 +18,7 @@ from qotgate.cli.reload import Configuration, read_again
 from qotgate.cli.running import Running, announce, log_started, run_loop, start_log
 from qotgate.cli.sockets import Sockets, open_sockets
 from qotgate.gateway.handover import Offer
+from qotgate.model import QotGateError
 from qotgate.service.questions import Questions
 
 AT_ONCE = 130
@@ -129,7 +130,13 @@ class _Alone:
         assert self._offer is not None
         log.info("gateway handed over")
         await self._running.pause()
-        self._offer.give(self._running.granted())
+        try:
+            self._offer.give(self._running.granted())
+        except QotGateError as error:
+            for one in channels:
+                one.close()
+            self._running.fail(error)
+            return
         self._offer = None
         await self._running.leave(channels if movable else [])
 

@@ -21,6 +21,7 @@ from qotgate.gateway import Gateway
 from qotgate.gateway.handover import Message
 from qotgate.gateway.listening import Listening
 from qotgate.gateway.moving import arrive, move
+from qotgate.model import QotGateError
 from qotgate.service.questions import Questions
 
 if TYPE_CHECKING:
@@ -63,6 +64,11 @@ class Running:
             return False
         self.ended.set_result(reason)
         return True
+
+    def fail(self, error: QotGateError) -> None:
+        """Have it end by an error."""
+        if not self.ended.done():
+            self.ended.set_exception(error)
 
     def change(self, configuration: Configuration) -> None:
         """Go on by other options."""

@@ -49,11 +49,16 @@ def send(to: socket.socket, message: Message, file: int | None = None) -> None:
 
 
 def receive(of: socket.socket) -> tuple[Message, int | None]:
-    """The next message and its file; nothing at the end. Raises OSError."""
+    """The next message and its file; nothing at the end. Raises OSError, and ValueError for what is none."""
     data, files, _, _ = socket.recv_fds(of, MESSAGE_MOST, 1, socket.MSG_CMSG_CLOEXEC)
-    message: Message = json.loads(data) if data else {}
-    if not isinstance(message, dict):
-        raise ValueError("a message is an object")  # noqa: TRY004 - as of any other that is wrong
+    try:
+        message: Message = json.loads(data) if data else {}
+        if not isinstance(message, dict):
+            raise ValueError("a message is an object")  # noqa: TRY004, TRY301 - as of any other that is wrong
+    except (ValueError, RecursionError) as error:
+        for file in files:
+            os.close(file)
+        raise ValueError(str(error)) from error
     return message, files[0] if files else None
 
 
@@ -86,13 +91,20 @@ class Offer:
         readers.add_reader(self._socket.fileno(), self._accept)
 
     def give(self, state: Message) -> None:
-        """Say what is left of the allowance; the gateway is no longer this process's."""
-        assert self._peer is not None
+        """Say what is left of the allowance; the gateway is no longer this process's. Raises QotGateError
+        where the other has gone: nobody serves then."""
         # Its size has no bound; a file has none either.
-        file = os.memfd_create("qotgate")
-        os.write(file, json.dumps(state).encode())
-        send(self._peer, {"state": STATE}, file)
-        os.close(file)
+        with os.fdopen(os.memfd_create("qotgate"), "wb") as file:
+            file.write(json.dumps(state).encode())
+            file.flush()
+            try:
+                if self._peer is None:
+                    raise BrokenPipeError
+                send(self._peer, {"state": STATE}, file.fileno())
+            except OSError as error:
+                raise QotGateError(
+                    "The gateway that took over has ended before it served, and so does this one."
+                ) from error
         # The path is now the other's.
         self._end_talk()
         self._readers.remove_reader(self._socket.fileno())
@@ -132,6 +144,8 @@ class Offer:
                 self._taken(channels, message["go"] == STATE)
             else:
                 # It ended, or speaks another language: then it is on its own.
+                if file is not None:
+                    os.close(file)
                 self._end_talk()
         except (OSError, ValueError):
             self._end_talk()
