@@ -69,6 +69,8 @@ class Institutions:
 
     def named(self, text: str) -> str:
         """The identity behind a spelling or a Chinese name."""
+        # No file has a name with it, and PostgreSQL cannot even be asked for one.
+        text = text.replace("\0", "")
         return self._identities.get(text.strip()) or self.identity(text)
 
     def name(self, identity: str, lang: Language) -> str:

@@ -129,8 +129,9 @@ def make_app(site: Site) -> ASGIApp:
     return Watched(Safety(inner, site), site)
 
 
-def healthz() -> Health:
+async def healthz() -> Health:
     """Whether the process answers."""
+    # In the event loop: the threads may all wait for a database that hangs, which no restart would mend.
     return Health(status="ok", generation=None)
 
 

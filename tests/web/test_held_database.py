@@ -1,0 +1,65 @@
+"""Pages and API over a PostgreSQL that keeps them waiting, or that is asked what it cannot be."""
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
+import httpx
+import psycopg
+import pytest
+
+from qotgate.service.loading import find_files, load
+from qotgate.service.reference import Reference
+from qotgate.store import Store
+from tests.conftest import SAMPLE
+from tests.databases import PostgreSQL
+from tests.serving import Serving, serving
+
+THREADS = 40
+"""In which requests are answered."""
+CONNECTIONS = 15
+
+
+@pytest.fixture
+def url(postgresql: PostgreSQL, reference: Reference) -> str:
+    url = postgresql.new()
+    store = Store.open(url)
+    load(store, reference, find_files([SAMPLE]))
+    store.close()
+    return url
+
+
+@pytest.fixture
+def site(url: str) -> Iterator[Serving]:
+    with serving(url, "--http-port", "0", "--rate-limit", "off") as gateway:
+        yield gateway
+
+
+def test_the_process_answers_while_all_its_threads_wait(site: Serving, url: str) -> None:
+    address = urlsplit(str(site.pages))
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    with ExitStack() as asked, psycopg.connect(url, autocommit=True) as looking:
+        with psycopg.connect(url) as holding:
+            holding.execute("LOCK TABLE state IN ACCESS EXCLUSIVE MODE")
+            clients = []
+            for _ in range(THREADS + 5):
+                client = socket.create_connection((str(address.hostname), int(address.port or 0)), 20)
+                clients.append(asked.enter_context(client))
+                client.sendall(b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+            deadline = time.monotonic() + 20
+            while looking.execute(waiting).fetchall() < [(CONNECTIONS,)]:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            assert httpx.get(f"{site.pages}/healthz", timeout=10).json()["status"] == "ok"
+        for client in clients:
+            assert client.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def test_no_institution_has_a_name_with_a_nul(site: Serving) -> None:
+    for path in ("/api/v1/ratings/changes", "/ratings"):
+        assert httpx.get(f"{site.pages}{path}", params={"institution": "A\0B"}).status_code == 200
