@@ -3,6 +3,7 @@
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,20 @@ def test_a_load_waits_for_another_and_then_says_so(
 
 def load(url: str, *paths: Path) -> None:
     subprocess.run([*QOTGATE, "load", "--db", url, *map(str, paths)], check=True, capture_output=True)
+
+
+def test_who_finds_no_connection_free_is_told_so(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store.engine.pool, "_timeout", 0.1)
+    with ExitStack() as busy:
+        for _ in range(100):
+            try:
+                busy.enter_context(store.reading())
+            except StoreError as error:
+                assert "all connections to it are at work" in str(error)
+                break
+        else:
+            pytest.fail("it took a hundred connections")
+    assert store.secret()
 
 
 def test_a_gateway_answers_with_new_data_within_a_second(new_url: Callable[[], str], tmp_path: Path) -> None:

@@ -2,12 +2,18 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from qotgate.model import InvalidRequest, Market
+from qotgate.service.loading import find_files, load
+from qotgate.service.questions import Questions
+from qotgate.service.reference import Reference
 from qotgate.store import Store, postgresql
-from qotgate.store.database import Watch, generation, move_generation
+from qotgate.store.database import Watch, generation, move_generation, write_state
+from tests.conftest import SAMPLE
 from tests.databases import PostgreSQL
 
 
@@ -68,6 +74,34 @@ def test_what_cannot_be_read_may_have_moved(tmp_path: Path) -> None:
     assert watch.moved()
     database.write_bytes(content)
     watch.close()
+
+
+def test_what_a_later_page_tells_moves_it(
+    postgresql: PostgreSQL, reference: Reference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing is heard yet, on a standby say: who is told that the list has moved is not given the
+    first page of before."""
+    monkeypatch.setattr("qotgate.store.postgresql.LOOK_SECONDS", 3600)
+    monkeypatch.setattr("qotgate.store.postgresql.DEAF_SECONDS", 3600)
+    monkeypatch.setattr("qotgate.store.postgresql.tell", lambda *_: None)
+    store = Store.open(postgresql.new())
+    load(store, reference, find_files([SAMPLE]))
+    watch, questions = store.watch(), Questions(store, reference)
+    for first, ask in (
+        (questions.fund_holdings(count=1), questions.fund_holdings),
+        (questions.rating_changes(Market.US, count=1), partial(questions.rating_changes, Market.US)),
+    ):
+        assert first.next_page
+        other = Store.open(store.url)
+        with other.writing() as connection:
+            write_state(connection, "secret", first.next_page)
+            move_generation(connection, generation(connection) + 1)
+        other.close()
+        assert not watch.moved()
+        with pytest.raises(InvalidRequest):
+            ask(count=1, page=first.next_page)
+        assert watch.moved()
+    store.close()
 
 
 def test_a_load_is_heard_of_at_once(postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch) -> None:

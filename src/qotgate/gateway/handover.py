@@ -138,7 +138,7 @@ class Offer:
                     send(self._peer, {"listening": name}, one.fileno())
                 send(self._peer, {"listening": ""})
             elif "channel" in message and file is not None:
-                self._channels.append(socket.socket(fileno=file))
+                self._channels.append(_socket_of(file))
             elif "go" in message:
                 channels, self._channels = self._channels, []
                 self._taken(channels, message["go"] == STATE)
@@ -252,6 +252,15 @@ def _bound(path: Path) -> socket.socket:
         made.close()
         raise QotGateError(f"--handover {path} cannot be used: {error.strerror or error}.") from error
     return made
+
+
+def _socket_of(file: int) -> socket.socket:
+    """Raises OSError where a file is no socket; it is closed then."""
+    try:
+        return socket.socket(fileno=file)
+    except OSError:
+        os.close(file)
+        raise
 
 
 def _user_of(peer: socket.socket) -> int:

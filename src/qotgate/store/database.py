@@ -15,6 +15,7 @@ from typing import Any, Protocol, Self
 from sqlalchemy import URL, Connection, Engine, inspect, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.schema import Table
 
 from qotgate.model import StoreError
@@ -179,7 +180,13 @@ def shown(url: str) -> str:
 
 @contextmanager
 def _begun(engine: Engine) -> Iterator[Connection]:
-    connection = engine.connect()
+    try:
+        connection = engine.connect()
+    except PoolTimeout as error:
+        raise StoreError(
+            "The database is too slow: all connections to it are at work for longer than half a minute; "
+            "see what it waits for, or ask it less."
+        ) from error
     try:
         transaction = connection.begin()
     except DBAPIError as error:
@@ -205,17 +212,26 @@ def write_state(connection: Connection, key: str, value: str) -> None:
 
 
 def secret(connection: Connection) -> str:
-    """The key that this database's cursors are signed with; a restore brings a new one."""
-    return str(read_state(connection, "secret"))
+    """The key that this database's cursors are signed with; a restore brings a new one.
+
+    The generation is read along: a later page, or why there is none, tells as much of it as a first one."""
+    rows = connection.execute(select(tables.state).where(tables.state.c.key.in_(("secret", "generation"))))
+    state = {row.key: row.value for row in rows}
+    _note_generation(connection, int(state.get("generation") or 0))
+    return str(state.get("secret"))
 
 
 def generation(connection: Connection) -> int:
     """The number of the state of the data: it grows by one with every load that changes something."""
     number = int(read_state(connection, "generation") or 0)
+    _note_generation(connection, number)
+    return number
+
+
+def _note_generation(connection: Connection, number: int) -> None:
     store: Any = connection.get_execution_options().get(STORE)
     if store is not None:
         store.known = number
-    return number
 
 
 def move_generation(connection: Connection, number: int) -> None:
