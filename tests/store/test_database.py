@@ -4,16 +4,19 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import BigInteger, Column, Float, MetaData, Table, select
 
 from qotgate.model import StoreError
 from qotgate.service.loading import LoadReport
 from qotgate.store import Store, database
 from qotgate.store.database import generation
+from qotgate.store.sums import PARTS, exact_sum
 from qotgate.store.tables import METADATA
 from tests.conftest import SAMPLE
 from tests.serving import QOTGATE, serving
@@ -49,6 +52,54 @@ def test_a_database_of_a_newer_version_is_left_alone(store: Store) -> None:
 def test_a_url_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(StoreError, match="--db takes sqlite:///FILE"):
         Store.open(url)
+
+
+def test_a_sum_is_one_number_on_each_engine(store: Store) -> None:
+    """To the last digit: an amount that ends on half a cent is rounded up or down by it."""
+    prices = [Decimal(n * 7919 % 100_003) / 1000 for n in range(3000)]
+    shares = [(-1) ** n * (n * 104_729 % 99_991) for n in range(3000)]
+    trades = Table(
+        "sum_test", MetaData(), Column("shares", BigInteger), Column("price", Float), prefixes=["TEMPORARY"]
+    )
+    with store.writing(keep=False) as connection:
+        trades.create(connection)
+        rows = zip(shares, prices, strict=True)
+        connection.execute(
+            trades.insert(), [{"shares": count, "price": float(price)} for count, price in rows]
+        )
+        product = trades.c.shares * trades.c.price
+        for least in range(0, 90_000, 1000):
+            told = connection.scalar(select(exact_sum(product)).where(trades.c.price >= least / 1000))
+            right = sum(n * price for n, price in zip(shares, prices, strict=True) if price >= least / 1000)
+            assert told == float(right)
+        # Halves of the last part that counts, up and down.
+        half = 0.5 / PARTS
+        connection.execute(trades.delete())
+        connection.execute(trades.insert(), [{"shares": n, "price": half} for n in (1, -1, 3, 5, 5)])
+        assert connection.scalar(select(exact_sum(product))) == (1 - 1 + 2 + 3 + 3) / PARTS
+        connection.execute(trades.delete())
+        assert connection.scalar(select(exact_sum(product))) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "seen"),
+    [
+        ("postgresql://desk:se@cret/99@db.example.com:5432/qotgate", "db.example.com:5432/qotgate"),
+        ("postgresql://desk:se@cret?99@db.example.com/qotgate", "db.example.com/qotgate"),
+        ("postgresql://desk@office:se@cret@db.example.com/qotgate", "db.example.com/qotgate"),
+        ("postgresql://desk:cret@db.example.com:many/qotgate", "db.example.com:many/qotgate"),
+        ("mysql://desk:cret@db.example.com/qotgate?sslpassword=cret", "desk:***@db.example.com/qotgate"),
+        ("postgresql:desk:cret@db.example.com/qotgate", "db.example.com/qotgate"),
+        ("postgresql://db.example.com:many/qotgate?password=cret", "db.example.com:many/qotgate"),
+    ],
+)
+def test_no_part_of_a_password_is_told_of_a_url_that_is_none(url: str, seen: str) -> None:
+    with pytest.raises(StoreError, match="--db takes sqlite:///FILE") as refused:
+        Store.open(url)
+    said = str(refused.value)
+    assert seen in said
+    assert "cret" not in said
+    assert ("%40" in said) is ("@" in url)
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
