@@ -112,10 +112,11 @@ class PostgreSQL:
             Store.open(self.url(self._template)).close()
         return self.empty(self._template)
 
-    def empty(self, template: str = "template0") -> str:
+    def empty(self, template: str = "template0", encoding: str | None = None) -> str:
         """The URL of a new database, without tables unless ``template`` has them."""
         name = f"test{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        other = f"ENCODING '{encoding}' LOCALE 'C'" if encoding else ""
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} {other}")
         return self.url(name)
 
     def served(self, url: str) -> str:

@@ -206,6 +206,25 @@ class TestPostgreSQL:
         assert status == 1
         assert any("no right to" in finding["found"] for finding in found["database"])
 
+    def test_a_url_that_is_none(self, doctor: Doctor) -> None:
+        for url in ("postgresql://me:hidden@127.0.0.1:many/none", "postgresql://me:x@hidden@127.0.0.1/none"):
+            status, found = doctor.findings(DB=url)
+            assert (status, levels(found["database"])) == (1, [FAIL])
+            assert "%40" in found["database"][0]["mend"]
+            assert "hidden" not in str(found)
+
+    def test_an_encoding_that_does_not_keep_every_text(self, doctor: Doctor, postgresql: PostgreSQL) -> None:
+        status, found = doctor.findings(DB=postgresql.empty(encoding="LATIN1"))
+        assert status == 1
+        (finding,) = [finding for finding in found["database"] if finding["level"] == FAIL]
+        assert "has the encoding LATIN1" in finding["found"]
+        assert "createdb --encoding=UTF8" in finding["mend"]
+
+    def test_a_schema_that_is_not_there(self, doctor: Doctor, postgresql: PostgreSQL) -> None:
+        status, found = doctor.findings(DB=f"{postgresql.empty()}?options=-csearch_path%3Dnowhere")
+        assert status == 1
+        assert any("No schema of the search_path" in finding["found"] for finding in found["database"])
+
     def test_a_standby(self, doctor: Doctor, postgresql_alone: PostgreSQL) -> None:
         name = postgresql_alone.new().rpartition("/")[2]
         with postgresql_alone.standby() as standby:

@@ -24,6 +24,7 @@ from qotgate.service.reference import Reference
 from qotgate.service.status import status
 from qotgate.store import Store
 from tests.conftest import ROOT, SAMPLE, missing
+from tests.databases import PostgreSQL, free_port
 from tests.serving import QOTGATE, Serving, serving
 from tests.wire import Wire
 
@@ -304,3 +305,31 @@ def test_the_clock_is_set_while_it_serves(database: Path, tmp_path: Path) -> Non
             again = later.ask(ProtoId.Qot_GetRatingChange, market=11, changeType=1, count=1, page=page)
         assert again.s2c == following.s2c
         assert gateway.stop() == 0
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_tables_are_made_only_where_each_text_can_be_kept(postgresql: PostgreSQL, encoding: str) -> None:
+    url = postgresql.empty(encoding=encoding)
+    with pytest.raises(StoreError, match=f"has the encoding {encoding}; make one with: createdb") as refused:
+        Store.open(url)
+    assert postgresql.execute("SELECT to_regclass('file')", url.rpartition("/")[2]) == [(None,)]
+    assert f"The database {url}" in str(refused.value)
+
+
+def test_what_a_server_says_comes_with_what_helps(postgresql: PostgreSQL) -> None:
+    with pytest.raises(
+        StoreError, match=r"no schema has been selected to create in; make the schema .*search_path"
+    ):
+        Store.open(f"{postgresql.empty()}?options=-csearch_path%3Dnowhere")
+    port = free_port()
+    with pytest.raises(StoreError, match=r"Connection refused; see that the server runs and takes [a-z]+\.$"):
+        Store.open(f"postgresql://qotgate:cret@127.0.0.1:{port}/x?sslpassword=cret").close()
+
+
+def test_a_database_is_named_as_it_was_given(postgresql: PostgreSQL) -> None:
+    url = postgresql.new()
+    store = Store.open(f"{url}?sslmode=prefer&sslpassword=cret")
+    try:
+        assert store.name == f"{url}?sslmode=prefer"
+    finally:
+        store.close()

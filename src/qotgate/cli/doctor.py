@@ -9,8 +9,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.text import Text
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from qotgate.cli.gateway_options import OTHER_FILES, gateway_options
 from qotgate.cli.http import web_options
@@ -21,6 +19,7 @@ from qotgate.doctor.finding import fail, looked, ok
 from qotgate.gateway.allowance import RateLimit
 from qotgate.model import QotGateError
 from qotgate.service.reference import load_reference
+from qotgate.store.database import parsed_url
 
 FAILED = 1
 COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
@@ -119,10 +118,8 @@ def _secrets() -> Iterator[Finding]:
 
 def _is_secret(value: str) -> bool:
     """Whether an option's value is one: a URL only with a password."""
-    try:
-        return make_url(value).password is not None
-    except ArgumentError:
-        return True
+    parsed = parsed_url(value)
+    return parsed is None or parsed.password is not None
 
 
 def _certificate(settings: Settings) -> Iterator[Finding]:

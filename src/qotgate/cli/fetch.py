@@ -17,7 +17,6 @@ import platformdirs
 import typer
 from rich.console import Console
 from rich.progress import Progress
-from sqlalchemy.engine import make_url
 
 from qotgate import __version__
 from qotgate.cli.load import load
@@ -31,6 +30,7 @@ from qotgate.sources.fetching import yahoo
 from qotgate.sources.fetching.client import Client, Key
 from qotgate.sources.fetching.files import Job, Outcome, Status, Wanted, fetch
 from qotgate.sources.fetching.kept import Kept
+from qotgate.store.database import parsed_url
 
 USER_AGENT = f"qotgate/{__version__} (self-hosted gateway for ARK holdings and analyst ratings)"
 NOTHING_FETCHED = 1
@@ -190,10 +190,9 @@ def _run(
 
 def _beside(db: str) -> Path:
     """The folder of fetched files beside a database file, or where data goes if it is not one."""
-    with suppress(ValueError):
-        url = make_url(db)
-        if url.get_backend_name() == "sqlite" and url.database:
-            return Path(url.database).parent / "fetched"
+    url = parsed_url(db)
+    if url is not None and url.drivername == "sqlite" and url.database:
+        return Path(url.database).parent / "fetched"
     return platformdirs.user_data_path("qotgate") / "fetched"
 
 

@@ -15,7 +15,7 @@ from qotgate.cli.gateway_options import is_loopback
 from qotgate.cli.http import make_http, web_options
 from qotgate.cli.log import configure_log
 from qotgate.cli.reload import Configuration
-from qotgate.cli.secrecy import secrets_of, shown_url
+from qotgate.cli.secrecy import secrets_of
 from qotgate.cli.settings import Settings
 from qotgate.gateway import Gateway
 from qotgate.gateway.handover import Message
@@ -23,6 +23,7 @@ from qotgate.gateway.listening import Listening
 from qotgate.gateway.moving import arrive, move
 from qotgate.model import QotGateError
 from qotgate.service.questions import Questions
+from qotgate.store.database import shown
 
 if TYPE_CHECKING:
     from qotgate.gateway.shared import SharedLimits
@@ -138,7 +139,7 @@ def log_started(addresses: list[str], settings: Settings) -> None:
 def announce(addresses: list[str], settings: Settings) -> None:
     """Print where the gateway listens, and a warning where others may listen in."""
     where = " and ".join(addresses)
-    typer.echo(f"qotgate listens on {where} and answers from {shown_url(settings.db)}; Ctrl-C stops it.")
+    typer.echo(f"qotgate listens on {where} and answers from {shown(settings.db)}; Ctrl-C stops it.")
     sys.stdout.flush()
     if (settings.rsa_key is None or settings.allow_plaintext) and not is_loopback(settings.host):
         typer.echo(

@@ -1,24 +1,15 @@
-"""What of the options is secret, and how a database's URL is shown without its password."""
+"""What of the options is secret."""
 
 from hashlib import md5
 
 from pydantic import SecretStr
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from qotgate.cli.settings import Settings
+from qotgate.store.database import parsed_url
 
 SHORTEST = 4
 """Characters of the shortest secret that is looked for: to hide a shorter one would spoil the log."""
 URLS = ("db", "limit_store")
-
-
-def shown_url(url: str) -> str:
-    """``url`` fit to be shown: no password, and nothing of its query."""
-    try:
-        return make_url(url).set(query={}).render_as_string(hide_password=True)
-    except (ArgumentError, ValueError):
-        return "a URL that cannot be read"
 
 
 def secrets_of(settings: Settings) -> list[str]:
@@ -50,9 +41,8 @@ def _of_url(url: str | SecretStr | None) -> list[str]:
         return []
     if isinstance(url, SecretStr):
         url = url.get_secret_value()
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):
+    parsed = parsed_url(url)
+    if parsed is None:
         return [url]
     password = parsed.password or ""
     # As it stands in the URL, where it may be quoted, and as it is.

@@ -121,6 +121,8 @@ def read_settings(**flags: Any) -> Settings:
         first = error.errors(include_url=False)[0]
         option = str(first["loc"][0]) if first["loc"] else ""
         name = "--" + option.replace("_", "-")
+        if first["type"] == "extra_forbidden":
+            raise QotGateError(f"{CONFIG_FILE} has an option {option}, which there is none of.") from None
         # A misspelt option may hold a secret as well as one that is.
         known = option in Settings.model_fields and option not in SECRET
         told = f", not {first['input']!r}" if known else ""

@@ -3,29 +3,23 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
-
 from qotgate.doctor import postgresql, sqlite
 from qotgate.doctor.finding import Finding, Level, fail
 from qotgate.doctor.freshness import freshness
 from qotgate.store import Store
-from qotgate.store.database import TAKES
+from qotgate.store.database import ESCAPES, TAKES, parsed_url
 from qotgate.store.postgresql import DRIVERNAMES
 
 
 def database(url: str, funds: Sequence[str], *, thorough: bool = False) -> Iterator[Finding]:
     """The database at ``url``, and where nothing is wrong with it, how fresh the data of ``funds`` is."""
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        parsed = None
+    parsed = parsed_url(url)
     if parsed is not None and parsed.drivername == "sqlite" and parsed.database:
         findings = list(sqlite.database(Path(parsed.database), thorough=thorough))
     elif parsed is not None and parsed.drivername in DRIVERNAMES:
         findings = list(postgresql.database(parsed))
     else:
-        yield fail("database", "--db names no database.", TAKES)
+        yield fail("database", "--db names no database.", f"{TAKES}{ESCAPES}.")
         return
     yield from findings
     if all(finding.level is Level.OK for finding in findings if finding.check == "database"):

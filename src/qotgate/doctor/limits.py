@@ -22,7 +22,7 @@ def limit_store(url: str, limit: RateLimit) -> Iterator[Finding]:
     except StoreAway as error:
         yield fail(
             CHECK,
-            f"{store.name} does not serve: {error}.",
+            f"{store.name} does not serve: {str(error).rstrip('.')}.",
             "Start it, or correct --limit-store; meanwhile gateways do as --limit-store-down says.",
         )
         return

@@ -14,6 +14,7 @@ from qotgate.doctor.revisions import revision_findings
 from qotgate.model import StoreError
 from qotgate.store.database import Store
 from qotgate.store.faults import told
+from qotgate.store.postgresql import ENCODING, ENCODING_ADVICE
 from qotgate.store.tables import METADATA
 
 CHECK = "database"
@@ -44,6 +45,13 @@ def _look(name: str, url: URL, connection: Connection) -> Iterator[Finding]:
         yield fail(CHECK, f"{name} runs PostgreSQL {number}.", f"Upgrade it to {VERSION_LEAST} or newer.")
     else:
         yield ok(CHECK, f"{name} runs PostgreSQL {number}.")
+    encoding = _ask(connection, "SHOW server_encoding")
+    if encoding != ENCODING:
+        yield fail(
+            CHECK,
+            f"{name} has the encoding {encoding}, which does not keep every text.",
+            f"qotgate backup FILE, {ENCODING_ADVICE}, and qotgate restore FILE into that.",
+        )
     there = _ask(connection, "SELECT to_regclass('alembic_version') IS NOT NULL")
     revision = _ask(connection, "SELECT version_num FROM alembic_version") if there else None
     standby = bool(_ask(connection, "SELECT pg_is_in_recovery()"))
@@ -86,6 +94,13 @@ def _standby(name: str, connection: Connection) -> Iterator[Finding]:
 
 
 def _rights(name: str, connection: Connection, *, made: bool) -> Iterator[Finding]:
+    if _ask(connection, "SELECT current_schema()") is None:
+        yield fail(
+            CHECK,
+            f"No schema of the search_path of {name} is there.",
+            "CREATE SCHEMA, AUTHORIZATION the user, or correct the search_path.",
+        )
+        return
     lacking = []
     if not _ask(connection, "SELECT has_schema_privilege(current_schema(), 'CREATE')"):
         lacking.append("CREATE in its schema")

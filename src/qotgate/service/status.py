@@ -34,7 +34,7 @@ def status(store: Store) -> Status:
         spans = queries.spans(connection)
         days, disagreements = queries.note_days(connection)
         return Status(
-            database=store.engine.url.render_as_string(hide_password=True),
+            database=store.name,
             generation=generation(connection),
             files=queries.files(connection),
             spans=spans,

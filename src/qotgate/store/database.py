@@ -6,6 +6,7 @@ when it commits, or never. What differs between the engines is in :mod:`qotgate.
 the same.
 """
 
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from typing import Any, Protocol, Self
 
 from sqlalchemy import URL, Connection, Engine, inspect, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.schema import Table
 
@@ -28,6 +29,8 @@ WRITER_WAIT = 60.0
 WRITES = "qotgate_writes"
 STORE = "qotgate_store"
 TAKES = "--db takes sqlite:///FILE or postgresql://USER@HOST/DATABASE"
+IN_MEMORY = (None, "", ":memory:")
+ESCAPES = "; in a password, /, ?, #, @ and % are written %2F, %3F, %23, %40 and %25"
 
 
 class Watch(Protocol):
@@ -77,8 +80,8 @@ class Store:
 
     @property
     def name(self) -> str:
-        """The URL without its password."""
-        return self.engine.url.render_as_string(hide_password=True)
+        """The URL without its passwords."""
+        return _shown(self.engine.url)
 
     @property
     def url(self) -> str:
@@ -150,6 +153,8 @@ class Store:
                     "upgrade qotgate or name another one with --db."
                 )
             with self.writing() as connection:
+                if connection.dialect.name == "postgresql":
+                    postgresql.require_utf8(connection, self.name)
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
                 if read_state(connection, "secret") is None:
@@ -158,24 +163,42 @@ class Store:
 
 
 def _engine(url: str) -> Engine:
-    try:
-        parsed = make_url(url)
-        if parsed.drivername == "sqlite" and not parsed.query and parsed.database not in (None, ""):
+    parsed = parsed_url(url)
+    if parsed is not None:
+        if parsed.drivername == "sqlite" and not parsed.query and parsed.database not in IN_MEMORY:
             return sqlite.engine(parsed, WRITES, WRITER_WAIT)
         if parsed.drivername in postgresql.DRIVERNAMES:
             return postgresql.engine(parsed, WRITES, WRITER_WAIT)
-    except (ArgumentError, NoSuchModuleError, ValueError):
-        pass
-    raise StoreError(f"{TAKES}, not {shown(url)}.")
+    raise StoreError(f"{TAKES}, not {shown(url)}{ESCAPES if '@' in url else ''}.")
+
+
+def parsed_url(url: str) -> URL | None:
+    """A database's URL, or None where it cannot be read as one."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        return None
+    # The rest of a password whose @ is not written %40 would be taken for the host and more, and be shown.
+    server = re.sub(r"^[\w+]+://([^:/]*(:[^@]*)?@)?", "", url)
+    return None if "@" in server and parsed.drivername != "sqlite" else parsed
 
 
 def shown(url: str) -> str:
-    """A database's URL as it may be shown: without its password."""
-    try:
-        parsed: URL = make_url(url)
-    except (ArgumentError, ValueError):
-        return url
-    return parsed.render_as_string(hide_password=True)
+    """A database's URL as it may be shown: without its passwords."""
+    parsed = parsed_url(url)
+    if parsed is not None:
+        return _shown(parsed)
+    # Where a password ends is not known: what may be of one goes.
+    scheme, _, rest = url.rpartition("@")[0].partition("://")
+    end = url.rpartition("@")[2].partition("?")[0]
+    return f"{scheme}://***@{end}" if rest else end
+
+
+def _shown(url: URL) -> str:
+    secret = [name for name in url.query if "pass" in name.lower()]
+    # The driver is ours to choose, and is not what was given.
+    shown = url.difference_update_query(secret).set(drivername=url.drivername.partition("+")[0])
+    return shown.render_as_string(hide_password=True)
 
 
 @contextmanager

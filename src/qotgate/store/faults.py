@@ -6,6 +6,7 @@ _WRITABLE = "its file, folder and disk must be there and writable, also for read
 _BUSY = "another load is at work on it: load again when that has ended"
 _FULL = "free some space on its disk"
 _DAMAGED = "put a backup in its place, or delete it and load all files anew"
+_RUNS = "see that the server runs and takes connections"
 _ADVICE = {
     # SQLite's primary result codes; codes of more detail begin with them.
     "SQLITE_FULL": _FULL,
@@ -21,7 +22,10 @@ _ADVICE = {
     "53100": _FULL,  # disk_full
     "53300": "raise its max_connections, or have fewer gateways and workers",  # too_many_connections
     "25006": "this server takes no writing, as a standby does: load into the primary",
-    "42501": "give the user the right to create and change tables",  # insufficient_privilege
+    # insufficient_privilege
+    "42501": "have the tables' owner load and upgrade, or GRANT the user what it lacks; gateways take SELECT",
+    "3F000": "make the schema that search_path names, and let the user create in it",  # invalid_schema_name
+    "22P05": "make a database of the encoding UTF8",  # untranslatable_character
     "XX001": "restore a backup",  # data_corrupted
     "XX002": "rebuild the index with REINDEX, or restore a backup",  # index_corrupted
 }
@@ -33,11 +37,18 @@ def told(error: DBAPIError) -> str:
     name = str(getattr(error.orig, "sqlite_errorname", ""))
     state = getattr(error.orig, "sqlstate", None)
     advice = _ADVICE.get(state or "_".join(name.split("_")[:2]))
-    if advice is None and error.connection_invalidated:
-        advice = "see that the server runs and takes connections"
+    if advice is None and (error.connection_invalidated or str(error.orig).rstrip().endswith("?")):
+        advice = _RUNS
     return f"{said}; {advice}." if advice else f"{said}."
 
 
 def reason(error: DBAPIError) -> str:
     """What the engine says is wrong, on one line."""
-    return " ".join(str(error.orig).split()).rstrip(".")
+    diag = getattr(error.orig, "diag", None)
+    if diag is not None and diag.message_primary:
+        # The rest shows the statement, which is ours.
+        said = [diag.message_primary, diag.message_detail or ""]
+    else:
+        # libpq guesses, by a question, why nobody answers.
+        said = [line for line in str(error.orig).splitlines() if not line.endswith("?")]
+    return " ".join(" ".join(said).split()).rstrip(".")

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 DRIVERNAMES = ("postgresql", "postgresql+psycopg", "postgres")
 CHANNEL = "qotgate"
+ENCODING = "UTF8"
+ENCODING_ADVICE = "make one with: createdb --encoding=UTF8 --template=template0"
 WRITER_LOCK = 0x716F74676174  # "qotgat"; the same in every version
 CONNECT_SECONDS = 10
 LOOK_SECONDS = 0.5
@@ -80,6 +82,13 @@ def engine(url: URL, writes: str, writer_wait: float) -> Engine:
         )
 
     return made
+
+
+def require_utf8(connection: Connection, name: str) -> None:
+    """Raises StoreError where the database could not keep every text."""
+    encoding = str(connection.exec_driver_sql("SHOW server_encoding").scalar())
+    if encoding != ENCODING:
+        raise StoreError(f"The database {name} has the encoding {encoding}; {ENCODING_ADVICE}.")
 
 
 def copy_rows(

@@ -17,8 +17,6 @@ def engine(url: URL, writes: str, writer_wait: float) -> Engine:
     """``writes`` is the execution option of a writing transaction; ``writer_wait`` in seconds. Raises
     StoreError."""
     assert url.database is not None
-    if url.database == ":memory:":
-        raise ValueError
     try:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
