@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -162,6 +163,26 @@ def test_while_the_server_is_away_anything_may_have_moved(postgresql_alone: Post
     server.stop("immediate")
     wait_until(lambda: watch.moved() and watch.moved())
     server.start()
+    wait_until(lambda: not watch.moved())
+    with store.writing() as connection:
+        move_generation(connection, 1)
+    wait_until(watch.moved)
+    watch.close()
+    store.close()
+
+
+def test_it_outlives_a_pool_without_a_free_connection(postgresql: PostgreSQL) -> None:
+    url = postgresql.new()
+    store = Store.open(url)
+    watch = store.watch()
+    store.engine.pool._timeout = 0.1  # type: ignore[attr-defined]
+    with ExitStack() as held:
+        for _ in range(15):
+            held.enter_context(store.engine.connect())
+        name = url.rpartition("/")[2]
+        postgresql.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+        wait_until(lambda: watch.moved() and watch.moved())
+        time.sleep(2)
     wait_until(lambda: not watch.moved())
     with store.writing() as connection:
         move_generation(connection, 1)

@@ -222,7 +222,8 @@ class Watch:
                 for _ in self._connection.notifies(timeout=LOOK_SECONDS, stop_after=1):
                     pass
                 self._look()
-            except (psycopg.Error, DBAPIError):
+            except Exception:
+                # Whatever it is, it is tried again: a watch that had ended would have nothing kept any more.
                 self._hears = False
                 if self._connection is not None:
                     with suppress(psycopg.Error):
