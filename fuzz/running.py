@@ -51,8 +51,8 @@ class Outcome:
         return "\n".join(told)
 
 
-def run(name: str, seconds: int, found: Path = FOUND) -> Outcome:
-    """Fuzz the target ``name`` for about so many seconds."""
+def run(name: str, seconds: int, found: Path = FOUND, seed: int = 0) -> Outcome:
+    """Fuzz the target ``name`` for about so many seconds; from another ``seed`` each time for 0."""
     units, findings = found / name, found / "findings" / name
     for folder in (units, findings, CORPUS / name):
         folder.mkdir(parents=True, exist_ok=True)
@@ -61,6 +61,7 @@ def run(name: str, seconds: int, found: Path = FOUND) -> Outcome:
         *(sys.executable, "-m", "fuzz.one", name, str(units), str(CORPUS / name)),
         *(f"-max_total_time={seconds}", f"-timeout={UNIT_SECONDS}", f"-rss_limit_mb={MEMORY_MIB}"),
         *(f"-artifact_prefix={findings}{os.sep}", "-print_final_stats=1", f"-max_len={LEAST_LENGTH}"),
+        f"-seed={seed}",
     ]
     done = subprocess.run(
         command,

@@ -270,7 +270,7 @@ class TestPages:
             lambda: questions.fund_holdings(sort_dir=RankSortDir.ASCENDING, page=page),
             lambda: questions.fund_holdings(as_of=date(2026, 6, 15), page=page),
             lambda: questions.active_transactions(page=page),
-            lambda: questions.fund_holdings(page=page[:-1] + ("A" if page[-1] != "A" else "B")),
+            lambda: questions.fund_holdings(page=page[:-5] + ("A" if page[-5] != "A" else "B") + page[-4:]),
             lambda: one_fund.fund_holdings(page=page),
         ):
             with pytest.raises(InvalidRequest, match="page takes the nextPage"):

@@ -45,13 +45,19 @@ def _default_database() -> str:
     return URL.create("sqlite", database=str(path)).render_as_string()
 
 
-def _split(value: Any) -> Any:
+def _parts(value: Any) -> list[str]:
     parts = value.split(",") if isinstance(value, str) else value
-    return tuple(dict.fromkeys(part.strip().upper() for part in parts if part.strip()))
+    if not isinstance(parts, (list, tuple)) or not all(isinstance(part, str) for part in parts):
+        raise ValueError("takes text with commas between its parts, or a list of texts")
+    return [part.strip() for part in parts]
+
+
+def _split(value: Any) -> Any:
+    return tuple(dict.fromkeys(part.upper() for part in _parts(value) if part))
 
 
 def _origins(value: Any) -> Any:
-    parts = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+    parts = _parts(value)
     for part in parts:
         if part not in ("*", "null") and not re.fullmatch(r"https?://[^/?#\s]+", part):
             raise ValueError("takes origins such as https://example.com, comma separated, or null, or *")
@@ -127,7 +133,7 @@ def read_settings(**flags: Any) -> Settings:
         known = option in Settings.model_fields and option not in SECRET
         told = f", not {first['input']!r}" if known else ""
         # Its cause would tell the value where a traceback is shown.
-        raise QotGateError(f"{name}: {first['msg']}{told}.") from None
+        raise QotGateError(f"{name}: {first['msg'].removeprefix('Value error, ')}{told}.") from None
     except ValueError as error:
         raise QotGateError(f"{CONFIG_FILE} is not valid TOML: {error}.") from error
     except OSError as error:
