@@ -179,7 +179,8 @@ def _wire() -> Iterator[tuple[str, str, bytes]]:
         rest = ((order.index(i) | body_format << 4, encode(told[i], body_format)) for i in order)
         yield "answers", f"format-{body_format}", bytes([4]) + joined(start, *rest)
     yield "answers", "encrypted", bytes([2]) + joined((0, encode(first, PROTOBUF)), (0, b"x" * 32))
-    yield "answers", "refused", bytes([0]) + joined((0, encode(RESPONSES[1001](retType=-1, retMsg="no"), 0)))  # type: ignore[index]
+    refusal = RESPONSES[ProtoId.InitConnect](retType=-1, retMsg="no")
+    yield "answers", "refused", bytes([0]) + joined((0, encode(refusal, PROTOBUF)))
 
 
 def _asked() -> Iterator[tuple[str, str, bytes]]:

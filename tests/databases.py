@@ -2,11 +2,10 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Self
@@ -14,6 +13,7 @@ from typing import Self
 import psycopg
 
 from qotgate.store import Store
+from tests.wire import free_port
 
 SETTINGS = {
     # The tests kill processes, not the machine.
@@ -32,13 +32,6 @@ def programs() -> Path | None:
     newest = max(folders, key=lambda path: int(path.parts[-3]), default=None)
     found = newest or shutil.which("initdb")
     return Path(found).resolve().parent if found else None
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class PostgreSQL:

@@ -3,19 +3,17 @@
 import os
 import shutil
 import subprocess
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from tests.conftest import ROOT, missing
-from tests.serving import Serving
+from tests.serving import Serving, until
 from tests.wire import free_port
 
 CONFIGURATION = ROOT / "deploy" / "haproxy.cfg"
-WAIT_SECONDS = 30.0
 
 
 @dataclass
@@ -36,13 +34,6 @@ class Front:
     def get(self, path: str) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http}{path}", timeout=10) as answer:
             return str(answer.read().decode())
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not true():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.1)
 
 
 def connections(gateway: Serving) -> int:

@@ -4,7 +4,8 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -46,3 +47,11 @@ def serving(url: str, *options: str, stderr: int = subprocess.DEVNULL) -> Iterat
         finally:
             if process.poll() is None:
                 process.kill()
+
+
+def until(holds: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait for something to hold."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come to hold"
+        time.sleep(0.02)

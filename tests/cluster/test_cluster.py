@@ -30,9 +30,9 @@ from qotgate.service.reference import Reference
 from qotgate.store import Store
 from tests.conftest import SAMPLE
 from tests.databases import PostgreSQL
-from tests.front import Front, haproxy, until
+from tests.front import Front, haproxy
 from tests.limit_stores import StoreServer
-from tests.serving import QOTGATE, Serving, serving
+from tests.serving import QOTGATE, Serving, serving, until
 from tests.wire import Wire
 
 ALLOWED = 4000

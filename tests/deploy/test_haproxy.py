@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from qotgate import QuoteClient
-from tests.front import Front, connections, haproxy, until
+from tests.front import Front, connections, haproxy
 from tests.interop.toolchains import HERE, PROTO, bundle, node
 from tests.interop.toolchains import run as run_tool
-from tests.serving import serving
+from tests.serving import serving, until
 from tests.wire import Wire
 
 PER_ADDRESS = 6

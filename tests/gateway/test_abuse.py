@@ -30,8 +30,7 @@ from qotgate.web.site import WebOptions
 from tests.cli.test_commands import run
 from tests.gateway.test_fairness import Transport
 from tests.gateway.test_websocket import websocket
-from tests.gateway.test_workers import until
-from tests.serving import Serving, serving
+from tests.serving import Serving, serving, until
 from tests.wire import Wire
 
 GROWTH_MOST = 32 << 10

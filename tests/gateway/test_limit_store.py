@@ -30,9 +30,9 @@ from qotgate.protocol.messages import ProtoId
 from tests.cli.test_commands import run
 from tests.conftest import missing
 from tests.gateway.test_websocket import websocket
-from tests.gateway.test_workers import granted, until
+from tests.gateway.test_workers import granted
 from tests.limit_stores import StoreServer
-from tests.serving import Serving, serving
+from tests.serving import Serving, serving, until
 from tests.wire import Wire, free_port
 
 MICRO = 1_000_000

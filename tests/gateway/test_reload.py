@@ -4,8 +4,7 @@ disconnected."""
 import os
 import signal
 import ssl
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from qotgate.protocol.messages import ProtoId
 from tests.conftest import make_certificate
 from tests.gateway.test_logs import Lines, logged
 from tests.gateway.test_websocket import WebSocket
-from tests.serving import Serving
+from tests.serving import Serving, until
 from tests.wire import Wire
 
 
@@ -48,14 +47,6 @@ def reloading(folder: Path, url: str, text: str, *options: str) -> Iterator[Relo
         patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
         with logged(folder, url, *options) as (gateway, lines):
             yield Reloading(gateway, lines, config)
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Workers hear of it one after the other."""
-    deadline = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

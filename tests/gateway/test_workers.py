@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Thread
@@ -22,7 +22,7 @@ from qotgate.model import QotGateError
 from qotgate.protocol.messages import ProtoId
 from tests.cli.test_commands import run
 from tests.gateway.test_websocket import websocket
-from tests.serving import Serving, serving
+from tests.serving import Serving, serving, until
 from tests.wire import Wire
 
 FORK = multiprocessing.get_context("fork")
@@ -126,13 +126,6 @@ def test_shared_places_are_those_of_one_process(steps: list[tuple[str, int, int]
 def children(process_id: int) -> list[int]:
     found = Path(f"/proc/{process_id}/task/{process_id}/children").read_text().split()
     return [int(child) for child in found]
-
-
-def until(holds: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come to hold"
-        time.sleep(0.05)
 
 
 @pytest.fixture

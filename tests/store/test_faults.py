@@ -24,9 +24,9 @@ from qotgate.service.reference import Reference
 from qotgate.service.status import status
 from qotgate.store import Store
 from tests.conftest import ROOT, SAMPLE, missing
-from tests.databases import PostgreSQL, free_port
+from tests.databases import PostgreSQL
 from tests.serving import QOTGATE, Serving, serving
-from tests.wire import Wire
+from tests.wire import Wire, free_port
 
 
 def digest(url: str) -> str:

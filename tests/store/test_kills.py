@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Table, select
@@ -28,6 +29,9 @@ TRIES = 4 * KILLS
 CRASHES = 4
 
 
+Ranks = dict[str, dict[Any, int]]
+
+
 def digest(store: Store) -> tuple[int, str]:
     """The generation, and a digest of every row of every table.
 
@@ -35,7 +39,7 @@ def digest(store: Store) -> tuple[int, str]:
     """
     found = sha256()
     with store.reading() as connection:
-        ranks: dict[str, dict[int, int]] = {}
+        ranks: Ranks = {}
         for table in METADATA.sorted_tables:
             key = next(iter(table.primary_key))
             rows = connection.execute(select(table).order_by(*table.primary_key)).mappings().all()
@@ -46,11 +50,11 @@ def digest(store: Store) -> tuple[int, str]:
         return generation(connection), found.hexdigest()
 
 
-def ranked(table: Table, name: str, value: object, ranks: dict[str, dict[int, int]]) -> object:
+def ranked(table: Table, name: str, value: Any, ranks: Ranks) -> object:
     if name == "id":
-        return ranks[table.name][value]  # type: ignore[index]
+        return ranks[table.name][value]
     for key in table.c[name].foreign_keys:
-        return None if value is None else ranks[key.column.table.name][value]  # type: ignore[index]
+        return None if value is None else ranks[key.column.table.name][value]
     return value
 
 

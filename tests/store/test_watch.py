@@ -1,7 +1,6 @@
 """The watch sees every commit and nothing else, and never waits."""
 
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -16,13 +15,7 @@ from qotgate.store import Store, postgresql
 from qotgate.store.database import Watch, generation, move_generation, write_state
 from tests.conftest import SAMPLE
 from tests.databases import PostgreSQL
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+from tests.serving import until
 
 
 def settled(watch: Watch) -> bool:
@@ -37,7 +30,7 @@ def test_a_commit_is_seen_once_whoever_made_it(store: Store) -> None:
     with store.writing() as connection:
         move_generation(connection, 1)
         assert settled(watch)
-    wait_until(watch.moved)
+    until(watch.moved)
     assert settled(watch)
     with store.writing(keep=False) as connection:
         move_generation(connection, 2)
@@ -47,7 +40,7 @@ def test_a_commit_is_seen_once_whoever_made_it(store: Store) -> None:
         move_generation(connection, 3)
         assert settled(watch)
     other.close()
-    wait_until(watch.moved)
+    until(watch.moved)
     assert settled(watch)
     watch.close()
 
@@ -114,7 +107,7 @@ def test_a_load_is_heard_of_at_once(postgresql: PostgreSQL, monkeypatch: pytest.
     assert not watch.moved()
     with loading.writing() as connection:
         move_generation(connection, 1)
-    wait_until(watch.moved)
+    until(watch.moved)
     assert not watch.moved()
     # It ends with the process; to wait for it here would take the hour.
     loading.close()
@@ -148,7 +141,7 @@ def test_a_standby_is_watched_without_listening(postgresql: PostgreSQL) -> None:
         with primary.writing() as connection:
             move_generation(connection, 1)
         primary.close()
-        wait_until(watch.moved)
+        until(watch.moved)
         with store.reading() as connection:
             assert generation(connection) == 1
         watch.close()
@@ -161,31 +154,33 @@ def test_while_the_server_is_away_anything_may_have_moved(postgresql_alone: Post
     watch = store.watch()
     assert not watch.moved()
     server.stop("immediate")
-    wait_until(lambda: watch.moved() and watch.moved())
+    until(lambda: watch.moved() and watch.moved())
     server.start()
-    wait_until(lambda: not watch.moved())
+    until(lambda: not watch.moved())
     with store.writing() as connection:
         move_generation(connection, 1)
-    wait_until(watch.moved)
+    until(watch.moved)
     watch.close()
     store.close()
 
 
-def test_it_outlives_a_pool_without_a_free_connection(postgresql: PostgreSQL) -> None:
+def test_it_outlives_a_pool_without_a_free_connection(
+    postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
     url = postgresql.new()
     store = Store.open(url)
     watch = store.watch()
-    store.engine.pool._timeout = 0.1  # type: ignore[attr-defined]
+    monkeypatch.setattr(store.engine.pool, "_timeout", 0.1)
     with ExitStack() as held:
         for _ in range(15):
             held.enter_context(store.engine.connect())
         name = url.rpartition("/")[2]
         postgresql.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
-        wait_until(lambda: watch.moved() and watch.moved())
+        until(lambda: watch.moved() and watch.moved())
         time.sleep(2)
-    wait_until(lambda: not watch.moved())
+    until(lambda: not watch.moved())
     with store.writing() as connection:
         move_generation(connection, 1)
-    wait_until(watch.moved)
+    until(watch.moved)
     watch.close()
     store.close()

@@ -11,8 +11,8 @@ from sqlalchemy.dialects import postgresql as postgresql_dialect
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 
 from qotgate.store import postgresql
+from qotgate.store.queries import Row
 
-Row = dict[str, Any]
 Upsert = postgresql_dialect.Insert | sqlite_dialect.Insert
 COPY_LEAST = 50
 """Rows from which on COPY is quicker than a statement for each."""

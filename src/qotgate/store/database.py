@@ -120,7 +120,7 @@ class Store:
             with _begun(self._writing) as connection:
                 yield connection
                 if not keep:
-                    connection.get_transaction().rollback()  # type: ignore[union-attr]
+                    connection.rollback()
         except DBAPIError as error:
             raise StoreError(f"The database cannot be written: {told(error)}") from error
 

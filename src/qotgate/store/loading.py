@@ -21,8 +21,8 @@ from sqlalchemy import (
 from qotgate.ark.identity import Identities
 from qotgate.model import ParsedFile, Security
 from qotgate.store import tables
-from qotgate.store.bulk import Row as Row
 from qotgate.store.bulk import insert_chosen, insert_new, insert_rows, staged, upsert
+from qotgate.store.queries import Row as Row
 from qotgate.store.sums import whole_sum
 from qotgate.store.tables import FOREVER
 
