@@ -41,6 +41,7 @@ from qotgate.model import (
     Refused,
     Security,
     StockDynamic,
+    Unavailable,
 )
 from qotgate.model import DynamicType as ArkDynamicType
 
@@ -81,4 +82,5 @@ __all__ = [
     "StockDynamic",
     "SysConfig",
     "Timeout",
+    "Unavailable",
 ]

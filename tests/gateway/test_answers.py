@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -206,16 +207,15 @@ def generations(
     return live, loads, wanted
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_each_answer_is_of_a_whole_generation_while_loads_run(
-    generations: tuple[str, list[list[Path]], list[list[bytes]]], workers: int
-) -> None:
-    url, loads, wanted = generations
+@contextmanager
+def asking(port: int, wanted: list[list[bytes]]) -> Iterator[set[int]]:
+    """Ask all the while: each answer is what one generation says, and none is of an older one than the answer
+    before. Gives the generations that were seen."""
     done = Event()
     problems: list[str] = []
     seen: set[int] = set()
 
-    def ask_on(port: int) -> None:
+    def ask_on() -> None:
         with Wire(port) as wire:
             newest = 0
             while not done.wait(0.005) and not problems:
@@ -230,23 +230,31 @@ def test_each_answer_is_of_a_whole_generation_while_loads_run(
                         newest = max(newest, min(fits))
                 seen.add(newest)
 
-    options = ("--rate-limit", "off", "--workers", str(workers))
-    with serving(url, *options) as gateway:
-        threads = [Thread(target=ask_on, args=(gateway.port,)) for _ in range(4)]
+    threads = [Thread(target=ask_on) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield seen
+    finally:
+        done.set()
         for thread in threads:
-            thread.start()
-        try:
-            for paths in loads:
-                command = [*QOTGATE, "load", "--db", url, *map(os.fspath, paths)]
-                subprocess.run(command, check=True, capture_output=True)
-            with Wire(gateway.port) as late:
-                # Who asks after a load has ended gets the new data at once.
-                assert all(body == wanted[-1][place] for place, body in ask_all(late))
-        finally:
-            done.set()
-            for thread in threads:
-                thread.join(30)
+            thread.join(30)
     assert not problems
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_each_answer_is_of_a_whole_generation_while_loads_run(
+    generations: tuple[str, list[list[Path]], list[list[bytes]]], workers: int
+) -> None:
+    url, loads, wanted = generations
+    options = ("--rate-limit", "off", "--workers", str(workers))
+    with serving(url, *options) as gateway, asking(gateway.port, wanted) as seen:
+        for paths in loads:
+            command = [*QOTGATE, "load", "--db", url, *map(os.fspath, paths)]
+            subprocess.run(command, check=True, capture_output=True)
+        with Wire(gateway.port) as late:
+            # Who asks after a load has ended gets the new data at once.
+            assert all(body == wanted[-1][place] for place, body in ask_all(late))
     assert seen >= {0, GENERATIONS}
     assert len({answers[0] for answers in wanted}) == len({answers[-1] for answers in wanted}) == len(wanted)
 

@@ -16,6 +16,7 @@ from typing import Any, cast
 import httpx
 import pytest
 
+from qotgate import QuoteClient, Unavailable
 from qotgate.model import Market, Security, StoreError
 from qotgate.protocol.messages import ProtoId
 from qotgate.service.questions import Questions
@@ -207,6 +208,12 @@ def test_a_gateway_survives_damage_and_serves_on_once_it_is_mended(database: Pat
             assert page.status_code == 503
             assert database.name not in page.text
             assert "cannot read its database" in page.json()["detail"]
+            assert page.headers["Retry-After"] == "1"
+            with (
+                QuoteClient(port=gateway.port) as client,
+                pytest.raises(Unavailable, match="cannot read its database"),
+            ):
+                client.ark_dynamic("US.TSLA")
         done = qotgate("ark", "US.TSLA", "--db", url)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
         assert MEND in done.stderr

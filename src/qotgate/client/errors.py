@@ -1,5 +1,4 @@
-"""What a client raises besides :class:`~qotgate.model.InvalidRequest` and
-:class:`~qotgate.model.RateLimited`."""
+"""What a client raises besides the refusals of :mod:`qotgate.model.errors`."""
 
 from qotgate.model import QotGateError
 

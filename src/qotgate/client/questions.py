@@ -28,6 +28,7 @@ from qotgate.model import (
     Refused,
     Security,
     StockDynamic,
+    Unavailable,
 )
 from qotgate.protocol import answers
 from qotgate.protocol.messages import REQUESTS, ProtoId, RetType
@@ -58,11 +59,14 @@ class Question(Generic[T]):
     read: Callable[[Any], T]
 
     def answer(self, response: Any) -> T:
-        """What ``response`` says. Raises Refused, InvalidRequest, RateLimited and ProtocolError."""
+        """What ``response`` says. Raises Refused, InvalidRequest, RateLimited, Unavailable
+        and ProtocolError."""
         if response.retType != RetType.SUCCEED:
             wait = getattr(response, "retryAfter", 0.0)
             if 0 < wait < LONGEST:
                 raise RateLimited("told", seconds=wait, text=response.retMsg)
+            if getattr(response, "unavailable", False):
+                raise Unavailable("told", text=response.retMsg)
             kind = InvalidRequest if response.retType == RetType.FAILED else Refused
             raise kind("told", text=response.retMsg or f"No reason is given (retType {response.retType}).")
         if not response.HasField("s2c"):

@@ -37,10 +37,10 @@ class QuoteClient:
     gateway's key, the connection is encrypted; ``body_format`` is ``protobuf`` or ``json``.
 
     Calls raise :class:`~qotgate.InvalidRequest` (a sentence says what the parameter takes),
-    :class:`~qotgate.RateLimited` (``seconds`` to wait), :class:`~qotgate.ConnectionLost`,
-    :class:`~qotgate.Timeout`, all of them :class:`~qotgate.QotGateError`. After each of them the client is as
-    usable as before. ``as_of`` asks for the answer as it was known at the end of that day; a server that
-    answers for today alone is not believed (InvalidRequest).
+    :class:`~qotgate.RateLimited` (``seconds`` to wait), :class:`~qotgate.Unavailable` (ask again later),
+    :class:`~qotgate.ConnectionLost`, :class:`~qotgate.Timeout`, all of them :class:`~qotgate.QotGateError`.
+    After each of them the client is as usable as before. ``as_of`` asks for the answer as it was known at the
+    end of that day; a server that answers for today alone is not believed (InvalidRequest).
     """
 
     def __init__(

@@ -17,7 +17,7 @@ from qotgate.gateway.answers import Kept, Request
 from qotgate.gateway.counts import interface_name
 from qotgate.gateway.handover import Message
 from qotgate.gateway.interfaces import INTERFACES
-from qotgate.model import InvalidRequest, RateLimited, Refused, StoreError
+from qotgate.model import InvalidRequest, RateLimited, Refused, StoreError, Unavailable
 from qotgate.protocol.body import FORMATS, decode_request, encode, refusal
 from qotgate.protocol.frame import PROTOBUF, Frame, lead, seal
 from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
@@ -177,7 +177,7 @@ class Session(ABC):
             self._log_request(asked, f"refused: {error.sentence}")
             return self._seal(frame, self.refuse(error))
         if isinstance(error, StoreError):
-            refused = Refused("store")
+            refused = Unavailable("store")
             counts.refused(frame.proto_id, refused)
             # The client is not told where the database is.
             log.error("the database cannot be read", connection=self.connection_id, reason=str(error))
@@ -188,8 +188,12 @@ class Session(ABC):
 
     def refuse(self, error: Refused, ret_type: RetType = RetType.FAILED) -> Any:
         """A Response that says no in the gateway's language."""
-        wait = error.seconds if isinstance(error, RateLimited) else None
-        return refusal(ret_type, error.text(self.gateway.options.lang), wait)
+        sentence = error.text(self.gateway.options.lang)
+        if isinstance(error, RateLimited):
+            return refusal(ret_type, sentence, retryAfter=error.seconds)
+        if isinstance(error, Unavailable):
+            return refusal(ret_type, sentence, unavailable=True)
+        return refusal(ret_type, sentence)
 
     def refuses(self, proto_id: ProtoId) -> bool:
         """Count a request towards the allowance; True, with nothing counted, where it is over it."""

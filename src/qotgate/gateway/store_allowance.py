@@ -17,7 +17,7 @@ import structlog
 
 from qotgate.gateway.allowance import Allowance
 from qotgate.gateway.limit_store import ANSWER_SECONDS, LimitStore, StoreAway, Taken
-from qotgate.model import QotGateError, Refused
+from qotgate.model import QotGateError, Unavailable
 
 if TYPE_CHECKING:
     from qotgate.gateway.shared import SharedAllowance
@@ -145,7 +145,7 @@ class StoreLink:
             return
         if self._down == "refuse":
             self.decisions["refused"] += 1
-            request.future.set_exception(Refused("limit_store_away"))
+            request.future.set_exception(Unavailable("limit_store_away"))
             return
         self.decisions["local"] += 1
         taken = request.own or request.allowance.take_alone(request.key)

@@ -24,6 +24,7 @@ from qotgate.model.errors import (
     RateLimited,
     Refused,
     StoreError,
+    Unavailable,
     Unreadable,
 )
 from qotgate.model.files import FileKind, ParsedFile, Reject
@@ -69,5 +70,6 @@ __all__ = [
     "StockDynamic",
     "StoreError",
     "TradeEvidence",
+    "Unavailable",
     "Unreadable",
 ]

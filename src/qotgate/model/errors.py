@@ -44,5 +44,10 @@ class RateLimited(Refused):
         super().__init__(sentence, seconds=seconds, **values)
 
 
+class Unavailable(Refused):
+    """The gateway cannot answer now: its database or its limit store is away or behind. The same request may
+    be answered later."""
+
+
 class StoreError(QotGateError):
     """The database cannot be opened or used as asked."""

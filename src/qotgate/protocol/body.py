@@ -84,6 +84,6 @@ def decode_request(proto_id: ProtoId, body: bytes, body_format: int) -> Any:
     return request
 
 
-def refusal(ret_type: RetType, sentence: str, retry_after: float | None = None) -> Any:
-    """A Response that says no, decodable as the answer to any request; ``retry_after`` is in seconds."""
-    return AnyResponse(retType=ret_type, retMsg=sentence, errCode=0, retryAfter=retry_after)
+def refusal(ret_type: RetType, sentence: str, **own: float | bool) -> Any:
+    """A Response that says no, decodable as the answer to any request; ``own`` are qotgate's own fields."""
+    return AnyResponse(retType=ret_type, retMsg=sentence, errCode=0, **own)

@@ -29,6 +29,7 @@ from qotgate.model import (
     RatingChangeType,
     Security,
     TradeEvidence,
+    Unavailable,
 )
 from qotgate.ratings.words import known_grade, level
 from qotgate.service.ark_lists import COUNT_MOST as ARK_COUNT_MOST
@@ -332,7 +333,7 @@ def day_asked(asked: date | None, latest: date) -> date:
 
 
 def check_reached(connection: Connection, cursor: Cursor) -> None:
-    """Raises InvalidRequest where a cursor is of a state of the data that this database, a replica, has not
+    """Raises Unavailable where a cursor is of a state of the data that this database, a replica, has not
     received yet."""
     if cursor.generation > generation(connection):
-        raise InvalidRequest("page_ahead")
+        raise Unavailable("page_ahead")

@@ -9,7 +9,15 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from qotgate.model import InvalidRequest, Language, QotGateError, RateLimited, Refused, StoreError
+from qotgate.model import (
+    InvalidRequest,
+    Language,
+    QotGateError,
+    RateLimited,
+    Refused,
+    StoreError,
+    Unavailable,
+)
 from qotgate.web import request_ids
 
 BLANK = "about:blank"
@@ -85,7 +93,7 @@ def sentence_of(error: Exception, lang: Language) -> str:
     if isinstance(error, HTTPException):
         return f"{error.detail}."
     if isinstance(error, StoreError):
-        return Refused("store").text(lang)
+        return Unavailable("store").text(lang)
     if isinstance(error, QotGateError):
         return str(error)
     return Refused("internal").text(lang)
@@ -96,7 +104,7 @@ def answer_with_problem(request: Request, error: Exception, lang: Language) -> P
     headers = dict(getattr(error, "headers", None) or {})
     if isinstance(error, RateLimited):
         headers["Retry-After"] = str(max(1, round(error.seconds + 0.5)))
-    if isinstance(error, Refused) and error.sentence == "limit_store_away":
+    if isinstance(error, Unavailable | StoreError):
         headers["Retry-After"] = "1"
     headers.update(getattr(request.state, "limit_headers", {}))
     code = error.sentence if isinstance(error, Refused) else None
