@@ -5,6 +5,8 @@ import os
 import signal
 import socket
 import sys
+import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -21,8 +23,12 @@ from qotgate.gateway.handover import Offer
 from qotgate.model import QotGateError
 from qotgate.service.questions import Questions
 
+FAILED = 2
+"""The exit status of a gateway that ends by an error."""
 AT_ONCE = 130
 """The exit status of a gateway that was told twice to stop."""
+END_SECONDS = 2.0
+"""After all is said and sent; a process ends in less."""
 
 log = structlog.get_logger()
 
@@ -69,6 +75,8 @@ async def run_alone(
         notify("STOPPING=1")
         alone.close()
         await running.stop()
+        if flags is not None:
+            end_soon(0 if running.ended.done() and running.ended.exception() is None else FAILED)
     log.info("gateway stopped")
 
 
@@ -145,6 +153,19 @@ class _Alone:
         if seconds is not None:
             notify("WATCHDOG=1")
             self._alive = self._loop.call_later(seconds, self._stay_alive)
+
+
+def end_soon(status: int) -> None:
+    """End the process by itself where it has not ended in a moment: a question to a database that hangs keeps
+    its thread, and a thread the process."""
+
+    def end() -> None:
+        time.sleep(END_SECONDS)
+        log.warning("gateway ends with questions under way", reason="the database does not answer")
+        drain_log()
+        os._exit(status)
+
+    threading.Thread(target=end, daemon=True).start()
 
 
 def drain_log() -> None:

@@ -120,6 +120,7 @@ class Gateway:
         self._turned_away = 0
         self._told_epoch = -1
         self._told_state = ""
+        self._teller: asyncio.Task[None] | None = None
         self.listening = Listening()
         self.websocket: Server | None = None
         self._servers: list[asyncio.Server | Server] = []
@@ -353,10 +354,12 @@ class Gateway:
         allowed = self.options.keep_alive_interval * SILENT_INTERVALS
         while True:
             await asyncio.sleep(min(1.0, self.options.keep_alive_interval / 4))
-            await self._log_what_happened()
+            self._log_what_happened()
             oldest = self.loop.time() - allowed
             for session in list(self.sessions):
-                silent = isinstance(session, TcpSession) and session.last_received < oldest
+                # One with questions under way waits for the gateway: where they are many, no more is read.
+                waits = session.under_way > 0
+                silent = isinstance(session, TcpSession) and not waits and session.last_received < oldest
                 if silent or (not session.initialised and session.opened < oldest):
                     reason = f"it was silent for {allowed} seconds"
                     if not silent:
@@ -364,17 +367,21 @@ class Gateway:
                     session.because(reason, warns=True)
                     session.abort()
 
-    async def _log_what_happened(self) -> None:
+    def _log_what_happened(self) -> None:
         """What may happen by the thousand a second is told once a second."""
         self.answers.check(self.loop.time())
-        if self.answers.epoch != self._told_epoch:
+        # A database may hang, and nothing else with it.
+        if self.answers.epoch != self._told_epoch and (self._teller is None or self._teller.done()):
             self._told_epoch = self.answers.epoch
-            self._told_state = await asyncio.to_thread(self._tell_state, self._told_state)
+            self._teller = self.loop.create_task(self._tell())
         if self._turned_away:
             log.warning(
                 "connections refused", number=self._turned_away, max_connections=self.options.max_connections
             )
             self._turned_away = 0
+
+    async def _tell(self) -> None:
+        self._told_state = await asyncio.to_thread(self._tell_state, self._told_state)
 
     def _tell_state(self, told: str) -> str:
         """Log which data there is, or why there is none, unless that is what was ``told``."""
