@@ -21,6 +21,7 @@ import pytest
 
 from qotgate import AsyncQuoteClient, QuoteClient
 from qotgate.gateway.handover import STATE, Inheritance, inherit, send
+from qotgate.model import QotGateError
 from qotgate.protocol.cipher import RsaKey
 from qotgate.protocol.messages import ProtoId
 from tests.gateway.test_websocket import KEY, WebSocket, connect
@@ -332,6 +333,24 @@ def test_a_gateway_that_cannot_serve_takes_nothing_over(sample_url: str, tmp_pat
             assert wire.dynamic().retType == 0
         assert first.poll() is None
         gateways.start()
+        assert gateways.stop() == 0
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_one_that_hangs_while_it_starts_is_passed_by(sample_url: str, tmp_path: Path, workers: str) -> None:
+    with chain(tmp_path, sample_url, "--no-http", "--workers", workers) as gateways:
+        gateways.start()
+        with Wire(gateways.port) as wire:
+            hanging = inherit(gateways.socket, 1)
+            assert hanging is not None
+            assert wire.dynamic().retType == 0
+            gateways.start()
+            assert wire.dynamic().retType == 0
+            with pytest.raises(QotGateError, match="cannot be taken over, or another one is about to"):
+                hanging.go()
+            for one in [*hanging.listening["tcp"], *hanging.channels]:
+                one.close()
+            assert wire.dynamic().retType == 0
         assert gateways.stop() == 0
 
 

@@ -5,7 +5,7 @@ listen: they are the same sockets in both processes, so their queues of waiting 
 ready for anything it says "go"; the old one then takes no more connections and requests, says what is left
 of the allowance, and passes on each client's connection as soon as what was asked on it is answered, with
 what it takes to go on: the client notices nothing. What cannot be passed on (TLS) is closed once it is
-answered. Where the new one ends before "go", nothing has happened.
+answered. Where the new one ends before "go", or another one asks, nothing has happened.
 
 A message is one packet, JSON, with at most one file descriptor. Versions: HELLO is the shape of the talk,
 STATE that of what is said about a connection. A gateway of another HELLO is not spoken to; of another STATE,
@@ -30,7 +30,7 @@ MESSAGE_MOST = 128 << 10
 UNREAD_MOST = 16 << 10
 """Bytes of a request that is half there, with which a connection is moved."""
 SECONDS = 10.0
-"""How long either side waits for the other's next word; it has nothing else to do then."""
+"""How long the one that starts waits for the other's next word; it has nothing else to do then."""
 
 Message = dict[str, Any]
 
@@ -87,6 +87,7 @@ class Offer:
         self._taken = taken
         self._peer: socket.socket | None = None
         self._channels: list[socket.socket] = []
+        self._going = False
         self._socket = _bound(path)
         readers.add_reader(self._socket.fileno(), self._accept)
 
@@ -122,15 +123,18 @@ class Offer:
     def _accept(self) -> None:
         with suppress(OSError):
             peer, _ = self._socket.accept()
-            if self._peer is not None or _user_of(peer) not in (0, os.geteuid()):
+            if self._going or _user_of(peer) not in (0, os.geteuid()):
                 peer.close()
                 return
-            peer.settimeout(SECONDS)
+            # The latest counts: the one before it may hang, and has taken nothing yet.
+            self._end_talk()
+            peer.setblocking(False)
             self._peer = peer
             self._readers.add_reader(peer.fileno(), self._hear)
 
     def _hear(self) -> None:
-        assert self._peer is not None
+        if self._peer is None:
+            return
         try:
             message, file = receive(self._peer)
             if message.get("hello") == HELLO:
@@ -141,12 +145,16 @@ class Offer:
                 self._channels.append(_socket_of(file))
             elif "go" in message:
                 channels, self._channels = self._channels, []
+                self._going = True
                 self._taken(channels, message["go"] == STATE)
             else:
                 # It ended, or speaks another language: then it is on its own.
                 if file is not None:
                     os.close(file)
                 self._end_talk()
+        except BlockingIOError:
+            # The peer before it was heard, and has gone.
+            return
         except (OSError, ValueError):
             self._end_talk()
 
@@ -199,12 +207,16 @@ class Inheritance:
             send(self._peer, {"go": STATE})
             _, file = receive(self._peer)
             if file is None:
-                raise QotGateError("The gateway that served has ended while this one took over.")
+                raise QotGateError(
+                    "The gateway that served ended, or gave itself to another, before this one took over."
+                )
             with os.fdopen(file, "rb") as state:
                 state.seek(0)
                 found: Message = json.loads(state.read())
         except (OSError, ValueError) as error:
-            raise QotGateError(f"The gateway that serves cannot be taken over: {error}.") from error
+            raise QotGateError(
+                f"The gateway that serves cannot be taken over, or another one is about to: {error}."
+            ) from error
         finally:
             self._peer.close()
         return found

@@ -201,8 +201,10 @@ class Workers:
             often = self._often()
             waits += [] if often is None else [often]
             found = wait([self._wake, *self._readers, *sentinels], max(min(waits), 0) if waits else None)
-            for file in [file for file in self._readers if file in found]:
-                self._readers[file]()
+            for file, callback in [one for one in self._readers.items() if one[0] in found]:
+                # One may have removed another.
+                if file in self._readers:
+                    callback()
             for number in os.read(self._wake, 64) if self._wake in found else ():
                 if number != signal.SIGHUP:
                     return signal.Signals(number).name
