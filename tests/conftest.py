@@ -142,6 +142,19 @@ def sample_url(
 
 
 @pytest.fixture(scope="session")
+def sample_file(sample_url: str, tmp_path_factory: pytest.TempPathFactory, reference: Reference) -> Path:
+    """The same in SQLite, on either engine; to be copied."""
+    kind, _, path = sample_url.partition(":///")
+    if kind == "sqlite":
+        return Path(path)
+    made = tmp_path_factory.mktemp("sample") / "qotgate.db"
+    store = Store.open(f"sqlite:///{made}")
+    load(store, reference, find_files([SAMPLE]))
+    store.close()
+    return made
+
+
+@pytest.fixture(scope="session")
 def real_url(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,

@@ -62,9 +62,9 @@ def notes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def database(sample_url: str, tmp_path: Path) -> Path:
+def database(sample_file: Path, tmp_path: Path) -> Path:
     """A copy of the sample's database."""
-    return Path(shutil.copy(sample_url.removeprefix("sqlite:///"), tmp_path / "copy.db"))
+    return Path(shutil.copy(sample_file, tmp_path / "copy.db"))
 
 
 def test_a_load_over_a_file_size_limit_has_not_happened(database: Path, notes: Path) -> None:
