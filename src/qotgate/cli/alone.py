@@ -28,7 +28,7 @@ FAILED = 2
 AT_ONCE = 130
 """The exit status of a gateway that was told twice to stop."""
 END_SECONDS = 2.0
-"""After all is said and sent; a process ends in less."""
+"""How long threads may go on after all is said and sent."""
 
 log = structlog.get_logger()
 
@@ -156,11 +156,13 @@ class _Alone:
 
 
 def end_soon(status: int) -> None:
-    """End the process by itself where it has not ended in a moment: a question to a database that hangs keeps
-    its thread, and a thread the process."""
+    """End the process where a question to a database that hangs keeps its thread, and that the process."""
+    main = threading.main_thread()
 
     def end() -> None:
         time.sleep(END_SECONDS)
+        while not any(thread is not main and not thread.daemon for thread in threading.enumerate()):
+            time.sleep(END_SECONDS)
         log.warning("gateway ends with questions under way", reason="the database does not answer")
         drain_log()
         os._exit(status)
