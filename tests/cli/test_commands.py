@@ -269,6 +269,10 @@ def test_options_come_from_flags_then_variables_then_a_file(tmp_path: Path, samp
     config.write_text('langue = "en"\n')
     unknown = run("status", env=environment)
     assert (unknown.returncode, "langue" in unknown.stderr) == (2, True)
+    config.unlink()
+    config.mkdir()
+    folder = run("status", env=environment)
+    assert (folder.returncode, "qotgate.toml is not a file" in folder.stderr) == (2, True)
 
 
 def test_the_demo_prints_the_documented_answers_whatever_the_users_options(tmp_path: Path) -> None:

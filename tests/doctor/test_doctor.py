@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -203,6 +204,22 @@ class TestPostgreSQL:
         status, found = doctor.findings(DB=url.replace("qotgate@", f"reader_{name}@"))
         assert status == 1
         assert any("no right to" in finding["found"] for finding in found["database"])
+
+    def test_one_that_takes_no_writing(self, doctor: Doctor, postgresql: PostgreSQL) -> None:
+        url = postgresql.new()
+        name = url.rpartition("/")[2]
+        postgresql.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        status, found = doctor.findings(DB=url)
+        assert status == 1
+        assert any("takes no writing" in finding["found"] for finding in found["database"])
+
+    def test_one_with_a_locked_table(self, doctor: Doctor, postgresql: PostgreSQL) -> None:
+        url = postgresql.new()
+        with psycopg.connect(url) as connection:
+            connection.execute("LOCK TABLE note, state, alembic_version IN ACCESS EXCLUSIVE MODE")
+            status, found = doctor.findings(DB=url)
+        assert status == 1
+        assert any("is in the way" in finding["found"] for finding in found["database"])
 
     def test_a_url_that_is_none(self, doctor: Doctor) -> None:
         for url in ("postgresql://me:hidden@127.0.0.1:many/none", "postgresql://me:x@hidden@127.0.0.1/none"):

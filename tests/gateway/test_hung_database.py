@@ -1,11 +1,18 @@
 """A database that hangs: who asked waits for it, and all else goes on."""
 
+import json
+import os
+import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 
+from qotgate import QuoteClient, Unavailable
 from qotgate.gateway.session import UNDER_WAY_MOST
 from qotgate.protocol.messages import ProtoId
 from qotgate.service.loading import find_files, load
@@ -13,25 +20,46 @@ from qotgate.service.reference import Reference
 from qotgate.store import Store
 from tests.conftest import SAMPLE
 from tests.databases import PostgreSQL
-from tests.serving import serving
+from tests.gateway.test_workers import children
+from tests.serving import QOTGATE, serving
 from tests.wire import Wire
 
 
-@pytest.fixture
-def url(postgresql: PostgreSQL, reference: Reference) -> str:
-    url = postgresql.new()
+def filled(server: PostgreSQL, reference: Reference) -> str:
+    url = server.new()
     store = Store.open(url)
     load(store, reference, find_files([SAMPLE]))
     store.close()
     return url
 
 
+@pytest.fixture
+def url(postgresql: PostgreSQL, reference: Reference) -> str:
+    return filled(postgresql, reference)
+
+
 @contextmanager
-def hung(url: str) -> Iterator[None]:
+def locked(url: str) -> Iterator[None]:
     """Nothing can be read meanwhile."""
     with psycopg.connect(url) as connection:
         connection.execute("LOCK TABLE state IN ACCESS EXCLUSIVE MODE")
         yield
+
+
+@contextmanager
+def stopped(server: PostgreSQL) -> Iterator[None]:
+    """Nothing of the server runs meanwhile; the system still takes connections for it."""
+    # The parent first, which starts no others then.
+    processes = [server.pid]
+    os.kill(server.pid, signal.SIGSTOP)
+    processes += children(server.pid)
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
 
 
 def asked(wire: Wire, code: str) -> bytes:
@@ -42,21 +70,50 @@ def test_who_waits_for_the_database_is_not_taken_for_silent(url: str) -> None:
     codes = ["TSLA", *(f"NONE{number}" for number in range(2 * UNDER_WAY_MOST))]
     options = ("--rate-limit", "off", "--keep-alive-interval", "1")
     with serving(url, *options) as gateway, Wire(gateway.port) as wire:
-        with hung(url), Wire(gateway.port) as silent:
+        with locked(url):
             wire.send(b"".join(asked(wire, code) for code in codes))
-            assert silent.closed()
-            with Wire(gateway.port) as other:
-                assert other.closed()
+            # Heard later than the other.
+            with Wire(gateway.port) as silent:
+                assert silent.closed()
         answers = [wire.answer() for _ in codes]
     assert [answer.retType for answer in answers] == [0] * len(codes)
     assert sum(answer.s2c.netShares for answer in answers) == 76041
 
 
-def test_the_gateway_ends_all_the_same(url: str) -> None:
+def test_a_locked_table_is_told(url: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with (
+        log.open("w") as stderr,
+        serving(url, "--http-port", "0", "--lang", "en", stderr=stderr.fileno()) as gateway,
+        QuoteClient(port=gateway.port) as client,
+    ):
+        with locked(url):
+            for _ in range(2):
+                with pytest.raises(Unavailable, match="cannot read its database"):
+                    client.ark_dynamic("US.TSLA")
+            assert httpx.get(f"{gateway.pages}/readyz", timeout=20).status_code == 503
+            done = subprocess.run(
+                [*QOTGATE, "status", "--db", url], capture_output=True, text=True, timeout=30, check=False
+            )
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert "a lock on its tables, is in the way" in done.stderr
+        assert client.ark_dynamic("US.TSLA").net_shares == 76041
+    told = [line for line in map(json.loads, log.read_text().splitlines()) if line["level"] == "error"]
+    # Once, and with what it was noticed by.
+    assert ["is in the way" in line["reason"] for line in told if "path" not in line] == [True]
+
+
+def test_the_gateway_ends_all_the_same(postgresql_alone: PostgreSQL, reference: Reference) -> None:
+    url = filled(postgresql_alone, reference)
     options = ("--http-port", "0", "--drain-seconds", "1")
-    with serving(url, *options) as gateway, Wire(gateway.port) as wire, hung(url):
-        wire.send(asked(wire, "TSLA"))
-        with Wire(gateway.port) as other:
+    with (
+        serving(url, *options) as gateway,
+        Wire(gateway.port) as wire,
+        Wire(gateway.port) as other,
+    ):
+        assert wire.dynamic().s2c.netShares == 76041
+        with stopped(postgresql_alone):
+            wire.send(asked(wire, "ROKU"))
             assert other.ask(ProtoId.KeepAlive, time=0).retType == 0
-        assert gateway.stop() == 0
-        assert wire.closed()
+            assert gateway.stop() == 0
+            assert wire.closed()

@@ -520,6 +520,25 @@ def test_a_password_is_taken_and_told_nobody(
     assert all(word not in told + metrics for word in ("secret", SECRET, QUOTED))
 
 
+def test_a_store_that_comes_to_refuse_the_gateway_is_told_as_that(
+    sample_url: str, redis_server: StoreServer, log: Path
+) -> None:
+    options = ("--limit-store", redis_server.url)
+    with (
+        log.open("w") as stderr,
+        serving(sample_url, *options, stderr=stderr.fileno()) as gateway,
+        Wire(gateway.port) as wire,
+        redis_server.client() as admin,
+    ):
+        assert wire.dynamic().retType == 0
+        admin.config_set("requirepass", SECRET)
+        admin.client_kill_filter(_type="normal", skipme=True)
+        assert wire.dynamic().retType == 0
+        until(lambda: changes(log) == ["limit store away", "limit store refuses"])
+        admin.config_set("requirepass", "")
+        until(lambda: changes(log)[2:] == ["limit store back"])
+
+
 @pytest.mark.parametrize(("password", "workers"), [("", "1"), (":wrong%20word@", "2")])
 def test_a_store_that_refuses_the_gateway_is_an_error_at_once(
     sample_url: str, new_store: Callable[..., StoreServer], password: str, workers: str

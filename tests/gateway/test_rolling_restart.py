@@ -25,6 +25,7 @@ from qotgate.model import QotGateError
 from qotgate.protocol.cipher import RsaKey
 from qotgate.protocol.messages import ProtoId
 from tests.gateway.test_websocket import KEY, WebSocket, connect
+from tests.limit_stores import StoreServer
 from tests.serving import QOTGATE
 from tests.wire import Wire, free_port
 
@@ -331,6 +332,26 @@ def test_a_gateway_that_cannot_serve_takes_nothing_over(sample_url: str, tmp_pat
                 with Wire(gateways.port) as new:
                     assert new.dynamic().retType == 0
             assert wire.dynamic().retType == 0
+        assert first.poll() is None
+        gateways.start()
+        assert gateways.stop() == 0
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_one_whom_the_limit_store_refuses_takes_nothing_over(
+    sample_url: str, tmp_path: Path, new_store: Callable[..., StoreServer], workers: str
+) -> None:
+    store = new_store(options=("--requirepass", "right"))
+    right, wrong = (store.url.replace("//", f"//:{password}@") for password in ("right", "wrong"))
+    with chain(tmp_path, sample_url, "--no-http", "--workers", workers, "--limit-store", right) as gateways:
+        first = gateways.start()
+        with Wire(gateways.port) as wire:
+            command = [*gateways._command, "--limit-store", wrong]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+            assert (done.returncode, "refuses this gateway" in done.stderr) == (2, True)
+            assert wire.dynamic().retType == 0
+        with Wire(gateways.port) as new:
+            assert new.dynamic().retType == 0
         assert first.poll() is None
         gateways.start()
         assert gateways.stop() == 0

@@ -49,6 +49,10 @@ class Running:
         if listening.http:
             self._pages = make_http(questions, configuration.settings, self.gateway)
 
+    async def prepare(self) -> None:
+        """All that can fail before another gateway is taken over. Raises QotGateError."""
+        await self.gateway.prepare()
+
     async def start(self) -> list[str]:
         """Serve; the addresses. Raises QotGateError."""
         addresses = await self.gateway.start(self.listening)

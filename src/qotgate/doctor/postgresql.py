@@ -117,6 +117,12 @@ def _rights(name: str, connection: Connection, *, made: bool) -> Iterator[Findin
             f"The user of {name} has no right to {shown}.",
             "Have the tables' owner load and upgrade, or GRANT it; gateways alone take SELECT.",
         )
+    elif _ask(connection, "SHOW default_transaction_read_only") == "on":
+        yield fail(
+            CHECK,
+            f"{name} takes no writing: default_transaction_read_only is on.",
+            "ALTER DATABASE, or the user, RESET default_transaction_read_only; gateways alone do without.",
+        )
     else:
         yield ok(CHECK, f"The user of {name} may load and upgrade.")
 

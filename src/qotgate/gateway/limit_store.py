@@ -155,11 +155,11 @@ class LimitStore:
             async with asyncio.timeout_at(deadline):
                 found = await self._take(keys=keys, args=arguments)
         except (AuthenticationError, NoPermissionError) as error:
-            raise StoreAway(str(error), hopeless=True) from error
+            raise StoreAway(str(error).rstrip("."), hopeless=True) from error
         except TimeoutError as error:
             raise StoreAway("no answer in time") from error
         except (RedisError, OSError) as error:
-            raise StoreAway(str(error) or type(error).__name__) from error
+            raise StoreAway(str(error).rstrip(".") or type(error).__name__) from error
         if not isinstance(found, list) or len(found) not in (1, 1 + 3 * len(keys)):
             raise StoreAway("an answer that is none")
         self._learn_clock(found[0] / 1e6, sent, clock())

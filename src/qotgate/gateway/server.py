@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 SETTLE_SECONDS = 2.0
 SILENT_INTERVALS = 3
+AGAIN_SECONDS = 60.0
 """Keep-alive intervals without a byte after which a connection is dropped."""
 REFUSED_MOST = 32
 """Connections over the limit that are kept long enough to be told so; further ones are closed unheard."""
@@ -100,6 +101,7 @@ class Gateway:
         if self.options.rate_limit is not None:
             self._allowance = (shared and shared.allowance) or Allowance(self.options.rate_limit)
         self.store_link: StoreLink | None = None
+        self._prepared = False
         self.store_allowance: StoreAllowance | None = None
         """Where the wire's allowance is counted on a store."""
         self.left_to_store: Callable[[ProtoId], object] | None = None
@@ -118,6 +120,7 @@ class Gateway:
         )
         self._refused = 0
         self._turned_away = 0
+        self._unreadable = ("", 0.0)
         self._told_epoch = -1
         self._told_state = ""
         self._teller: asyncio.Task[None] | None = None
@@ -125,6 +128,12 @@ class Gateway:
         self.websocket: Server | None = None
         self._servers: list[asyncio.Server | Server] = []
         self._sweeper: asyncio.Task[None] | None = None
+
+    async def prepare(self) -> None:
+        """See that the limit store serves this gateway. Raises QotGateError."""
+        if self.store_link is not None and not self._prepared:
+            await self.store_link.open()
+        self._prepared = True
 
     async def start(self, listening: Listening | None = None) -> list[str]:
         """Serve on what ``listening`` has, else on what the options name; the addresses, ``HOST:PORT`` and
@@ -135,8 +144,7 @@ class Gateway:
         options = self.options
         self.listening = listening or listen_for(options)
         addresses = []
-        if self.store_link is not None:
-            await self.store_link.open()
+        await self.prepare()
         for one in self.listening.tcp:
             addresses.append(shown_address(one.getsockname()))
             server = await self.loop.create_server(lambda: TcpSession(self), sock=one, backlog=BACKLOG)
@@ -348,6 +356,15 @@ class Gateway:
         if not done.cancelled() and done.exception() is None:
             self.answers.keep(request, Kept(done.result(), counted), epoch)
 
+    def is_news(self, reason: str) -> bool:
+        """Whether to tell why data cannot be read: once a minute, and not at each question."""
+        told, at = self._unreadable
+        now = self.loop.time()
+        if reason == told and now < at + AGAIN_SECONDS:
+            return False
+        self._unreadable = (reason, now)
+        return True
+
     async def _sweep(self) -> None:
         """Drop TCP connections that have been silent for too long, and any that does not say who it is for as
         long, however much else it sends."""
@@ -390,7 +407,7 @@ class Gateway:
                 state = f"generation {generation(connection)}"
         except StoreError as error:
             state = str(error)
-            if state != told:
+            if state != told and self.is_news(state):
                 log.error("data cannot be read", reason=state)  # noqa: TRY400 - it says all
             return state
         if told and state != told:

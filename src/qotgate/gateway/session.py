@@ -180,7 +180,8 @@ class Session(ABC):
             refused = Unavailable("store")
             counts.refused(frame.proto_id, refused)
             # The client is not told where the database is.
-            log.error("the database cannot be read", connection=self.connection_id, reason=str(error))
+            level = "error" if self.gateway.is_news(str(error)) else "debug"
+            getattr(log, level)("data cannot be read", **self._ids(asked), reason=str(error))
             return self._seal(frame, self.refuse(refused))
         counts.refused(frame.proto_id, Refused("internal"))
         self._log_request(asked, "failed", error)
@@ -213,15 +214,20 @@ class Session(ABC):
             level, event = "warning", "slow request"
         getattr(log, level)(
             event,
-            connection=self.connection_id,
-            peer=self.peer,
-            request=f"{self.connection_id}-{asked.number}",
-            serial=asked.frame.serial,
-            interface=interface_name(asked.frame.proto_id),
+            **self._ids(asked),
             outcome=outcome,
             ms=round(seconds * 1000, 3),
             **({"exc_info": error} if error else {}),
         )
+
+    def _ids(self, asked: Asked) -> dict[str, Any]:
+        return {
+            "connection": self.connection_id,
+            "peer": self.peer,
+            "request": f"{self.connection_id}-{asked.number}",
+            "serial": asked.frame.serial,
+            "interface": interface_name(asked.frame.proto_id),
+        }
 
     @staticmethod
     def _seal(request: Frame, response: Any) -> bytes:

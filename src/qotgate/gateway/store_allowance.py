@@ -61,6 +61,7 @@ class StoreLink:
         self._called = False
         self._closed = False
         self._batches: set[asyncio.Task[None]] = set()
+        self._refused = False
         self._returning: asyncio.Task[None] | None = None
         self._wary_until = 0.0
         self._granted_alone: deque[tuple[float, str]] = deque()
@@ -177,9 +178,13 @@ class StoreLink:
             await asyncio.sleep(TRY_SECONDS)
             try:
                 await self._tell()
-            except StoreAway:
+            except StoreAway as error:
                 self.failures += 1
+                if error.hopeless and not self._refused:
+                    self._refused = True
+                    log.error("limit store refuses", store=self.store.name, reason=str(error))  # noqa: TRY400
                 continue
+            self._refused = False
             if self.up:
                 continue
             self.up = True

@@ -18,7 +18,8 @@ _ADVICE = {
     "SQLITE_NOTADB": _DAMAGED,
     "SQLITE_BUSY": _BUSY,
     # PostgreSQL's SQLSTATE.
-    "55P03": _BUSY,  # lock_not_available
+    # lock_not_available
+    "55P03": "another load, or a lock on its tables, is in the way: try again when that has ended",
     "53100": _FULL,  # disk_full
     "53300": "raise its max_connections, or have fewer gateways and workers",  # too_many_connections
     "25006": "this server takes no writing, as a standby does: load into the primary",

@@ -24,7 +24,9 @@ CHANNEL = "qotgate"
 ENCODING = "UTF8"
 ENCODING_ADVICE = "make one with: createdb --encoding=UTF8 --template=template0"
 WRITER_LOCK = 0x716F74676174  # "qotgat"; the same in every version
-CONNECT_SECONDS = 10
+CONNECT_SECONDS = 5
+LOCK_SECONDS = 5
+"""How long a reader waits for a table that is locked, as by VACUUM FULL."""
 LOOK_SECONDS = 0.5
 """How often the generation is looked up, whether or not something was heard."""
 DEAF_SECONDS = 3.0
@@ -37,6 +39,7 @@ SETTINGS = {
     "synchronize_seqscans": "off",
     # The questions are short; compiling them would take longer than answering them.
     "jit": "off",
+    "lock_timeout": str(LOCK_SECONDS * 1000),
 }
 NETWORK = {
     # A server that has vanished is noticed in seconds and not in hours.

@@ -158,7 +158,7 @@ async def events(site: TheSite) -> Response:
 async def _answer_error(request: Request, error: Exception) -> Response:
     site: Site = request.app.state.site
     if isinstance(error, StoreError):
-        log.error("the database cannot be read", path=request.scope["path"], reason=str(error))
+        log.error("data cannot be read", path=request.scope["path"], reason=str(error))
     if request.url.path.startswith(("/api/", "/healthz", "/readyz", "/metrics", "/events", "/static/")):
         return answer_with_problem(request, error, getattr(request.state, "lang", site.lang))
     return error_page(request, site, error, status_of(error))

@@ -25,6 +25,7 @@ class Live:
     def __init__(self, read: Callable[[], str]) -> None:
         self._read = read
         self._state: str | None = None
+        self._told = ""
         self._moved = asyncio.Event()
         self._streams = 0
         self._stopped = False
@@ -75,8 +76,11 @@ class Live:
             try:
                 found = await asyncio.to_thread(self._read)
             except StoreError as error:
-                log.warning("the database cannot be read", reason=str(error))
+                if str(error) != self._told:
+                    self._told = str(error)
+                    log.warning("data cannot be read", reason=self._told)
             else:
+                self._told = ""
                 if found != self._state:
                     self._state = found
                     self._wake()
