@@ -32,7 +32,7 @@ from tests.wire import Wire, free_port
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the handover takes Linux")
 
 CODES = ("US.TSLA", "US.ROKU", "US.ZM", "US.COIN")
-PUBLISHED = """
+PUBLISHED = r"""
 import sys
 from futu import OpenQuoteContext, SysConfig
 if sys.argv[2]:
@@ -45,7 +45,7 @@ quote.on_disconnect = lambda *_: lost.append(1)
 expected = quote.get_ark_stock_dynamic("US.TSLA")
 assert expected[0] == 0, expected
 asked = 0
-print("ready", flush=True)
+print("ready\n", end="", flush=True)
 import threading
 stop = threading.Event()
 threading.Thread(target=lambda: (sys.stdin.readline(), stop.set()), daemon=True).start()
@@ -53,7 +53,7 @@ while not stop.is_set():
     answer = quote.get_ark_stock_dynamic("US.TSLA")
     assert answer == expected, answer
     asked += 1
-print("asked", asked, quote.get_sync_conn_id(), flush=True)
+print(f"asked {asked} {quote.get_sync_conn_id()}\n", end="", flush=True)
 """
 
 
@@ -183,6 +183,9 @@ def test_nobody_notices_a_restart(sample_url: str, tmp_path: Path) -> None:
         gateways._command += ["--http-port", str(gateways.http_port), "--websocket-key", KEY]
         gateways._command += ["--rsa-key", str(key), "--allow-plaintext"]
         gateways.start()
+        homes = [tmp_path / f"home{number}" for number in range(2)]
+        for home in homes:
+            home.mkdir()
         published = [
             opened.enter_context(
                 subprocess.Popen(
@@ -190,10 +193,11 @@ def test_nobody_notices_a_restart(sample_url: str, tmp_path: Path) -> None:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,
-                    env={**os.environ, "HOME": str(tmp_path)},
+                    # The published package makes a folder there, and not at once with another.
+                    env={**os.environ, "HOME": str(home)},
                 )
             )
-            for one in ("", str(key))
+            for home, one in zip(homes, ("", str(key)), strict=True)
         ]
         for process in published:
             assert process.stdout is not None
