@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from qotgate.protocol.messages import ProtoId
+from qotgate.service import loading
 from qotgate.service.reference import Reference
+from qotgate.store import Store
 from tests.conftest import SAMPLE
 from tests.databases import PostgreSQL
 from tests.gateway.test_answers import GENERATIONS, ask_all, asking, bodies, files_of
@@ -47,7 +49,9 @@ def test_each_answer_of_a_replica_is_of_a_whole_generation(
     rehearsal = postgresql_alone.copy(primary)
     wanted = [bodies(rehearsal, reference)]
     for paths in loads:
-        load(rehearsal, paths)
+        store = Store.open(rehearsal)
+        loading.load(store, reference, loading.find_files(paths))
+        store.close()
         wanted.append(bodies(rehearsal, reference))
     with (
         postgresql_alone.standby() as standby,

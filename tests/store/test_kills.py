@@ -24,7 +24,7 @@ from tests.conftest import SAMPLE
 from tests.databases import PostgreSQL
 from tests.killed import start_load
 
-KILLS = int(os.environ.get("QOTGATE_TEST_KILLS", "25"))
+KILLS = int(os.environ.get("QOTGATE_TEST_KILLS", "10"))
 TRIES = 4 * KILLS
 CRASHES = 4
 
