@@ -124,12 +124,24 @@ ENGINE = os.environ.get("QOTGATE_TEST_ENGINE", "sqlite")
 """The engine of the databases that a whole run shares; postgresql runs every test of a gateway on it."""
 
 
+def filled(url: str, reference: Reference, *paths: Path) -> str:
+    """The URL of a database that the files, or else the sample, were loaded into."""
+    store = Store.open(url)
+    load(store, reference, find_files(paths or [SAMPLE]))
+    store.close()
+    return url
+
+
+@pytest.fixture
+def postgresql_sample(postgresql: PostgreSQL, reference: Reference) -> str:
+    """The sample on PostgreSQL."""
+    return filled(postgresql.new(), reference)
+
+
 def _database(request: pytest.FixtureRequest, folder: Path, reference: Reference, *paths: Path) -> str:
     server: PostgreSQL | None = request.getfixturevalue("postgresql") if ENGINE == "postgresql" else None
     url = server.new() if server else f"sqlite:///{folder / 'qotgate.db'}"
-    store = Store.open(url)
-    load(store, reference, find_files(paths))
-    store.close()
+    filled(url, reference, *paths)
     return server.served(url) if server else url
 
 
@@ -148,9 +160,7 @@ def sample_file(sample_url: str, tmp_path_factory: pytest.TempPathFactory, refer
     if kind == "sqlite":
         return Path(path)
     made = tmp_path_factory.mktemp("sample") / "qotgate.db"
-    store = Store.open(f"sqlite:///{made}")
-    load(store, reference, find_files([SAMPLE]))
-    store.close()
+    filled(f"sqlite:///{made}", reference)
     return made
 
 

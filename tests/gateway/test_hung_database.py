@@ -15,27 +15,12 @@ import pytest
 from qotgate import QuoteClient, Unavailable
 from qotgate.gateway.session import UNDER_WAY_MOST
 from qotgate.protocol.messages import ProtoId
-from qotgate.service.loading import find_files, load
 from qotgate.service.reference import Reference
-from qotgate.store import Store
-from tests.conftest import SAMPLE
+from tests.conftest import filled
 from tests.databases import PostgreSQL
 from tests.gateway.test_workers import children
 from tests.serving import QOTGATE, serving
 from tests.wire import Wire
-
-
-def filled(server: PostgreSQL, reference: Reference) -> str:
-    url = server.new()
-    store = Store.open(url)
-    load(store, reference, find_files([SAMPLE]))
-    store.close()
-    return url
-
-
-@pytest.fixture
-def url(postgresql: PostgreSQL, reference: Reference) -> str:
-    return filled(postgresql, reference)
 
 
 @contextmanager
@@ -66,11 +51,11 @@ def asked(wire: Wire, code: str) -> bytes:
     return wire.request(ProtoId.Qot_GetArkStockDynamic, security={"market": 11, "code": code})
 
 
-def test_who_waits_for_the_database_is_not_taken_for_silent(url: str) -> None:
+def test_who_waits_for_the_database_is_not_taken_for_silent(postgresql_sample: str) -> None:
     codes = ["TSLA", *(f"NONE{number}" for number in range(2 * UNDER_WAY_MOST))]
     options = ("--rate-limit", "off", "--keep-alive-interval", "1")
-    with serving(url, *options) as gateway, Wire(gateway.port) as wire:
-        with locked(url):
+    with serving(postgresql_sample, *options) as gateway, Wire(gateway.port) as wire:
+        with locked(postgresql_sample):
             wire.send(b"".join(asked(wire, code) for code in codes))
             # Heard later than the other.
             with Wire(gateway.port) as silent:
@@ -80,20 +65,24 @@ def test_who_waits_for_the_database_is_not_taken_for_silent(url: str) -> None:
     assert sum(answer.s2c.netShares for answer in answers) == 76041
 
 
-def test_a_locked_table_is_told(url: str, tmp_path: Path) -> None:
+def test_a_locked_table_is_told(postgresql_sample: str, tmp_path: Path) -> None:
     log = tmp_path / "log"
     with (
         log.open("w") as stderr,
-        serving(url, "--http-port", "0", "--lang", "en", stderr=stderr.fileno()) as gateway,
+        serving(postgresql_sample, "--http-port", "0", "--lang", "en", stderr=stderr.fileno()) as gateway,
         QuoteClient(port=gateway.port) as client,
     ):
-        with locked(url):
+        with locked(postgresql_sample):
             for _ in range(2):
                 with pytest.raises(Unavailable, match="cannot read its database"):
                     client.ark_dynamic("US.TSLA")
             assert httpx.get(f"{gateway.pages}/readyz", timeout=20).status_code == 503
             done = subprocess.run(
-                [*QOTGATE, "status", "--db", url], capture_output=True, text=True, timeout=30, check=False
+                [*QOTGATE, "status", "--db", postgresql_sample],
+                capture_output=True,
+                text=True,
+                timeout=30,
+                check=False,
             )
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
         assert "a lock on its tables, is in the way" in done.stderr
@@ -104,7 +93,7 @@ def test_a_locked_table_is_told(url: str, tmp_path: Path) -> None:
 
 
 def test_the_gateway_ends_all_the_same(postgresql_alone: PostgreSQL, reference: Reference) -> None:
-    url = filled(postgresql_alone, reference)
+    url = filled(postgresql_alone.new(), reference)
     options = ("--http-port", "0", "--drain-seconds", "1")
     with (
         serving(url, *options) as gateway,

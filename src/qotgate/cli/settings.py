@@ -121,7 +121,7 @@ class Settings(BaseSettings):
 
 def read_settings(**flags: Any) -> Settings:
     """The options, ``flags`` first where they are not None. Raises QotGateError."""
-    if Path(CONFIG_FILE).exists() and not Path(CONFIG_FILE).is_file():
+    if CONFIG_FILE.exists() and not CONFIG_FILE.is_file():
         raise QotGateError(f"{CONFIG_FILE} is not a file.")
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
