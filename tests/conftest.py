@@ -3,45 +3,29 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
-from importlib.resources import files
-from ipaddress import ip_address
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from qotgate.service.loading import LoadReport, find_files, load
 from qotgate.service.reference import Reference, load_reference
 from qotgate.store import Store
-from tests.databases import PostgreSQL, programs
-from tests.limit_stores import StoreServer
-from tests.serving import Serving, serving
+from tests.support.certificates import make_certificate
+from tests.support.databases import PostgreSQL, filled
+from tests.support.limit_stores import StoreServer
+from tests.support.parts import find, program, shared, skip_for_missing_programs
+from tests.support.paths import SAMPLE
+from tests.support.serving import Serving, serving
 
-ROOT = Path(__file__).parents[1]
-SAMPLE = Path(str(files("qotgate") / "sample"))
-CI = os.environ.get("CI") == "true"
-
-
-def missing(what: str) -> None:
-    """Skip for a part that is not there; in CI, fail."""
-    if CI:
-        pytest.fail(f"{what}, which CI must have")
-    pytest.skip(what)
+skip_for_missing_programs()
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real files beside the repository."""
-    folder = ROOT.parent / "shared" / "data"
-    if not folder.is_dir():
-        missing(f"no real data at {folder}")
-    return folder
+    return shared("data")
 
 
 @pytest.fixture(scope="session")
@@ -52,11 +36,7 @@ def reference() -> Reference:
 @pytest.fixture(scope="session")
 def postgresql_programs() -> Path:
     """The folder of PostgreSQL's programs."""
-    folder = programs()
-    if folder is None:
-        missing("no PostgreSQL server (Debian's package postgresql)")
-    assert folder is not None
-    return folder
+    return Path(program("initdb")).resolve().parent
 
 
 @pytest.fixture(scope="session")
@@ -124,14 +104,6 @@ ENGINE = os.environ.get("QOTGATE_TEST_ENGINE", "sqlite")
 """The engine of the databases that a whole run shares; postgresql runs every test of a gateway on it."""
 
 
-def filled(url: str, reference: Reference, *paths: Path) -> str:
-    """The URL of a database that the files, or else the sample, were loaded into."""
-    store = Store.open(url)
-    load(store, reference, find_files(paths or [SAMPLE]))
-    store.close()
-    return url
-
-
 @pytest.fixture
 def postgresql_sample(postgresql: PostgreSQL, reference: Reference) -> str:
     """The sample on PostgreSQL."""
@@ -183,12 +155,10 @@ def sample_gateway(sample_url: str) -> Iterator[Serving]:
         yield gateway
 
 
-@pytest.fixture(params=["redis-server", *filter(shutil.which, ["valkey-server"])])
+@pytest.fixture(params=["redis-server", *filter(find, ["valkey-server"])])
 def new_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., StoreServer]]:
     """Starts servers of a limit store, as :class:`StoreServer` makes them, and stops them at the end. Valkey
     is one, too, where the system has it."""
-    if shutil.which(request.param) is None:
-        missing("no redis-server")
     servers: list[StoreServer] = []
 
     def start(**how: Any) -> StoreServer:
@@ -207,30 +177,6 @@ def new_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callab
 def redis_server(new_store: Callable[..., StoreServer]) -> StoreServer:
     """A Redis that runs, and forgets all when it is stopped."""
     return new_store()
-
-
-def make_certificate(cert: Path, private: Path) -> None:
-    """A certificate for 127.0.0.1, signed by itself, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    cert.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
-from tests.serving import Serving, serving
+from tests.support.paths import ROOT
+from tests.support.serving import Serving, serving
 
 EXAMPLES = ROOT / "examples"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT))
 
-from tests.databases import PostgreSQL, programs  # noqa: E402
-from tests.limit_stores import StoreServer  # noqa: E402
+from tests.support.databases import PostgreSQL, programs  # noqa: E402
+from tests.support.limit_stores import StoreServer  # noqa: E402
 
 __all__ = ["PostgreSQL", "StoreServer", "running_postgresql", "running_redis"]
 

@@ -1,27 +1,15 @@
 """The command line: what it prints, and how it ends."""
 
 import json
-import os
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import SAMPLE
-from tests.serving import QOTGATE, Serving
-from tests.wire import free_port
-
-
-def run(*arguments: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*QOTGATE, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env={**os.environ, **(env or {})},
-    )
+from tests.support.commands import run
+from tests.support.paths import SAMPLE
+from tests.support.serving import Serving
+from tests.support.wire import free_port
 
 
 @pytest.fixture

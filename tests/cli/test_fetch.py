@@ -20,8 +20,8 @@ from qotgate.cli.main import main
 from qotgate.model import QotGateError
 from qotgate.sources.fetching import ark as ark_files
 from qotgate.sources.fetching import client
-from tests.publishing import Publisher, Reply, Time, holdings, publishing, visible
-from tests.serving import QOTGATE
+from tests.support.publishing import Publisher, Reply, Time, holdings, publishing, visible
+from tests.support.serving import QOTGATE
 
 SECRET = "s3cr3t-key"
 FUNDS = ("ARKF", "ARKG", "ARKK", "ARKQ", "ARKW", "ARKX")

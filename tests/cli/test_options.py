@@ -6,7 +6,7 @@ import pytest
 
 from qotgate.cli.reload import NEXT_START
 from qotgate.cli.settings import Settings
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 
 
 def named(text: str) -> set[str]:

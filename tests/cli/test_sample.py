@@ -3,7 +3,7 @@
 import importlib.util
 from pathlib import Path
 
-from tests.conftest import ROOT, SAMPLE
+from tests.support.paths import ROOT, SAMPLE
 
 
 def test_the_script_makes_the_shipped_sample() -> None:

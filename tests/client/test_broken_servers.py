@@ -25,7 +25,7 @@ from qotgate import (
 from qotgate.protocol.body import encode
 from qotgate.protocol.frame import PROTOBUF, Frame, FrameParser
 from qotgate.protocol.messages import RESPONSES, ProtoId
-from tests.serving import Serving
+from tests.support.serving import Serving
 
 Answer = Callable[[int, int], bytes]
 """Gives the bytes that answer a proto id and serial."""

@@ -19,8 +19,8 @@ from qotgate import RET_ERROR, RET_OK, ArkDynamicType, Market, OpenQuoteContext,
 from qotgate.client.connection import Connection, Request
 from qotgate.client.core import ClientOptions
 from qotgate.client.errors import ConnectionLost
-from tests.serving import Serving, serving
-from tests.wire import free_port
+from tests.support.serving import Serving, serving
+from tests.support.wire import free_port
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from qotgate import AsyncQuoteClient, OpenQuoteContext, QotGateError, QuoteClient
-from tests.serving import Serving, serving
-from tests.wire import free_port
+from tests.support.serving import Serving, serving
+from tests.support.wire import free_port
 
 SHARES = {"US.TSLA": 76041, "US.ROKU": 29500, "US.COIN": 0}
 CODES = list(SHARES)

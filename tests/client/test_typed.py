@@ -36,8 +36,8 @@ from qotgate import (
     Timeout,
 )
 from qotgate.protocol.cipher import RsaKey
-from tests.serving import Serving, serving
-from tests.wire import free_port
+from tests.support.serving import Serving, serving
+from tests.support.wire import free_port
 
 TSLA = StockDynamic(
     ArkDynamicType.CONSECUTIVE_SAME_DIRECTION, 2, 76041, date(2026, 6, 22), Security(Market.US, "TSLA")

@@ -28,12 +28,12 @@ from qotgate.service.loading import find_files, load
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference
 from qotgate.store import Store
-from tests.conftest import SAMPLE
-from tests.databases import PostgreSQL
-from tests.front import Front, haproxy
-from tests.limit_stores import StoreServer
-from tests.serving import QOTGATE, Serving, serving, until
-from tests.wire import Wire
+from tests.support.databases import PostgreSQL
+from tests.support.haproxy import Front, haproxy
+from tests.support.limit_stores import StoreServer
+from tests.support.paths import SAMPLE
+from tests.support.serving import QOTGATE, Serving, serving, until
+from tests.support.wire import Wire
 
 ALLOWED = 4000
 OPTIONS = (

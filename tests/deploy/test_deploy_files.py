@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -19,7 +18,7 @@ from compose_spec import PyCompose
 from qotgate.cli.main import app
 from qotgate.cli.settings import SECRETS_FOLDERS, Settings, read_settings
 from qotgate.model import QotGateError
-from tests.conftest import ROOT, missing
+from tests.support.paths import ROOT
 
 DEPLOY = ROOT / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("qotgate*.[st]*[er]"))
@@ -28,11 +27,6 @@ MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
 KUBERNETES = ("1.29", kubernetes_validate.latest_version())
 EXPOSURE_MOST = 15
 """A tenth of it is systemd's exposure level, from 0 to 10; 1.5 is "OK"."""
-
-
-def need(program: str) -> None:
-    if shutil.which(program) is None:
-        missing(f"{program} is not installed")
 
 
 def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -57,7 +51,6 @@ def units(tmp_path: Path) -> Path:
 
 class TestSystemd:
     def verify(self, folder: Path) -> str:
-        need("systemd-analyze")
         found = run("systemd-analyze", "verify", *folder.glob("qotgate*"))
         # It also says what it thinks of the machine's own units.
         return "".join(line for line in (found.stdout + found.stderr).splitlines(True) if "qotgate" in line)
@@ -76,7 +69,6 @@ class TestSystemd:
         assert "PrivateTemp" in self.verify(units)
 
     def test_little_is_exposed(self, units: Path) -> None:
-        need("systemd-analyze")
         analysed = ("systemd-analyze", "security", "--offline=true", "--no-pager")
         for service in units.glob("*.service"):
             found = run(*analysed, f"--threshold={EXPOSURE_MOST}", service)
@@ -84,7 +76,6 @@ class TestSystemd:
             assert run(*analysed, "--threshold=1", service).returncode != 0
 
     def test_user_and_folders_are_made(self, tmp_path: Path) -> None:
-        need("systemd-sysusers")
         (tmp_path / "etc").mkdir()
         found = run("systemd-sysusers", f"--root={tmp_path}", DEPLOY / "systemd" / "qotgate.sysusers")
         assert found.returncode == 0, found.stderr

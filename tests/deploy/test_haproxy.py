@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from qotgate import QuoteClient
-from tests.front import Front, connections, haproxy
-from tests.interop.toolchains import HERE, PROTO, bundle, node
-from tests.interop.toolchains import run as run_tool
-from tests.serving import serving, until
-from tests.wire import Wire
+from tests.support.haproxy import Front, connections, haproxy
+from tests.support.serving import serving, until
+from tests.support.toolchains import HERE, PROTO, bundle, node
+from tests.support.toolchains import run as run_tool
+from tests.support.wire import Wire
 
 PER_ADDRESS = 6
 

@@ -3,7 +3,6 @@
 import datetime
 import ipaddress
 import json
-import shutil
 import socket
 import sqlite3
 from collections.abc import Iterator
@@ -27,12 +26,13 @@ from qotgate.doctor.freshness import freshness
 from qotgate.service.loading import find_files, load
 from qotgate.service.reference import Reference
 from qotgate.store import Store
-from tests.conftest import SAMPLE, missing
-from tests.databases import PostgreSQL
-from tests.interop.toolchains import certificate, in_pkcs8, rsa_key
-from tests.limit_stores import StoreServer
-from tests.serving import serving
-from tests.wire import free_port
+from tests.support.certificates import certificate
+from tests.support.databases import PostgreSQL
+from tests.support.limit_stores import StoreServer
+from tests.support.paths import SAMPLE
+from tests.support.serving import serving
+from tests.support.toolchains import in_pkcs8, rsa_key
+from tests.support.wire import free_port
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 
@@ -250,8 +250,6 @@ class TestPostgreSQL:
 
 class TestLimitStore:
     def test_one_that_serves_and_one_that_does_not(self, doctor: Doctor, tmp_path: Path) -> None:
-        if shutil.which("redis-server") is None:
-            missing("redis-server is not installed")
         server = StoreServer(tmp_path)
         status, found = doctor.findings(LIMIT_STORE=server.url)
         assert (status, levels(found["limit store"])) == (1, [FAIL])

@@ -9,7 +9,7 @@ import pytest
 
 from fuzz import CORPUS, TARGETS, target
 from fuzz.running import Outcome, run
-from tests.conftest import missing
+from tests.support.parts import missing
 
 SECONDS = 60
 SEED = 1

@@ -27,11 +27,11 @@ from qotgate.store import Store
 from qotgate.web import connections
 from qotgate.web.server import WebServer
 from qotgate.web.site import WebOptions
-from tests.cli.test_commands import run
-from tests.gateway.test_fairness import Transport
-from tests.gateway.test_websocket import websocket
-from tests.serving import Serving, serving, until
-from tests.wire import Wire
+from tests.support.commands import run
+from tests.support.serving import Serving, serving, until
+from tests.support.transport import Transport
+from tests.support.websocket import websocket
+from tests.support.wire import Wire
 
 GROWTH_MOST = 32 << 10
 """KiB by which its memory may have grown: less than the connections of a flood take if they stay."""

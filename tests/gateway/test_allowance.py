@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from qotgate.gateway.allowance import Allowance, RateLimit
 from qotgate.model import QotGateError
 from qotgate.protocol.messages import ProtoId
-from tests.serving import Serving, serving
-from tests.wire import Wire
+from tests.support.serving import Serving, serving
+from tests.support.wire import Wire
 
 
 class Clock:

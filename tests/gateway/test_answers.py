@@ -2,31 +2,21 @@
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from threading import Event, Thread
-from typing import Any
 
 import pytest
 
 from qotgate.gateway.answers import Answers, Kept, Request
-from qotgate.model import Market, Security
-from qotgate.protocol.answers import write_dynamic, write_rating_changes
-from qotgate.protocol.body import encode
 from qotgate.protocol.frame import Frame, lead, seal
 from qotgate.protocol.messages import ProtoId
-from qotgate.protocol.names import CHANGE_TYPE_OF
 from qotgate.service.loading import find_files, load
-from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference
 from qotgate.store import Store
-from tests.conftest import SAMPLE
-from tests.serving import QOTGATE, Serving, serving
-from tests.wire import Wire
-
-DYNAMIC = ProtoId.Qot_GetArkStockDynamic
-RATINGS = ProtoId.Qot_GetRatingChange
+from tests.support.generations import DYNAMIC, GENERATIONS, ask_all, asking, bodies, files_of
+from tests.support.paths import SAMPLE
+from tests.support.serving import QOTGATE, Serving, serving
+from tests.support.wire import Wire
 
 
 class Data:
@@ -139,53 +129,6 @@ def test_the_time_is_never_a_kept_one(sample_gateway: Serving) -> None:
         assert times[0] < times[1] < times[2]
 
 
-GENERATIONS = 5
-
-
-def files_of(folder: Path, generation: int) -> list[Path]:
-    """A notice that moves 3424 and notes that move 3426."""
-    notice, notes = folder / f"notice{generation}.csv", folder / f"notes{generation}.csv"
-    notice.write_text(
-        "FUND,Date,Direction,Ticker,CUSIP,Name,Shares,% of ETF\n"
-        f"ARKK,06/23/2026,Buy,TSLA,88160R101,TESLA INC,{generation * 1000},0.1\n"
-    )
-    lines = (
-        f"T{number},Name {number},UBS,{'Buy' if generation % 2 else 'Sell'},{generation * 10 + number},"
-        f"2026-07-{generation:02}"
-        for number in range(400)
-    )
-    notes.write_text("ticker,name,firm,rating,price_target,date\n" + "\n".join(lines) + "\n")
-    return [notice, notes]
-
-
-QUESTIONS: list[tuple[ProtoId, dict[str, Any]]] = [
-    (DYNAMIC, {"security": {"market": 11, "code": "TSLA"}}),
-    (DYNAMIC, {"security": {"market": 11, "code": "ROKU"}}),
-    *(
-        (RATINGS, {"market": 11, "changeType": kind, "count": count})
-        for kind in (1, 2, 3)
-        for count in (3, 20)
-    ),
-]
-
-
-def bodies(url: str, reference: Reference) -> list[bytes]:
-    """The answers to QUESTIONS, asked for one by one and past the gateway."""
-    store = Store.open(url)
-    questions = Questions(store, reference)
-    found = []
-    for proto_id, fields in QUESTIONS:
-        if proto_id == DYNAMIC:
-            code = fields["security"]["code"]
-            answer = write_dynamic(questions.ark_stock_dynamic(Security(Market.US, code)))
-        else:
-            kind = CHANGE_TYPE_OF[fields["changeType"]]
-            answer = write_rating_changes(questions.rating_changes(Market.US, kind, fields["count"]))
-        found.append(encode(answer, 0))
-    store.close()
-    return found
-
-
 @pytest.fixture
 def generations(
     tmp_path: Path, reference: Reference, new_url: Callable[[], str], copied: Callable[[str], str]
@@ -207,41 +150,6 @@ def generations(
     return live, loads, wanted
 
 
-@contextmanager
-def asking(port: int, wanted: list[list[bytes]]) -> Iterator[set[int]]:
-    """Ask all the while: each answer is what one generation says, and none is of an older one than the answer
-    before. Gives the generations that were seen."""
-    done = Event()
-    problems: list[str] = []
-    seen: set[int] = set()
-
-    def ask_on() -> None:
-        with Wire(port) as wire:
-            newest = 0
-            while not done.wait(0.005) and not problems:
-                known = newest
-                for place, body in ask_all(wire):
-                    fits = [n for n, answers in enumerate(wanted) if answers[place] == body]
-                    if not fits:
-                        problems.append(f"{QUESTIONS[place]} got what no generation says")
-                    elif max(fits) < known:
-                        problems.append(f"{QUESTIONS[place]} went back from {known} to {fits}")
-                    else:
-                        newest = max(newest, min(fits))
-                seen.add(newest)
-
-    threads = [Thread(target=ask_on) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield seen
-    finally:
-        done.set()
-        for thread in threads:
-            thread.join(30)
-    assert not problems
-
-
 @pytest.mark.parametrize("workers", [1, 2])
 def test_each_answer_is_of_a_whole_generation_while_loads_run(
     generations: tuple[str, list[list[Path]], list[list[bytes]]], workers: int
@@ -257,12 +165,3 @@ def test_each_answer_is_of_a_whole_generation_while_loads_run(
             assert all(body == wanted[-1][place] for place, body in ask_all(late))
     assert seen >= {0, GENERATIONS}
     assert len({answers[0] for answers in wanted}) == len({answers[-1] for answers in wanted}) == len(wanted)
-
-
-def ask_all(wire: Wire) -> Iterator[tuple[int, bytes]]:
-    """Ask all QUESTIONS three times over in one go: the place of each and its answer."""
-    packets = [wire.request(proto_id, **fields) for _ in range(3) for proto_id, fields in QUESTIONS]
-    wire.send(b"".join(packets))
-    first = int.from_bytes(packets[0][8:12], "little")
-    for frame in [wire.receive() for _ in packets]:
-        yield (frame.serial - first) % len(QUESTIONS), frame.body

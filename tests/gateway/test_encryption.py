@@ -13,10 +13,10 @@ from qotgate.protocol.body import decode, encode
 from qotgate.protocol.cipher import AesCipher, PacketEncAlgo, RsaKey
 from qotgate.protocol.frame import Frame, Packet
 from qotgate.protocol.messages import REQUESTS, RESPONSES, ProtoId
-from tests.interop.documents import example, output
-from tests.interop.test_published_python import as_run, run
-from tests.serving import Serving, serving
-from tests.wire import Wire
+from tests.support.documents import example, output
+from tests.support.published import as_run, run_script
+from tests.support.serving import Serving, serving
+from tests.support.wire import Wire
 
 ENCRYPTED = "SysConfig.enable_proto_encrypt(True)\nSysConfig.set_init_rsa_file({key!r})\n"
 KEY_ONLY = "SysConfig.set_init_rsa_file({key!r})\n"
@@ -169,7 +169,7 @@ def test_the_published_client_runs_the_documents_examples(
                 "import *\n"
             )
             script = head + "import *\n" + settings.format(key=str(small_key)) + rest
-            lines = run(script, tmp_path)
+            lines = run_script(script, tmp_path)
             documented = [line for line in output(reference, name) if "5904" not in line]
             assert [line for line in lines if line in documented] == documented
 
@@ -205,7 +205,7 @@ os._exit(0)
         Wire(gateway.port, init=False) as bystander,
     ):
         started = time.monotonic()
-        lines = run(script.replace("{port}", str(gateway.port)), tmp_path)
+        lines = run_script(script.replace("{port}", str(gateway.port)), tmp_path)
         (line,) = [line for line in lines if line.startswith("seconds")]
         assert float(line.split()[1]) < 1
         assert time.monotonic() - started < 30

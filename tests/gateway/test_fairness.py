@@ -3,7 +3,6 @@
 import asyncio
 import threading
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -18,43 +17,11 @@ from qotgate.protocol.messages import REQUESTS, ProtoId
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference
 from qotgate.store import Store
+from tests.support.transport import Transport
 
 PACKET = Frame(3424, 0, 7, b"one").encode()
 PIPELINED = 10_000
 SHARE = TURN_BYTES // len(PACKET) + 1
-
-
-class Transport(asyncio.Transport):
-    """Keeps what is written; full when told so."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written = bytearray()
-        self.reading = True
-        self.session: TcpSession | None = None
-        self.full = False
-
-    def write(self, data: Any) -> None:
-        self.written += data
-        if self.full and self.session:
-            self.session.pause_writing()
-
-    def is_closing(self) -> bool:
-        return False
-
-    def pause_reading(self) -> None:
-        self.reading = False
-
-    def resume_reading(self) -> None:
-        self.reading = True
-
-    def close(self) -> None:
-        if self.session:
-            session, self.session = self.session, None
-            session.connection_lost(None)
-
-    def answers(self) -> int:
-        return sum(1 for _ in FrameParser().feed(bytes(self.written)))
 
 
 @pytest.fixture

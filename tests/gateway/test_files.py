@@ -4,8 +4,8 @@ import resource
 import subprocess
 from contextlib import ExitStack
 
-from tests.serving import QOTGATE, serving
-from tests.wire import Wire
+from tests.support.serving import QOTGATE, serving
+from tests.support.wire import Wire
 
 
 def limit(soft: int, hard: int) -> None:

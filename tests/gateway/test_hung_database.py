@@ -16,11 +16,9 @@ from qotgate import QuoteClient, Unavailable
 from qotgate.gateway.session import UNDER_WAY_MOST
 from qotgate.protocol.messages import ProtoId
 from qotgate.service.reference import Reference
-from tests.conftest import filled
-from tests.databases import PostgreSQL
-from tests.gateway.test_workers import children
-from tests.serving import QOTGATE, serving
-from tests.wire import Wire
+from tests.support.databases import PostgreSQL, filled
+from tests.support.serving import QOTGATE, children, serving
+from tests.support.wire import Wire
 
 
 @contextmanager

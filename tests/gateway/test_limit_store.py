@@ -28,13 +28,12 @@ from qotgate.gateway.limit_store import TAKE, TIME, LimitStore, StoreAway, Taken
 from qotgate.gateway.store_allowance import StoreAllowance, StoreLink
 from qotgate.model import QotGateError, RateLimited, Refused
 from qotgate.protocol.messages import ProtoId
-from tests.cli.test_commands import run
-from tests.conftest import missing
-from tests.gateway.test_websocket import websocket
-from tests.gateway.test_workers import granted
-from tests.limit_stores import StoreServer
-from tests.serving import Serving, serving, until
-from tests.wire import Wire, free_port
+from tests.support.commands import run
+from tests.support.limit_stores import StoreServer
+from tests.support.parts import faketime_library
+from tests.support.serving import Serving, serving, until
+from tests.support.websocket import websocket
+from tests.support.wire import Wire, free_port, granted
 
 MICRO = 1_000_000
 AWAY = "The limit store, which counts the requests of all gateways"
@@ -453,10 +452,7 @@ def test_killed_and_started_under_load_the_count_is_exact(
 
 @pytest.fixture
 def faketime() -> str:
-    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
-    if not found:
-        missing("no faketime")
-    return str(found[0])
+    return faketime_library()
 
 
 @pytest.mark.parametrize("offset", ["-400d", "+400d"])

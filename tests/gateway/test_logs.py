@@ -1,50 +1,17 @@
 """The log tells who came, what was asked and why a connection ended, line by line, and no secret."""
 
-import json
 import re
 import socket
 import struct
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from qotgate.cli.log import Harmless
 from qotgate.protocol.messages import ProtoId
-from tests.serving import Serving, serving
-from tests.wire import Wire
-
-
-class Lines:
-    """What a gateway logs, in a file that can be read while it runs."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    @property
-    def text(self) -> str:
-        return self._path.read_text(encoding="utf-8")
-
-    def all(self, event: str | None = None) -> list[dict[str, Any]]:
-        found = [json.loads(line) for line in self.text.splitlines() if line.startswith("{")]
-        return [line for line in found if event is None or line["event"] == event]
-
-    def wait_for(self, event: str, count: int = 1) -> list[dict[str, Any]]:
-        deadline = time.monotonic() + 20
-        while len(found := self.all(event)) < count:
-            assert time.monotonic() < deadline, f"no {event!r} in:\n{self.text}"
-            time.sleep(0.02)
-        return found
-
-
-@contextmanager
-def logged(folder: Path, url: str, *options: str) -> Iterator[tuple[Serving, Lines]]:
-    path = folder / "gateway.log"
-    with path.open("w") as file, serving(url, *options, stderr=file.fileno()) as gateway:
-        yield gateway, Lines(path)
+from tests.support.logs import logged
+from tests.support.wire import Wire
 
 
 def test_a_connection_is_told_of_from_first_to_last(sample_url: str, tmp_path: Path) -> None:
@@ -99,8 +66,8 @@ def test_by_default_only_slow_requests_have_a_line(sample_url: str, tmp_path: Pa
 
 
 def test_a_load_is_logged_as_moved_data(tmp_path: Path) -> None:
-    from tests.cli.test_commands import run
-    from tests.conftest import SAMPLE
+    from tests.support.commands import run
+    from tests.support.paths import SAMPLE
 
     url = f"sqlite:///{tmp_path / 'own.db'}"
     with logged(tmp_path, url) as (_, lines):

@@ -4,10 +4,7 @@ disconnected."""
 import os
 import signal
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -17,36 +14,11 @@ from qotgate.cli.reload import NEXT_START
 from qotgate.cli.settings import Settings
 from qotgate.protocol.cipher import RsaKey
 from qotgate.protocol.messages import ProtoId
-from tests.conftest import make_certificate
-from tests.gateway.test_logs import Lines, logged
-from tests.gateway.test_websocket import WebSocket
-from tests.serving import Serving, until
-from tests.wire import Wire
-
-
-class Reloading:
-    """A gateway whose options come from a file."""
-
-    def __init__(self, gateway: Serving, lines: Lines, config: Path) -> None:
-        self.gateway, self.lines, self._config = gateway, lines, config
-
-    def reload(self, text: str, event: str = "configuration reloaded") -> dict[str, Any]:
-        """Write the options, have them read; what the log says of it."""
-        before = len(self.lines.all(event))
-        self._config.write_text(text)
-        self.gateway.process.send_signal(signal.SIGHUP)
-        return self.lines.wait_for(event, before + 1)[-1]
-
-
-@contextmanager
-def reloading(folder: Path, url: str, text: str, *options: str) -> Iterator[Reloading]:
-    config = folder / "config" / "qotgate" / "qotgate.toml"
-    config.parent.mkdir(parents=True)
-    config.write_text(text)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
-        with logged(folder, url, *options) as (gateway, lines):
-            yield Reloading(gateway, lines, config)
+from tests.support.certificates import make_certificate
+from tests.support.logs import reloading
+from tests.support.serving import until
+from tests.support.websocket import WebSocket
+from tests.support.wire import Wire
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -185,7 +157,7 @@ def test_a_gateway_that_loses_its_terminal_ends(sample_url: str) -> None:
     import pty
     import subprocess
 
-    from tests.serving import QOTGATE
+    from tests.support.serving import QOTGATE
 
     ours, its = pty.openpty()
     command = [*QOTGATE, "serve", "--port", "0", "--no-http", "--db", sample_url]

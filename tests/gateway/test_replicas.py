@@ -10,11 +10,11 @@ from qotgate.protocol.messages import ProtoId
 from qotgate.service import loading
 from qotgate.service.reference import Reference
 from qotgate.store import Store
-from tests.conftest import SAMPLE
-from tests.databases import PostgreSQL
-from tests.gateway.test_answers import GENERATIONS, ask_all, asking, bodies, files_of
-from tests.serving import QOTGATE, Serving, serving, until
-from tests.wire import Wire
+from tests.support.databases import PostgreSQL
+from tests.support.generations import GENERATIONS, ask_all, asking, bodies, files_of
+from tests.support.paths import SAMPLE
+from tests.support.serving import QOTGATE, Serving, serving, until
+from tests.support.wire import Wire
 
 AHEAD = "page is of newer data than this gateway's database has received: ask again in a moment."
 

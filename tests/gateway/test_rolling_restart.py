@@ -18,16 +18,17 @@ from typing import Any
 
 import httpx
 import pytest
+from websockets.sync.client import connect
 
 from qotgate import AsyncQuoteClient, QuoteClient
 from qotgate.gateway.handover import STATE, Inheritance, inherit, send
 from qotgate.model import QotGateError
 from qotgate.protocol.cipher import RsaKey
 from qotgate.protocol.messages import ProtoId
-from tests.gateway.test_websocket import KEY, WebSocket, connect
-from tests.limit_stores import StoreServer
-from tests.serving import QOTGATE
-from tests.wire import Wire, free_port
+from tests.support.limit_stores import StoreServer
+from tests.support.serving import QOTGATE
+from tests.support.websocket import KEY, WebSocket
+from tests.support.wire import Wire, free_port
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the handover takes Linux")
 

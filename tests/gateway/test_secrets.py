@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from websockets.sync.client import connect
 
 from qotgate import QuoteClient
 from qotgate.cli.log import Harmless
@@ -15,9 +16,9 @@ from qotgate.cli.secrecy import secrets_of
 from qotgate.cli.settings import Settings
 from qotgate.protocol.cipher import RsaKey
 from qotgate.web.safety import pass_of
-from tests.gateway.test_reload import reloading
-from tests.gateway.test_websocket import WebSocket, connect
-from tests.serving import QOTGATE
+from tests.support.logs import reloading
+from tests.support.serving import QOTGATE
+from tests.support.websocket import WebSocket
 
 TOKEN = "MARKER-http-token-0123456789"
 KEY = "MARKER-websocket-key"

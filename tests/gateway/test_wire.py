@@ -13,8 +13,8 @@ import pytest
 from qotgate.protocol.body import decode
 from qotgate.protocol.frame import JSON, Frame
 from qotgate.protocol.messages import AnyResponse, ProtoId
-from tests.serving import Serving, serving
-from tests.wire import Wire
+from tests.support.serving import Serving, serving
+from tests.support.wire import Wire
 
 
 @pytest.fixture

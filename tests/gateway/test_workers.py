@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from hypothesis import given
@@ -20,10 +19,10 @@ from qotgate.gateway.places import Places
 from qotgate.gateway.shared import SharedAllowance, SharedPlaces
 from qotgate.model import QotGateError
 from qotgate.protocol.messages import ProtoId
-from tests.cli.test_commands import run
-from tests.gateway.test_websocket import websocket
-from tests.serving import Serving, serving, until
-from tests.wire import Wire
+from tests.support.commands import run
+from tests.support.serving import Serving, children, serving, until
+from tests.support.websocket import websocket
+from tests.support.wire import Wire, granted
 
 FORK = multiprocessing.get_context("fork")
 WORKERS = 3
@@ -123,35 +122,12 @@ def test_shared_places_are_those_of_one_process(steps: list[tuple[str, int, int]
             taken.remove(one)
 
 
-def children(process_id: int) -> list[int]:
-    found = Path(f"/proc/{process_id}/task/{process_id}/children").read_text().split()
-    return [int(child) for child in found]
-
-
 @pytest.fixture
 def gateway(sample_url: str) -> Iterator[Serving]:
     if not Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").exists():
         pytest.skip("the system does not list a process's children")
     with serving(sample_url, "--workers", str(WORKERS), "--websocket-port", "0", "--lang", "en") as gateway:
         yield gateway
-
-
-def granted(wires: list[Wire], each: int) -> int:
-    """How many of ``each`` questions on each connection, all at once, are not refused."""
-    counts = []
-
-    def ask(wire: Wire) -> None:
-        question = wire.request(ProtoId.Qot_GetArkStockDynamic, security={"market": 11, "code": "TSLA"})
-        wire.send(question * each)
-        counts.append(sum(wire.answer().retType == 0 for _ in range(each)))
-
-    threads = [Thread(target=ask, args=(wire,)) for wire in wires]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert len(counts) == len(wires)
-    return sum(counts)
 
 
 def test_sixty_are_granted_over_all_workers_and_through_the_death_of_one(gateway: Serving) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.answers import ALL_COUNT, DYNAMIC, ROWS, rows
-from tests.interop.toolchains import HERE, cpp_client, rsa_key, run
-from tests.serving import Serving, serving
+from tests.support.answers import ALL_COUNT, DYNAMIC, ROWS, rows
+from tests.support.serving import Serving, serving
+from tests.support.toolchains import HERE, cpp_client, rsa_key, run
 
 
 @pytest.fixture(scope="session")

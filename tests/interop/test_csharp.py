@@ -4,11 +4,10 @@
 import re
 from pathlib import Path
 
-from tests.interop.toolchains import PROTO, need, run
+from tests.support.toolchains import PROTO, run
 
 
 def test_protoc_makes_csharp_of_every_file(tmp_path: Path) -> None:
-    need("protoc")
     names = sorted(path.stem for path in PROTO.glob("*.proto"))
     done = run(
         ["protoc", f"--proto_path={PROTO}", f"--csharp_out={tmp_path}", *(f"{n}.proto" for n in names)], PROTO

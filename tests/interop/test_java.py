@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.interop.answers import ALL_COUNT, DYNAMIC, ROWS, rows
-from tests.interop.documents import DOCUMENTS
-from tests.interop.toolchains import HERE, in_pkcs8, java_classes, rsa_key, run
-from tests.serving import Serving, serving
+from tests.support.answers import ALL_COUNT, DYNAMIC, ROWS, rows
+from tests.support.documents import DOCUMENTS
+from tests.support.serving import Serving, serving
+from tests.support.toolchains import HERE, in_pkcs8, java_classes, rsa_key, run
 
 IMPORTS = """
 import com.futu.openapi.FTAPI;

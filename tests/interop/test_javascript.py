@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.interop.answers import ALL_COUNT, DYNAMIC, ROWS, rows
-from tests.interop.documents import DOCUMENTS
-from tests.interop.toolchains import HERE, PROTO, bundle, certificate, node, run
-from tests.serving import Serving, serving
+from tests.support.answers import ALL_COUNT, DYNAMIC, ROWS, rows
+from tests.support.certificates import certificate
+from tests.support.documents import DOCUMENTS
+from tests.support.serving import serving
+from tests.support.toolchains import HERE, PROTO, bundle, node, run, websocket_port, written
 
 KEY = "a key of the user's own"
 WRONG = "another key"
@@ -54,13 +55,6 @@ def gateways(sample_url: str, tls: tuple[Path, Path]) -> Iterator[dict[str, int]
         yield {"ws": websocket_port(plain, "ws"), "wss": websocket_port(encrypted, "wss")}
 
 
-def websocket_port(gateway: Serving, scheme: str) -> int:
-    assert gateway.websocket
-    match = re.fullmatch(rf"{scheme}://127\.0\.0\.1:(\d+)\S*", gateway.websocket)
-    assert match, gateway.websocket
-    return int(match[1])
-
-
 @pytest.fixture(scope="module")
 def printed(
     shared_data: Path,
@@ -97,11 +91,6 @@ def printed(
 
     with ThreadPoolExecutor(len(cases)) as pool:
         return dict(zip(cases, pool.map(lines, cases.values()), strict=True))
-
-
-def written(path: Path, text: str) -> Path:
-    path.write_text(text, encoding="utf-8")
-    return path
 
 
 @pytest.mark.parametrize("scheme", ["ws", "wss"])

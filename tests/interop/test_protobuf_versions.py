@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import missing
-from tests.serving import Serving
+from tests.support.parts import missing
+from tests.support.serving import Serving
 
 SCRIPT = """
 import sys

@@ -17,13 +17,12 @@ import pytest
 from qotgate.service.loading import find_files, load
 from qotgate.service.reference import Reference
 from qotgate.store import Store
-from tests.interop.recompute_lists import CYCLES, Lists
-from tests.interop.test_javascript import websocket_port, written
-from tests.interop.test_real_data import TABLES
-from tests.interop.test_real_data import run as run_python
-from tests.interop.toolchains import HERE, bundle, node
-from tests.interop.toolchains import run as run_node
-from tests.serving import serving
+from tests.support.paths import TABLES
+from tests.support.published import run_script as run_python
+from tests.support.recompute_lists import CYCLES, Lists
+from tests.support.serving import serving
+from tests.support.toolchains import HERE, bundle, node, websocket_port, written
+from tests.support.toolchains import run as run_node
 
 HOLDING_TYPES = ["POSITION", "INCREASE", "DECREASE", "NEW", "SOLD_OUT"]
 TRANSACTION_TYPES = ["INCREASE", "DECREASE", "NEW", "SOLD_OUT"]

@@ -1,44 +1,17 @@
 """The published Python clients, unchanged, against the gateway: the documents' own examples."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.interop.documents import example, output
-from tests.serving import Serving
-
-WIDE = "import pandas; pandas.set_option('display.width', 1000, 'display.max_columns', None)\n"
-JSON = "SysConfig.set_proto_fmt(ProtoFMT.Json)\n"
+from tests.support.documents import example, output
+from tests.support.published import as_run, run_script
+from tests.support.serving import Serving
 
 
 @pytest.fixture(scope="session")
 def reference_documents(shared_data: Path) -> Path:
     return shared_data.parent / "reference"
-
-
-def run(script: str, home: Path) -> list[str]:
-    """The lines that a script prints, blanks folded. The published clients keep logs in the home folder."""
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env={**os.environ, "HOME": str(home), "PYTHONIOENCODING": "utf-8"},
-    )
-    assert done.returncode == 0, done.stderr
-    return [" ".join(line.split()) for line in done.stdout.splitlines()]
-
-
-def as_run(published: str, package: str, port: int, *, json: bool) -> str:
-    """The example with another package and port, and the body format set, all else as published."""
-    head, rest = published.split("\n", 1)
-    head = head.replace("futu", package)
-    rest = rest.replace("port=11111", f"port={port}")
-    return WIDE + head + "\n" + (JSON if json else "") + rest
 
 
 @pytest.mark.parametrize("json", [False, True], ids=["protobuf", "json"])
@@ -48,7 +21,7 @@ class TestDocuments:
         self, reference_documents: Path, sample_gateway: Serving, tmp_path: Path, package: str, json: bool
     ) -> None:
         script = example(reference_documents, "dynamic")
-        lines = run(as_run(script, package, sample_gateway.port, json=json), tmp_path)
+        lines = run_script(as_run(script, package, sample_gateway.port, json=json), tmp_path)
         documented = output(reference_documents, "dynamic")
         assert len(documented) == 4
         assert [
@@ -59,7 +32,7 @@ class TestDocuments:
         self, reference_documents: Path, sample_gateway: Serving, tmp_path: Path, package: str, json: bool
     ) -> None:
         script = example(reference_documents, "rating")
-        lines = run(as_run(script, package, sample_gateway.port, json=json), tmp_path)
+        lines = run_script(as_run(script, package, sample_gateway.port, json=json), tmp_path)
         count, *table = output(reference_documents, "rating")
         assert len(table) == 3
         start = lines.index(table[0])
@@ -73,14 +46,14 @@ def test_our_client_runs_them_with_the_import_line_changed(
 ) -> None:
     for name in ("dynamic", "rating"):
         script = example(reference_documents, name)
-        lines = run(as_run(script, "qotgate", sample_gateway.port, json=False), tmp_path)
+        lines = run_script(as_run(script, "qotgate", sample_gateway.port, json=False), tmp_path)
         documented = [line for line in output(reference_documents, name) if "5904" not in line]
         assert [line for line in lines if line in documented] == documented
 
 
 def test_keep_alive_holds_a_published_client(sample_url: str, tmp_path: Path) -> None:
     """The client sends a sign of life at 4/5 of the interval: after three intervals it is still there."""
-    from tests.serving import serving
+    from tests.support.serving import serving
 
     script = """
 import time
@@ -94,4 +67,4 @@ assert context.get_global_state()[1]['program_status_type'] == 'READY'
 context.close()
 """
     with serving(sample_url, "--keep-alive-interval", "1") as gateway:
-        run(script.format(port=gateway.port), tmp_path)
+        run_script(script.format(port=gateway.port), tmp_path)

@@ -2,13 +2,10 @@
 recomputation by other means."""
 
 import json
-import os
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
 from datetime import date
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +15,11 @@ from qotgate.model import ACTIVE_FUNDS, Security
 from qotgate.service.questions import Questions
 from qotgate.service.reference import load_reference
 from qotgate.store import Store, queries
-from tests.interop.recompute import dynamics, rating_changes
-from tests.serving import QOTGATE, serving
+from tests.support.paths import TABLES
+from tests.support.published import run_script
+from tests.support.recompute import dynamics, rating_changes
+from tests.support.serving import QOTGATE, serving
 
-TABLES = Path(str(files("qotgate") / "tables"))
 ASK_ALL = """
 import json, sys
 from futu import *
@@ -51,18 +49,6 @@ while True:
 context.close()
 json.dump({'rows': rows, 'all_count': all_count, 'pages': pages}, open(sys.argv[3], 'w'))
 """
-
-
-def run(script: str, home: Path, *arguments: object) -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-        env={**os.environ, "HOME": str(home)},
-    )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
 
 def load(url: str, *paths: Path) -> dict[str, Any]:
@@ -98,7 +84,7 @@ def ask_all(url: str, codes: list[str], folder: Path) -> dict[str, dict[str, Any
     """The published client's answers."""
     (folder / "codes.json").write_text(json.dumps(codes))
     with serving(url, "--rate-limit", "off") as gateway:
-        run(ASK_ALL, folder, gateway.port, folder / "codes.json", folder / "answers.json")
+        run_script(ASK_ALL, folder, gateway.port, folder / "codes.json", folder / "answers.json")
     answers: dict[str, dict[str, Any]] = json.loads((folder / "answers.json").read_text())
     return answers
 
@@ -163,8 +149,8 @@ def test_all_pages_are_walked_while_rows_arrive(
     more.write_text("\n".join(["ticker,name,firm,rating,price_target,date", *rows, ""]))
     load_more = [*QOTGATE, "load", "--db", real_copy, more]
     with serving(real_copy, "--lang", "en") as gateway:
-        run(WALK, tmp_path, gateway.port, kind, tmp_path / "during.json", *load_more)
-        run(WALK, tmp_path, gateway.port, kind, tmp_path / "after.json")
+        run_script(WALK, tmp_path, gateway.port, kind, tmp_path / "during.json", *load_more)
+        run_script(WALK, tmp_path, gateway.port, kind, tmp_path / "after.json")
     during = json.loads((tmp_path / "during.json").read_text())
     found = [tuple(row) for row in during["rows"]]
     assert len(found) == during["all_count"] == len(expected)

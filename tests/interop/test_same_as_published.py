@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.serving import Serving
+from tests.support.serving import Serving
 
 CALLS = r"""
 import json, sys, warnings

@@ -132,7 +132,7 @@ def test_a_file_that_is_no_key_is_named(tmp_path: Path) -> None:
 
 
 def test_keygen(tmp_path: Path) -> None:
-    from tests.cli.test_commands import run
+    from tests.support.commands import run
 
     path = tmp_path / "key.pem"
     assert run("keygen", path).returncode == 0

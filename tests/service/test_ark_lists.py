@@ -25,7 +25,7 @@ from qotgate.service.loading import LoadReport, find_files, load
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference
 from qotgate.store import Store
-from tests.service.test_ark_loading import BOOK, HEADER, LINES, holdings, notice, split_files
+from tests.support.ark_files import BOOK, HEADER, LINES, holdings, notice, split_files
 
 LoadText = Callable[..., LoadReport]
 TYPES, CYCLES = ArkHoldingType, ArkCycleType

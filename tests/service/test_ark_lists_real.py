@@ -22,8 +22,8 @@ from qotgate.model import (
 from qotgate.service.questions import Questions
 from qotgate.service.reference import load_reference
 from qotgate.store import Store
-from tests.interop.recompute_lists import Lists
-from tests.interop.test_real_data import TABLES
+from tests.support.paths import TABLES
+from tests.support.recompute_lists import Lists
 
 # In a gap of all files, before and on the days of splits (TTD, NVDA, ADYEY), a Sunday, the last day.
 DAYS = [

@@ -15,40 +15,20 @@ from qotgate.service.reference import Reference, load_reference
 from qotgate.service.status import status
 from qotgate.store import Store, tables
 from qotgate.store.database import generation
+from tests.support.ark_files import (
+    BOOK,
+    HEADER,
+    LARGE_BOOK,
+    LINES,
+    NOTICE_HEADER,
+    created,
+    holdings,
+    notice,
+    split_files,
+)
 
 LoadText = Callable[..., LoadReport]
-HEADER = "date,fund,company,ticker,cusip,shares,market value($),weight(%)"
-NOTICE_HEADER = "FUND,Date,Direction,Ticker,CUSIP,Name,Shares,% of ETF"
-LINES = {
-    "TSLA": "TESLA INC,TSLA,88160R101",
-    "ROKU": "ROKU INC,ROKU,77543R102",
-    "ZM": "ZOOM,ZM,98980L101",
-    "COIN": "COINBASE,COIN,19260Q107",
-    "U": "UNITY SOFTWARE INC,U,91332U101",
-}
-BOOK = {"TSLA": 1000, "ROKU": 2000, "ZM": 3000, "COIN": 4000}
-# A fund large enough for its creation basket to show: UNITS units outstanding.
-UNITS = 500
 LINES |= {f"X{number}": f"TEST {number} INC,X{'ABCDEFGH'[number]},TESTCO10{number}" for number in range(8)}
-LARGE_BOOK = {code: 60_013 + 17_771 * place for place, code in enumerate(LINES) if code != "U"}
-
-
-def holdings(day: str, book: dict[str, float], fund: str = "ARKK", price: float = 10.0) -> str:
-    rows = [f"{day},{fund},{LINES[code]},{n},{n * price},1" for code, n in book.items()]
-    return "\n".join([HEADER, *rows, f"{day},{fund},CASH FUND,,X9USDTEST,5000.5,5000.5,1", ""])
-
-
-def notice(day: str, trades: dict[str, int], fund: str = "ARKK") -> str:
-    rows = []
-    for code, n in trades.items():
-        name, ticker, cusip = LINES[code].split(",")
-        rows.append(f"{fund},{day},{'Buy' if n > 0 else 'Sell'},{ticker},{cusip},{name},{abs(n)},0.1")
-    return "\n".join([NOTICE_HEADER, *rows, ""])
-
-
-def created(units: int) -> dict[str, float]:
-    """The large book after ``units`` were created."""
-    return {code: n + units * round(n / UNITS) for code, n in LARGE_BOOK.items()}
 
 
 def trades(store: Store) -> list[tuple[str, str, str, int]]:
@@ -149,18 +129,6 @@ def test_a_split_is_no_trade_and_earlier_counts_are_in_later_units(
     # The file of the 17th is the first in new units, so the 16th was traded in them.
     assert questions.ark_stock_dynamic(tesla, date(2026, 6, 16)).net_shares == 500
     assert questions.ark_stock_dynamic(tesla, date(2026, 6, 15)).net_shares == 100
-
-
-def split_files(fund: str, days: str) -> dict[str, str]:
-    """A fund's files around a 5:1 split of TSLA that is effective on the 16th, those of ``days`` alone."""
-    old, new = BOOK | {"TSLA": 1100}, BOOK | {"TSLA": 5500}
-    texts = {
-        "15": holdings("6/15/2026", BOOK, fund),
-        "16": holdings("6/16/2026", old, fund),
-        "17": holdings("6/17/2026", new, fund).replace("5500,55000.0", "5500,11000.0"),
-        "18": holdings("6/18/2026", new, fund).replace("5500,55000.0", "5500,11000.0"),
-    }
-    return {f"{fund}{day}": texts[day] for day in days.split()}
 
 
 def test_a_notice_on_the_day_of_a_split_is_in_the_new_units(

@@ -16,7 +16,7 @@ import pytest
 from qotgate.service.loading import LoadReport, find_files, load
 from qotgate.service.reference import Reference
 from qotgate.store import Store
-from tests.serving import QOTGATE, serving
+from tests.support.serving import QOTGATE, serving
 
 TEXT = "ticker,name,firm,rating,price_target,date\nMU,{},UBS,Hold,,2026-06-01\n"
 NAMES = (

@@ -6,7 +6,7 @@ from qotgate.service import provenance
 from qotgate.service.loading import LoadReport
 from qotgate.service.reference import Reference
 from qotgate.store import Store
-from tests.publishing import HEADER
+from tests.support.publishing import HEADER
 
 Load = Callable[..., LoadReport]
 NOTES = "ticker,name,firm,rating,price_target,date\n"

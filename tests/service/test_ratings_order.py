@@ -17,8 +17,8 @@ from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference
 from qotgate.service.status import status
 from qotgate.store import Store, tables
-from tests.interop.recompute import rating_changes
-from tests.interop.test_real_data import TABLES
+from tests.support.paths import TABLES
+from tests.support.recompute import rating_changes
 
 HEADER = "ticker,name,firm,rating,price_target,date,prior_rating,prior_price_target,action,time"
 rows = st.lists(

@@ -26,10 +26,10 @@ from qotgate.store import restore as restore_module
 from qotgate.store.backup import backup, contents
 from qotgate.store.database import generation
 from qotgate.store.restore import restore
-from tests.conftest import SAMPLE
-from tests.databases import PostgreSQL
-from tests.serving import QOTGATE, serving
-from tests.wire import Wire
+from tests.support.databases import PostgreSQL
+from tests.support.paths import SAMPLE
+from tests.support.serving import QOTGATE, serving
+from tests.support.wire import Wire
 
 KILLS = int(os.environ.get("QOTGATE_TEST_KILLS", "3"))
 """How often each command is killed on each engine."""

@@ -18,9 +18,9 @@ from qotgate.store import Store, database
 from qotgate.store.database import generation
 from qotgate.store.sums import PARTS, exact_sum
 from qotgate.store.tables import METADATA
-from tests.conftest import SAMPLE
-from tests.serving import QOTGATE, serving
-from tests.wire import Wire
+from tests.support.paths import SAMPLE
+from tests.support.serving import QOTGATE, serving
+from tests.support.wire import Wire
 
 NOTES = "ticker,name,firm,rating,price_target,date\nMU,Micron,UBS,Hold,,2026-06-01\n"
 

@@ -24,10 +24,11 @@ from qotgate.service.rating_listing import rating_listing
 from qotgate.service.reference import Reference
 from qotgate.service.status import status
 from qotgate.store import Store
-from tests.conftest import ROOT, SAMPLE, missing
-from tests.databases import PostgreSQL
-from tests.serving import QOTGATE, Serving, serving, until
-from tests.wire import Wire, free_port
+from tests.support.databases import PostgreSQL
+from tests.support.parts import faketime_library, missing
+from tests.support.paths import ROOT, SAMPLE
+from tests.support.serving import QOTGATE, Serving, serving, until
+from tests.support.wire import Wire, free_port
 
 
 def digest(url: str) -> str:
@@ -89,14 +90,14 @@ def test_a_load_over_a_file_size_limit_has_not_happened(database: Path, notes: P
 @pytest.mark.parametrize("fault", ["full", "read-only"])
 def test_a_disk(fault: str, tmp_path: Path, notes: Path) -> None:
     namespace = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--map-root-user"]
-    if shutil.which("unshare") is None or subprocess.run([*namespace, "true"], check=False).returncode:
+    if subprocess.run([*namespace, "true"], check=False).returncode:
         missing("no mount namespaces here")
     (tmp_path / "disk").mkdir()
     command = [
         *namespace,
         sys.executable,
         "-m",
-        "tests.store.small_disk",
+        "tests.support.small_disk",
         fault,
         str(tmp_path / "disk"),
         str(notes),
@@ -260,9 +261,6 @@ def test_a_transaction_whose_end_never_reached_the_disk_has_not_happened(
 @contextmanager
 def moving_clock(url: str, folder: Path, *options: str) -> Iterator[tuple[Serving, Callable[[float], None]]]:
     """A gateway, and a function that sets its wall clock so many seconds off; the monotonic one goes on."""
-    library = next(Path("/usr/lib").rglob("libfaketime.so.1"), None)
-    if library is None:
-        missing("libfaketime is not installed")
     offset = folder / "offset"
     offset.write_text("+0\n")
 
@@ -272,7 +270,7 @@ def moving_clock(url: str, folder: Path, *options: str) -> Iterator[tuple[Servin
         new.replace(offset)
 
     variables = {
-        "LD_PRELOAD": str(library),
+        "LD_PRELOAD": faketime_library(),
         "FAKETIME_TIMESTAMP_FILE": str(offset),
         "FAKETIME_NO_CACHE": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",

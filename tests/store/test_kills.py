@@ -20,9 +20,9 @@ from qotgate.service.reference import load_reference
 from qotgate.store import Store
 from qotgate.store.database import generation
 from qotgate.store.tables import METADATA
-from tests.conftest import SAMPLE
-from tests.databases import PostgreSQL
-from tests.killed import start_load
+from tests.support.databases import PostgreSQL
+from tests.support.killed import start_load
+from tests.support.paths import SAMPLE
 
 KILLS = int(os.environ.get("QOTGATE_TEST_KILLS", "10"))
 TRIES = 4 * KILLS

@@ -13,9 +13,9 @@ from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference
 from qotgate.store import Store, postgresql
 from qotgate.store.database import Watch, generation, move_generation, write_state
-from tests.conftest import SAMPLE
-from tests.databases import PostgreSQL
-from tests.serving import until
+from tests.support.databases import PostgreSQL
+from tests.support.paths import SAMPLE
+from tests.support.serving import until
 
 
 def settled(watch: Watch) -> bool:

@@ -1,15 +1,14 @@
 """A gateway with its pages, and a browser to look at them."""
 
 import os
-import shutil
 from collections.abc import Iterator
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests.conftest import missing
-from tests.serving import Serving, serving
+from tests.support.parts import program
+from tests.support.serving import Serving, serving
 
 expect.set_options(timeout=20_000)
 
@@ -40,9 +39,7 @@ def web(sample_site: Serving) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        missing("chromium is not installed")
+    chromium = program("chromium")
     # Its sandbox does not start for root.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:

@@ -10,7 +10,7 @@ import httpx
 import psycopg
 import pytest
 
-from tests.serving import Serving, serving
+from tests.support.serving import Serving, serving
 
 THREADS = 40
 """In which requests are answered."""

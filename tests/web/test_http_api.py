@@ -15,9 +15,9 @@ import pytest
 from qotgate.protocol.messages import ProtoId
 from qotgate.service.loading import LoadReport
 from qotgate.store import Store
-from tests.conftest import SAMPLE
-from tests.serving import QOTGATE, Serving, serving
-from tests.wire import Wire
+from tests.support.paths import SAMPLE
+from tests.support.serving import QOTGATE, Serving, serving
+from tests.support.wire import Wire
 
 TRANSACTIONS = "/api/v1/ark/transactions/US.TSLA"
 CHANGES = "/api/v1/ratings/changes"

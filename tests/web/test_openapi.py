@@ -8,7 +8,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import Case, GenerationMode
 
-from tests.serving import Serving
+from tests.support.serving import Serving
 
 EXAMPLES = 30
 OPERATIONS = (

@@ -13,8 +13,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.conftest import ROOT, SAMPLE
-from tests.serving import QOTGATE, Serving, serving
+from tests.support.paths import ROOT, SAMPLE
+from tests.support.serving import QOTGATE, Serving, serving
 from tests.web.conftest import PAGES
 
 SCREENSHOTS = Path(os.environ.get("QOTGATE_TEST_SCREENSHOTS") or ROOT / "build" / "screenshots")

@@ -11,8 +11,8 @@ import pytest
 import qotgate.web
 from qotgate.service.loading import LoadReport
 from qotgate.store import Store
-from tests.cli.test_commands import run
-from tests.serving import Serving, serving
+from tests.support.commands import run
+from tests.support.serving import Serving, serving
 
 TOKEN = "a-token-of-twenty-four-c"
 ROOM = Path(str(qotgate.web.__file__)).parent

@@ -30,8 +30,8 @@ from qotgate.protocol.names import (
     TRANSACTION_TYPES,
 )
 from qotgate.store import Store, browsing
-from tests.serving import Serving
-from tests.wire import Wire
+from tests.support.serving import Serving
+from tests.support.wire import Wire
 
 SEED = 20260623
 DYNAMICS = 140

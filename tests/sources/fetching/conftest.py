@@ -10,7 +10,7 @@ from qotgate.sources.fetching import ark
 from qotgate.sources.fetching.client import Client
 from qotgate.sources.fetching.files import Outcome, fetch
 from qotgate.sources.fetching.kept import Kept
-from tests.publishing import AGENT, Publisher, Time, publishing
+from tests.support.publishing import AGENT, Publisher, Time, publishing
 
 DAY = date(2026, 6, 23)
 

@@ -8,8 +8,8 @@ import pytest
 from qotgate.model import ACTIVE_FUNDS, QotGateError
 from qotgate.sources.fetching import ark
 from qotgate.sources.fetching.files import Outcome, Status
-from tests.conftest import SAMPLE
-from tests.publishing import Publisher, holdings, visible
+from tests.support.paths import SAMPLE
+from tests.support.publishing import Publisher, holdings, visible
 
 ARKK = ark.FILES["ARKK"]
 

@@ -12,7 +12,7 @@ import qotgate
 from qotgate.model import QotGateError
 from qotgate.sources.fetching import client, ratings
 from qotgate.sources.fetching.client import Client, FetchError, Key
-from tests.publishing import AGENT, Publisher, Reply, Time, publishing
+from tests.support.publishing import AGENT, Publisher, Reply, Time, publishing
 
 SECRET = "s3cr3t-key"
 

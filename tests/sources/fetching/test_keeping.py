@@ -11,7 +11,7 @@ from qotgate.model import QotGateError
 from qotgate.sources.fetching import ark, kept
 from qotgate.sources.fetching.files import Outcome, Status
 from qotgate.sources.fetching.kept import Kept
-from tests.publishing import Publisher, Reply, holdings, visible
+from tests.support.publishing import Publisher, Reply, holdings, visible
 
 ARKK = ark.FILES["ARKK"]
 

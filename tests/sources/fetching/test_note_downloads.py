@@ -15,7 +15,7 @@ from qotgate.sources.fetching import client, files, ratings, yahoo
 from qotgate.sources.fetching.client import Client
 from qotgate.sources.fetching.files import Outcome, Wanted, fetch
 from qotgate.sources.fetching.kept import Kept
-from tests.publishing import Publisher, Reply, Time, visible
+from tests.support.publishing import Publisher, Reply, Time, visible
 
 DAY = date(2026, 6, 23)
 AAPL = Security(Market.US, "AAPL")

@@ -1,7 +1,6 @@
 """HAProxy with the configuration of ``deploy``, before gateways of a test."""
 
 import os
-import shutil
 import subprocess
 import urllib.error
 import urllib.request
@@ -9,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from tests.conftest import ROOT, missing
-from tests.serving import Serving, until
-from tests.wire import free_port
+from tests.support.parts import program
+from tests.support.paths import ROOT
+from tests.support.serving import Serving, until
+from tests.support.wire import free_port
 
 CONFIGURATION = ROOT / "deploy" / "haproxy.cfg"
 
@@ -47,8 +47,6 @@ def connections(gateway: Serving) -> int:
 
 @contextmanager
 def haproxy(gateways: list[Serving], *, per_address: int = 64) -> Iterator[Front]:
-    if shutil.which("haproxy") is None:
-        missing("haproxy is not installed")
     front = Front(free_port(), free_port(), free_port(), gateways)
     addresses = {
         "LISTEN": f"127.0.0.1:{front.port}",
@@ -62,7 +60,7 @@ def haproxy(gateways: list[Serving], *, per_address: int = 64) -> Iterator[Front
         addresses[f"GATEWAY_{number}"] = f"127.0.0.1:{gateway.port}"
         addresses[f"GATEWAY_{number}_HTTP"] = gateway.pages.removeprefix("http://").rstrip("/;")
         addresses[f"GATEWAY_{number}_WEBSOCKET"] = gateway.websocket.removeprefix("ws://").rstrip("/;")
-    command = ["haproxy", "-db", "-f", str(CONFIGURATION)]
+    command = [program("haproxy"), "-db", "-f", str(CONFIGURATION)]
     environment = {**os.environ, **addresses}
     checked = subprocess.run([*command, "-c"], env=environment, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stderr

@@ -5,10 +5,9 @@ named after a hash of what it was made from. A tool that is not there skips the 
 fails it.
 """
 
-import datetime
 import hashlib
-import ipaddress
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable
@@ -16,32 +15,22 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
     load_pem_private_key,
 )
-from cryptography.x509.oid import NameOID
 
-from tests.conftest import ROOT, missing
-from tests.serving import QOTGATE
+from tests.support.parts import missing, program
+from tests.support.paths import ROOT
+from tests.support.serving import QOTGATE, Serving
 
-HERE = Path(__file__).parent
+HERE = ROOT / "tests" / "interop"
 PROTO = ROOT / "src" / "qotgate" / "protocol" / "proto"
 CACHE = Path(os.environ.get("QOTGATE_TEST_CACHE") or ROOT / ".cache").resolve()
 SECONDS_MOST = 200
 BUILT = "built"
-
-
-def need(*programs: str) -> None:
-    """Skip the test, or in CI fail it, where a program is not on the PATH."""
-    for program in programs:
-        if shutil.which(program) is None:
-            missing(f"{program} is not installed")
 
 
 def run(
@@ -81,13 +70,19 @@ def built(name: str, sources: Iterable[Path], build: Callable[[Path], None]) -> 
 @cache
 def node() -> list[str]:
     """The command that runs Node with a global WebSocket, which the JavaScript client needs."""
-    need("node", "npm")
-    for command in (["node"], ["node", "--experimental-websocket"]):
-        done = run([*command, "-e", "process.exit(typeof WebSocket === 'undefined' ? 1 : 0)"], HERE)
-        if done.returncode == 0:
-            return command
-    missing("node has no WebSocket: it takes Node 20.10 or newer")
-    raise AssertionError
+    program("npm")
+    executable = program("node")
+    commands = ([executable], [executable, "--experimental-websocket"])
+    found = next(filter(_has_websocket, commands), None)
+    if found is None:
+        missing("node has no WebSocket: it takes Node 20.10 or newer")
+    return found
+
+
+def _has_websocket(command: list[str]) -> bool:
+    return (
+        run([*command, "-e", "process.exit(typeof WebSocket === 'undefined' ? 1 : 0)"], HERE).returncode == 0
+    )
 
 
 def node_packages() -> Path:
@@ -98,7 +93,9 @@ def node_packages() -> Path:
     def install(folder: Path) -> None:
         for path in manifest:
             shutil.copy(path, folder)
-        done = run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], folder)
+        done = run(
+            [program("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], folder
+        )
         if done.returncode:
             missing(f"npm could not install the JavaScript clients: {output_of(done)}")
 
@@ -128,7 +125,8 @@ def bundle(script: Path, *options: str) -> Path:
 
 def java_classes() -> str:
     """The class path with the Java client, the two calls added to it, and our messages."""
-    need("java", "javac", "mvn")
+    for name in ("java", "javac", "mvn"):
+        program(name)
     project = HERE / "java"
     sources = [project / "pom.xml", *(project / "src").rglob("*.java"), *PROTO.glob("*.proto")]
 
@@ -147,7 +145,8 @@ def java_classes() -> str:
 
 def cpp_client() -> Path:
     """The C++ client."""
-    need("g++", "make", "protoc", "pkg-config")
+    for name in ("g++", "make", "protoc", "pkg-config"):
+        program(name)
     project = HERE / "cpp"
     for library in ("protobuf", "libcrypto"):
         if run(["pkg-config", "--exists", library], project).returncode:
@@ -158,29 +157,6 @@ def cpp_client() -> Path:
         assert done.returncode == 0, output_of(done)
 
     return built("cpp", [*project.iterdir(), *PROTO.glob("*.proto")], compile_) / "client"
-
-
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """A self-signed certificate for 127.0.0.1 and its key, as files."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "qotgate test")])
-    now = datetime.datetime.now(datetime.UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "tls.crt").write_bytes(signed.public_bytes(Encoding.PEM))
-    (folder / "tls.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return folder / "tls.crt", folder / "tls.key"
 
 
 def rsa_key(path: Path, bits: int = 1024) -> Path:
@@ -196,3 +172,15 @@ def in_pkcs8(path: Path) -> Path:
     converted = path.with_suffix(".pkcs8")
     converted.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return converted
+
+
+def websocket_port(gateway: Serving, scheme: str) -> int:
+    assert gateway.websocket
+    match = re.fullmatch(rf"{scheme}://127\.0\.0\.1:(\d+)\S*", gateway.websocket)
+    assert match, gateway.websocket
+    return int(match[1])
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path

@@ -11,7 +11,7 @@ from qotgate.store import Store
 
 REFERENCE = load_reference()
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.killed", "psycopg"])
+PROCESSES.set_forkserver_preload(["tests.support.killed", "psycopg"])
 
 
 def start_load(url: str, files: list[Path]) -> ForkServerProcess:

@@ -3,6 +3,7 @@
 import socket
 from contextlib import closing
 from itertools import count
+from threading import Thread
 from types import TracebackType
 from typing import Any, Self
 
@@ -77,3 +78,21 @@ def free_port() -> int:
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def granted(wires: list[Wire], each: int) -> int:
+    """How many of ``each`` questions on each connection, all at once, are not refused."""
+    counts = []
+
+    def ask(wire: Wire) -> None:
+        question = wire.request(ProtoId.Qot_GetArkStockDynamic, security={"market": 11, "code": "TSLA"})
+        wire.send(question * each)
+        counts.append(sum(wire.answer().retType == 0 for _ in range(each)))
+
+    threads = [Thread(target=ask, args=(wire,)) for wire in wires]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(counts) == len(wires)
+    return sum(counts)

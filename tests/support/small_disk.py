@@ -6,9 +6,9 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from tests.conftest import SAMPLE
-from tests.serving import QOTGATE, serving
-from tests.wire import Wire
+from tests.support.paths import SAMPLE
+from tests.support.serving import QOTGATE, serving
+from tests.support.wire import Wire
 
 
 def mount(folder: Path, options: str) -> None:

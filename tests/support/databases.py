@@ -12,8 +12,11 @@ from typing import Self
 
 import psycopg
 
+from qotgate.service.loading import find_files, load
+from qotgate.service.reference import Reference
 from qotgate.store import Store
-from tests.wire import free_port
+from tests.support.paths import SAMPLE
+from tests.support.wire import free_port
 
 SETTINGS = {
     # The tests kill processes, not the machine.
@@ -24,14 +27,6 @@ SETTINGS = {
     "unix_socket_directories": "",
     "listen_addresses": "127.0.0.1",
 }
-
-
-def programs() -> Path | None:
-    """The folder of the newest PostgreSQL's programs, which Debian keeps off the path."""
-    folders = Path("/usr/lib/postgresql").glob("*/bin/initdb")
-    newest = max(folders, key=lambda path: int(path.parts[-3]), default=None)
-    found = newest or shutil.which("initdb")
-    return Path(found).resolve().parent if found else None
 
 
 class PostgreSQL:
@@ -142,3 +137,11 @@ def _folder() -> Iterator[Path]:
     # Beside pytest's folders, which no other user may enter.
     with tempfile.TemporaryDirectory(prefix="qotgate-postgresql-") as name:
         yield Path(name)
+
+
+def filled(url: str, reference: Reference, *paths: Path) -> str:
+    """The URL of a database that the files, or else the sample, were loaded into."""
+    store = Store.open(url)
+    load(store, reference, find_files(paths or [SAMPLE]))
+    store.close()
+    return url

@@ -1,6 +1,5 @@
 """A Redis or Valkey of our own: the program that the system has, in a folder and on a port of its own."""
 
-import shutil
 import signal
 import socket
 import subprocess
@@ -10,15 +9,16 @@ from pathlib import Path
 
 from redis import Redis
 
-from tests.wire import free_port
+from tests.support.parts import program
+from tests.support.wire import free_port
 
 
 class StoreServer:
-    """``program`` on 127.0.0.1 with its files in ``folder``. Starts when told to; with ``aof`` what it was
-    told is on disk before it answers, else a stop forgets all."""
+    """The program ``name`` on 127.0.0.1 with its files in ``folder``. Starts when told to; with ``aof`` what
+    it was told is on disk before it answers, else a stop forgets all."""
 
     def __init__(
-        self, folder: Path, program: str = "redis-server", *, aof: bool = False, options: tuple[str, ...] = ()
+        self, folder: Path, name: str = "redis-server", *, aof: bool = False, options: tuple[str, ...] = ()
     ) -> None:
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
@@ -26,7 +26,7 @@ class StoreServer:
         aof_options = ("--appendonly", "yes", "--appendfsync", "always") if aof else ("--appendonly", "no")
         # An absolute path: the system's own service has nothing to do with it.
         self._command = [
-            str(shutil.which(program)),
+            program(name),
             *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""),
             *("--logfile", str(folder / "log"), "--daemonize", "no", *aof_options, *options),
         ]

@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 import psycopg
 
-from tests.interop.recompute import code_of, listings
+from tests.support.recompute import code_of, listings
 
 FUNDS = ["ARKF", "ARKG", "ARKK", "ARKQ", "ARKW", "ARKX"]
 HOLIDAYS = {date(2021, 4, 2), date(2021, 5, 31), date(2021, 7, 5), date(2021, 9, 6)}
