@@ -8,18 +8,19 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT))
 
-from tests.support.databases import PostgreSQL, programs  # noqa: E402
+from tests.support.databases import PostgreSQL  # noqa: E402
 from tests.support.limit_stores import StoreServer  # noqa: E402
+from tests.support.parts import find  # noqa: E402
 
 __all__ = ["PostgreSQL", "StoreServer", "running_postgresql", "running_redis"]
 
 
 @contextmanager
 def running_postgresql() -> Iterator[PostgreSQL]:
-    folder = programs()
-    if folder is None:
+    initdb = find("initdb")
+    if initdb is None:
         raise SystemExit("This takes the programs of PostgreSQL (Debian's package postgresql).")
-    with PostgreSQL.running(folder) as server:
+    with PostgreSQL.running(Path(initdb).resolve().parent) as server:
         yield server
 
 
