@@ -19,8 +19,9 @@ from qotgate.gateway.handover import Message
 from qotgate.gateway.interfaces import INTERFACES, Interface
 from qotgate.gateway.limit_store import LimitStore
 from qotgate.gateway.listening import BACKLOG, Listening, listen, shown_address
+from qotgate.gateway.pacing import Pacer
 from qotgate.gateway.places import Places, address_of
-from qotgate.gateway.session import Session
+from qotgate.gateway.session import SILENT_INTERVALS, Session
 from qotgate.gateway.store_allowance import StoreAllowance, StoreLink, WhenDown
 from qotgate.gateway.tcp import TcpSession
 from qotgate.gateway.turns import KeyTurns, Question, Turns
@@ -37,9 +38,8 @@ if TYPE_CHECKING:
     from qotgate.gateway.shared import SharedAllowance, SharedLimits
 
 SETTLE_SECONDS = 2.0
-SILENT_INTERVALS = 3
 AGAIN_SECONDS = 60.0
-"""Keep-alive intervals without a byte after which a connection is dropped."""
+"""How long the same reason is not told again."""
 REFUSED_MOST = 32
 """Connections over the limit that are kept long enough to be told so; further ones are closed unheard."""
 
@@ -97,6 +97,7 @@ class Gateway:
         self._asked: dict[Request, tuple[int, Question]] = {}
         self._turns = Turns()
         self.key_turns = KeyTurns()
+        self.pacer = Pacer()
         self._allowance: Allowance | SharedAllowance | None = None
         if self.options.rate_limit is not None:
             self._allowance = (shared and shared.allowance) or Allowance(self.options.rate_limit)

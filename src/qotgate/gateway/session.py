@@ -25,6 +25,8 @@ from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
 if TYPE_CHECKING:
     from qotgate.gateway.server import Gateway
 
+SILENT_INTERVALS = 3
+"""Keep-alive intervals without a byte, sent or read, after which a connection is dropped."""
 UNDER_WAY_MOST = 256
 """Questions of one session under way, beyond which no more is read from it."""
 

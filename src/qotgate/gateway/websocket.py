@@ -20,6 +20,7 @@ from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ProtocolError as FrameError
 from websockets.frames import CloseCode, Opcode
 from websockets.frames import Frame as WebSocketFrame
 from websockets.http11 import Request
@@ -29,7 +30,8 @@ from websockets.typing import Origin
 
 from qotgate.gateway.handover import UNREAD_MOST, Message
 from qotgate.gateway.listening import BACKLOG, shown_address
-from qotgate.gateway.session import UNDER_WAY_MOST, Asked, Later, Session
+from qotgate.gateway.pacing import PacedTransport
+from qotgate.gateway.session import SILENT_INTERVALS, UNDER_WAY_MOST, Asked, Later, Session
 from qotgate.model import InvalidRequest, ProtocolError, Refused
 from qotgate.protocol.body import decode, encode
 from qotgate.protocol.envelope import INIT, decode_request, encode_answer
@@ -52,6 +54,8 @@ ANY_ORIGIN = "*"
 OWN_ORIGINS = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?")
 """Pages of this machine. Without a check, a page of any web site could have its visitor's browser ask on
 127.0.0.1: a browser tells the site (RFC 6454), and other programs tell none."""
+MAX_SPARE_FRAMES = 1000
+"""Frames in a second that are no whole message (pings, pongs, fragments): more than any client sends."""
 TURN_MESSAGES = 32
 """Messages that are taken from one session in one turn of the loop."""
 
@@ -73,7 +77,7 @@ class WebSocketSession(Session):
     """A session on a WebSocket connection."""
 
     def __init__(
-        self, gateway: "Gateway", connection: ServerConnection, state: Message | None = None
+        self, gateway: "Gateway", connection: "_Connection", state: Message | None = None
     ) -> None:
         super().__init__(gateway, state)
         self._connection = connection
@@ -134,18 +138,19 @@ class WebSocketSession(Session):
     def stop_reading(self) -> None:
         """Where the gateway closes, the next message finds that; until then the client may close in its own
         way."""
-        transport = self._connection.transport
+        transport = self._connection.paced
         if transport.is_closing():
             return
         if self._connection.state is State.OPEN and not self.gateway.closing:
-            transport.pause_reading()
+            transport.stop_reading()
         else:
             # What is about to close takes some words from the client.
-            transport.resume_reading()
+            transport.read_again()
 
     @property
     def looked_at(self) -> bool:
-        return not self._taking and not len(self._connection.recv_messages.frames)
+        taken = self._connection.paced.taken
+        return taken and not self._taking and not len(self._connection.recv_messages.frames)
 
     def state(self) -> Message | None:
         protocol, transport = self._connection.protocol, self._connection.transport
@@ -248,6 +253,8 @@ class Restarted(ServerProtocol):
         self._left: int | None = None
         self.whole = True
         """Whether no message is half there."""
+        self._spare_frames = 0
+        self._counts_since = time.monotonic()
 
     def receive_data(self, data: bytes | bytearray) -> None:
         self._left = None
@@ -264,7 +271,19 @@ class Restarted(ServerProtocol):
         self._left = len(self.reader.buffer)
         if frame.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
             self.whole = frame.fin
+        if frame.opcode not in (Opcode.TEXT, Opcode.BINARY) or not frame.fin:
+            self._count_spare()
         super().recv_frame(frame)
+
+    def _count_spare(self) -> None:
+        """Count a frame that is no whole message. Raises the package's ProtocolError for too many."""
+        self._spare_frames += 1
+        if self._spare_frames < MAX_SPARE_FRAMES:
+            return
+        now = time.monotonic()
+        if now < self._counts_since + 1.0:
+            raise FrameError(f"more than {MAX_SPARE_FRAMES} control frames or fragments in a second")
+        self._spare_frames, self._counts_since = 0, now
 
     def go_on(self) -> None:
         """Past the handshake."""
@@ -300,33 +319,61 @@ class _Connection(ServerConnection):
         )
         self.gateway = gateway
         self._state = state
+        self._unread: asyncio.TimerHandle | None = None
         if state is not None:
             protocol.go_on()
             # The package would take the first message for a handshake.
             self.request = Request("/", Headers())
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.paced = PacedTransport(cast(asyncio.Transport, transport), self.gateway.pacer, self._take)
         self.session = WebSocketSession(self.gateway, self, self._state)
         self.session.peer = shown_address(transport.get_extra_info("peername"))
         self.admitted = self.gateway.admit(self.session, transport)
         if not self.admitted:
-            cast(asyncio.Transport, transport).abort()
+            self.paced.abort()
         elif self._state is None:
-            super().connection_made(transport)
+            super().connection_made(self.paced)
         else:
-            Connection.connection_made(self, transport)
+            Connection.connection_made(self, self.paced)
             # Before anything else that the client sends.
             self.data_received(bytes.fromhex(self._state["unread"]))
 
     def data_received(self, data: bytes) -> None:
         if self.admitted:
-            super().data_received(data)
+            self.paced.receive(data)
+
+    def _take(self, data: bytes) -> None:
+        super().data_received(data)
+
+    def pause_writing(self) -> None:
+        # The package answers pings whether the answers are read or not, and its own pings wait for the client.
+        super().pause_writing()
+        self.paced.hold(True)
+        allowed = SILENT_INTERVALS * self.gateway.options.keep_alive_interval
+        self._unread = self.gateway.loop.call_later(allowed, self._drop, f"it read nothing for {allowed} s")
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.paced.hold(False)
+        self._reads_on()
+
+    def _reads_on(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
+    def _drop(self, reason: str) -> None:
+        self.session.because(reason, warns=True)
+        self.paced.abort()
 
     def eof_received(self) -> None:
         if self.admitted:
+            self.paced.drop()
             super().eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._reads_on()
         if self.admitted:
             super().connection_lost(exc)
         if exc is not None:

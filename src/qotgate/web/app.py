@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from qotgate import __version__
 from qotgate.model import QotGateError, StoreError
 from qotgate.web import api, data_pages, list_api, list_pages, pages, preferences, request_ids
+from qotgate.web.bodies import Bodies
 from qotgate.web.formats import Suffixes
 from qotgate.web.problems import PROBLEMS, Problem, answer_with_problem, problem, status_of
 from qotgate.web.render import error_page
@@ -126,7 +127,7 @@ def make_app(site: Site) -> ASGIApp:
         app.add_exception_handler(kind, _answer_error)
     _document_problems(app)
     inner: ASGIApp = Suffixes(app)
-    return Watched(Safety(inner, site), site)
+    return Watched(Bodies(Safety(inner, site)), site)
 
 
 async def healthz() -> Health:

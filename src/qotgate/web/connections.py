@@ -1,93 +1,141 @@
 """HTTP connections that take up no more than their share: uvicorn's own, with bounds it does not have.
 
-A request must be there in full within seconds, so that half of one does not hold a connection for ever, and
-one address may be bound to a part of all connections.
+A request must be there in full within seconds, what arrives is parsed in small steps (see
+:mod:`qotgate.gateway.pacing`), and nothing is parsed once an answer is out. One address may have a part of all
+connections. Beyond these numbers a few spare connections are open for a moment, on which only the probes of an
+orchestrator are answered: a gateway that is full is healthy.
 """
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from qotgate.gateway.pacing import PacedTransport, Pacer
 from qotgate.gateway.places import address_of
 
+MAX_CONNECTIONS = 256
+MAX_CONNECTIONS_PER_ADDRESS = 128
+"""Unless the options name another number; behind a proxy all clients have one address."""
+MIN_CONNECTIONS_PER_ADDRESS = 16
+"""A browser opens several connections: fewer from one address would break the pages."""
+MAX_SPARE_CONNECTIONS = 32
 READ_SECONDS = 30.0
 """How long a client that was sent something may take to read on."""
 REQUEST_SECONDS = 10.0
 """How long a client may take to send a request, from connecting or from the answer to the one before."""
-OF_ADDRESS_LEAST = 16
-"""A browser opens several connections: fewer from one address would break the pages."""
+SPARE_SECONDS = 2.0
+"""The same on a spare connection."""
+LINGER_SECONDS = 1.0
+"""How long what a refused client still sends is thrown away: closing at once could lose it the answer."""
+SPARE = "spare"
+"""In the state of a request's scope: whether it came on a spare connection."""
 
 
 class Connections:
-    """Makes a server's connections; ``most_of_address`` are open at once from one address, None for any
-    number."""
+    """Makes a server's connections; ``most_of_address`` are open at once from one address."""
 
-    def __init__(self, most_of_address: int | None) -> None:
-        self.turned_away: Counter[str] = Counter(address=0, slow=0)
-        self._most = None if most_of_address is None else max(most_of_address, OF_ADDRESS_LEAST)
-        self._open: Counter[int] = Counter()
+    def __init__(self, most_of_address: int | None, pacer: Pacer) -> None:
+        self.turned_away: Counter[str] = Counter(connections=0, address=0, slow=0)
+        self.pacer = pacer
+        self._most = max(most_of_address or MAX_CONNECTIONS_PER_ADDRESS, MIN_CONNECTIONS_PER_ADDRESS)
+        self._open: Counter[int | None] = Counter()
+        self._spare: deque[_Connection] = deque()
 
     def __call__(self, *arguments: Any, **options: Any) -> asyncio.Protocol:
         return _Connection(self, *arguments, **options)
 
-    def take(self, address: int | None) -> bool:
-        """Whether one more from ``address`` may be open."""
-        if address is None or self._most is None:
-            return True
-        if self._open[address] >= self._most:
-            self.turned_away["address"] += 1
+    def take(self, connection: "_Connection") -> bool:
+        """Whether one more may be open from its address; else it is a spare one, for which the oldest spare
+        one may have to go."""
+        of_address = connection.address is not None and self._open[connection.address] >= self._most
+        if of_address or self._open.total() >= MAX_CONNECTIONS:
+            self.turned_away["address" if of_address else "connections"] += 1
+            if len(self._spare) >= MAX_SPARE_CONNECTIONS:
+                self._spare.popleft().transport.abort()
+            self._spare.append(connection)
             return False
-        self._open[address] += 1
+        self._open[connection.address] += 1
         return True
 
-    def give_back(self, address: int | None) -> None:
-        """One that was taken has ended."""
-        if address is None or self._most is None:
+    def give_back(self, connection: "_Connection") -> None:
+        """One has ended."""
+        if connection.spare:
+            if connection in self._spare:
+                self._spare.remove(connection)
             return
-        self._open[address] -= 1
-        if not self._open[address]:
-            del self._open[address]
+        self._open[connection.address] -= 1
+        if not self._open[connection.address]:
+            del self._open[connection.address]
+
+
+class _Transport(PacedTransport):
+    """A transport that closes for a client which is still sending: what comes is thrown away for a moment, so
+    that it can read its answer."""
+
+    def __init__(self, connection: "_Connection", transport: asyncio.Transport) -> None:
+        super().__init__(transport, connection.all.pacer, connection.take)
+        self._connection = connection
+        self._lingers = False
+
+    def close(self) -> None:
+        self.drop()
+        if self._lingers or self._connection.conn.their_state is not h11.SEND_BODY:
+            super().close()
+            return
+        self._lingers = True
+        self.read_again()
+        if self.can_write_eof():
+            self.write_eof()
+        asyncio.get_running_loop().call_later(LINGER_SECONDS, super().close)
+
+    def receive(self, data: bytes) -> None:
+        if not self._lingers:
+            super().receive(data)
+
+    def is_closing(self) -> bool:
+        return self._lingers or super().is_closing()
 
 
 class _Connection(H11Protocol):
     def __init__(self, connections: Connections, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._all = connections
-        self._address: int | None = None
-        self._taken = False
+        self.all = connections
+        self.address: int | None = None
+        self.spare = False
         self._due: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._address = address_of(transport)
-        self._taken = self._all.take(self._address)
-        if self._taken:
-            self._await_request()
-        else:
-            transport.abort()
+        self._paced = _Transport(self, transport)
+        super().connection_made(self._paced)
+        self.address = address_of(transport)
+        self.spare = not self.all.take(self)
+        self.app_state = {**self.app_state, SPARE: self.spare}
+        self._await_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._request_is_there()
         self._reads_on()
-        if self._taken:
-            self._taken = False
-            self._all.give_back(self._address)
+        self.all.give_back(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if not self._taken:
-            return
+        self._paced.receive(data)
+
+    def take(self, data: bytes) -> None:
+        """Parse a step of what arrived."""
         super().data_received(data)
         if self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):
             self._request_is_there()
 
     def on_response_complete(self) -> None:
+        if self.conn.their_state is h11.SEND_BODY:
+            self.transport.close()
         super().on_response_complete()
-        if not self.transport.is_closing() and self.conn.their_state in (h11.IDLE, h11.SEND_BODY):
+        if not self.transport.is_closing() and self.conn.their_state is h11.IDLE:
             self._await_request()
 
     def pause_writing(self) -> None:
@@ -106,7 +154,8 @@ class _Connection(H11Protocol):
 
     def _await_request(self) -> None:
         if self._due is None:
-            self._due = self.loop.call_later(REQUEST_SECONDS, self._too_slow)
+            seconds = SPARE_SECONDS if self.spare else REQUEST_SECONDS
+            self._due = self.loop.call_later(seconds, self._too_slow)
 
     def _request_is_there(self) -> None:
         if self._due is not None:
@@ -115,5 +164,5 @@ class _Connection(H11Protocol):
 
     def _too_slow(self) -> None:
         self._due = None
-        self._all.turned_away["slow"] += 1
+        self.all.turned_away["slow"] += 1
         self.transport.abort()

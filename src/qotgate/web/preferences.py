@@ -12,7 +12,6 @@ from qotgate.web.safety import COOKIE, pass_of, same
 from qotgate.web.site import LANGUAGES, TheSite
 
 YEAR = 365 * 24 * 3600
-FORM_MOST = 4096
 CHOICES: dict[str, tuple[str, ...]] = {"theme": THEMES, "lang": LANGUAGES}
 
 router = APIRouter()
@@ -52,13 +51,8 @@ def _wrong(_view: View) -> dict[str, Any]:
 
 
 async def _form(request: Request) -> dict[str, str]:
-    """The fields of a small form; none of a larger one."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > FORM_MOST:
-            return {}
-    return {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
+    text = (await request.body()).decode("utf-8", "replace")
+    return {name: values[0] for name, values in parse_qs(text).items()}
 
 
 def _own(to: str) -> str:

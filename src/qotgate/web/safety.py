@@ -16,13 +16,16 @@ from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from qotgate.web.connections import SPARE
 from qotgate.web.problems import problem
 
 if TYPE_CHECKING:
     from qotgate.web.site import Site
 
 COOKIE = "qotgate_token"
-OPEN_PATHS = ("/healthz", "/readyz", "/sign-in", "/preferences")
+PROBES = ("/healthz", "/readyz")
+"""What is answered however many connections are open."""
+OPEN_PATHS = (*PROBES, "/sign-in", "/preferences")
 """What is answered without the token: it says nothing of the data. Static files are too."""
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -72,6 +75,9 @@ class Safety:
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         path = scope["path"]
+        if scope.get("state", {}).get(SPARE) and path not in PROBES:
+            detail = "Too many connections are open, in all or from one address; only probes are answered."
+            return problem(503, detail, headers={"Connection": "close", "Retry-After": "1"})
         if self._names_matter and not is_loopback(_host(headers.get("host", ""))):
             return problem(421, "The Host header takes localhost or 127.0.0.1 here.")
         token = self._site.options.token

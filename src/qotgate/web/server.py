@@ -14,8 +14,6 @@ from qotgate.service.questions import Questions
 from qotgate.web.app import make_app
 from qotgate.web.site import Site, WebOptions
 
-CONNECTIONS_MOST = 256
-
 
 class _Server(uvicorn.Server):
     @contextmanager
@@ -45,7 +43,6 @@ class WebServer:
             proxy_headers=False,
             lifespan="off",
             ws="none",
-            limit_concurrency=CONNECTIONS_MOST,
         )
         self._server = _Server(config)
         self._serving = asyncio.create_task(self._server.serve([listening]))

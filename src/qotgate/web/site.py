@@ -98,7 +98,7 @@ class Site:
         self.gateway = gateway
         self.store = questions.store
         self.allowance: HttpAllowance | None = None
-        self.connections = Connections(options.max_connections_per_address)
+        self.connections = Connections(options.max_connections_per_address, gateway.pacer)
         self.live = Live(self.state)
         self.metrics = Metrics(questions.store, gateway, self.connections)
         self._key = questions.store.secret().encode()

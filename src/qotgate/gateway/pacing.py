@@ -1,0 +1,180 @@
+"""A bounded share of each turn of the event loop for what arrives, whichever connection it arrives on.
+
+A parser written in Python takes microseconds for each frame, chunk or line, and one read of a socket may hold
+tens of thousands of them. A carrier therefore takes what arrives in small steps. All connections that have
+more take their steps in turn, and together no longer than ``TURN_SECONDS`` in one turn of the loop.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+STEP_BYTES = 1024
+"""Bytes that a connection's parser takes at once: 170 of the smallest WebSocket frames or HTTP chunks."""
+TURN_SECONDS = 0.005
+"""Seconds of one turn of the event loop that all steps together may take."""
+
+
+class Pacer:
+    """Lets the connections that have more to take do so in turn."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[PacedTransport] = deque()
+        self._called = False
+
+    def wait(self, transport: "PacedTransport") -> None:
+        """Have ``transport`` take a step when its turn comes."""
+        self._waiting.append(transport)
+        if not self._called:
+            self._called = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        end = perf_counter() + TURN_SECONDS
+        try:
+            while self._waiting and perf_counter() < end:
+                # One that has more waits again, behind the others.
+                self._waiting.popleft().step()
+        finally:
+            self._called = bool(self._waiting)
+            if self._called:
+                asyncio.get_running_loop().call_soon(self._turn)
+
+    @property
+    def busy(self) -> bool:
+        """Whether others wait for a step."""
+        return bool(self._waiting)
+
+
+class PacedTransport(asyncio.Transport):
+    """A connection's transport; what it receives is handed to ``take`` in steps.
+
+    Nothing is handed over between ``pause_reading`` and ``resume_reading``, nor while it is held, and nothing
+    is read while something waits to be handed over. Everything else is the transport's own.
+    """
+
+    def __init__(self, transport: asyncio.Transport, pacer: Pacer, take: Callable[[bytes], object]) -> None:
+        super().__init__()
+        self._transport = transport
+        self._pacer = pacer
+        self._take = take
+        self._rest = b""
+        self._position = 0
+        self._waits = False
+        self._paused = False
+        self._held = False
+        self._stopped = False
+        self._reads = True
+
+    def receive(self, data: bytes) -> None:
+        """Take what has arrived, now or in turn."""
+        if self._rest:
+            self._rest = self._rest[self._position :] + data
+            self._position = 0
+        elif not self._may_take or len(data) > STEP_BYTES or self._pacer.busy:
+            self._rest = data
+        else:
+            self._take(data)
+            return
+        self._balance()
+
+    def step(self) -> None:
+        """Hand over a share of what has arrived."""
+        self._waits = False
+        if not self._may_take:
+            return
+        start, self._position = self._position, self._position + STEP_BYTES
+        data = self._rest[start : self._position]
+        if self._position >= len(self._rest):
+            self._rest, self._position = b"", 0
+        if data:
+            self._take(data)
+        self._balance()
+
+    @property
+    def taken(self) -> bool:
+        """Whether all that was read has been handed over."""
+        return not self._rest
+
+    def drop(self) -> None:
+        """Forget what was not handed over."""
+        self._rest, self._position = b"", 0
+
+    def hold(self, held: bool) -> None:
+        """Hand nothing over while ``held``, beside what the parser itself wants."""
+        self._held = held
+        self._balance()
+
+    def stop_reading(self) -> None:
+        """Read nothing more for good; what was read is handed over."""
+        self._stopped = True
+        self._balance()
+
+    def read_again(self) -> None:
+        """Read, whatever was said before."""
+        self._stopped = self._paused = self._held = False
+        self._balance()
+
+    def pause_reading(self) -> None:
+        self._paused = True
+        self._balance()
+
+    def resume_reading(self) -> None:
+        self._paused = False
+        self._balance()
+
+    def is_reading(self) -> bool:
+        return not self._paused
+
+    @property
+    def _may_take(self) -> bool:
+        return not (self._paused or self._held or self._transport.is_closing())
+
+    def _balance(self) -> None:
+        if self._transport.is_closing():
+            return
+        if self._rest and self._may_take and not self._waits:
+            self._waits = True
+            self._pacer.wait(self)
+        reads = not (self._rest or self._paused or self._held or self._stopped)
+        if reads != self._reads:
+            self._reads = reads
+            if reads:
+                self._transport.resume_reading()
+            else:
+                self._transport.pause_reading()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    def write(self, data: Any) -> None:
+        self._transport.write(data)
+
+    def writelines(self, list_of_data: Any) -> None:
+        self._transport.writelines(list_of_data)
+
+    def write_eof(self) -> None:
+        self._transport.write_eof()
+
+    def can_write_eof(self) -> bool:
+        return self._transport.can_write_eof()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self._transport.get_extra_info(name, default)
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        return self._transport.get_protocol()
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        self._transport.set_write_buffer_limits(high, low)
+
+    def get_write_buffer_size(self) -> int:
+        return self._transport.get_write_buffer_size()

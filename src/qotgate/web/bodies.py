@@ -1,0 +1,60 @@
+"""The body of a request: read in full before anything else looks at the request, or refused.
+
+Only two small forms have a body. Whatever is larger, or does not arrive, is refused for every method and path
+alike, before tokens, routes or the database are looked at.
+"""
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from qotgate.web.problems import problem
+
+MAX_BODY = 4096
+"""Bytes of a request's body."""
+CLOSE = {"Connection": "close"}
+
+log = structlog.get_logger()
+
+
+class Bodies:
+    """Hands requests on with their whole body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        length = headers.get("content-length", "0")
+        if "transfer-encoding" in headers or length != "0":
+            body, more = b"", True
+            too_large = len(length) > len(str(MAX_BODY)) or int(length) > MAX_BODY
+            while more and not too_large:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    log.debug("request broken off", path=scope["path"])
+                    await problem(400, "The request ended before its body did.")(scope, receive, send)
+                    return
+                body += message.get("body", b"")
+                more = message.get("more_body", False)
+                too_large = len(body) > MAX_BODY
+            if too_large:
+                refusal = problem(413, f"A request's body has at most {MAX_BODY} bytes.", headers=CLOSE)
+                await refusal(scope, receive, send)
+                return
+            receive = _again(body, receive)
+        await self._app(scope, receive, send)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Gives the body that was read, and then what else there is."""
+    given = False
+
+    async def read() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return read
