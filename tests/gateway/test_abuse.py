@@ -525,11 +525,32 @@ def test_one_address_has_a_part_of_the_http_connections(questions: Questions) ->
         port = int(url.rsplit(":", 1)[1])
         with ExitStack() as opened:
             them = [opened.enter_context(connect(port)) for _ in range(20)]
+            # Beyond its part it has probes answered, and nothing else.
+            assert [httpx.get(url + path).status_code for path in ("/healthz", "/readyz", "/")] == [
+                200,
+                200,
+                503,
+            ]
             until(lambda: sum(closed(one) for one in them) == 4)
             with connect(port, "127.0.0.2") as other:
-                other.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+                other.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
                 assert b"200 OK" in other.recv(1000)
         until(lambda: httpx.get(f"{url}/healthz").status_code == 200)
 
     # A browser opens several: fewer than 16 are not refused.
     over_http(questions, WebOptions(port=0, max_connections_per_address=3), scenario)
+
+
+def test_a_gateway_that_is_full_answers_probes(questions: Questions) -> None:
+    def scenario(url: str, web: WebServer) -> None:
+        port = int(url.rsplit(":", 1)[1])
+        sources = (f"127.0.0.{number % 3 + 1}" for number in range(connections.MAX_CONNECTIONS + 50))
+        with ExitStack() as opened:
+            for source in sources:
+                opened.enter_context(connect(port, source))
+            for _ in range(20):
+                assert [httpx.get(url + path).status_code for path in ("/healthz", "/readyz")] == [200, 200]
+            assert httpx.get(f"{url}/api/v1/ark/holdings").status_code == 503
+        until(lambda: httpx.get(f"{url}/api/v1/ark/holdings").status_code == 200)
+
+    over_http(questions, WebOptions(port=0), scenario)

@@ -4,24 +4,32 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from qotgate.gateway.websocket import MAX_SPARE_FRAMES
 from qotgate.protocol.body import decode, encode
 from qotgate.protocol.envelope import decode_answer, encode_request
 from qotgate.protocol.frame import Frame
 from qotgate.protocol.messages import (
     REQUESTS,
     AnyResponse,
+    InitWebSocketRequest,
     InitWebSocketResponse,
     ProtoId,
 )
 from tests.support.commands import run
-from tests.support.serving import Serving, serving
+from tests.support.serving import Serving, serving, until
 from tests.support.websocket import KEY, MD5, websocket
 from tests.support.wire import Wire
+
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
 
 
 @pytest.fixture(scope="module")
@@ -233,3 +241,35 @@ def test_wrong_options_are_one_sentence(sample_url: str, options: list[str], sen
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     assert sentence in line
+
+
+@pytest.mark.parametrize("frame", [b"\x89\x80\0\0\0\0", b"\x8a\x80\0\0\0\0", b"\0\x80\0\0\0\0"])
+def test_who_sends_a_thousand_control_frames_a_second_is_closed(gateway: Serving, frame: bytes) -> None:
+    with websocket(gateway, ping_interval=None) as client:
+        client.init()
+        if frame[0] == 0:
+            client.connection.socket.sendall(b"\x02\x80\0\0\0\0")
+        client.connection.socket.sendall(frame * MAX_SPARE_FRAMES)
+        assert client.close_code() in (1002, 1009)
+
+
+def test_a_client_that_reads_nothing_is_closed(sample_url: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    options = ("--websocket-port", "0", "--keep-alive-interval", "1", "--rate-limit", "off")
+    with log.open("w") as file, serving(sample_url, *options, stderr=file.fileno()) as gateway:
+        assert gateway.websocket
+        with socket.create_connection(("127.0.0.1", int(gateway.websocket.rsplit(":", 1)[1])), 10) as bare:
+            bare.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            init = InitWebSocketRequest(c2s={"clientID": "test"})
+            question = REQUESTS[ProtoId.Qot_GetRatingChange](c2s={"market": 11, "count": 20})
+            bare.sendall(UPGRADE + framed(1, encode(init, 0)))
+            bare.settimeout(0.05)
+            with suppress(OSError):
+                bare.sendall(framed(ProtoId.Qot_GetRatingChange, encode(question, 0)) * 20_000)
+            until(lambda: "it read nothing for 3 seconds" in log.read_text())
+
+
+def framed(command: int, body: bytes) -> bytes:
+    """A request as one short frame under a mask of zeros."""
+    message = encode_request(Frame(command, 0, 1, body))
+    return bytes((0x82, 0x80 | len(message), 0, 0, 0, 0)) + message

@@ -11,8 +11,9 @@ import pytest
 import qotgate.web
 from qotgate.service.loading import LoadReport
 from qotgate.store import Store
+from qotgate.web.bodies import MAX_BODY
 from tests.support.commands import run
-from tests.support.serving import Serving, serving
+from tests.support.serving import Serving, serving, until
 
 TOKEN = "a-token-of-twenty-four-c"
 ROOM = Path(str(qotgate.web.__file__)).parent
@@ -27,7 +28,18 @@ PATHS = (
 )
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:8080", "", "10.0.0.1", "[::2]:1"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "127.0.0.1.evil.example:8080",
+        "127.0.0.1:80.evil.example",
+        "localhost:x",
+        "",
+        "10.0.0.1",
+        "[::2]:1",
+    ],
+)
 def test_another_name_is_refused(web: httpx.Client, host: str) -> None:
     for path in ("/", "/api/v1/ark/dynamics/US.TSLA", "/static/site.css", "/healthz"):
         answer = web.get(path, headers={"Host": host})
@@ -150,3 +162,68 @@ def test_names_from_files_are_shown_as_they_are(store: Store, load_text: Callabl
             assert "<script>alert" not in text
             assert "<img" not in text
             assert "&lt;script&gt;alert" in text
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_page_of_another_site_spends_no_allowance_and_chooses_nothing(sample_url: str, site: str) -> None:
+    fetched = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
+    followed = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    path = "/api/v1/ark/dynamics/US.TSLA"
+    with (
+        serving(sample_url, "--http-port", "0", "--rate-limit", "3/600s", "--lang", "en") as gateway,
+        httpx.Client(base_url=str(gateway.pages)) as client,
+    ):
+        for _ in range(5):
+            assert client.get(path, headers=fetched).status_code == 403
+            assert client.get(path, headers=followed).status_code == 403
+        for headers in (fetched, followed, {"Origin": "https://evil.example"}, {"Origin": "null"}):
+            answer = client.post("/preferences", data={"lang": "zh"}, headers=headers)
+            assert answer.status_code == 403
+            assert "set-cookie" not in answer.headers
+        assert client.get("/", headers=followed).status_code == 200
+        own = {"Origin": str(gateway.pages), "Sec-Fetch-Site": "same-origin"}
+        for headers in (own, {"Origin": str(gateway.pages)}, {}):
+            assert client.post("/preferences", data={"lang": "zh"}, headers=headers).status_code == 303
+        assert client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+@pytest.mark.parametrize(
+    "path", ["/healthz", "/sign-in", "/api/v1/ark/holdings", "/nowhere", "/static/site.css"]
+)
+def test_no_large_body_is_read(web: httpx.Client, method: str, path: str) -> None:
+    for length in (MAX_BODY + 1, 1 << 40):
+        request = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {length}\r\n\r\nx"
+        assert " 413 " in answer_of(web, request.encode())
+    chunked = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    assert " 413 " in answer_of(web, chunked + b"1\r\nx\r\n" * (MAX_BODY + 1))
+    assert " 413 " not in answer_of(web, chunked + b"1\r\nx\r\n" * 9 + b"0\r\n\r\n")
+
+
+def answer_of(web: httpx.Client, request: bytes) -> str:
+    """The first line that comes back; then the connection ends."""
+    with socket.create_connection((web.base_url.host, web.base_url.port or 0), 10) as connection:
+        connection.sendall(request)
+        line = connection.recv(1 << 16).decode().partition("\r\n")[0]
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(1 << 16):
+            pass
+    return line
+
+
+def test_half_a_body_is_no_failure(sample_url: str, tmp_path: Path) -> None:
+    half = b"POST /%s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 50\r\n\r\ntoken="
+    with (tmp_path / "log").open("w") as file:
+        options = ("--http-port", "0", "--log-format", "json")
+        with serving(sample_url, *options, stderr=file.fileno()) as gateway:
+            url = httpx.URL(str(gateway.pages))
+            for path in (b"sign-in", b"preferences", b"healthz", b"nowhere") * 5:
+                with socket.create_connection((url.host, url.port or 0), 10) as connection:
+                    connection.sendall(half % path)
+            counted = 'path="other",status="400"} 20.0'
+            until(lambda: counted in httpx.get(url.join("/metrics")).text)
+            gateway.stop()
+    log = (tmp_path / "log").read_text()
+    assert "Traceback" not in log
+    assert "request failed" not in log
+    assert len(log) < 4096

@@ -76,9 +76,7 @@ class WebSocketOptions:
 class WebSocketSession(Session):
     """A session on a WebSocket connection."""
 
-    def __init__(
-        self, gateway: "Gateway", connection: "_Connection", state: Message | None = None
-    ) -> None:
+    def __init__(self, gateway: "Gateway", connection: "_Connection", state: Message | None = None) -> None:
         super().__init__(gateway, state)
         self._connection = connection
         self._taking = False
@@ -347,11 +345,13 @@ class _Connection(ServerConnection):
         super().data_received(data)
 
     def pause_writing(self) -> None:
-        # The package answers pings whether the answers are read or not, and its own pings wait for the client.
+        # The package answers pings whether that is read or not, and its own pings wait for the client.
         super().pause_writing()
         self.paced.hold(True)
         allowed = SILENT_INTERVALS * self.gateway.options.keep_alive_interval
-        self._unread = self.gateway.loop.call_later(allowed, self._drop, f"it read nothing for {allowed} s")
+        self._unread = self.gateway.loop.call_later(
+            allowed, self._drop, f"it read nothing for {allowed} seconds"
+        )
 
     def resume_writing(self) -> None:
         super().resume_writing()

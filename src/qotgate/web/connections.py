@@ -1,9 +1,9 @@
 """HTTP connections that take up no more than their share: uvicorn's own, with bounds it does not have.
 
-A request must be there in full within seconds, what arrives is parsed in small steps (see
-:mod:`qotgate.gateway.pacing`), and nothing is parsed once an answer is out. One address may have a part of all
-connections. Beyond these numbers a few spare connections are open for a moment, on which only the probes of an
-orchestrator are answered: a gateway that is full is healthy.
+A request must be there in full within seconds. What arrives is parsed in small steps (see
+:mod:`qotgate.gateway.pacing`), and nothing is parsed once an answer is out. One address may have a part of
+all connections. Beyond these numbers a few spare connections are open for a moment, on which only the probes
+of an orchestrator are answered: a gateway that is full is healthy.
 """
 
 import asyncio

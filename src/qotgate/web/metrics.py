@@ -119,8 +119,8 @@ class _Http(Collector):
     def collect(self) -> Iterator[Metric]:
         yield _turned_away(
             "qotgate_http_connections_turned_away",
-            "HTTP connections that were closed or only served probes, by why: too many in all, too many of one "
-            "address, or too slow.",
+            "HTTP connections that were closed, or had probes answered alone, by why: too many in all, "
+            "too many of one address, or too slow.",
             self._connections.turned_away,
         )
 

@@ -2,14 +2,17 @@
 
 A web page anywhere can have its visitor's browser ask 127.0.0.1, under a name that it makes resolve to that
 (DNS rebinding): on loopback only loopback's names are taken for a Host. Beyond loopback a token is required,
-which such a page cannot know; there any Host is taken. Nothing is loaded from elsewhere, and no script or
-style stands within a page, so that a name from a file can at worst be ugly.
+which such a page cannot know; there any Host is taken. A browser says which site's page has it ask
+(Sec-Fetch-Site, Origin): other sites' pages can spend no allowance here and set no cookie. Nothing is loaded
+from elsewhere, and no script or style stands within a page, so that a name from a file can at worst be ugly.
 """
 
 import hmac
+import re
 from hashlib import sha256
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from qotgate.web.site import Site
 
 COOKIE = "qotgate_token"
+HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(?::[0-9]*)?")
+"""A Host header: a name or address, and perhaps a port (RFC 9110, 7.2)."""
 PROBES = ("/healthz", "/readyz")
 """What is answered however many connections are open."""
 OPEN_PATHS = (*PROBES, "/sign-in", "/preferences")
@@ -80,6 +85,8 @@ class Safety:
             return problem(503, detail, headers={"Connection": "close", "Retry-After": "1"})
         if self._names_matter and not is_loopback(_host(headers.get("host", ""))):
             return problem(421, "The Host header takes localhost or 127.0.0.1 here.")
+        if path not in PROBES and _from_another_site(scope, headers):
+            return problem(403, "Pages of other sites cannot ask here; links to the pages can be followed.")
         token = self._site.options.token
         if token is None or path in OPEN_PATHS or path.startswith("/static/"):
             return None
@@ -106,7 +113,23 @@ def same(told: str, known: str) -> bool:
 
 
 def _host(header: str) -> str:
-    """The host of a Host header, its port taken off."""
-    if header.startswith("["):
-        return header[1:].partition("]")[0]
-    return header.partition(":")[0]
+    """The host of a Host header, its port taken off; nothing for a header that is none."""
+    found = HOST.fullmatch(header)
+    return found[1].strip("[]") if found else ""
+
+
+def _from_another_site(scope: Scope, headers: Headers) -> bool:
+    """Whether a page of another site has its visitor's browser ask.
+
+    A link to one of the pages may be followed: it changes nothing and counts towards no allowance. Programs
+    that are no browsers tell no site.
+    """
+    site = headers.get("sec-fetch-site")
+    if site is None:
+        # Over plain HTTP from another machine a browser tells only the origin of a form.
+        origin = headers.get("origin")
+        return origin is not None and urlsplit(origin).netloc != headers.get("host")
+    if site in ("same-origin", "none"):
+        return False
+    link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+    return not link or scope["method"] != "GET" or scope["path"].startswith("/api/")
