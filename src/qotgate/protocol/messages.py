@@ -34,26 +34,31 @@ class RetType(IntEnum):
     INVALID = -500
 
 
-def _load_pool() -> descriptor_pool.DescriptorPool:
+def _load_pool() -> tuple[descriptor_pool.DescriptorPool, dict[str, Any]]:
+    """The pool, and the class of each message in it by full name, of those within another too."""
     pool = descriptor_pool.DescriptorPool()
     descriptors = descriptor_pb2.FileDescriptorSet.FromString(
         (files("qotgate.protocol") / "proto" / DESCRIPTORS).read_bytes()
     )
     for file in descriptors.file:
         pool.AddSerializedFile(file.SerializeToString())
-    return pool
+    found = [pool.FindFileByName(file.name) for file in descriptors.file]
+    messages = [message for file in found for message in file.message_types_by_name.values()]
+    classes = {}
+    while messages:
+        message = messages.pop()
+        classes[message.full_name] = message_factory.GetMessageClass(message)
+        messages += message.nested_types
+    return pool, classes
 
 
-POOL = _load_pool()
-
-
-def message_class(full_name: str) -> Any:
-    """The class of a message by its full name, such as ``Qot_Common.Security``."""
-    return message_factory.GetMessageClass(POOL.FindMessageTypeByName(full_name))
-
-
-REQUESTS = {proto_id: message_class(f"{proto_id.name}.Request") for proto_id in ProtoId}
-RESPONSES = {proto_id: message_class(f"{proto_id.name}.Response") for proto_id in ProtoId}
-InitWebSocketRequest = message_class("InitWebSocket.Request")
-InitWebSocketResponse = message_class("InitWebSocket.Response")
-AnyResponse = message_class("qotgate.Response")
+# protobuf's C code (upb) refers to a class weakly, and makes a collected one anew when it next reads a message
+# of it, in any thread. Crashes are reported of classes in pools such as ours that come and go
+# (protocolbuffers/protobuf#12047), so all of them are made here, in one thread, and stay.
+POOL, CLASSES = _load_pool()
+"""The class of every message, by its full name, such as ``Qot_Common.Security``."""
+REQUESTS = {proto_id: CLASSES[f"{proto_id.name}.Request"] for proto_id in ProtoId}
+RESPONSES = {proto_id: CLASSES[f"{proto_id.name}.Response"] for proto_id in ProtoId}
+InitWebSocketRequest = CLASSES["InitWebSocket.Request"]
+InitWebSocketResponse = CLASSES["InitWebSocket.Response"]
+AnyResponse = CLASSES["qotgate.Response"]
