@@ -2,50 +2,58 @@
 
 ``from qotgate import *`` gives what scripts written against the published clients use; ``QuoteClient`` and
 ``AsyncQuoteClient`` are the typed clients.
+
+Every import of a part of the package comes by here, the gateway's too, which needs no client: these names are
+imported when they are first used.
 """
 
-from qotgate.client import (
-    RET_ERROR,
-    RET_OK,
-    AsyncPagedRows,
-    AsyncQuoteClient,
-    ConnectionLost,
-    OpenQuoteContext,
-    PagedRows,
-    ProtoFMT,
-    QuoteClient,
-    Rows,
-    SysConfig,
-    Timeout,
-)
-from qotgate.model import (
-    ActiveTransaction,
-    ArkActiveTransactionHoldingType,
-    ArkActiveTransactionSortField,
-    ArkCycleType,
-    ArkFundHoldingSortField,
-    ArkHoldingType,
-    FundHolding,
-    GlobalState,
-    InvalidRequest,
-    Market,
-    MarketState,
-    ProgramStatus,
-    ProtocolError,
-    QotGateError,
-    RankSortDir,
-    RateLimited,
-    RatingChange,
-    RatingChangeType,
-    RatingLevel,
-    Refused,
-    Security,
-    StockDynamic,
-    Unavailable,
-)
-from qotgate.model import DynamicType as ArkDynamicType
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from qotgate.model.version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from qotgate.client import (
+        RET_ERROR,
+        RET_OK,
+        AsyncPagedRows,
+        AsyncQuoteClient,
+        ConnectionLost,
+        OpenQuoteContext,
+        PagedRows,
+        ProtoFMT,
+        QuoteClient,
+        Rows,
+        SysConfig,
+        Timeout,
+    )
+    from qotgate.model import (
+        ActiveTransaction,
+        ArkActiveTransactionHoldingType,
+        ArkActiveTransactionSortField,
+        ArkCycleType,
+        ArkFundHoldingSortField,
+        ArkHoldingType,
+        FundHolding,
+        GlobalState,
+        InvalidRequest,
+        Market,
+        MarketState,
+        ProgramStatus,
+        ProtocolError,
+        QotGateError,
+        RankSortDir,
+        RateLimited,
+        RatingChange,
+        RatingChangeType,
+        RatingLevel,
+        Refused,
+        Security,
+        StockDynamic,
+        Unavailable,
+    )
+    from qotgate.model import DynamicType as ArkDynamicType
+
 __all__ = [
     "RET_ERROR",
     "RET_OK",
@@ -84,3 +92,19 @@ __all__ = [
     "Timeout",
     "Unavailable",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    client, model = import_module("qotgate.client"), import_module("qotgate.model")
+    if name == "ArkDynamicType":
+        found = model.DynamicType
+    else:
+        found = getattr(client if name in client.__all__ else model, name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

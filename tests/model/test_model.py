@@ -4,7 +4,7 @@ import string
 
 import pytest
 
-from qotgate.model import InvalidRequest, Market, Security
+from qotgate.model import InvalidRequest, Market, Security, is_loopback
 from qotgate.model.sentences import SENTENCES
 
 
@@ -13,11 +13,38 @@ def test_codes_round_trip(text: str) -> None:
     assert str(Security.parse(text)) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [("us.tsla", "US.TSLA"), ("Us.Mog.a", "US.MOG.A"), ("hk_future.HSImain", "HK_FUTURE.HSImain")],
+)
+def test_codes_are_taken_in_any_case(text: str, code: str) -> None:
+    assert str(Security.parse(text)) == code
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("localhost", True),
+        ("LocalHost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("10.0.0.1", False),
+        ("localhost.example", False),
+        ("", False),
+    ],
+)
+def test_loopback_is_told_in_one_way(host: str, loopback: bool) -> None:
+    assert is_loopback(host) is loopback
+
+
 def test_the_first_dot_ends_the_market() -> None:
     assert Security.parse("US.MOG.A") == Security(Market.US, "MOG.A")
 
 
-@pytest.mark.parametrize("text", ["", "TSLA", "US.", "US", ".TSLA", "us.TSLA", "XX.TSLA", "US. TSLA"])
+@pytest.mark.parametrize("text", ["", "TSLA", "US.", "US", ".TSLA", "xx.TSLA", "XX.TSLA", "US. TSLA"])
 def test_what_is_no_code_is_refused_by_name(text: str) -> None:
     with pytest.raises(InvalidRequest, match=r"CODE takes a code as MARKET\.CODE"):
         Security.parse(text, "CODE")

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from qotgate import RET_OK, Market, OpenQuoteContext
 from qotgate.cli.alone import run_alone
 from qotgate.cli.http import listen_for_http
 from qotgate.cli.log import configure_log
@@ -18,7 +17,7 @@ from qotgate.cli.settings import read_settings
 from qotgate.cli.sockets import Sockets
 from qotgate.gateway import GatewayOptions
 from qotgate.gateway.server import listen_for
-from qotgate.model import ACTIVE_FUNDS, QotGateError
+from qotgate.model import ACTIVE_FUNDS, Market, QotGateError
 from qotgate.service.loading import find_files, load
 from qotgate.service.reference import load_reference
 
@@ -77,6 +76,9 @@ def _talk(addresses: list[str], *, once: bool) -> bool:
 
 
 def _ask(host: str, port: int) -> None:
+    # Imported late: the other commands need no client.
+    from qotgate import RET_OK, OpenQuoteContext
+
     with OpenQuoteContext(host=host, port=port) as quote:
         for code in CODES:
             ret, data = quote.get_ark_stock_dynamic(code)

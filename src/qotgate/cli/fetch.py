@@ -18,11 +18,11 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from qotgate import __version__
 from qotgate.cli.load import load
 from qotgate.cli.options import Database, Tables, open_store
 from qotgate.cli.settings import Settings, read_settings
 from qotgate.model import Market, QotGateError, Security
+from qotgate.model.version import __version__
 from qotgate.service.reference import load_reference
 from qotgate.sources.fetching import ark as ark_files
 from qotgate.sources.fetching import ratings as rating_files
@@ -138,7 +138,7 @@ def _listed(text: str) -> list[str]:
 
 def read_symbols(text: str) -> list[Security]:
     """The securities in a list with commas. Raises QotGateError."""
-    securities = [Security.parse(part.upper(), "--symbols") for part in _listed(text)]
+    securities = [Security.parse(part, "--symbols") for part in _listed(text)]
     for security in securities:
         if security.market not in (Market.US, Market.CA) or not CODE.fullmatch(security.code):
             raise QotGateError(f"--symbols takes US and CA securities such as US.AAPL, not {security}.")

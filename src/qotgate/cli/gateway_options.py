@@ -2,14 +2,13 @@
 
 import ssl
 import sys
-from ipaddress import ip_address
 from pathlib import Path
 
 from qotgate.cli.secrecy import key_md5
 from qotgate.cli.settings import Settings
 from qotgate.gateway import GatewayOptions, WebSocketOptions
 from qotgate.gateway.allowance import RateLimit
-from qotgate.model import QotGateError
+from qotgate.model import QotGateError, is_loopback
 from qotgate.protocol.cipher import RsaKey
 
 OTHER_FILES = 128
@@ -95,10 +94,3 @@ def _tls(cert: Path, private_key: Path) -> ssl.SSLContext:
             f"The certificate {cert} and private key {private_key} cannot be used: {error.strerror or error}."
         ) from error
     return context
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

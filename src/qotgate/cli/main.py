@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from qotgate import __version__
 from qotgate.cli import (
     ark,
     ark_check,
@@ -28,6 +27,7 @@ from qotgate.cli import (
 )
 from qotgate.cli.log import without_passwords
 from qotgate.model import QotGateError
+from qotgate.model.version import __version__
 
 WRONG_INPUT = 2
 OUTPUT_LOST = 1

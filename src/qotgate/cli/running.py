@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 import structlog
 import typer
 
-from qotgate import __version__
-from qotgate.cli.gateway_options import is_loopback
 from qotgate.cli.http import make_http, web_options
 from qotgate.cli.log import configure_log
 from qotgate.cli.reload import Configuration
@@ -21,7 +19,8 @@ from qotgate.gateway import Gateway
 from qotgate.gateway.handover import Message
 from qotgate.gateway.listening import Listening
 from qotgate.gateway.moving import arrive, move
-from qotgate.model import QotGateError
+from qotgate.model import QotGateError, is_loopback
+from qotgate.model.version import __version__
 from qotgate.service.questions import Questions
 from qotgate.store.database import shown
 

@@ -320,12 +320,15 @@ def _unread(s2c: Any) -> Any:
 
 
 def _code(text: object) -> Security:
+    wrong = _WrongArgument(f"{PREFIX}format of code {text} is wrong. (US.AAPL, HK.00700, SZ.000001)")
     try:
-        return Security.parse(str(text))
+        security = Security.parse(str(text))
     except InvalidRequest as error:
-        raise _WrongArgument(
-            f"{PREFIX}format of code {text} is wrong. (US.AAPL, HK.00700, SZ.000001)"
-        ) from error
+        raise wrong from error
+    # The published clients take a market in capitals only.
+    if not str(text).startswith(security.market):
+        raise wrong
+    return security
 
 
 def _number(parameter: str, numbers: Mapping[Any, int], word: object) -> int:

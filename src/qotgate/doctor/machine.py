@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from qotgate import __version__
 from qotgate.doctor.finding import Finding, fail, ok, warn
+from qotgate.model.version import __version__
 
 EXTRAS = {"pyarrow": "arrow", "psycopg": "postgresql", "redis": "redis", "yfinance": "yfinance"}
 """Packages that come with an extra."""

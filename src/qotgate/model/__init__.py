@@ -1,5 +1,6 @@
 """The words that every room shares."""
 
+from qotgate.model.addresses import is_loopback
 from qotgate.model.ark import (
     ACTIVE_FUNDS,
     ActiveTransaction,
@@ -72,4 +73,5 @@ __all__ = [
     "TradeEvidence",
     "Unavailable",
     "Unreadable",
+    "is_loopback",
 ]

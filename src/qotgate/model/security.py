@@ -102,11 +102,15 @@ class Security:
 
     @classmethod
     def parse(cls, text: str, parameter: str = "security") -> Self:
-        """Read ``MARKET.CODE``; the code may itself hold dots (``US.MOG.A``).
+        """Read ``MARKET.CODE``, in any case; the code may itself hold dots (``US.MOG.A``).
 
+        Codes are in capitals, but for those of futures (``HK_FUTURE.HSImain``), which stay as they are.
         Raises InvalidRequest, naming ``parameter``.
         """
         market, dot, code = text.partition(".")
+        market = market.upper()
+        if market != Market.HK_FUTURE:
+            code = code.upper()
         fits = 0 < len(code) <= CODE_LENGTH and code.isprintable() and code == code.strip()
         if not dot or not fits or market not in Market.__members__:
             raise InvalidRequest("code", parameter=parameter, value=text[:SHOWN])

@@ -52,8 +52,8 @@ def _load_pool() -> tuple[descriptor_pool.DescriptorPool, dict[str, Any]]:
     return pool, classes
 
 
-# protobuf's C code (upb) refers to a class weakly, and makes a collected one anew when it next reads a message
-# of it, in any thread. Crashes are reported of classes in pools such as ours that come and go
+# protobuf's C code (upb) refers to a class weakly, and makes a collected one anew when it next reads such a
+# message, in any thread. Crashes are reported of classes in pools such as ours that come and go
 # (protocolbuffers/protobuf#12047), so all of them are made here, in one thread, and stay.
 POOL, CLASSES = _load_pool()
 """The class of every message, by its full name, such as ``Qot_Common.Security``."""

@@ -21,8 +21,8 @@ from typing import Any, cast
 from sqlalchemy import Connection, Float, String, Table, create_engine, func, select
 from sqlalchemy.exc import DBAPIError
 
-from qotgate import __version__
 from qotgate.model import StoreError
+from qotgate.model.version import __version__
 from qotgate.store import bulk, tables
 from qotgate.store.database import HEAD, Store, generation
 from qotgate.store.faults import reason

@@ -41,19 +41,25 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
     **PROBLEMS,
 }
 
+
+def _any_case(word: str) -> str:
+    """A pattern of ``word``: those of JSON schemas have no flags."""
+    return "".join(f"[{letter}{letter.lower()}]" if letter.isalpha() else letter for letter in word)
+
+
 Code = Annotated[
     str,
     Path(
-        description="MARKET.CODE. `.csv`, `.json` or `.parquet` after it chooses the format.",
+        description="MARKET.CODE, in any case. `.csv`, `.json` or `.parquet` after it chooses the format.",
         examples=["US.TSLA"],
-        pattern=rf"^({'|'.join(Market)})\.[!-.0-~]([ -.0-~]{{0,62}}[!-.0-~])?$",
+        pattern=rf"^({'|'.join(map(_any_case, Market))})\.[!-.0-~]([ -.0-~]{{0,62}}[!-.0-~])?$",
     ),
 ]
 AsOf = Annotated[
     Day | None,
     Query(description="As it was known at the end of that day; the latest day of the data unless given."),
 ]
-CodeFilter = Annotated[str | None, Query(description="MARKET.CODE", examples=["US.AAPL"])]
+CodeFilter = Annotated[str | None, Query(description="MARKET.CODE, in any case.", examples=["US.AAPL"])]
 
 router = APIRouter(prefix="/api/v1", responses=ANSWERS)
 
@@ -78,7 +84,7 @@ def transactions(asked: TheRequest, code: Code, as_of: AsOf = None) -> Response:
     def make() -> Transactions:
         history = ark_history(asked.questions, security, as_of)
         return Transactions(
-            security=code,
+            security=str(security),
             name=asked.site.search.look_up(security, asked.lang).name,
             as_of=history.as_of,
             rows=[TransactionRow.model_validate(row) for row in history.transactions],
@@ -95,7 +101,7 @@ def positions(asked: TheRequest, code: Code, as_of: AsOf = None) -> Response:
     def make() -> Positions:
         day, rows = ark_positions(asked.questions, security, as_of)
         return Positions(
-            security=code,
+            security=str(security),
             name=asked.site.search.look_up(security, asked.lang).name,
             as_of=day,
             rows=[PositionRow.of(row) for row in rows],

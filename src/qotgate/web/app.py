@@ -13,8 +13,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from qotgate import __version__
 from qotgate.model import QotGateError, StoreError
+from qotgate.model.version import __version__
 from qotgate.web import api, data_pages, list_api, list_pages, pages, preferences, request_ids
 from qotgate.web.bodies import Bodies
 from qotgate.web.formats import Suffixes

@@ -108,7 +108,7 @@ def security(request: Request, site: TheSite, code: Code, as_of: OneDay = None) 
         )
         return {
             "found": site.search.look_up(asked, view.lang),
-            "code": code,
+            "code": str(asked),
             "as_of": as_of,
             "history": history,
             "no_history": no_history,
@@ -156,7 +156,7 @@ def transactions(
     def make(view: View) -> dict[str, Any]:
         history = ark_history(site.questions[view.lang], asked, as_of, before, DAYS_OF_TRADES * 2)
         found = site.search.look_up(asked, view.lang)
-        return {"found": found, "code": code, "as_of": as_of, "history": history}
+        return {"found": found, "code": str(asked), "as_of": as_of, "history": history}
 
     return show(request, site, "transactions.html", make)
 
@@ -172,7 +172,7 @@ def ratings_of(
             site.questions[view.lang], security=asked, as_of=as_of, count=CHANGES_ON_A_PAGE, page=page
         )
         found = site.search.look_up(asked, view.lang)
-        return {"found": found, "code": code, "as_of": as_of, "changes": changes}
+        return {"found": found, "code": str(asked), "as_of": as_of, "changes": changes}
 
     return show(request, site, "security_ratings.html", make)
 

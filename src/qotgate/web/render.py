@@ -12,8 +12,8 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from qotgate import __version__
 from qotgate.model import Language
+from qotgate.model.version import __version__
 from qotgate.store.browsing import Place
 from qotgate.web import request_ids
 from qotgate.web.phrases import say

@@ -10,7 +10,6 @@ from elsewhere, and no script or style stands within a page, so that a name from
 import hmac
 import re
 from hashlib import sha256
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -19,6 +18,7 @@ from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from qotgate.model import is_loopback
 from qotgate.web.connections import SPARE
 from qotgate.web.problems import problem
 
@@ -41,14 +41,6 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
-
-
-def is_loopback(host: str) -> bool:
-    """Whether ``host`` is this machine under a name that cannot be made to mean another."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def pass_of(token: str) -> str:

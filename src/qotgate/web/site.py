@@ -9,12 +9,12 @@ from typing import Annotated, get_args
 
 from fastapi import Depends, Request
 
-from qotgate import __version__
 from qotgate.gateway import Gateway
 from qotgate.gateway.allowance import Allowance, RateLimit
 from qotgate.gateway.limit_store import Taken
 from qotgate.gateway.store_allowance import StoreAllowance
-from qotgate.model import Language, QotGateError
+from qotgate.model import Language, QotGateError, is_loopback
+from qotgate.model.version import __version__
 from qotgate.service.questions import Questions
 from qotgate.service.search import Search
 from qotgate.store import provenance
@@ -22,7 +22,6 @@ from qotgate.store.database import generation
 from qotgate.web.connections import Connections
 from qotgate.web.live import Live
 from qotgate.web.metrics import Metrics
-from qotgate.web.safety import is_loopback
 
 TOKEN_LEAST = 16
 LANGUAGES: tuple[Language, ...] = get_args(Language)

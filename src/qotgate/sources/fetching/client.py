@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from ipaddress import ip_address
 from typing import Self
 
 import httpx
@@ -28,7 +27,7 @@ from tenacity import (
     wait_random,
 )
 
-from qotgate.model import QotGateError
+from qotgate.model import QotGateError, is_loopback
 
 ATTEMPTS = 5
 PAUSE = 1.0
@@ -102,7 +101,7 @@ class Client:
         timeout: httpx.Timeout = TIMEOUT,
     ) -> None:
         self._home = _address(base_url)
-        if key is not None and self._home.scheme != "https" and not _is_loopback(self._home.host):
+        if key is not None and self._home.scheme != "https" and not is_loopback(self._home.host):
             raise QotGateError(f"A key is sent over https alone, not to {self._home.host} over http.")
         self._key = key
         self._sleep = sleep
@@ -257,10 +256,3 @@ def _address(text: str) -> httpx.URL:
 
 def _origin(url: httpx.URL) -> tuple[str, str, int]:
     return url.scheme, url.host, url.port or (443 if url.scheme == "https" else 80)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

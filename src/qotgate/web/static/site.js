@@ -98,9 +98,8 @@ function follow() {
   });
 }
 
-// A browser has few connections for one host: a page out of sight gives its own back, and is told of what it
-// missed
-// when it comes into sight again.
+// A browser opens few connections to one host. A page out of sight closes its own, and learns what it missed when
+// it comes into sight again.
 function followInSight() {
   if (document.visibilityState === "visible") follow();
   else if (events) events.close();

@@ -1,0 +1,11 @@
+"""Addresses of machines."""
+
+from ipaddress import ip_address
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host``, an address or a name, is this machine, and cannot be made to mean another."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

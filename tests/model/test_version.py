@@ -1,0 +1,35 @@
+"""The version, and what asking for it brings along."""
+
+import subprocess
+import sys
+from importlib.metadata import version
+
+import qotgate
+
+
+def loaded(statement: str) -> set[str]:
+    """The modules that ``statement`` brings along, in a process of its own."""
+    code = f"{statement}\nimport sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert qotgate.__version__ == version("qotgate")
+
+
+def test_the_version_brings_no_client_along() -> None:
+    modules = loaded("from qotgate import __version__")
+    assert not [name for name in modules if name.startswith(("qotgate.client", "qotgate.protocol", "google"))]
+
+
+def test_the_commands_bring_no_client_along() -> None:
+    modules = loaded("import qotgate.cli.main, qotgate.cli.alone, qotgate.web.server")
+    assert not [name for name in modules if name.startswith("qotgate.client")]
+
+
+def test_every_name_of_the_package_is_there() -> None:
+    names = loaded("from qotgate import *\nimport qotgate\n[globals()[name] for name in qotgate.__all__]")
+    assert "qotgate.client" in names
+    assert set(qotgate.__all__) <= set(dir(qotgate))
+    assert not hasattr(qotgate, "no_such_name")
