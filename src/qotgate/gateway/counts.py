@@ -15,7 +15,6 @@ from qotgate.protocol.messages import ProtoId
 BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 """Seconds up to which times of questions are counted together."""
 OTHER = "other"
-FAILURES = ("internal", "store")
 NAMES = {int(proto_id): proto_id.name for proto_id in ProtoId}
 _PROTO_ID = Struct("<2xI")
 
@@ -40,11 +39,12 @@ class Counts:
         self._outcomes[interface_name(proto_id), "answered"] += 1
 
     def refused(self, proto_id: int, error: Refused) -> None:
-        """``error`` is "internal" where the gateway failed, "store" where its database did."""
-        outcome = "failed" if error.sentence in FAILURES else "refused"
-        if isinstance(error, RateLimited):
-            outcome = "limited"
+        outcome = "limited" if isinstance(error, RateLimited) else "refused"
         self._outcomes[interface_name(proto_id), outcome] += 1
+
+    def failed(self, proto_id: int) -> None:
+        """The gateway or its database failed on a request."""
+        self._outcomes[interface_name(proto_id), "failed"] += 1
 
     def worked(self, proto_id: ProtoId, seconds: float) -> None:
         """A question took ``seconds`` from asking to answer."""

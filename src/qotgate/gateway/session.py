@@ -179,13 +179,12 @@ class Session(ABC):
             self._log_request(asked, f"refused: {error.sentence}")
             return self._seal(frame, self.refuse(error))
         if isinstance(error, StoreError):
-            refused = Unavailable("store")
-            counts.refused(frame.proto_id, refused)
+            counts.failed(frame.proto_id)
             # The client is not told where the database is.
             level = "error" if self.gateway.is_news(str(error)) else "debug"
             getattr(log, level)("data cannot be read", **self._ids(asked), reason=str(error))
-            return self._seal(frame, self.refuse(refused))
-        counts.refused(frame.proto_id, Refused("internal"))
+            return self._seal(frame, self.refuse(Unavailable("store")))
+        counts.failed(frame.proto_id)
         self._log_request(asked, "failed", error)
         return self._seal(frame, self.refuse(Refused("internal"), RetType.UNKNOWN))
 

@@ -20,6 +20,7 @@ from qotgate.model.ark import (
 )
 from qotgate.model.errors import (
     InvalidRequest,
+    NothingLoaded,
     ProtocolError,
     QotGateError,
     RateLimited,
@@ -54,6 +55,7 @@ __all__ = [
     "Market",
     "MarketState",
     "Note",
+    "NothingLoaded",
     "Notice",
     "Page",
     "ParsedFile",

@@ -36,6 +36,10 @@ class InvalidRequest(Refused):
     """The request is wrong; the sentence names the parameter and what it takes."""
 
 
+class NothingLoaded(InvalidRequest):
+    """Nothing is loaded yet that could answer; the sentence says what to load."""
+
+
 class RateLimited(Refused):
     """The request is over the allowance; it will be taken after ``seconds``."""
 

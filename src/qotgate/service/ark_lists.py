@@ -25,6 +25,7 @@ from qotgate.model import (
     FundHolding,
     InvalidRequest,
     Language,
+    NothingLoaded,
     Page,
     RankSortDir,
     Security,
@@ -137,7 +138,7 @@ def labelled_changes(
     now, then, moved = _book_days(connection, funds, cycle)
     if not now:
         if books.first_book(connection, funds) is None:
-            raise InvalidRequest("no_holdings")
+            raise NothingLoaded("no_holdings")
         return []
     lines: dict[FundDay, list[Line]] = {pair: [] for pair in (*now, *then)}
     # Fetched at once: row by row the driver takes several times as long.

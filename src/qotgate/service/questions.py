@@ -23,6 +23,7 @@ from qotgate.model import (
     InvalidRequest,
     Language,
     Market,
+    NothingLoaded,
     Page,
     RankSortDir,
     RatingChange,
@@ -169,7 +170,7 @@ class Questions:
             latest = queries.latest_ark_day(connection, self.funds)
             self._latest_ark = number, latest
         if latest is None:
-            raise InvalidRequest("no_ark_data")
+            raise NothingLoaded("no_ark_data")
         return day_asked(as_of, latest)
 
     def fund_holdings(
@@ -275,7 +276,7 @@ class Questions:
             else:
                 latest = queries.latest_note_day(connection)
                 if latest is None:
-                    raise InvalidRequest("no_notes")
+                    raise NothingLoaded("no_notes")
                 number, day, after = generation(connection), day_asked(as_of, latest), None
                 all_count = self._count(connection, market, change_type, number, day)
             found = queries.rating_changes(connection, market, change_type, number, day, after, count + 1)

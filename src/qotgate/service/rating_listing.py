@@ -7,7 +7,15 @@ The interface's own question is narrower; the rows, their order and the cursors 
 from dataclasses import dataclass
 from datetime import date
 
-from qotgate.model import InvalidRequest, Market, Page, RatingChange, RatingChangeType, Security
+from qotgate.model import (
+    InvalidRequest,
+    Market,
+    NothingLoaded,
+    Page,
+    RatingChange,
+    RatingChangeType,
+    Security,
+)
 from qotgate.service.cursor import Cursor
 from qotgate.service.questions import RATING_MARKETS, Questions, check_reached, day_asked
 from qotgate.store import browsing, queries
@@ -61,7 +69,7 @@ def rating_listing(
         else:
             latest = queries.latest_note_day(connection)
             if latest is None:
-                raise InvalidRequest("no_notes")
+                raise NothingLoaded("no_notes")
             number, asked, after = generation(connection), day_asked(as_of, latest), None
             all_count = browsing.count_listed(connection, wanted, number, asked)
         one_more = None if count is None else count + 1

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from qotgate.model import (
     InvalidRequest,
     Language,
+    NothingLoaded,
     QotGateError,
     RateLimited,
     Refused,
@@ -21,7 +22,6 @@ from qotgate.model import (
 from qotgate.web import request_ids
 
 BLANK = "about:blank"
-NOTHING_LOADED = ("no_ark_data", "no_notes")
 
 
 class Problem(BaseModel):
@@ -44,11 +44,21 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         (401, "The token is missing or wrong."),
         (404, "No such resource, or nothing is loaded yet that could answer."),
         (406, "None of the formats that are accepted is served."),
+        (421, "The Host header names another host; a gateway on loopback takes its own names only."),
         (422, "A parameter is wrong."),
         (429, "Over the allowance; Retry-After says when to come back."),
+        (500, "The gateway failed; its log has the details."),
         (503, "The database cannot be read, or the limit store is away and nothing is granted without it."),
     )
 }
+STATUSES: dict[type[Exception], int] = {
+    NothingLoaded: 404,
+    InvalidRequest: 422,
+    RequestValidationError: 422,
+    RateLimited: 429,
+    QotGateError: 503,
+}
+"""The status of each kind of error, the first kind that it is of; 500 of any other."""
 
 
 class ProblemResponse(JSONResponse):
@@ -73,13 +83,7 @@ def status_of(error: Exception) -> int:
     """The HTTP status that an error has."""
     if isinstance(error, HTTPException):
         return error.status_code
-    if isinstance(error, RateLimited):
-        return 429
-    if isinstance(error, InvalidRequest):
-        return 404 if error.sentence in NOTHING_LOADED else 422
-    if isinstance(error, RequestValidationError):
-        return 422
-    return 503 if isinstance(error, QotGateError) else 500
+    return next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 500)
 
 
 def sentence_of(error: Exception, lang: Language) -> str:
