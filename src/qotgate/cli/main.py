@@ -1,6 +1,7 @@
 """``qotgate``: the commands, and how they end.
 
-Wrong input ends in one sentence on standard error and exit status 2.
+Wrong input ends in one sentence on standard error and exit status 2. A reader that has had enough of the output,
+as in ``qotgate status | head -1``, ends a command without a word.
 """
 
 import os
@@ -31,6 +32,8 @@ from qotgate.model.version import __version__
 
 WRONG_INPUT = 2
 OUTPUT_LOST = 1
+OUTPUT_UNREAD = 128 + 13
+"""What a shell gives for a program that SIGPIPE (13) ended, which Python ignores."""
 STANDARD_OUTPUT = 1
 
 app = typer.Typer(
@@ -79,6 +82,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         arguments = sys.argv[1:] if arguments is None else arguments
         status = app(arguments or ["--help"], standalone_mode=False)
+        sys.stdout.flush()
     except typer.TyperException as error:
         typer.echo(f"qotgate: {error.format_message()}", err=True)
         sys.exit(WRONG_INPUT)
@@ -89,15 +93,26 @@ def main(arguments: list[str] | None = None) -> None:
         # An error of a file is told where it happens, with its name; what is left is where the output goes.
         if error.filename is not None:
             raise
-        with Path(os.devnull).open("w") as nowhere:
-            # Python would try again when it ends.
-            os.dup2(nowhere.fileno(), STANDARD_OUTPUT)
-        if not isinstance(error, BrokenPipeError):
-            typer.echo(f"qotgate: Standard output cannot be written: {error.strerror}.", err=True)
+        _drop_output()
+        if isinstance(error, BrokenPipeError):
+            sys.exit(OUTPUT_UNREAD)
+        typer.echo(f"qotgate: Standard output cannot be written: {error.strerror}.", err=True)
         sys.exit(OUTPUT_LOST)
+    except SystemExit as ended:
+        # Typer and Rich end the program by themselves where a pipe is broken.
+        if not isinstance(ended.__context__, BrokenPipeError):
+            raise
+        _drop_output()
+        sys.exit(OUTPUT_UNREAD)
     except (typer.Abort, KeyboardInterrupt):
         sys.exit(130)
     sys.exit(status or 0)
+
+
+def _drop_output() -> None:
+    """Write what is left of the output nowhere: Python would try again when it ends."""
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), STANDARD_OUTPUT)
 
 
 if __name__ == "__main__":
