@@ -237,12 +237,44 @@ def test_notes_are_asked_for_with_a_key_that_is_written_nowhere(
     assert SECRET not in out + err
 
 
+@pytest.mark.parametrize("home", ["a file of the folder of secrets", "a line of the TOML file"])
+@pytest.mark.parametrize(
+    ("provider", "path"), [("fmp", "/stable/grades"), ("benzinga", "/api/v2.1/calendar/ratings")]
+)
+def test_a_key_comes_from_where_options_come_from(
+    run: Callable[..., tuple[int, str, str]],
+    publisher: Publisher,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    home: str,
+    provider: str,
+    path: str,
+) -> None:
+    if home.startswith("a file"):
+        folder = tmp_path / "secrets"
+        folder.mkdir()
+        (folder / f"qotgate_{provider}_key").write_text(f"{SECRET}\n")
+        monkeypatch.setenv("QOTGATE_SECRETS", str(folder))
+    else:
+        (tmp_path / "qotgate.toml").write_text(f'{provider}_key = "{SECRET}"\n')
+        monkeypatch.setattr("qotgate.cli.settings.CONFIG_FILE", tmp_path / "qotgate.toml")
+    publisher.publish(path, b"[]")
+    publisher.publish("/stable/price-target-news", b"[]")
+    status, out, err = run(
+        *("fetch", "ratings", "--symbols", "US.AAPL"), "--provider", provider, "--base-url", publisher.url
+    )
+    assert (status, err) == (0, "")
+    assert publisher.asked
+    assert all(SECRET in str(request.headers) for request in publisher.asked)
+    assert SECRET not in out
+
+
 def test_a_key_that_is_none_is_not_shown(
     run: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("QOTGATE_FMP_KEY", "schlüssel")
     status, _, err = run("fetch", "ratings", "--symbols", "US.AAPL", "--provider", "fmp")
-    assert (status, err) == (2, "qotgate: The key in QOTGATE_FMP_KEY has characters that no key has.\n")
+    assert (status, err) == (2, "qotgate: fmp_key has characters that no key has.\n")
 
 
 def test_ratings_come_from_yfinance_unless_told_otherwise(

@@ -13,7 +13,7 @@ from websockets.sync.client import connect
 from qotgate import QuoteClient
 from qotgate.cli.log import Harmless
 from qotgate.cli.secrecy import secrets_of
-from qotgate.cli.settings import Settings
+from qotgate.cli.settings import SECRET, Settings
 from qotgate.protocol.cipher import RsaKey
 from qotgate.web.safety import pass_of
 from tests.support.logs import reloading
@@ -102,6 +102,15 @@ def test_one_that_cannot_start_tells_none(sample_url: str, tmp_path: Path, optio
     printed = done.stdout + done.stderr
     assert printed.startswith("qotgate: ")
     assert not [secret for secret in SECRETS if secret in printed], printed
+
+
+def test_each_option_that_is_secret_is_blanked_out() -> None:
+    kept = [name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)]
+    assert {"fmp_key", "benzinga_key", "http_token", "websocket_key", "limit_store"} == set(kept)
+    assert set(kept) <= set(SECRET)
+    for name in kept:
+        found = secrets_of(Settings.model_validate({name: f"MARKER-{name}"}))
+        assert any(f"MARKER-{name}" in secret for secret in found)
 
 
 def test_what_is_secret_is_blanked_out_wherever_it_comes_from() -> None:

@@ -3,7 +3,6 @@
 ``fetch ark`` and ``fetch ratings`` differ in what they ask for; a round, and its repetition, is one.
 """
 
-import os
 import re
 import signal
 import time
@@ -15,12 +14,13 @@ from typing import Annotated
 
 import platformdirs
 import typer
+from pydantic import SecretStr
 from rich.console import Console
 from rich.progress import Progress
 
 from qotgate.cli.load import load
 from qotgate.cli.options import Database, Tables, open_store
-from qotgate.cli.settings import Settings, read_settings
+from qotgate.cli.settings import CONFIG_FILE, Settings, read_settings
 from qotgate.model import Market, QotGateError, Security
 from qotgate.model.version import __version__
 from qotgate.service.reference import load_reference
@@ -99,7 +99,8 @@ def ratings(
 ) -> None:
     """Download analyst notes on securities, and load them.
 
-    yfinance is an optional package; fmp and benzinga need a key, in QOTGATE_FMP_KEY or QOTGATE_BENZINGA_KEY.
+    yfinance is an optional package; fmp and benzinga need a key, in the option fmp_key or benzinga_key: in
+    QOTGATE_FMP_KEY or QOTGATE_BENZINGA_KEY, the folder of secrets, or the TOML file.
     """
     settings = read_settings(db=db, tables=tables)
     period = read_period(every)
@@ -111,11 +112,11 @@ def ratings(
         run(yahoo.jobs(securities))
     elif provider == "fmp":
         home = base_url or rating_files.FMP
-        key = rating_files.fmp_key(_key("FMP", "QOTGATE_FMP_KEY"))
+        key = rating_files.fmp_key(_key("FMP", "fmp_key", settings.fmp_key))
         _run_with_key(run, home, key, rating_files.fmp_wanted(securities, home))
     elif provider == "benzinga":
         home = base_url or rating_files.BENZINGA
-        key = rating_files.benzinga_key(_key("Benzinga", "QOTGATE_BENZINGA_KEY"))
+        key = rating_files.benzinga_key(_key("Benzinga", "benzinga_key", settings.benzinga_key))
         _run_with_key(run, home, key, rating_files.benzinga_wanted(securities, home))
     else:
         raise QotGateError(f"--provider takes {', '.join(PROVIDERS)}, not {provider!r}.")
@@ -157,12 +158,16 @@ def read_period(text: str | None) -> float | None:
     return float(found[1]) * SECONDS[found[2]]
 
 
-def _key(name: str, variable: str) -> str:
-    value = os.environ.get(variable, "").strip()
+def _key(name: str, option: str, key: SecretStr | None) -> str:
+    value = key.get_secret_value().strip() if key else ""
     if not value:
-        raise QotGateError(f"{name} needs a key: put yours in the variable {variable}.")
+        variable = f"QOTGATE_{option.upper()}"
+        raise QotGateError(
+            f"{name} needs a key: put yours in the variable {variable}, in a file of that name in the folder "
+            f"of secrets, or as {option} in {CONFIG_FILE}."
+        )
     if not (value.isascii() and value.isprintable()):
-        raise QotGateError(f"The key in {variable} has characters that no key has.")
+        raise QotGateError(f"{option} has characters that no key has.")
     return value
 
 

@@ -1,7 +1,7 @@
 """``qotgate``: the commands, and how they end.
 
-Wrong input ends in one sentence on standard error and exit status 2. A reader that has had enough of the output,
-as in ``qotgate status | head -1``, ends a command without a word.
+Wrong input ends in one sentence on standard error and exit status 2. A reader that has had enough, as in
+``qotgate status | head -1``, ends a command without a word.
 """
 
 import os

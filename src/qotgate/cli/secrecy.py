@@ -14,18 +14,17 @@ URLS = ("db", "limit_store")
 
 def secrets_of(settings: Settings) -> list[str]:
     """What must never be shown, in each form that it goes about in."""
-    found: list[str] = []
+    values = (getattr(settings, name) for name in Settings.model_fields if name not in URLS)
+    found = [value.get_secret_value().strip() for value in values if isinstance(value, SecretStr)]
     if settings.websocket_key is not None:
-        key = settings.websocket_key.get_secret_value()
-        found += [key, key_md5(key)]
+        found.append(key_md5(settings.websocket_key.get_secret_value()))
     if settings.websocket_key_md5 is not None:
         found += [settings.websocket_key_md5, settings.websocket_key_md5.lower()]
     if settings.http_token is not None:
         # Imported late: without HTTP it would take half of the time to start.
         from qotgate.web.safety import pass_of
 
-        token = settings.http_token.get_secret_value()
-        found += [token, pass_of(token)]
+        found.append(pass_of(settings.http_token.get_secret_value()))
     for name in URLS:
         found += _of_url(getattr(settings, name))
     return [secret for secret in found if len(secret) >= SHORTEST]

@@ -27,7 +27,10 @@ from sqlalchemy import URL
 from qotgate.cli.log import LogFormat, LogLevel
 from qotgate.model import ACTIVE_FUNDS, Language, QotGateError
 
-SECRET = ("db", "limit_store", "http_token", "websocket_key", "websocket_key_md5")
+SECRET = (
+    *("db", "limit_store", "http_token", "websocket_key", "websocket_key_md5"),
+    *("fmp_key", "benzinga_key"),
+)
 """Options whose values are shown nowhere."""
 CONFIG_FILE = platformdirs.user_config_path("qotgate") / "qotgate.toml"
 SECRETS_FOLDERS = ("QOTGATE_SECRETS", "CREDENTIALS_DIRECTORY")
@@ -103,6 +106,8 @@ class Settings(BaseSettings):
     slow_seconds: float = Field(1.0, ge=0, le=3600)
     handover: Path | None = None
     drain_seconds: float = Field(5.0, ge=0, le=3600)
+    fmp_key: SecretStr | None = None
+    benzinga_key: SecretStr | None = None
 
     @classmethod
     def settings_customise_sources(
