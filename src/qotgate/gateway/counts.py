@@ -26,6 +26,8 @@ class Counts:
     def __init__(self) -> None:
         self.turned_away: Counter[str] = Counter(connections=0, address=0)
         """Connections that got no place, by what was full: all of them, or those of one address."""
+        self.reasons: Counter[str] = Counter()
+        """Requests that were refused, by the sentence that said so."""
         self._leads: Counter[bytes] = Counter()
         self._outcomes: Counter[tuple[str, str]] = Counter()
         self._times: dict[str, list[int]] = {}
@@ -41,6 +43,7 @@ class Counts:
     def refused(self, proto_id: int, error: Refused) -> None:
         outcome = "limited" if isinstance(error, RateLimited) else "refused"
         self._outcomes[interface_name(proto_id), outcome] += 1
+        self.reasons[error.sentence] += 1
 
     def failed(self, proto_id: int) -> None:
         """The gateway or its database failed on a request."""

@@ -21,6 +21,7 @@ from qotgate.gateway.limit_store import LimitStore
 from qotgate.gateway.listening import BACKLOG, Listening, listen, shown_address
 from qotgate.gateway.pacing import Pacer
 from qotgate.gateway.places import Places, address_of
+from qotgate.gateway.refusals import AGAIN_SECONDS, Refusals
 from qotgate.gateway.session import SILENT_INTERVALS, Session
 from qotgate.gateway.store_allowance import StoreAllowance, StoreLink, WhenDown
 from qotgate.gateway.tcp import TcpSession
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from qotgate.gateway.shared import SharedAllowance, SharedLimits
 
 SETTLE_SECONDS = 2.0
-AGAIN_SECONDS = 60.0
-"""How long the same reason is not told again."""
 REFUSED_MOST = 32
 """Connections over the limit that are kept long enough to be told so; further ones are closed unheard."""
 
@@ -94,6 +93,7 @@ class Gateway:
         self._watch = questions.store.watch()
         self.answers = Answers(self._watch.moved)
         self.counts = Counts()
+        self.refusals = Refusals(self.loop.time)
         self._asked: dict[Request, tuple[int, Question]] = {}
         self._turns = Turns()
         self.key_turns = KeyTurns()
@@ -303,7 +303,8 @@ class Gateway:
     def admit(self, session: Session, transport: asyncio.BaseTransport) -> bool:
         """Whether a new session is served, or at least told that it is over the limit."""
         options = self.options
-        address = None if options.max_connections_per_address is None else address_of(transport)
+        session.origin = address_of(transport)
+        address = None if options.max_connections_per_address is None else session.origin
         lack = self._places.take(address, force=session.moved)
         if lack is not None:
             of_address = lack == "too_many_of_address"

@@ -17,10 +17,21 @@ from qotgate.gateway.answers import Kept, Request
 from qotgate.gateway.counts import interface_name
 from qotgate.gateway.handover import Message
 from qotgate.gateway.interfaces import INTERFACES
-from qotgate.model import InvalidRequest, RateLimited, Refused, StoreError, Unavailable
+from qotgate.model import (
+    InvalidPacket,
+    InvalidRequest,
+    Language,
+    RateLimited,
+    Refused,
+    StoreError,
+    Unavailable,
+    Unserved,
+)
 from qotgate.protocol.body import FORMATS, decode_request, encode, refusal
+from qotgate.protocol.envelope import INIT
 from qotgate.protocol.frame import PROTOBUF, Frame, lead, seal
 from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
+from qotgate.protocol.names import language_of
 
 if TYPE_CHECKING:
     from qotgate.gateway.server import Gateway
@@ -29,6 +40,8 @@ SILENT_INTERVALS = 3
 """Keep-alive intervals without a byte, sent or read, after which a connection is dropped."""
 UNDER_WAY_MOST = 256
 """Questions of one session under way, beyond which no more is read from it."""
+LOGINS = (ProtoId.InitConnect, INIT)
+"""The requests by which a client says who it is."""
 
 Later: TypeAlias = "asyncio.Future[bytes] | asyncio.Future[bytes | Kept]"
 Outcome: TypeAlias = "bytes | Later"
@@ -52,8 +65,10 @@ class Session(ABC):
         """A new session, or one that another process began and left in ``state``."""
         self.gateway = gateway
         self.over_limit: InvalidRequest | None = None
+        self.origin: int | None = None
+        """Where it comes from, its address or network."""
         self.address: int | None = None
-        """Where it comes from, where that is counted."""
+        """The same, where that is counted."""
         self.moved = state is not None
         state = state or {}
         # Clients keep connection ids in one map per process, so ids of several gateways must differ.
@@ -69,6 +84,13 @@ class Session(ABC):
         self._refused = ""
         self._reason = ""
         self._warns = False
+        self._lang: Language | None = state.get("lang")
+        """The language that the client has asked for, if any."""
+
+    @property
+    def lang(self) -> Language:
+        """The language of what the client is told."""
+        return self._lang or self.gateway.options.lang
 
     @property
     def busy(self) -> bool:
@@ -104,14 +126,22 @@ class Session(ABC):
     def initialise(self, frame: Frame) -> Any:
         """Answer the carrier's first request, InitConnect or its like. Raises InvalidRequest."""
 
+    def broken(self, frame: Frame) -> str:  # noqa: ARG002 - a carrier may look at it
+        """The sentence about a frame whose body is not what its header says."""
+        return "bad_digest"
+
     def because(self, reason: str, *, warns: bool = False) -> None:
         """Why the session ends: what is said first counts. ``warns`` where somebody should look at it."""
         if not self._reason:
             self._reason, self._warns = reason, warns
 
-    def log_opened(self, **fields: Any) -> None:
-        """The client has said who it is."""
-        log.info("client connected", connection=self.connection_id, peer=self.peer, **fields)
+    def open(self, client_id: str, **fields: Any) -> None:
+        """The client has said who it is, and may now ask."""
+        self.initialised = True
+        self._lang = language_of(client_id)
+        log.info(
+            "client connected", connection=self.connection_id, peer=self.peer, client=client_id, **fields
+        )
 
     def log_arrived(self) -> None:
         """Another process began it."""
@@ -149,8 +179,8 @@ class Session(ABC):
                 raise self.over_limit
             outcome = self._answer(frame)
         except Refused as error:
-            self.gateway.counts.refused(frame.proto_id, error)
             self._refused = f"refused: {error.sentence}"
+            self.count_refused(frame, error)
             return self._seal(frame, self.refuse(error))
         if frame.proto_id not in INTERFACES:
             self.gateway.counts.answered(frame.proto_id)
@@ -188,9 +218,22 @@ class Session(ABC):
         self._log_request(asked, "failed", error)
         return self._seal(frame, self.refuse(Refused("internal"), RetType.UNKNOWN))
 
+    def count_refused(self, frame: Frame, error: Refused) -> None:
+        """Count a refusal; one that nobody but the log would hear of is told there."""
+        self.gateway.counts.refused(frame.proto_id, error)
+        told = {"connection": self.connection_id, "peer": self.peer, "reason": error.text("en")}
+        if isinstance(error, Unserved):
+            self.gateway.refusals.tell(
+                "interface not served", self.origin, frame.proto_id, proto_id=frame.proto_id, **told
+            )
+        elif not self.initialised and self.over_limit is None and frame.proto_id in LOGINS:
+            self.gateway.refusals.tell("login refused", self.origin, error.sentence, **told)
+
     def refuse(self, error: Refused, ret_type: RetType = RetType.FAILED) -> Any:
-        """A Response that says no in the gateway's language."""
-        sentence = error.text(self.gateway.options.lang)
+        """A Response that says no in the client's language."""
+        if isinstance(error, InvalidPacket):
+            ret_type = RetType.INVALID
+        sentence = error.text(self.lang)
         if isinstance(error, RateLimited):
             return refusal(ret_type, sentence, retryAfter=error.seconds)
         if isinstance(error, Unavailable):
@@ -238,9 +281,7 @@ class Session(ABC):
         if frame.body_format not in FORMATS:
             raise InvalidRequest("unknown_format", value=frame.body_format)
         if not frame.intact:
-            sentence = "cannot_decrypt" if frame.proto_id == ProtoId.InitConnect else "bad_digest"
-            self._refused = f"refused: {sentence}"
-            return self._seal(frame, self.refuse(InvalidRequest(sentence), RetType.INVALID))
+            raise InvalidPacket(self.broken(frame))
         if frame.proto_id == ProtoId.InitConnect:
             if self.initialised:
                 raise InvalidRequest("initialised_twice")
@@ -251,10 +292,9 @@ class Session(ABC):
             return self._seal(frame, self._keep_alive(frame))
         if frame.proto_id in INTERFACES:
             return self._ask(ProtoId(frame.proto_id), frame)
-        served = ", ".join(
-            str(int(proto_id)) for proto_id in (ProtoId.InitConnect, ProtoId.KeepAlive, *INTERFACES)
-        )
-        raise InvalidRequest("unserved", proto_id=frame.proto_id, served=served)
+        served = sorted({ProtoId.InitConnect, ProtoId.KeepAlive, *INTERFACES})
+        names = ", ".join(f"{proto_id.name} ({proto_id:d})" for proto_id in served)
+        raise Unserved("unserved", proto_id=frame.proto_id, served=names)
 
     def _keep_alive(self, frame: Frame) -> Any:
         request = decode_request(ProtoId.KeepAlive, frame.body, frame.body_format)

@@ -18,8 +18,8 @@ from qotgate.gateway.interfaces import SERVER_VERSION
 from qotgate.gateway.listening import shown_address
 from qotgate.gateway.session import UNDER_WAY_MOST, Asked, Later, Session
 from qotgate.model import InvalidRequest, ProtocolError
-from qotgate.protocol.body import FORMATS, decode_request
-from qotgate.protocol.cipher import AesCipher, PacketEncAlgo
+from qotgate.protocol.body import FORMATS, decode, decode_request
+from qotgate.protocol.cipher import RSA_BITS, AesCipher, PacketEncAlgo
 from qotgate.protocol.frame import (
     HEADER_SIZE,
     PROTOBUF,
@@ -31,7 +31,7 @@ from qotgate.protocol.frame import (
     lead,
     seal_again,
 )
-from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
+from qotgate.protocol.messages import REQUESTS, RESPONSES, ProtoId, RetType
 
 if TYPE_CHECKING:
     from qotgate.gateway.server import Gateway
@@ -68,6 +68,8 @@ class TcpSession(Session, asyncio.Protocol):
         self._cipher_state: list[Any] | None = state["cipher"] if state else None
         if self._cipher_state is not None:
             self._cipher = _cipher(*self._cipher_state)
+        self._digest_as_sent: bool = bool(state and state.get("digest_as_sent"))
+        """Whether the client's headers have the SHA-1 of encrypted bodies."""
         self._rsa_opened = False
         self._awaits_key = False
         self._has_key = False
@@ -147,6 +149,8 @@ class TcpSession(Session, asyncio.Protocol):
             "initialised": self.initialised,
             "requests": self.requests,
             "cipher": self._cipher_state,
+            "digest_as_sent": self._digest_as_sent,
+            "lang": self._lang,
             "unread": self._parser.kept().hex(),
         }
 
@@ -239,7 +243,6 @@ class TcpSession(Session, asyncio.Protocol):
                 algorithm = PacketEncAlgo(request.packetEncAlgo)
             except ValueError as error:
                 raise InvalidRequest("encryption", value=request.packetEncAlgo) from error
-        self.initialised = True
         key, iv = secrets.token_hex(8), secrets.token_hex(8)
         response = RESPONSES[ProtoId.InitConnect](retType=RetType.SUCCEED, retMsg="", errCode=0)
         s2c = response.s2c
@@ -254,8 +257,8 @@ class TcpSession(Session, asyncio.Protocol):
         if algorithm is not PacketEncAlgo.NONE:
             self._cipher_state = [int(algorithm), key, iv]
             self._cipher = _cipher(*self._cipher_state)
-        self.log_opened(
-            client=request.clientID,
+        self.open(
+            request.clientID,
             version=request.clientVer,
             language=request.programmingLanguage,
             encryption=algorithm.name,
@@ -287,7 +290,7 @@ class TcpSession(Session, asyncio.Protocol):
             and not self.initialised
             and packet.proto_id == ProtoId.InitConnect
             and len(packet.body) <= RSA_BLOCKS_MOST * rsa_key.block_size
-            and not packet.open().intact
+            and not _is_plain(packet)
         )
 
     def _use_key(self) -> None:
@@ -299,16 +302,25 @@ class TcpSession(Session, asyncio.Protocol):
 
     def _open(self, packet: Packet) -> Frame:
         if self._cipher is not None:
-            return packet.open(self._cipher.decrypt)
+            return packet.open(self._cipher.decrypt, digest_as_sent=self._digest_as_sent)
         self._rsa_opened = False
-        frame = packet.open()
+        if packet.proto_id != ProtoId.InitConnect or self.initialised or _is_plain(packet):
+            return packet.open()
         if not self._has_key or not self._takes_key(packet):
-            return frame
+            return packet.open()._replace(intact=False)
         self._has_key = False
         assert self.gateway.options.rsa_key is not None
         frame = packet.open(self.gateway.options.rsa_key.decrypt)
-        self._rsa_opened = frame.intact
-        return frame
+        self._digest_as_sent = not frame.intact and packet.open().intact and _is_login(frame)
+        self._rsa_opened = frame.intact or self._digest_as_sent
+        return frame._replace(intact=self._rsa_opened)
+
+    def broken(self, frame: Frame) -> str:
+        if frame.proto_id != ProtoId.InitConnect or self.initialised:
+            return "bad_digest"
+        if self.gateway.options.rsa_key is not None:
+            return "cannot_decrypt"
+        return "no_rsa_key" if _fills_blocks(frame.body) else "bad_digest"
 
     def _answered(self, asked: Asked, done: Later) -> None:
         self.under_way -= 1
@@ -351,6 +363,26 @@ class TcpSession(Session, asyncio.Protocol):
             self._transport.resume_reading()
         else:
             self._transport.pause_reading()
+
+
+def _is_plain(packet: Packet) -> bool:
+    """Whether an InitConnect that arrived is not encrypted. One that fits its SHA-1 may be: some clients
+    (nautilus-futu, futuapi4go) hash the encrypted body."""
+    frame = packet.open()
+    return frame.intact and (_is_login(frame) or not _fills_blocks(frame.body))
+
+
+def _is_login(frame: Frame) -> bool:
+    """Whether the body can be read as an InitConnect."""
+    try:
+        return bool(decode(REQUESTS[ProtoId.InitConnect], frame.body, frame.body_format).HasField("c2s"))
+    except ValueError:
+        return False
+
+
+def _fills_blocks(body: bytes) -> bool:
+    """Whether a body is as long as one that some RSA key has encrypted."""
+    return bool(body) and len(body) % (min(RSA_BITS) // 8) == 0
 
 
 def _cipher(algorithm: int, key: str, iv: str) -> AesCipher:

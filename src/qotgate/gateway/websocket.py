@@ -164,6 +164,7 @@ class WebSocketSession(Session):
             "id": self.connection_id,
             "initialised": self.initialised,
             "requests": self.requests,
+            "lang": self._lang,
             "unread": protocol.unread.hex(),
         }
 
@@ -191,9 +192,9 @@ class WebSocketSession(Session):
         try:
             self._check_init(frame)
         except Refused as error:
+            self.count_refused(frame, error)
             await self._send(frame, encode(self.refuse(error), PROTOBUF), INIT_FAILED, error.text("en"))
             return
-        self.initialised = True
         response.s2c.serverTime = int(time.time())
         response.s2c.connID = self.connection_id
         await self._send(frame, encode(response, PROTOBUF))
@@ -215,8 +216,8 @@ class WebSocketSession(Session):
             c2s.websocketKey.lower().encode(), options.key_md5.lower().encode()
         ):
             raise InvalidRequest("websocket_key")
-        self.log_opened(
-            client=c2s.clientID,
+        self.open(
+            c2s.clientID,
             language=c2s.programmingLanguage,
             encryption="TLS" if options.tls else "NONE",
         )

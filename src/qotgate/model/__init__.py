@@ -19,6 +19,7 @@ from qotgate.model.ark import (
     TradeEvidence,
 )
 from qotgate.model.errors import (
+    InvalidPacket,
     InvalidRequest,
     NothingLoaded,
     ProtocolError,
@@ -28,6 +29,7 @@ from qotgate.model.errors import (
     StoreError,
     Unavailable,
     Unreadable,
+    Unserved,
 )
 from qotgate.model.files import FileKind, ParsedFile, Reject
 from qotgate.model.page import Page
@@ -50,6 +52,7 @@ __all__ = [
     "GlobalState",
     "Grade",
     "Holding",
+    "InvalidPacket",
     "InvalidRequest",
     "Language",
     "Market",
@@ -75,5 +78,6 @@ __all__ = [
     "TradeEvidence",
     "Unavailable",
     "Unreadable",
+    "Unserved",
     "is_loopback",
 ]

@@ -36,6 +36,14 @@ class InvalidRequest(Refused):
     """The request is wrong; the sentence names the parameter and what it takes."""
 
 
+class InvalidPacket(InvalidRequest):
+    """The body of a packet is not what its header says, or cannot be decrypted."""
+
+
+class Unserved(InvalidRequest):
+    """The gateway does not serve what is asked for."""
+
+
 class NothingLoaded(InvalidRequest):
     """Nothing is loaded yet that could answer; the sentence says what to load."""
 

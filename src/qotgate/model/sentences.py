@@ -146,9 +146,14 @@ SENTENCES: dict[str, dict[Language, str]] = {
     },
     "cannot_decrypt": {
         "en": "The body of InitConnect does not fit its SHA-1, plain or decrypted: use the RSA key that the "
-        "gateway was started with (--rsa-key), and none where it has none.",
-        "zh": "InitConnect 的包体（明文或解密后）与 SHA-1 不符：请使用网关启动时的 RSA 密钥（--rsa-key），"
-        "网关未设密钥时请勿加密。",
+        "gateway was started with (--rsa-key).",
+        "zh": "InitConnect 的包体（明文或解密后）与 SHA-1 不符：请使用网关启动时的 RSA 密钥（--rsa-key）。",
+    },
+    "no_rsa_key": {
+        "en": "This InitConnect is encrypted, and this gateway has no RSA key: leave the key file out of the "
+        "client, or start the gateway with it (--rsa-key).",
+        "zh": "该 InitConnect 已加密，而本网关未设 RSA 密钥：请在客户端去掉密钥文件，"
+        "或用该密钥启动网关（--rsa-key）。",
     },
     "encryption": {
         "en": "packetEncAlgo takes 0 (FTAES_ECB), 1 (AES_ECB), 2 (AES_CBC) or -1 (none), not {value}.",

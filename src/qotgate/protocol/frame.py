@@ -76,7 +76,8 @@ class Frame(NamedTuple):
 
 
 class Packet(NamedTuple):
-    """A whole packet as it arrived; ``digest`` is the header's SHA-1 of the plain body."""
+    """A whole packet as it arrived; ``digest`` is the header's SHA-1, which most clients take of the plain
+    body."""
 
     proto_id: int
     body_format: int
@@ -84,15 +85,19 @@ class Packet(NamedTuple):
     body: bytes
     digest: bytes
 
-    def open(self, decrypt: Change | None = None) -> Frame:
-        """The message in the packet, its body decrypted by ``decrypt`` if there is one."""
+    def open(self, decrypt: Change | None = None, *, digest_as_sent: bool = False) -> Frame:
+        """The message in the packet, its body decrypted by ``decrypt`` if there is one.
+
+        With ``digest_as_sent`` the header has the SHA-1 of the body as it was sent, encrypted.
+        """
         body = self.body
         if decrypt is not None:
             try:
                 body = decrypt(body)
             except ValueError:
                 return Frame(self.proto_id, self.body_format, self.serial, b"", intact=False)
-        intact = sha1(body, usedforsecurity=False).digest() == self.digest
+        hashed = self.body if digest_as_sent else body
+        intact = sha1(hashed, usedforsecurity=False).digest() == self.digest
         return Frame(self.proto_id, self.body_format, self.serial, body, intact)
 
 

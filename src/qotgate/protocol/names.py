@@ -1,5 +1,6 @@
 """The wire's numbers for the words of the model, both ways."""
 
+import re
 from datetime import date, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from qotgate.model import (
     ArkHoldingType,
     DynamicType,
     InvalidRequest,
+    Language,
     Market,
     MarketState,
     ProgramStatus,
@@ -21,6 +23,7 @@ from qotgate.model import (
 )
 
 SHOWN = 80
+_LANGUAGE = re.compile(r"\blang=(zh|en)\b")
 MARKETS = {
     Market.HK: 1,
     Market.HK_FUTURE: 2,
@@ -115,6 +118,19 @@ def read_security(message: Any) -> Security:
     if market is None:
         raise InvalidRequest("security_market", value=message.market)
     return Security.parse(f"{market}.{message.code}", "security.code")
+
+
+def language_of(client_id: str) -> Language | None:
+    """The language that a client asks for in its clientID, ``lang=en`` or ``lang=zh`` anywhere in it; English
+    where it calls itself moomoo; None where it says nothing.
+
+    The published packages of both brands call themselves the same (PyNormal, Python, JavaScript), and have no
+    other field for it. All but the JavaScript one let their user choose the id.
+    """
+    named = _LANGUAGE.search(client_id.lower())
+    if named is not None:
+        return "en" if named[1] == "en" else "zh"
+    return "en" if "moomoo" in client_id.lower() else None
 
 
 def read_as_of(c2s: Any) -> date | None:

@@ -70,6 +70,12 @@ class _Wire(Collector):
         for (interface, outcome), number in counts.requests().items():
             requests.add_metric([interface, outcome], number)
         yield requests
+        refusals = CounterMetricFamily(
+            "qotgate_refusals", "Requests on the wire that were refused, by the sentence.", labels=["reason"]
+        )
+        for reason, number in counts.reasons.copy().items():
+            refusals.add_metric([reason], number)
+        yield refusals
         seconds = HistogramMetricFamily(
             "qotgate_question_seconds",
             "How long questions took that were not answered from what is kept.",
