@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import SAMPLE
-from tests.serving import QOTGATE
+from tests.support.paths import SAMPLE
+from tests.support.serving import QOTGATE
 
 COMMANDS = {
     "a line": ["--version"],

@@ -1,6 +1,6 @@
 """Refusals that somebody should look at, in the log.
 
-A client that cannot log in tries again for ever, and one that asks for what is not served goes on asking: each is
+A client that cannot log in tries again for ever, and one that asks for what is not served goes on: each is
 told once a minute.
 """
 

@@ -124,7 +124,7 @@ def _cell(kind: str, column: str, value: Any) -> Any:
     return value
 
 
-def _log_to_logging() -> None:
+def log_to_logging() -> None:
     """Log as the standard library does, unless the process has structlog set up: its own default would print
     into the output that a test captures."""
     if not structlog.is_configured():
@@ -152,7 +152,7 @@ def run_gateway(
     if lang not in get_args(Language):
         raise QotGateError(f"lang takes {' or '.join(get_args(Language))}, not {lang!r}.")
     limit = RateLimit.parse(rate_limit or "off")
-    _log_to_logging()
+    log_to_logging()
     with tempfile.TemporaryDirectory(prefix="qotgate-testing-") as folder:
         gateway = RunningGateway(Path(folder), limit, lang)
         try:

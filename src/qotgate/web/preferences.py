@@ -40,6 +40,7 @@ async def sign_in(request: Request, site: TheSite) -> Response:
     if token is None:
         return RedirectResponse("/", 303)
     if not same((await _form(request)).get("token", ""), token):
+        site.tell_wrong_token(request.scope)
         return show(request, site, "sign_in.html", _wrong, 401)
     response = RedirectResponse("/", 303)
     response.set_cookie(COOKIE, pass_of(token), max_age=YEAR, httponly=True, samesite="strict")

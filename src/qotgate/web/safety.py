@@ -84,6 +84,8 @@ class Safety:
             return None
         if knows_token(headers, token):
             return None
+        if "authorization" in headers:
+            self._site.tell_wrong_token(scope)
         if "text/html" in headers.get("accept", "") and not path.startswith("/api/"):
             return RedirectResponse("/sign-in", 303)
         detail = "Authorization takes `Bearer TOKEN` with the token that the gateway was started with."

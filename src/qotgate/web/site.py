@@ -8,6 +8,7 @@ from threading import Lock
 from typing import Annotated, get_args
 
 from fastapi import Depends, Request
+from starlette.types import Scope
 
 from qotgate.gateway import Gateway
 from qotgate.gateway.allowance import Allowance, RateLimit
@@ -19,6 +20,7 @@ from qotgate.service.questions import Questions
 from qotgate.service.search import Search
 from qotgate.store import provenance
 from qotgate.store.database import generation
+from qotgate.web import request_ids
 from qotgate.web.connections import Connections
 from qotgate.web.live import Live
 from qotgate.web.metrics import Metrics
@@ -128,6 +130,14 @@ class Site:
         """Count what another process granted."""
         if self.allowance is not None:
             self.allowance.restore(granted)
+
+    def tell_wrong_token(self, scope: Scope) -> None:
+        """Somebody has tried with a wrong token."""
+        host, _ = scope.get("client") or ("", 0)
+        reason = "The token is not the one that the gateway was started with (--http-token)."
+        self.gateway.refusals.tell(
+            "login refused", host, "http_token", peer=request_ids.peer_of(scope), reason=reason
+        )
 
     def generation(self) -> int:
         """The number of the state of the data. Raises StoreError."""
