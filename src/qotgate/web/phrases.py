@@ -104,24 +104,24 @@ PHRASES: dict[str, tuple[str, str]] = {
     "last_transaction": ("Last transaction", "最近交易"),
     "CONSECUTIVE_SAME_DIRECTION": ("Consecutive", "连续同向"),
     "RECENT_TRANSACTION": ("Recent", "近期交易"),
-    "LAST_TRANSACTION": ("Last", "最近一次"),
+    "LAST_TRANSACTION": ("Last", "最近一笔"),
     "NO_DYNAMIC": ("None", "无动态"),
     "said_bought_run": (
-        "The ARK funds bought on {count} trading days in a row: {shares} shares in all, last on {day}.",
-        "ARK 基金连续 {count} 个交易日买入，合计 {shares} 股，最近一次在 {day}。",
+        "ARK's last {count} transactions were all purchases: {shares} shares in all, the latest on {day}.",
+        "ARK 基金最近 {count} 次交易均为买入，合计 {shares} 股，最近一笔在 {day}。",
     ),
     "said_sold_run": (
-        "The ARK funds sold on {count} trading days in a row: {shares} shares in all, last on {day}.",
-        "ARK 基金连续 {count} 个交易日卖出，合计 {shares} 股，最近一次在 {day}。",
+        "ARK's last {count} transactions were all sales: {shares} shares in all, the latest on {day}.",
+        "ARK 基金最近 {count} 次交易均为卖出，合计 {shares} 股，最近一笔在 {day}。",
     ),
     "said_recent": (
         "In the {window} days to {as_of} the ARK funds traded on {count} days: net {shares} shares, "
         "last on {day}.",
-        "截至 {as_of} 的 {window} 天内，ARK 基金有 {count} 天交易，净 {shares} 股，最近一次在 {day}。",
+        "截至 {as_of} 的 {window} 天内，ARK 基金有 {count} 天交易，净 {shares} 股，最近一笔在 {day}。",
     ),
     "said_last": (
         "No trade in the {window} days to {as_of}; the last one, on {day}, was of {shares} shares net.",
-        "截至 {as_of} 的 {window} 天内没有交易；最近一次在 {day}，净 {shares} 股。",
+        "截至 {as_of} 的 {window} 天内没有交易；最近一笔在 {day}，净 {shares} 股。",
     ),
     "said_never": (
         "The ARK funds have not traded it in what is loaded, up to {as_of}.",

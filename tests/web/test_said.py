@@ -1,0 +1,64 @@
+"""The dynamic in words: what it says is so, in both languages."""
+
+import asyncio
+import html
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from qotgate.service.loading import LoadReport, find_files, load
+from qotgate.service.reference import Reference
+from qotgate.store import Store
+from tests.support.in_process import web_in_process
+
+NOTICES = """fund,date,direction,ticker,cusip,shares
+ARKK,2026-06-01,{0},TSLA,88160R101,100
+ARKK,2026-06-10,{0},TSLA,88160R101,200
+ARKK,2026-06-24,{0},TSLA,88160R101,300
+"""
+SAID = {
+    (
+        "Sell",
+        "en",
+    ): "ARK's last 3 transactions were all sales: 600 shares in all, the latest on 2026-06-24.",
+    ("Sell", "zh"): "ARK 基金最近 3 次交易均为卖出，合计 600 股，最近一笔在 2026-06-24。",
+    (
+        "Buy",
+        "en",
+    ): "ARK's last 3 transactions were all purchases: 600 shares in all, the latest on 2026-06-24.",
+    ("Buy", "zh"): "ARK 基金最近 3 次交易均为买入，合计 600 股，最近一笔在 2026-06-24。",
+}
+
+
+@pytest.fixture
+def loaded(tmp_path: Path, reference: Reference) -> Callable[[str], str]:
+    """Gives the URL of a database with notices weeks apart, all in one direction."""
+
+    def make(direction: str) -> str:
+        url = f"sqlite:///{tmp_path / direction}.db"
+        (tmp_path / "notices.csv").write_text(NOTICES.format(direction))
+        store = Store.open(url)
+        report: LoadReport = load(store, reference, find_files([tmp_path / "notices.csv"]))
+        store.close()
+        assert report.added["notices"] == 3
+        return url
+
+    return make
+
+
+@pytest.mark.parametrize(("direction", "lang"), SAID)
+def test_transactions_weeks_apart_are_not_days_in_a_row(
+    loaded: Callable[[str], str], direction: str, lang: str
+) -> None:
+    async def ask() -> str:
+        async with web_in_process(loaded(direction)) as (web, _):
+            return (await web.get("/securities/US.TSLA", headers={"Accept-Language": lang})).text
+
+    page = asyncio.run(ask())
+    said = re.search(r'class="said"[^>]*>(.*?)<', page, re.DOTALL)
+    assert said is not None
+    assert html.unescape(said[1].strip()) == SAID[direction, lang]
+    assert "in a row" not in page
+    assert "个交易日卖出" not in page
