@@ -21,10 +21,10 @@ from qotgate import sources
 from qotgate.ark.inference import MEMORY, Inference, Position, infer
 from qotgate.model import ACTIVE_FUNDS, Notice
 from qotgate.service.ark_check import agreement, compare, merge, score, seen_splits
-from qotgate.service.calendar import ark_sessions
+from qotgate.service.calendar import ark_sessions, ark_sessions_after
 from qotgate.service.loading import find_files, load
 from qotgate.service.reference import load_reference
-from qotgate.store import Store, loading
+from qotgate.store import Store, deriving
 
 ROOT = Path(__file__).parents[1]
 REAL = ROOT.parent / "shared" / "data" / "ark"
@@ -66,10 +66,10 @@ def time_inference(store: Store) -> tuple[float, int]:
     books: dict[str, list[tuple[date, dict[int, Position]]]] = {}
     with store.reading() as connection:
         for fund in ACTIVE_FUNDS:
-            for day in loading.snapshot_days(connection, fund, date.min, 0):
-                rows = loading.positions(connection, fund, day)
+            for shown, day in deriving.book_days(connection, fund, date.min, 0):
+                rows = deriving.positions(connection, fund, day)
                 book = {key: Position(n, value / n if value and n else None) for key, n, value in rows}
-                books.setdefault(fund, []).append((day, book))
+                books.setdefault(fund, []).append((shown, book))
     runs = []
     for _ in range(3):
         started = time.perf_counter()
@@ -77,7 +77,7 @@ def time_inference(store: Store) -> tuple[float, int]:
         for days in books.values():
             history: list[Inference[int]] = []
             for (start, before), (end, after) in pairwise(days):
-                history.append(infer(before, after, history[-MEMORY:], len(ark_sessions(start, end))))
+                history.append(infer(before, after, history[-MEMORY:], len(ark_sessions_after(start, end))))
             differences += len(history)
         runs.append(time.perf_counter() - started)
     return statistics.median(runs), differences

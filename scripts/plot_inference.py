@@ -13,7 +13,7 @@ from qotgate.model import ACTIVE_FUNDS
 from qotgate.service.loading import find_files, load
 from qotgate.service.reference import load_reference
 from qotgate.service.trades import inferred_trades
-from qotgate.store import Store, loading
+from qotgate.store import Store, deriving
 
 TARGET = Path(__file__).parents[1] / "docs"
 FUND, DAY = "ARKK", date(2021, 5, 7)
@@ -31,20 +31,22 @@ def collect(data: Path) -> tuple[list[tuple[float, bool]], list[float]]:
         load(store, load_reference(), find_files([data]))
         with store.reading() as connection:
             noticed = {
-                row["security_id"] for row in loading.noticed(connection, FUND, DAY, DAY.replace(day=8))
+                row["security_id"] for row in deriving.noticed(connection, FUND, DAY.replace(day=6), DAY)
             }
             for fund in ACTIVE_FUNDS:
-                for before, (after, inference) in inferred_trades(connection, fund, date.min).items():
-                    basket = inference.basket
+                for first, found in inferred_trades(connection, fund, date.min).items():
+                    inference, basket = found.inference, found.inference.basket
                     if not basket.outstanding or basket.days > 1:
                         continue
-                    new = {key: shares for key, shares, _ in loading.positions(connection, fund, after)}
-                    for key, shares, _ in loading.positions(connection, fund, before):
+                    new = {
+                        key: shares for key, shares, _ in deriving.positions(connection, fund, found.after)
+                    }
+                    for key, shares, _ in deriving.positions(connection, fund, found.before):
                         count = basket.count(shares)
                         if key not in new or not count:
                             continue
                         change = new[key] - shares
-                        if (fund, before) == (FUND, DAY):
+                        if (fund, first) == (FUND, DAY):
                             day.append((change / count, key in noticed))
                         if count >= FEWEST_SHARES and key not in inference.trades:
                             left = (change - units * count for units in (basket.net, -basket.redeemed))

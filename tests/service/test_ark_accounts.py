@@ -16,7 +16,6 @@ import pytest
 from sqlalchemy import select
 
 from qotgate.ark.dynamics import Split, daily_sums
-from qotgate.ark.inference import MEMORY, Inference, Position, infer
 from qotgate.model import (
     ACTIVE_FUNDS,
     ActiveTransaction,
@@ -28,10 +27,11 @@ from qotgate.model import (
     Security,
 )
 from qotgate.service.ark_lists import Row, cycle_of, labelled_changes
-from qotgate.service.calendar import ark_sessions
+from qotgate.service.calendar import ark_sessions, ark_sessions_after
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference
-from qotgate.store import Store, loading, queries, tables
+from qotgate.service.trades import MAX_MISSING_SESSIONS, inferred_trades
+from qotgate.store import Store, deriving, queries, tables
 
 FIRST, LAST = date(2021, 3, 4), date(2021, 9, 9)
 CHANGED = [kind for kind in ArkHoldingType if kind is not ArkHoldingType.POSITION]
@@ -64,29 +64,29 @@ def moves(store: Store) -> list[Moved]:
 def moves_of(store: Store, fund: str) -> Iterator[Moved]:
     trade = tables.trade
     with store.reading() as connection:
-        days = loading.snapshot_days(connection, fund, date.min, 0)
-        books = []
-        for day in days:
-            rows = loading.positions(connection, fund, day)
-            books.append({key: Position(n, value / n if value and n else None) for key, n, value in rows})
+        days = deriving.book_days(connection, fund, date.min, 0)
+        books = [
+            {key: Fraction(shares) for key, shares, _ in deriving.positions(connection, fund, book.day)}
+            for book in days
+        ]
+        differences = inferred_trades(connection, fund, date.min)
         traded: defaultdict[date, Counter[int]] = defaultdict(Counter)
         noticed = set()
         for row in connection.execute(select(trade).where(trade.c.fund == fund)):
             traded[row.day][row.security_id] += row.shares
             if row.ground is None:
                 noticed.add(row.day)
-    history: list[Inference[int]] = []
     for (start, before), (end, after) in pairwise(zip(days, books, strict=True)):
-        sessions = ark_sessions(start, end)
-        told = infer(before, after, history[-MEMORY:], len(sessions))
-        history.append(told)
+        sessions = ark_sessions_after(start.through, end.through)
+        if len(sessions) > MAX_MISSING_SESSIONS + 1:
+            assert sessions[0] not in differences
+            continue
+        told = differences[sessions[0]].inference
         trades = Counter[int]()
         for day in sessions:
             trades.update(traded[day])
         for key in before.keys() | after.keys() | trades.keys():
-            old = before[key].shares if key in before else 0
-            new = after[key].shares if key in after else 0
-            change = Fraction(new) - Fraction(old) * told.splits.get(key, 1)
+            change = after.get(key, Fraction(0)) - before.get(key, Fraction(0)) * told.splits.get(key, 1)
             carried = key in before and key in after
             if key in told.evidence:
                 flow = Fraction(told.evidence[key].flow)
@@ -99,7 +99,6 @@ def moves_of(store: Store, fund: str) -> Iterator[Moved]:
                     # Fractions of a share after a split.
                     abs(adjusted) < 1
                     or (not noticed.isdisjoint(sessions) and abs(adjusted - inferred + trades[key]) < 1)
-                    or told.offerings.get(key) == adjusted
                     or key in told.renamed
                     or (not carried and key not in told.evidence)
                 ), (fund, start, key, adjusted)

@@ -63,11 +63,25 @@ def test_a_name_left_out_of_the_basket_is_no_trade(store: Store, load_text: Load
 def test_a_notice_wins_over_the_difference(store: Store, load_text: LoadText) -> None:
     load_text(
         a=holdings("6/16/2026", BOOK),
-        b=holdings("6/17/2026", BOOK | {"TSLA": 1100, "ROKU": 2500}),
+        b=holdings("6/17/2026", BOOK | {"TSLA": 1100, "ROKU": 2500, "ZM": 2500}),
+        c=notice("6/16/2026", {"TSLA": 99, "ROKU": 501}),
+    )
+    assert trades(store) == [("ARKK", "2026-06-16", "US.ROKU", 501), ("ARKK", "2026-06-16", "US.TSLA", 99)]
+    assert days(store) == [("2026-06-16", "notice", "2026-06-16")]
+
+
+def test_a_notice_of_few_stocks_does_not_silence_the_others(store: Store, load_text: LoadText) -> None:
+    load_text(
+        a=holdings("6/16/2026", BOOK),
+        b=holdings("6/17/2026", BOOK | {"TSLA": 1100, "ROKU": 2500, "ZM": 2500}),
         c=notice("6/16/2026", {"TSLA": 99}),
     )
-    assert trades(store) == [("ARKK", "2026-06-16", "US.TSLA", 99)]
-    assert days(store) == [("2026-06-16", "notice", "2026-06-16")]
+    assert trades(store) == [
+        ("ARKK", "2026-06-16", "US.ROKU", 500),
+        ("ARKK", "2026-06-16", "US.TSLA", 99),
+        ("ARKK", "2026-06-16", "US.ZM", -500),
+    ]
+    assert days(store) == [("2026-06-16", "partial", "2026-06-16")]
 
 
 def test_a_notice_of_one_fund_says_nothing_of_another(store: Store, load_text: LoadText) -> None:

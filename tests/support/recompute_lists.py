@@ -27,6 +27,11 @@ CYCLES = {"ONE_DAY": 1, "FIVE_DAY": 5, "TEN_DAY": 10, "THIRTY_DAY": 30, "SIXTY_D
 COLUMNS = ["fund", "day", "ticker", "cusip", "name", "shares", "value"]
 
 
+def opening(day: date) -> date:
+    """The trading day whose morning a file shows; up to 2021-03-11 files are dated the day before."""
+    return day if day > date(2021, 3, 11) else next(session for session in SESSIONS if session > day)
+
+
 def read_lines(folder: Path) -> pl.DataFrame:
     """The lines of every holdings file; of several files of one fund and day, those of the last."""
     books: dict[tuple[str, date], list[tuple[object, ...]]] = {}
@@ -36,7 +41,7 @@ def read_lines(folder: Path) -> pl.DataFrame:
             for row in csv.reader(file):
                 if len(row) == 8 and row[1].startswith("ARK"):
                     month, day, year = map(int, row[0].split("/"))
-                    key = (row[1], date(year, month, day))
+                    key = (row[1], opening(date(year, month, day)))
                     line = (
                         *key,
                         row[3].strip(),

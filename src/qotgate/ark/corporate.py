@@ -4,9 +4,10 @@ Shares and price together tell a split from a trade; a count that carries over f
 one that is new tells a new symbol, a merger of a SPAC or a new listing from a sale and a purchase.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from math import log
 from typing import TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
@@ -26,6 +27,9 @@ RENAMED_PRICE = 0.3
 SAME_SHARES = 1e-5
 SAME_PRICE = 1.0
 """Where no share was traded the count alone says enough, and the price may jump with the news."""
+MERGER_DECIMALS = (0, 1, 2, 3, 4)
+CHANCE = 1000
+"""So many times as many shares as there are ratios of some decimals leave one in 500 to chance."""
 WARRANTS = (2, 3, 4, 5)
 """Units of a SPAC fall apart into one share and a half to a fifth of a warrant."""
 
@@ -63,39 +67,60 @@ def split(old: Position, new: Position, flow: float, slack: float) -> Fraction |
     return None
 
 
-def renames(gone: Mapping[Key, Position], new: Mapping[Key, Position]) -> dict[Key, Key]:
-    """The old name of each new one that took over its position.
+def is_split(old: float, new: float, ratio: Fraction) -> bool:
+    """Whether a position that was ``old`` shares, flow included, and is ``new`` shows a known split, whatever
+    was traded besides: it is nearer to the new units than to the old."""
+    return old > 0 and new > 0 and abs(log(new / (old * float(ratio)))) < abs(log(new / old))
+
+
+def renames(gone: Mapping[Key, Position], new: Mapping[Key, Position]) -> dict[Key, tuple[Key, Fraction]]:
+    """The old name of each new one that took over its position, and the new shares for each old one.
 
     ``gone`` are the positions that vanished, already moved by the flow; ``new`` those that appeared. The
     pair that agrees best goes first, in shares, then in price; of pairs that agree equally well the larger
     position, so that the order in which files were loaded says nothing.
     """
-    pairs: list[tuple[tuple[float, ...], int, Key, Key]] = []
+    pairs: list[tuple[tuple[float, ...], int, Key, Key, Fraction]] = []
     for old, before in gone.items():
         for fresh, after in new.items():
-            difference = _difference(before, after)
-            if difference is not None:
+            found = _exchange(before, after)
+            if found is not None:
+                *difference, ratio = found
                 sizes = (-before.shares, before.price or 0.0, -after.shares, after.price or 0.0)
-                pairs.append(((*difference, *sizes), len(pairs), old, fresh))
-    found: dict[Key, Key] = {}
-    for _, _, old, fresh in sorted(pairs, key=lambda pair: pair[:2]):
-        if fresh not in found and old not in found.values():
-            found[fresh] = old
-    return found
+                pairs.append(((*difference, *sizes), len(pairs), old, fresh, ratio))
+    found_pairs: dict[Key, tuple[Key, Fraction]] = {}
+    taken: set[Key] = set()
+    for _, _, old, fresh, ratio in sorted(pairs, key=lambda pair: pair[:2]):
+        if fresh not in found_pairs and old not in taken:
+            found_pairs[fresh] = (old, ratio)
+            taken.add(old)
+    return found_pairs
 
 
-def _difference(old: Position, new: Position) -> tuple[float, float] | None:
-    """How far two positions are from being one, in shares and in price as a part of it; None if they are
-    not."""
+def _exchange(old: Position, new: Position) -> tuple[float, float, Fraction] | None:
+    """How far two positions are from being one, in shares and in price as a part of it, and the new shares
+    for each old one; None if they are not one."""
     if old.shares < FEWEST_SHARES or not old.price or not new.price:
         return None
-    for ratio in (Fraction(1), *SPLIT_RATIOS):
+    for ratio in (Fraction(1), *SPLIT_RATIOS, *_merger_ratios(old.shares, new.shares)):
         units = float(ratio)
         shares = abs(new.shares / (old.shares * units) - 1)
         price = abs(new.price * units / old.price - 1)
         if shares <= RENAMED_SHARES and price <= (SAME_PRICE if shares <= SAME_SHARES else RENAMED_PRICE):
-            return shares, price
+            return shares, price, ratio
     return None
+
+
+def _merger_ratios(old: float, new: float) -> Iterator[Fraction]:
+    """The ratio of an exchange of shares in a merger, if the counts are one to the share: contracts give it
+    in few decimals, such as 1.11."""
+    for decimals in MERGER_DECIMALS:
+        ratio = Fraction(round(new / old * 10**decimals), 10**decimals)
+        # Otherwise one of the ratios with so many decimals would fit any two positions.
+        telling = min(old, new) > CHANCE * 10**decimals
+        if telling and ratio and abs(new - old * float(ratio)) <= 1:
+            yield ratio
+            return
 
 
 def is_warrant(shares: float, units: float) -> bool:

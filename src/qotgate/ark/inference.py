@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Generic
 
 from qotgate.ark.basket import LOTS, Basket, Key, find_basket
-from qotgate.ark.corporate import Position, is_warrant, renames, split
+from qotgate.ark.corporate import SPLIT_RATIOS, Position, is_split, is_warrant, renames, split
 
 __all__ = ["CONFIDENCE", "MEMORY", "Evidence", "Ground", "Inference", "Position", "infer"]
 
@@ -25,9 +25,6 @@ REST = 0.1
 MEMORY_OF_REST = 5
 """A sold position that comes back smaller than this part of the sale, this soon, is what was left of it:
 the files leave small rests out for days."""
-OFFERING = 10_000
-"""A new position of a whole multiple of this was bought in an offering: funds ask for round numbers there,
-while what is bought on an exchange is shared out among the funds."""
 
 
 class Ground(StrEnum):
@@ -39,7 +36,6 @@ class Ground(StrEnum):
     OPENED = "a position that was not there"
     CLOSED = "a position that is gone"
     GAP = "the change over several days, over a missing file, less their flow"
-    ROUGH = "the change less a flow known by its ratio only"
 
 
 CONFIDENCE = {
@@ -49,7 +45,6 @@ CONFIDENCE = {
     Ground.OPENED: 0.88,
     Ground.CLOSED: 0.97,
     Ground.GAP: 0.95,
-    Ground.ROUGH: 0.3,
 }
 """The part of such trades that ARK's notices of April to June 2021 confirm, by security and sign; where all
 are confirmed, (n + 1) / (n + 2). For the last two, files were taken away."""
@@ -75,13 +70,15 @@ class Inference(Generic[Key]):
 
     ``trades`` are signed share counts, with their ``evidence``; ``splits`` the new shares for each old one,
     in whose units that name was traded (a file is the book before its day, so a split shows a day late);
+    ``unsplit`` the trade with its evidence that the change is if such a split, which no table knows, is none;
     ``offerings`` what was bought otherwise than by trading; ``renamed`` the old key of each new one that took
-    over its position.
+    over its position. Where ``basket.untold``, trades are not told.
     """
 
     basket: Basket[Key] = field(default_factory=Basket)
     trades: dict[Key, int] = field(default_factory=dict)
     splits: dict[Key, Fraction] = field(default_factory=dict)
+    unsplit: dict[Key, tuple[int, Evidence]] = field(default_factory=dict)
     evidence: dict[Key, Evidence] = field(default_factory=dict)
     offerings: dict[Key, int] = field(default_factory=dict)
     renamed: dict[Key, Key] = field(default_factory=dict)
@@ -97,11 +94,11 @@ def infer(
     after: Mapping[Key, Position],
     earlier: Sequence[Inference[Key]] = (),
     days: int = 1,
+    known: Mapping[Key, Fraction] | None = None,
 ) -> Inference[Key]:
     """Compare two snapshots of one fund, ``days`` trading days apart.
 
-    Positions with no shares count as absent. Where notices tell some of what was traded, take it out of
-    ``after`` first; what is inferred is then the rest.
+    Positions with no shares count as absent. ``known`` are the splits of about these days that a table tells.
 
     ``earlier`` are the inferences of the differences before this one, oldest first; without them the
     result is the same but for names whose part in the basket does not show. What they learnt from
@@ -118,12 +115,15 @@ def infer(
         if key not in holds
     }
     new = {key: position for key, position in holds.items() if key not in held}
-    result.renamed.update(renames(gone, new))
+    exchanged = {} if basket.untold else renames(gone, new)
+    result.renamed.update({key: old for key, (old, _) in exchanged.items()})
+    told = dict(known or {})
     for key, position in held.items():
         if key in holds:
-            _compare(key, key, position, holds[key], earlier, result)
-    for key, old in result.renamed.items():
-        _compare(key, old, held[old], holds[key], earlier, result)
+            _compare(key, key, position, holds[key], earlier, told.get(key), result)
+    for key, (old, ratio) in exchanged.items():
+        merger = ratio if ratio not in (1, *SPLIT_RATIOS) else told.get(key)
+        _compare(key, old, held[old], holds[key], earlier, merger, result)
     for key in gone:
         if key not in result.renamed.values():
             _closed(key, held[key], result)
@@ -140,6 +140,7 @@ def _compare(
     old: Position,
     new: Position,
     earlier: Sequence[Inference[Key]],
+    known: Fraction | None,
     result: Inference[Key],
 ) -> None:
     """Judge a position that was held before and after."""
@@ -150,31 +151,36 @@ def _compare(
         return
     if _follows(old_key, old.shares, change - basket.net * basket.count(old.shares), earlier):
         return
-    known = _left_out(old_key, earlier) if basket.split else False
-    part = -basket.redeemed if known else basket.net
+    left_out = _left_out(old_key, earlier) if basket.split else False
+    part = -basket.redeemed if left_out else basket.net
     flow = part * basket.count(old.shares)
     slack = basket.slack(old.shares, part) if basket.outstanding else 1
-    ratio = split(old, new, flow, slack)
-    units = 1.0
-    if ratio is None:
-        flow = part * _lots(basket.count(old.shares), old, new)
-    else:
-        result.splits[key] = ratio
-        units = float(ratio)
-        change = new.shares - old.shares * units
-        flow = round(flow * units)
-    shares = round(change - flow)
-    if abs(shares) <= (slack + basket.created + basket.redeemed) * units + (ratio is not None):
-        return
-    if basket.rough:
-        ground = Ground.ROUGH
-    elif basket.days > 1:
+    if basket.days > 1:
         ground = Ground.GAP
-    elif known is None:
+    elif left_out is None:
         ground = Ground.UNSURE
     else:
         ground = Ground.FLOW if part else Ground.STILL
-    _trade(key, shares, Evidence(ground, change, flow), result)
+    least = slack + basket.created + basket.redeemed
+    if known is not None and is_split(old.shares + flow, new.shares, known):
+        ratio: Fraction | None = known
+    else:
+        ratio = split(old, new, flow, slack)
+    lots = part * _lots(basket.count(old.shares), old, new)
+    plain = round(change - lots), Evidence(ground, change, lots)
+    if ratio is None:
+        if abs(plain[0]) > least:
+            _trade(key, *plain, result)
+        return
+    result.splits[key] = ratio
+    if ratio != known and not basket.untold:
+        result.unsplit[key] = plain
+    units = float(ratio)
+    change = new.shares - old.shares * units
+    flow = round(flow * units)
+    shares = round(change - flow)
+    if abs(shares) > least * units + 1:
+        _trade(key, shares, Evidence(ground, change, flow), result)
 
 
 def _closed(key: Key, old: Position, result: Inference[Key]) -> None:
@@ -189,14 +195,11 @@ def _opened(key: Key, new: Position, earlier: Sequence[Inference[Key]], result: 
     shares = round(new.shares)
     if any(shares <= -REST * inference.trades.get(key, 0) for inference in earlier[-MEMORY_OF_REST:]):
         return
-    if shares % OFFERING == 0:
-        result.offerings[key] = shares
-    else:
-        _trade(key, shares, Evidence(Ground.OPENED, new.shares, 0), result)
+    _trade(key, shares, Evidence(Ground.OPENED, new.shares, 0), result)
 
 
 def _trade(key: Key, shares: int, evidence: Evidence, result: Inference[Key]) -> None:
-    if shares:
+    if shares and not result.basket.untold:
         result.trades[key] = shares
         result.evidence[key] = evidence
 
@@ -214,7 +217,7 @@ def _outstanding(earlier: Sequence[Inference[Key]]) -> float:
     units = 0
     for inference in reversed(earlier):
         units += inference.basket.net
-        if inference.basket.outstanding and not (inference.basket.rough or inference.basket.carried):
+        if inference.basket.outstanding and not inference.basket.carried:
             return inference.basket.outstanding + units
     return 0.0
 

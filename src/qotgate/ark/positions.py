@@ -1,6 +1,6 @@
 """What the funds hold together, and what they traded of it, between two trading days.
 
-A holdings file is the book after the trading of the day before it, at that day's close. Where the next file
+A holdings file is the book after the last trading day that it shows, at that day's close. Where the next file
 is missing, the book of a day is the latest one known then, moved by the trades that are told since. A fund
 whose files begin later counts from its first one: what is not known has not changed. Everything that is asked
 of all securities is cut out of one :class:`Change` each, so no two answers can disagree.
@@ -8,7 +8,7 @@ of all securities is cut out of one :class:`Change` each, so no two answers can 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from fractions import Fraction
 from math import fsum
 from typing import NamedTuple
@@ -45,10 +45,11 @@ class Cycle:
 class Book:
     """One holdings file: by security the shares, and the market value in USD, None where it is left out.
 
-    ``total`` is the value of all lines, cash included, None where one is left out."""
+    ``through`` is the last trading day that it shows, ``total`` the value of all lines, cash included, None
+    where one is left out."""
 
     fund: str
-    day: date
+    through: date
     positions: Mapping[int, tuple[float, float | None]]
     total: float | None
 
@@ -157,12 +158,14 @@ def _held(
 ) -> dict[int, _Sum]:
     """The positions at the end of ``at``, in units of ``as_of``, without those that are empty."""
     moves: dict[str, dict[int, Exact]] = {}
-    days = {book.fund: book.day for book in books}
+    shown = {book.fund: book.through for book in books}
     for trade in trades:
-        day = days.get(trade.fund, trade.day)
+        if trade.fund not in shown:
+            continue
+        later = shown[trade.fund] < trade.day
         # After a fund's latest book trades are added to it, before its first one they are taken off.
-        sign = (day <= trade.day and trade.through <= at) - (trade.day < day and at < trade.through)
-        if sign and trade.fund in days:
+        sign = (later and trade.through <= at) - (not later and at < trade.through)
+        if sign:
             splits = splits_of(trade.fund, seen.get(trade.security, {}))
             moved = moves.setdefault(trade.fund, {})
             shares = sign * trade.shares * units(splits, trade.day, as_of)
@@ -187,15 +190,12 @@ def _moved(shares: Exact, value: float | None, moved: Exact) -> tuple[Exact, flo
 
 
 def _in_units(book: Book, seen: Splits, as_of: date) -> dict[int, tuple[Exact, float | None]]:
-    """The positions of a book in units of ``as_of``.
-
-    A book is of the time before its day's trading, which a split of that day has changed already."""
-    eve = book.day - timedelta(days=1)
+    """The positions of a book in units of ``as_of``."""
     positions: dict[int, tuple[Exact, float | None]] = {}
     for security, (shares, value) in book.positions.items():
         exact: Exact = int(shares) if shares.is_integer() else Fraction(shares)
         if security in seen:
-            exact *= units(splits_of(book.fund, seen[security]), eve, as_of)
+            exact *= units(splits_of(book.fund, seen[security]), book.through, as_of)
         positions[security] = (exact, value)
     return positions
 

@@ -13,14 +13,12 @@ from fractions import Fraction
 
 from qotgate.ark.dynamics import Split, daily_sums, dynamic
 from qotgate.model import ACTIVE_FUNDS, Notice
-from qotgate.service.calendar import ark_sessions
 from qotgate.service.loading import NoticeKey, notice_keys
 from qotgate.service.reference import Reference
+from qotgate.service.trade_rows import matters
 from qotgate.service.trades import inferred_trades
-from qotgate.store import Store, loading, queries
+from qotgate.store import Store, deriving, loading, queries
 
-FEWEST_SHARES = 100
-SMALLEST_PART = 0.0001
 EXACT = 0.001
 
 
@@ -39,7 +37,7 @@ class Comparison:
 
     def matters(self, shares: int) -> bool:
         """Whether ``shares`` are enough to count."""
-        return abs(shares) >= max(FEWEST_SHARES, SMALLEST_PART * self.held)
+        return matters(shares, self.held)
 
     @property
     def found(self) -> bool:
@@ -114,10 +112,12 @@ def compare(
         for fund in funds:
             inferred = inferred_trades(connection, fund, date.min)
             for day in sorted(day for name, day in told if name == fund and day in inferred):
-                after, inference = inferred[day]
-                if len(ark_sessions(day, after)) != 1:
+                between = inferred[day]
+                if between.through != day:
                     continue
-                held = {key: shares for key, shares, _ in loading.positions(connection, fund, day)}
+                inference = between.inference
+                rows = deriving.positions(connection, fund, between.before)
+                held = {key: shares for key, shares, _ in rows}
                 for key in sorted(told[fund, day].keys() | inference.trades.keys()):
                     code = identities.codes.get(key)
                     evidence = inference.evidence.get(key)

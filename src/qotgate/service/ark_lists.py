@@ -5,7 +5,7 @@ new days that are loaded meanwhile do not touch it. A load that does change it, 
 earlier day, ends the paging with a sentence: the pages that were given and those to come would not fit.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from fractions import Fraction
 from hashlib import sha256
@@ -33,16 +33,18 @@ from qotgate.model import (
 from qotgate.service.cursor import Cursors, ListCursor
 from qotgate.service.reference import Reference
 from qotgate.store import books
+from qotgate.store.deriving import BookDay, FundDay
 
 COUNT_MOST = 200
 HOLDING_COUNT_DEFAULT = 20
 TRANSACTION_COUNT_DEFAULT = 50
 
+FRESH_SESSIONS = 10
+"""A fund's book of so many trading days ago still says what the fund holds."""
 DIGEST_LENGTH = 32
 
 Row = TypeVar("Row", FundHolding, ActiveTransaction)
 Label = tuple[Security | None, str]
-FundDay = tuple[str, date]
 NO_LABEL: Label = (None, "")
 HOLDING_SORTS: dict[ArkFundHoldingSortField, Callable[[FundHolding], float | None]] = {
     ArkFundHoldingSortField.SHARES: lambda row: row.shares,
@@ -135,12 +137,14 @@ def labelled_changes(
 
     Raises InvalidRequest where no holdings are loaded."""
     cycle = cycle_of(connection, as_of, cycle_type)
-    now, then, moved = _book_days(connection, funds, cycle)
+    now, then, moved, _ = _book_days(connection, funds, cycle)
     if not now:
         if books.first_book(connection, funds) is None:
             raise NothingLoaded("no_holdings")
         return []
-    lines: dict[FundDay, list[Line]] = {pair: [] for pair in (*now, *then)}
+    lines: dict[FundDay, list[Line]] = {
+        (fund, book.day): [] for ends in (now, then) for fund, book in ends.items()
+    }
     # Fetched at once: row by row the driver takes several times as long.
     for fund, day, *line in connection.execute(books.lines_query(funds, {day for _, day in lines})).all():
         if (fund, day) in lines:
@@ -148,14 +152,17 @@ def labelled_changes(
     seen: dict[int, dict[str, list[Split]]] = {}
     for security, fund, day, new, old in books.splits(connection, funds, as_of):
         seen.setdefault(security, {}).setdefault(fund, []).append(Split(day, Fraction(new, old)))
-    since = min(*(day for _, day in then), cycle.before + timedelta(days=1))
+    since = min(cycle.before, *(book.through for book in then.values())) + timedelta(days=1)
     trades: list[Trade] = []
     if asked := funds if traded else moved:
         query = books.trades_query(asked, since, cycle.before, as_of, seen, moved)
         trades = [Trade._make(row) for row in connection.execute(query).all()]
-    read = {pair: _book(pair, lines[pair]) for pair in lines}
-    found = changes(cycle, [read[pair] for pair in now], [read[pair] for pair in then], trades, seen)
-    labels = _labels((line for pair in (*now, *then) for line in lines[pair]), reference)
+    books_now, books_then = (
+        [_book(fund, book.through, lines[fund, book.day]) for fund, book in ends.items()]
+        for ends in (now, then)
+    )
+    found = changes(cycle, books_now, books_then, trades, seen)
+    labels = _labels((line for each in lines.values() for line in each), reference)
     unnamed = [change.security for change in found if change.security not in labels]
     if unnamed:
         for security, (code, name) in books.securities(connection, unnamed).items():
@@ -183,23 +190,42 @@ class Line(NamedTuple):
 
 def _book_days(
     connection: Connection, funds: Collection[str], cycle: Cycle
-) -> tuple[list[FundDay], list[FundDay], list[str]]:
-    """The books of either end of a cycle, and the funds that have no file of just these ends."""
+) -> tuple[dict[str, BookDay], dict[str, BookDay], list[str], dict[str, date]]:
+    """The books of either end of a cycle by fund, the funds that have no file of just these ends, and those
+    that are left out, with the last day that is known of each.
+
+    A fund whose latest book is older than ``FRESH_SESSIONS`` is left out. One whose files begin within the
+    cycle, or begin again after a hole, counts from the first of them: what is not known has not changed."""
     level = books.level_books(connection, funds, (cycle.last, cycle.before))
-    now, then, moved = [], [], []
+    holes = books.holes(connection, funds, cycle.before, cycle.last)
+    sessions = books.sessions(connection, cycle.last, FRESH_SESSIONS + 1)
+    oldest = sessions[-1] if len(sessions) > FRESH_SESSIONS else date.min
+    now: dict[str, BookDay] = {}
+    then: dict[str, BookDay] = {}
+    moved: list[str] = []
+    left_out: dict[str, date] = {}
     for fund in funds:
-        latest = level.get((fund, cycle.last)) or books.latest_book(connection, fund, cycle.as_of)
+        latest = _level(level, fund, cycle.last) or books.latest_book(connection, fund, cycle.as_of)
         if latest is None:
             continue
-        earlier = level.get((fund, cycle.before)) or books.latest_book(connection, fund, cycle.before)
-        now.append((fund, latest))
-        then.append((fund, earlier or books.first_book(connection, [fund]) or latest))
-        if (fund, cycle.last) not in level or (fund, cycle.before) not in level:
+        if latest.through < oldest:
+            left_out[fund] = latest.through
+            continue
+        start = holes.get(fund, cycle.before)
+        earlier = _level(level, fund, start) or books.latest_book(connection, fund, start)
+        now[fund] = latest
+        then[fund] = earlier or books.first_book(connection, [fund]) or latest
+        if (now[fund].through, then[fund].through) != (cycle.last, cycle.before):
             moved.append(fund)
-    return now, then, moved
+    return now, then, moved, left_out
 
 
-def _book(pair: FundDay, lines: Iterable[Line]) -> Book:
+def _level(level: Mapping[FundDay, date], fund: str, through: date) -> BookDay | None:
+    day = level.get((fund, through))
+    return None if day is None else BookDay(through, day)
+
+
+def _book(fund: str, through: date, lines: Iterable[Line]) -> Book:
     positions: dict[int, tuple[float, float | None]] = {}
     total: float | None = 0.0
     for security, _, _, _, shares, value in lines:
@@ -207,7 +233,7 @@ def _book(pair: FundDay, lines: Iterable[Line]) -> Book:
         if security is not None:
             more, worth = positions.get(security, (0.0, 0.0))
             positions[security] = (shares + more, _sum(value, worth))
-    return Book(*pair, positions, total)
+    return Book(fund, through, positions, total)
 
 
 def _labels(lines: Iterable[Line], reference: Reference) -> dict[int, Label]:

@@ -12,6 +12,7 @@ ARK_START = date(2014, 1, 1)
 """Before the first ARK fund, which opened on 2014-09-30."""
 LAST_YEAR = 2040
 """Rules of holidays are not known for ever; a day after this is a mistake in a file."""
+LAST_BOOK_AFTER_TRADING = date(2021, 3, 11)
 LONGEST_BREAK = timedelta(days=14)
 """The exchanges have not been closed for longer since ARK began."""
 NEW_YORK = ZoneInfo("America/New_York")
@@ -52,9 +53,23 @@ def ark_sessions(start: date, end: date) -> list[date]:
     return days
 
 
-def ark_session_before(day: date) -> date:
-    """The last trading day of the US exchanges before ``day``."""
-    return ark_sessions(day - LONGEST_BREAK, day)[-1]
+@lru_cache(maxsize=4096)
+def book_through(day: date) -> date:
+    """The last trading day that a holdings file dated ``day`` shows.
+
+    Files dated up to 2021-03-11 are the book after that day's trading, later ones the book before it. The
+    prices in them prove it: TSLA stands at the close of the file's own day up to 3/11, at that of the day
+    before from 3/15 on. So 3/12, of which there is no file, is the one day traded between the two.
+    """
+    end = day + timedelta(days=1) if day <= LAST_BOOK_AFTER_TRADING else day
+    return ark_sessions(end - LONGEST_BREAK, end)[-1]
+
+
+@lru_cache(maxsize=4096)
+def ark_sessions_after(shown: date, through: date) -> tuple[date, ...]:
+    """The trading days after ``shown`` up to ``through``: what was traded between two books that show those
+    days."""
+    return tuple(ark_sessions(shown + timedelta(days=1), through + timedelta(days=1)))
 
 
 def market_state(market: Market, now: datetime) -> MarketState:

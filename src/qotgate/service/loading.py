@@ -21,15 +21,17 @@ from qotgate import sources
 from qotgate.ark.codes import is_cash
 from qotgate.model import FileKind, Holding, Note, Notice, ParsedFile, QotGateError, Unreadable
 from qotgate.ratings.words import normalise
-from qotgate.service.calendar import ark_session_before, ark_sessions
+from qotgate.service.calendar import ark_sessions, book_through
 from qotgate.service.rating_changes import rating_changes
 from qotgate.service.reference import Reference
 from qotgate.service.trades import derive_trades
-from qotgate.store import Store, loading
+from qotgate.store import Store, deriving, loading
 from qotgate.store.database import generation, move_generation, read_state, write_state
 
 SNAPSHOT_COLUMNS = ("ticker", "identifier", "name", "shares", "market_value", "weight")
 NoticeKey = tuple[str, date, str, int, int]
+RULES = 1
+"""The version of the rules by which trades are derived; trades of another version are made anew."""
 FILE_LIMIT = 1 << 30
 """The largest file that is read, in bytes."""
 
@@ -156,12 +158,17 @@ class _Load:
             write_state(self.connection, "reference", self.reference.digest)
             if tables_before is not None:
                 self._apply_new_tables()
+        rules = _key(RULES, self.reference.splits)
+        if read_state(self.connection, "ark_rules") != rules:
+            write_state(self.connection, "ark_rules", rules)
+            self.fund_days |= deriving.redate_books(self.connection, book_through)
         changed = bool(self.fund_days or self.histories)
         if self.fund_days:
             self._add_sessions({day for _, day in self.fund_days})
         while self.fund_days:
             fund_days, self.fund_days = self.fund_days, set()
-            for newer, older in derive_trades(self.connection, fund_days).items():
+            found = derive_trades(self.connection, fund_days, self.reference.splits)
+            for newer, older in found.items():
                 self.identities.rename(newer, older)
             # Where names turned out to be one security, its days are made anew under one name.
             self._save_identities()
@@ -204,9 +211,9 @@ class _Load:
         for (fund, day), rows in snapshots.items():
             content = ([row[name] for name in SNAPSHOT_COLUMNS] for row in rows)
             digest = _key(*sorted(map(str, content)))
-            through = ark_session_before(day)
+            through = book_through(day)
             if loading.replace_snapshot(self.connection, fund, day, through, digest, file_id, rows):
-                self.fund_days.add((fund, day))
+                self.fund_days.add((fund, through))
                 added += len(rows)
         return added
 

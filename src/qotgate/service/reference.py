@@ -1,4 +1,4 @@
-"""The shipped tables, and the user's own beside them: grades, institutions, names, listings.
+"""The shipped tables, and the user's own beside them: grades, institutions, names, listings, splits.
 
 A folder named by the user may hold files of the same names and columns; their rows come after the shipped
 ones and win.
@@ -7,6 +7,8 @@ ones and win.
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
 from functools import lru_cache
 from hashlib import sha256
 from importlib.resources import files
@@ -14,6 +16,7 @@ from io import StringIO
 from pathlib import Path
 
 from qotgate.ark.codes import Listings
+from qotgate.ark.dynamics import Split
 from qotgate.model import Grade, Language, QotGateError, Security
 from qotgate.ratings.words import GradeScale, Institutions
 
@@ -22,6 +25,7 @@ COLUMNS = {
     "institutions.csv": ("name", "name_zh", "spellings"),
     "listings.csv": ("identifier", "code", "name"),
     "securities.csv": ("code", "name", "name_zh"),
+    "splits.csv": ("code", "day", "new", "old"),
 }
 SPELLING_SEPARATOR = "|"
 
@@ -34,6 +38,7 @@ class Reference:
     institutions: Institutions
     listings: Listings
     names: dict[str, tuple[str, str]]
+    splits: dict[str, tuple[Split, ...]]
     digest: str
 
     def security_name(self, code: Security, lang: Language, fallback: str) -> str:
@@ -74,8 +79,18 @@ def load_reference(folder: Path | None = None) -> Reference:
             {row["identifier"]: row["name"] for row in rows["listings.csv"]},
         ),
         names={row["code"]: (row["name"], row["name_zh"]) for row in rows["securities.csv"]},
+        splits=_splits(rows["splits.csv"]),
         digest=digest.hexdigest(),
     )
+
+
+def _splits(rows: list[dict[str, str]]) -> dict[str, tuple[Split, ...]]:
+    """The splits of each code, oldest first: ``new`` shares for ``old`` ones from ``day`` on."""
+    found: dict[str, dict[date, Split]] = {}
+    for row in rows:
+        day = date.fromisoformat(row["day"])
+        found.setdefault(row["code"], {})[day] = Split(day, Fraction(int(row["new"]), int(row["old"])))
+    return {code: tuple(splits[day] for day in sorted(splits)) for code, splits in found.items()}
 
 
 def _code(text: str) -> Security | None:
@@ -100,7 +115,16 @@ def _checked_rows(
         if "grade" in row and row["grade"].upper() not in Grade.__members__:
             grades = ", ".join(grade.name.lower() for grade in Grade)
             raise QotGateError(f"{path}, line {reader.line_num}: grade takes {grades}, not {row['grade']}.")
-        if "identifier" in row and row["code"]:
+        if "day" in row:
+            try:
+                date.fromisoformat(row["day"])
+            except ValueError:
+                raise QotGateError(
+                    f"{path}, line {reader.line_num}: day takes YYYY-MM-DD, not {row['day']}."
+                ) from None
+            if not all(row[name].isdecimal() and int(row[name]) for name in ("new", "old")):
+                raise QotGateError(f"{path}, line {reader.line_num}: new and old take whole numbers above 0.")
+        if ("identifier" in row or "day" in row) and row["code"]:
             try:
                 Security.parse(row["code"], "code")
             except QotGateError as error:

@@ -1,255 +1,265 @@
 """What follows from the published ARK files: trades, per fund and day.
 
-A notice tells what was traded on its fund's day; elsewhere the difference of two holdings files does
-(:mod:`qotgate.ark.inference`). Each difference builds on those before it, so they are kept: a new day costs
-no more after five years than after five weeks, and a late file is worked in until what follows no longer
-changes.
+A notice tells what was traded on its fund's day, elsewhere the difference of two holdings files does
+(:mod:`qotgate.ark.inference`), and what one difference leaves open those of the other funds and of the days
+around tell (:mod:`qotgate.ark.across`). Each difference builds on those before it, so they are kept: a new
+day costs no more after five years than after five weeks, and a late file is worked in until what follows no
+longer changes.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 from itertools import groupby, pairwise
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
+from qotgate.ark.across import WITHIN, Difference, Verdict, apply, judge
 from qotgate.ark.basket import Basket
+from qotgate.ark.dynamics import Split
 from qotgate.ark.inference import MEMORY, Evidence, Ground, Inference, Position, infer
-from qotgate.service.calendar import ark_sessions
-from qotgate.store import loading
+from qotgate.service.calendar import ark_sessions_after
+from qotgate.service.trade_rows import Gap, TradeRows
+from qotgate.store import deriving
+from qotgate.store.deriving import BookDay, FundDay
+
+MAX_MISSING_SESSIONS = 5
+"""Over more missing files nothing is inferred: flows and trades of so many days do not come apart."""
+BOOKED = timedelta(days=7)
+"""Custodians book a split within so many days of the day it is effective."""
+REACH = timedelta(days=17)
+"""So far from a changed difference the verdict on another may change with it."""
+NAME_SETS = ("left_out", "taken", "still")
 
 Positions = dict[int, Position]
-Notices = dict[date, dict[int, int]]
 State = dict[str, Any]
-NAME_SETS = ("left_out", "taken", "still")
-BEFORE_ALL, AFTER_ALL = date.min, date.max
+Facts = Mapping[int, tuple[Split, ...]]
+"""The splits of each security that the table knows."""
 
 
-def derive_trades(connection: Connection, fund_days: Collection[tuple[str, date]]) -> dict[int, int]:
-    """Make the trades of the touched fund days anew, and of those after them that change with them.
+def derive_trades(
+    connection: Connection, fund_days: Collection[FundDay], splits: Mapping[str, tuple[Split, ...]]
+) -> dict[int, int]:
+    """Make the trades of the touched fund days anew, and of those around them that change with them.
 
-    Gives the securities that turned out to be others under a new name: the newer id and the older.
+    ``fund_days`` are the last trading days that books show, and the days of notices; ``splits`` what the
+    table knows, by code. Gives the securities that turned out to be others under a new name: the newer id
+    and the older.
     """
+    facts = {security: splits[code] for code, security in deriving.security_ids(connection, splits).items()}
     renamed: dict[int, int] = {}
-    for fund, pairs in groupby(sorted(fund_days), key=itemgetter(0)):
-        renamed |= _Fund(connection, fund, {day for _, day in pairs}).derive()
+    changed: set[Gap] = set()
+    for fund, pairs in groupby(sorted(set(fund_days)), key=itemgetter(0)):
+        one = _Fund(connection, fund, {day for _, day in pairs}, facts)
+        renamed |= one.derive()
+        changed |= one.changed
+    _publish(connection, changed, facts)
     return renamed
 
 
 class _Fund:
-    """One fund's trades, from the first touched day on."""
+    """One fund's differences, from the first touched day on. ``changed`` are those whose trades are to be
+    made anew."""
 
-    def __init__(self, connection: Connection, fund: str, touched: set[date]) -> None:
+    def __init__(self, connection: Connection, fund: str, touched: set[date], facts: Facts) -> None:
         self.connection = connection
         self.fund = fund
         self.touched = touched
-        self.days = loading.snapshot_days(connection, fund, min(touched), MEMORY + 1)
-        start = min([*self.days, *touched])
-        self.known = loading.differences(connection, fund, start)
+        self.facts = facts
+        self.days = deriving.book_days(connection, fund, min(touched), MEMORY + 1)
+        self.known = deriving.differences(
+            connection, fund, min((book.day for book in self.days), default=None)
+        )
         self.history: list[Inference[int]] = []
         self.books: dict[date, Positions] = {}
+        self.changed: set[Gap] = set()
 
     def derive(self) -> dict[int, int]:
         renamed: dict[int, int] = {}
         unchanged = 0
         last = max(self.touched)
+        chain = {book.day for book in self.days[:-1]}
         for start, end in pairwise((None, *self.days, None)):
-            touched = any(_within(day, start, end) for day in self.touched)
+            gap = Gap(self.fund, start, end)
+            touched = any(gap.touches(day) for day in self.touched)
             if start is None or end is None:
                 if touched:
-                    self._replace(start, end, None)
+                    self.changed.add(gap)
                 continue
-            if start in self.known and self.known[start][0] == end and end < min(self.touched):
-                self.history.append(_from_state(self.known[start][1]))
+            sessions = ark_sessions_after(start.through, end.through)
+            if len(sessions) > MAX_MISSING_SESSIONS + 1:
+                chain.discard(start.day)
+                self.history.clear()
+                if touched or start.day in self.known:
+                    self.changed.add(gap)
                 continue
-            if start > last and unchanged >= MEMORY:
+            known = self.known.get(start.day)
+            if known is not None and known[0] == end.day and end.through < min(self.touched):
+                self.history.append(from_state(known[1]))
+                continue
+            if start.through > last and unchanged >= MEMORY:
+                chain |= self.known.keys()
                 break
-            inference = self._infer(start, end)
-            state = _to_state(inference)
-            changed = self.known.get(start) != (end, state)
+            inference = self._infer(start, end, sessions)
+            state = _to_state(inference, sessions)
+            changed = known is None or (known[0], _raw(known[1])) != (end.day, state)
             unchanged = 0 if changed else unchanged + 1
             if changed:
-                loading.save_difference(self.connection, self.fund, start, end, state)
+                deriving.save_difference(self.connection, self.fund, start.day, end.day, state)
             if changed or touched:
-                self._replace(start, end, inference)
+                self.changed.add(gap)
             # A name that changed while the count stayed, to the share, is one security; a count that moved
             # as well may be a coincidence, and ties nothing together for good.
             renamed |= {new: old for new, old in inference.renamed.items() if new not in inference.trades}
             self.history.append(inference)
+        deriving.drop_differences(self.connection, self.fund, self.known.keys() - chain)
         return renamed
 
-    def _infer(self, start: date, end: date, told: Notices | None = None) -> Inference[int]:
-        before, after = self._book(start), self._book(end)
-        if told is not None:
-            after = _without(after, told)
-        sessions = max(len(ark_sessions(start, end)), 1)
-        return infer(before, after, self.history[-MEMORY:], sessions)
+    def _infer(self, start: BookDay, end: BookDay, sessions: Sequence[date]) -> Inference[int]:
+        known: dict[int, Fraction] = {}
+        for security, splits in self.facts.items():
+            for split in splits:
+                if start.through - BOOKED < split.day <= end.through + BOOKED and not any(
+                    one.splits.get(security) == split.ratio for one in self.history[-WITHIN:]
+                ):
+                    known[security] = split.ratio
+        before, after = self._book(start.day), self._book(end.day)
+        return infer(before, after, self.history[-MEMORY:], max(len(sessions), 1), known)
 
     def _book(self, day: date) -> Positions:
         """The positions of a holdings file; the latest two are kept, which is all that a difference needs."""
         if day not in self.books:
             if len(self.books) > 1:
                 del self.books[min(self.books)]
-            self.books[day] = _positions(self.connection, self.fund, day)
+            self.books[day] = positions_of(self.connection, self.fund, day)
         return self.books[day]
 
-    def _prices(self, start: date | None, end: date | None) -> dict[int, float]:
-        """USD a share of what was traded between two files: a file is the book after the day before, at that
-        day's close, so the later one has the price; the earlier one, where the position is gone."""
-        books = [self._book(day) for day in (start, end) if day is not None]
-        return {key: position.price for book in books for key, position in book.items() if position.price}
 
-    def _replace(self, start: date | None, end: date | None, inference: Inference[int] | None) -> None:
-        """Write the trades from ``start`` until before ``end``, two holdings files of the fund, or open
-        where there is no file; ``inference`` is what was inferred between the two."""
-        notices: Notices = {}
-        for row in loading.noticed(self.connection, self.fund, start, end):
-            notices.setdefault(row["day"], {})[row["security_id"]] = int(row["shares"])
-        days = [_day(self.fund, day, "notice", day) for day in notices]
-        prices = self._prices(start, end)
-        trades = [
-            _trade(self.fund, day, key, shares, day, prices.get(key))
-            for day, sums in notices.items()
-            for key, shares in sums.items()
-            if shares
+class _Judged(NamedTuple):
+    gap: tuple[str, date, date]
+    state: State
+    difference: Difference[int]
+
+
+def _publish(connection: Connection, changed: set[Gap], facts: Facts) -> None:
+    """Write the trades of the ``changed`` differences, and of those whose verdict changed with them."""
+    if not changed:
+        return
+    rows = TradeRows(connection, facts)
+    ends = [book.through for gap in changed for book in (gap.start, gap.end) if book is not None]
+    told: set[tuple[str, date]] = set()
+    if ends:
+        first, last = min(ends), max(ends)
+        found = [
+            _judged(fund, before, after, state)
+            for fund, before, after, state in deriving.all_differences(
+                connection, first - 2 * REACH, last + 2 * REACH
+            )
         ]
-        splits = []
-        if start is not None and end is not None and inference is not None:
-            # A file is the book before its day's trading: between two files at least one day was traded.
-            sessions = ark_sessions(start, end) or [start]
-            unknown = [day for day in sessions if day not in notices]
-            if unknown:
-                rest = self._infer(start, end, notices) if notices else inference
-                first, through = unknown[0], sessions[-1]
-                days.append(
-                    _day(self.fund, first, "holdings", through, before=start, after=end, flow=inference.flow)
-                )
-                trades += [
-                    _trade(self.fund, first, key, shares, through, prices.get(key), rest.evidence[key])
-                    for key, shares in rest.trades.items()
-                ]
-            splits = [_split(self.fund, key, sessions, ratio) for key, ratio in inference.splits.items()]
-        loading.replace_trades(
-            self.connection, self.fund, start, end, days=days, trades=trades, splits=splits
-        )
+        verdicts = judge([one.difference for one in found], lambda *asked: deriving.held(connection, *asked))
+        shown = deriving.shown_days(connection, {one.gap for one in found})
+        again = {(gap.fund, gap.start.day) for gap in changed if gap.start is not None}
+        for one, verdict in zip(found, verdicts, strict=True):
+            fund, before, after = one.gap
+            near = first - REACH <= one.difference.through and one.difference.first <= last + REACH
+            written = _verdict_state(verdict)
+            differs = near and one.state.get("verdict") != written
+            if differs:
+                deriving.save_difference(connection, fund, before, after, one.state | {"verdict": written})
+            if differs or (fund, before) in again:
+                told.add((fund, before))
+                gap = Gap(fund, BookDay(shown[fund, before], before), BookDay(shown[fund, after], after))
+                rows.replace(gap, apply(one.difference.inference, verdict))
+    for gap in sorted(changed, key=Gap.order):
+        if gap.start is None or (gap.fund, gap.start.day) not in told:
+            rows.replace(gap, None)
 
 
-def _within(day: date, start: date | None, end: date | None) -> bool:
-    """Whether a row of ``day`` bears on the time between two files: on both sides of a file's own day."""
-    return (start or BEFORE_ALL) <= day <= (end or AFTER_ALL)
+def _judged(fund: str, before: date, after: date, state: State) -> _Judged:
+    first, through = (date.fromisoformat(day) for day in state["sessions"])
+    return _Judged((fund, before, after), state, Difference(fund, first, through, from_state(state)))
 
 
-def _positions(connection: Connection, fund: str, day: date) -> Positions:
+def positions_of(connection: Connection, fund: str, day: date) -> Positions:
+    """The positions of a holdings file, with their prices in USD."""
     return {
         key: Position(shares, value / shares if value and shares else None)
-        for key, shares, value in loading.positions(connection, fund, day)
+        for key, shares, value in deriving.positions(connection, fund, day)
     }
 
 
-def _without(after: Positions, told: Mapping[date, Mapping[int, int]]) -> Positions:
-    """The positions as they would be without the trades that notices tell."""
-    rest = dict(after)
-    for sums in told.values():
-        for key, shares in sums.items():
-            old = rest.get(key, Position(0, None))
-            rest[key] = Position(old.shares - shares, old.price)
-    return rest
+def _raw(state: State) -> State:
+    return {name: value for name, value in state.items() if name != "verdict"}
 
 
-def _day(
-    fund: str,
-    day: date,
-    source: str,
-    through: date,
-    *,
-    before: date | None = None,
-    after: date | None = None,
-    flow: float | None = None,
-) -> loading.Row:
-    return {
-        "fund": fund,
-        "day": day,
-        "source": source,
-        "through": through,
-        "before": before,
-        "after": after,
-        "flow": flow,
-    }
+def _verdict_state(verdict: Verdict[int]) -> State:
+    return {name: sorted(keys) for name, keys in asdict(verdict).items()}
 
 
-def _trade(
-    fund: str,
-    day: date,
-    security_id: int,
-    shares: int,
-    through: date,
-    price: float | None,
-    evidence: Evidence | None = None,
-) -> loading.Row:
-    return {
-        "security_id": security_id,
-        "day": day,
-        "fund": fund,
-        "shares": shares,
-        "through": through,
-        "ground": evidence and evidence.ground.name,
-        "change": evidence and evidence.change,
-        "flow": evidence and evidence.flow,
-        "price": price,
-    }
+def _trade_state(shares: int, evidence: Evidence) -> list[Any]:
+    return [shares, evidence.ground.name, evidence.change, evidence.flow]
 
 
-def _split(fund: str, security_id: int, sessions: list[date], ratio: Fraction) -> loading.Row:
-    return {
-        "security_id": security_id,
-        "day": sessions[0],
-        "through": sessions[-1],
-        "fund": fund,
-        "numerator": ratio.numerator,
-        "denominator": ratio.denominator,
-    }
-
-
-def _to_state(inference: Inference[int]) -> State:
-    """Of an inference as JSON what is built on it, or written from it."""
+def _to_state(inference: Inference[int], sessions: Sequence[date]) -> State:
+    """Of an inference as JSON what is built on it, or written from it; ``sessions`` are the trading days."""
     basket = asdict(inference.basket)
     for name in NAME_SETS:
         basket[name] = sorted(basket[name])
+    days = sessions or [date.min]
     return {
+        "sessions": [days[0].isoformat(), days[-1].isoformat()],
         "basket": basket,
         "trades": {
-            str(key): [shares, evidence.ground.name, evidence.change, evidence.flow]
+            str(key): _trade_state(shares, inference.evidence[key])
             for key, shares in inference.trades.items()
-            for evidence in (inference.evidence[key],)
         },
         "splits": {str(key): str(ratio) for key, ratio in inference.splits.items()},
+        "unsplit": {str(key): _trade_state(*trade) for key, trade in inference.unsplit.items()},
+        "renamed": {str(key): old for key, old in inference.renamed.items()},
     }
 
 
-def _from_state(state: State) -> Inference[int]:
-    """What later differences build on: the basket and the trades."""
+def from_state(state: State) -> Inference[int]:
+    """What later differences build on, and what is written from it."""
     basket = dict(state["basket"])
     for name in NAME_SETS:
         basket[name] = frozenset(basket[name])
+    trades = _trades(state["trades"].items())
     return Inference(
         basket=Basket(**basket),
-        trades={int(key): row[0] for key, row in state["trades"].items()},
-        evidence={
-            int(key): Evidence(Ground[ground], change, flow)
-            for key, (_, ground, change, flow) in state["trades"].items()
-        },
+        trades={key: shares for key, (shares, _) in trades.items()},
+        evidence={key: evidence for key, (_, evidence) in trades.items()},
+        splits={int(key): Fraction(ratio) for key, ratio in state["splits"].items()},
+        unsplit=_trades(state["unsplit"].items()),
+        renamed={int(key): old for key, old in state["renamed"].items()},
     )
 
 
-def inferred_trades(
-    connection: Connection, fund: str, start: date
-) -> dict[date, tuple[date, Inference[int]]]:
-    """What holdings alone say of a fund's trades, notices or not: by the day of the earlier file, the day of
-    the later one and the inference."""
+def _trades(rows: Iterable[tuple[str, list[Any]]]) -> dict[int, tuple[int, Evidence]]:
     return {
-        before: (after, _from_state(state))
-        for before, (after, state) in loading.differences(connection, fund, start).items()
+        int(key): (shares, Evidence(Ground[ground], change, flow))
+        for key, (shares, ground, change, flow) in rows
     }
+
+
+class Inferred(NamedTuple):
+    """What two holdings files say, dated ``before`` and ``after``; ``through`` is the last trading day
+    between them."""
+
+    through: date
+    before: date
+    after: date
+    inference: Inference[int]
+
+
+def inferred_trades(connection: Connection, fund: str, start: date) -> dict[date, Inferred]:
+    """What holdings alone say of a fund's trades, by the first trading day between two files."""
+    found = {}
+    for before, (after, state) in deriving.differences(connection, fund, start).items():
+        verdict = Verdict(**{name: set(keys) for name, keys in state["verdict"].items()})
+        first, through = (date.fromisoformat(day) for day in state["sessions"])
+        found[first] = Inferred(through, before, after, apply(from_state(state), verdict))
+    return found

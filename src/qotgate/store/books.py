@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, case, func, or_, select
 
 from qotgate.store import tables
+from qotgate.store.deriving import HOLE, BookDay
 from qotgate.store.sums import exact_sum, whole_sum
 
 
@@ -31,11 +32,28 @@ def level_books(
     return {(row[0], row[1]): row[2] for row in connection.execute(query)}
 
 
-def latest_book(connection: Connection, fund: str, end: date) -> date | None:
-    """The day of a fund's latest holdings file that shows no trading after ``end``."""
+def latest_book(connection: Connection, fund: str, end: date) -> BookDay | None:
+    """A fund's latest holdings file that shows no trading after ``end``."""
     snapshot = tables.snapshot
-    query = select(snapshot.c.day).where(snapshot.c.fund == fund, snapshot.c.through <= end)
-    return connection.scalar(query.order_by(snapshot.c.through.desc(), snapshot.c.day.desc()).limit(1))
+    query = select(snapshot.c.through, snapshot.c.day).where(
+        snapshot.c.fund == fund, snapshot.c.through <= end
+    )
+    row = connection.execute(
+        query.order_by(snapshot.c.through.desc(), snapshot.c.day.desc()).limit(1)
+    ).first()
+    return None if row is None else BookDay(*row)
+
+
+def holes(connection: Connection, funds: Collection[str], since: date, until: date) -> dict[str, date]:
+    """By fund the last day of the latest hole in its files that ends after ``since``, up to ``until``: the
+    next book is the first of what is known from then on."""
+    day = tables.ark_day
+    query = (
+        select(day.c.fund, func.max(day.c.through))
+        .where(day.c.fund.in_(funds), day.c.source == HOLE, day.c.through > since, day.c.through <= until)
+        .group_by(day.c.fund)
+    )
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def loaded_funds(connection: Connection) -> set[str]:
@@ -45,11 +63,12 @@ def loaded_funds(connection: Connection) -> set[str]:
     return set(connection.scalars(both))
 
 
-def first_book(connection: Connection, funds: Collection[str]) -> date | None:
-    """The day of the first holdings file of any of ``funds``."""
+def first_book(connection: Connection, funds: Collection[str]) -> BookDay | None:
+    """The first holdings file of any of ``funds``."""
     snapshot = tables.snapshot
-    found: date | None = connection.scalar(select(func.min(snapshot.c.day)).where(snapshot.c.fund.in_(funds)))
-    return found
+    query = select(snapshot.c.through, snapshot.c.day).where(snapshot.c.fund.in_(funds))
+    row = connection.execute(query.order_by(snapshot.c.through, snapshot.c.day.desc()).limit(1)).first()
+    return None if row is None else BookDay(*row)
 
 
 def lines_query(funds: Collection[str], days: Collection[date]) -> Select[Any]:

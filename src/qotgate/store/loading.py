@@ -22,8 +22,8 @@ from qotgate.ark.identity import Identities
 from qotgate.model import ParsedFile, Security
 from qotgate.store import tables
 from qotgate.store.bulk import insert_chosen, insert_new, insert_rows, staged, upsert
+from qotgate.store.deriving import FundDay
 from qotgate.store.queries import Row as Row
-from qotgate.store.sums import whole_sum
 from qotgate.store.tables import FOREVER
 
 CHUNK = 500
@@ -117,7 +117,7 @@ def replace_snapshot(
 ) -> bool:
     """Put ``rows`` in place of what is known of a fund's day; False where that is the same already.
 
-    ``through`` is the trading day before ``day``."""
+    ``through`` is the last trading day that the book of ``day`` shows."""
     snapshot, holding = tables.snapshot, tables.holding
     here = and_(snapshot.c.fund == fund, snapshot.c.day == day)
     known = connection.scalar(select(snapshot.c.digest).where(here))
@@ -187,78 +187,6 @@ def _last_id(connection: Connection, table: Table) -> int:
 def _newer(connection: Connection, table: Table, before: int) -> int:
     query = select(func.count()).select_from(table).where(table.c.id > before)
     return connection.scalar(query) or 0
-
-
-def snapshot_days(connection: Connection, fund: str, start: date, before: int) -> list[date]:
-    """The days of a fund's holdings from ``start`` on, after the last ``before`` ones earlier than it."""
-    day = tables.snapshot.c.day
-    query = select(day).where(tables.snapshot.c.fund == fund)
-    earlier = connection.scalars(query.where(day < start).order_by(day.desc()).limit(before))
-    later = connection.scalars(query.where(day >= start).order_by(day))
-    return [*reversed(earlier.all()), *later]
-
-
-def differences(connection: Connection, fund: str, start: date) -> dict[date, tuple[date, Any]]:
-    """What was inferred for a fund from ``start`` on: by the day of the earlier file, the day of the later
-    one and the state."""
-    difference = tables.difference
-    query = select(difference).where(difference.c.fund == fund, difference.c.before >= start)
-    return {row.before: (row.after, row.state) for row in connection.execute(query)}
-
-
-def save_difference(connection: Connection, fund: str, before: date, after: date, state: Any) -> None:
-    difference = tables.difference
-    connection.execute(delete(difference).where(difference.c.fund == fund, difference.c.before == before))
-    connection.execute(insert(difference).values(fund=fund, before=before, after=after, state=state))
-
-
-def positions(connection: Connection, fund: str, day: date) -> Iterator[tuple[int, float, float | None]]:
-    """(security id, shares, market value in USD) of a fund's day, without cash."""
-    holding = tables.holding
-    query = (
-        select(holding.c.security_id, func.sum(holding.c.shares), func.sum(holding.c.market_value))
-        .where(holding.c.fund == fund, holding.c.day == day, holding.c.security_id.is_not(None))
-        .group_by(holding.c.security_id)
-        .order_by(holding.c.security_id)
-    )
-    return (tuple(row) for row in connection.execute(query))
-
-
-def noticed(connection: Connection, fund: str, start: date | None, end: date | None) -> Iterator[Row]:
-    """The net shares (day, security_id, shares) of a fund's notices from ``start`` until before ``end``."""
-    notice = tables.notice
-    query = (
-        select(notice.c.day, notice.c.security_id, whole_sum(notice.c.shares).label("shares"))
-        .where(notice.c.fund == fund)
-        .group_by(notice.c.day, notice.c.security_id)
-        .order_by(notice.c.day, notice.c.security_id)
-    )
-    if start is not None:
-        query = query.where(notice.c.day >= start)
-    if end is not None:
-        query = query.where(notice.c.day < end)
-    return (dict(row) for row in connection.execute(query).mappings())
-
-
-def replace_trades(
-    connection: Connection,
-    fund: str,
-    start: date | None,
-    end: date | None,
-    *,
-    days: Sequence[Row],
-    trades: Sequence[Row],
-    splits: Sequence[Row],
-) -> None:
-    """Put new trades, covered days and splits in place of a fund's from ``start`` until before ``end``."""
-    for table, rows in ((tables.ark_day, days), (tables.trade, trades), (tables.split, splits)):
-        old = delete(table).where(table.c.fund == fund)
-        if start is not None:
-            old = old.where(table.c.day >= start)
-        if end is not None:
-            old = old.where(table.c.day < end)
-        connection.execute(old)
-        insert_rows(connection, table, rows)
 
 
 def history_ids(
@@ -331,11 +259,18 @@ def add_changes(connection: Connection, rows: Sequence[Row], generation: int) ->
     )
 
 
-def touched_securities(connection: Connection, security_ids: Sequence[int]) -> Iterator[tuple[str, date]]:
-    """The (fund, day) pairs of the holdings and notices of some securities."""
-    for table in (tables.holding, tables.notice):
-        query = select(table.c.fund, table.c.day).where(table.c.security_id.in_(security_ids)).distinct()
-        yield from ((fund, day) for fund, day in connection.execute(query))
+def touched_securities(connection: Connection, security_ids: Sequence[int]) -> Iterator[FundDay]:
+    """The funds and days of the holdings and notices of some securities; of holdings the last trading day
+    that they show."""
+    holding, notice, snapshot = tables.holding, tables.notice, tables.snapshot
+    shown = (
+        select(snapshot.c.fund, snapshot.c.through)
+        .join(holding, and_(snapshot.c.fund == holding.c.fund, snapshot.c.day == holding.c.day))
+        .where(holding.c.security_id.in_(security_ids))
+    )
+    told = select(notice.c.fund, notice.c.day).where(notice.c.security_id.in_(security_ids))
+    for query in (shown, told):
+        yield from ((fund, day) for fund, day in connection.execute(query.distinct()))
 
 
 def published_lines(connection: Connection) -> set[tuple[str, str, str]]:

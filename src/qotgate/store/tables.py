@@ -90,7 +90,7 @@ snapshot = Table(
     METADATA,
     Column("fund", Text, primary_key=True),
     Column("day", Date, primary_key=True),
-    Column("through", Date, nullable=False),  # the last trading day before: the last that the book shows
+    Column("through", Date, nullable=False),  # the last trading day that the book shows
     Column("file_id", ForeignKey("file.id"), nullable=False),
     Column("digest", Text, nullable=False),  # of the rows, whatever file they stand in
     Index(None, "fund", "through", "day"),
@@ -139,7 +139,7 @@ ark_day = Table(
     METADATA,
     Column("fund", Text, primary_key=True),
     Column("day", Date, primary_key=True),
-    Column("source", Text, nullable=False),  # "notice" or "holdings"
+    Column("source", Text, nullable=False),  # see qotgate.store.deriving.NOTICE and beside it
     Column("through", Date, nullable=False),  # the last day that the trades of this row may be of
     Column("before", Date),  # the holdings files whose difference it is; null for a notice
     Column("after", Date),

@@ -157,7 +157,6 @@ PHRASES: dict[str, tuple[str, str]] = {
     "OPENED": ("new position", "新建仓"),
     "CLOSED": ("closed position", "清仓"),
     "GAP": ("change over missing days", "缺日间的变化"),
-    "ROUGH": ("change less a rough flow", "持仓变化减粗略申赎"),
     "no_transactions": ("No trade is known.", "没有已知的交易。"),
     "download_csv": ("Download CSV", "下载 CSV"),
     "rating_timeline": ("Rating changes", "评级变动"),

@@ -1,0 +1,170 @@
+"""What shows only across funds and days: splits, offerings, and what comes back.
+
+One difference of one fund leaves three things open (:mod:`qotgate.ark.inference`). A doubled position may be
+a split: then every fund that holds the security shows it. A purchase may be the fund's part in an offering,
+which ARK's notices leave out: funds ask for a round number together. And a change that is undone within days
+was no trade: a custom basket went in and out, a market was closed, or a file left a line out.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from fractions import Fraction
+from itertools import pairwise
+from typing import Generic
+
+from qotgate.ark.basket import Key
+from qotgate.ark.inference import Evidence, Ground, Inference
+
+NEAR = timedelta(days=7)
+"""Custodians book a split within so many days of one another."""
+SPLIT_TOLERANCE = 0.1
+"""How much a fund may trade on the day of a split and still show it, as a part of the position."""
+SURE = 2
+"""With a smaller ratio price and shares may agree by chance, if not to the share."""
+OFFERING = 5_000
+"""Funds ask for a whole multiple of this together. Of 81 positions that were opened and noticed, 14 of
+them by several funds at once, none is one; of 15 that were not noticed, 11 are."""
+ODD = 100
+"""An order of the manager's that happens to be round is shared out in round parts."""
+WITHIN = 5
+"""Differences within which a change is undone."""
+UNDONE = 0.002
+"""How far what comes back may be from what went, as a part of it."""
+UNDONE_TOGETHER = 0.02
+FEWEST_TOGETHER = 3
+"""So many names that come back on one day may be further off, as their counts in a basket change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference(Generic[Key]):
+    """The inference between two books of a fund; ``first`` and ``through`` are the first and the last trading
+    day between them."""
+
+    fund: str
+    first: date
+    through: date
+    inference: Inference[Key]
+
+
+@dataclass(slots=True)
+class Verdict(Generic[Key]):
+    """Of one difference the names that traded otherwise than they seem to: a split that is none, a purchase
+    in an offering, a change that is undone."""
+
+    unsplit: set[Key] = field(default_factory=set)
+    offered: set[Key] = field(default_factory=set)
+    undone: set[Key] = field(default_factory=set)
+
+
+Positions = Callable[[Key, date, date], Mapping[str, Sequence[float]]]
+"""The share counts of a security in the books between two days, by fund, oldest first."""
+
+
+def judge(differences: Sequence[Difference[Key]], positions: Positions[Key]) -> list[Verdict[Key]]:
+    """A verdict for each of ``differences``, which are all of all funds, within ``NEAR`` and ``WITHIN`` of
+    those that matter."""
+    verdicts: list[Verdict[Key]] = [Verdict() for _ in differences]
+    _splits(differences, verdicts, positions)
+    _undone(differences, verdicts)
+    _offerings(differences, verdicts)
+    return verdicts
+
+
+def apply(inference: Inference[Key], verdict: Verdict[Key]) -> Inference[Key]:
+    """The inference as ``verdict`` leaves it."""
+    trades, evidence = dict(inference.trades), dict(inference.evidence)
+    splits, offerings = dict(inference.splits), dict(inference.offerings)
+    for key in verdict.unsplit:
+        del splits[key]
+        trades[key], evidence[key] = inference.unsplit[key]
+    for key in verdict.offered - verdict.undone:
+        offerings[key] = trades[key]
+    for key in verdict.offered | verdict.undone:
+        trades.pop(key, None)
+        evidence.pop(key, None)
+    return Inference(
+        basket=inference.basket,
+        trades=trades,
+        splits=splits,
+        evidence=evidence,
+        offerings=offerings,
+        renamed=inference.renamed,
+    )
+
+
+def _splits(
+    differences: Sequence[Difference[Key]], verdicts: Sequence[Verdict[Key]], positions: Positions[Key]
+) -> None:
+    for one, verdict in zip(differences, verdicts, strict=True):
+        for key in one.inference.unsplit:
+            ratio = one.inference.splits[key]
+            held = positions(key, one.first - NEAR, one.through + NEAR)
+            others = [shares for fund, shares in held.items() if fund != one.fund and len(shares) > 1]
+            # On the day of a crash a fund may well buy half as much again.
+            doubtful = max(ratio, 1 / ratio) < SURE and key in one.inference.trades
+            if any(not _shows(shares, ratio) for shares in others) or (doubtful and not others):
+                verdict.unsplit.add(key)
+
+
+def _shows(shares: Sequence[float], ratio: Fraction) -> bool:
+    """Whether a fund's counts, oldest first, went over into the units of a split."""
+    return any(
+        old > 0 and abs(new / (old * float(ratio)) - 1) <= SPLIT_TOLERANCE for old, new in pairwise(shares)
+    )
+
+
+def _undone(differences: Sequence[Difference[Key]], verdicts: Sequence[Verdict[Key]]) -> None:
+    by_fund: dict[str, list[int]] = {}
+    for place, one in enumerate(differences):
+        by_fund.setdefault(one.fund, []).append(place)
+    for places in by_fund.values():
+        places.sort(key=lambda place: differences[place].first)
+        for number, place in enumerate(places):
+            went = differences[place]
+            for later in places[number + 1 : number + 1 + WITHIN]:
+                came = differences[later]
+                if came.first - went.through > NEAR:
+                    break
+                for key in _come_back(_seeming(went, verdicts[place]), _seeming(came, verdicts[later])):
+                    for verdict, one in ((verdicts[place], went), (verdicts[later], came)):
+                        verdict.undone.add(key)
+                        if key in one.inference.unsplit:
+                            verdict.unsplit.add(key)
+
+
+def _seeming(one: Difference[Key], verdict: Verdict[Key]) -> dict[Key, int]:
+    """The trades of a difference, with those that its splits would be: custodians book some splits a day
+    early, undo them and book them again."""
+    plain = {key: shares for key, (shares, _) in one.inference.unsplit.items()}
+    seeming = one.inference.trades | plain
+    return {key: shares for key, shares in seeming.items() if shares and key not in verdict.undone}
+
+
+def _come_back(went: Mapping[Key, int], came: Mapping[Key, int]) -> Iterable[Key]:
+    """The names of which as much came back as went."""
+    far, near = [], []
+    for key in went.keys() & came.keys():
+        off = abs(went[key] + came[key]) / abs(went[key])
+        if went[key] % ODD and off <= UNDONE:
+            near.append(key)
+        elif off <= UNDONE_TOGETHER:
+            far.append(key)
+    return [*near, *far] if len(near) + len(far) >= FEWEST_TOGETHER else near
+
+
+def _offerings(differences: Sequence[Difference[Key]], verdicts: Sequence[Verdict[Key]]) -> None:
+    bought: dict[tuple[date, Key], list[tuple[int, int, Evidence]]] = {}
+    for place, one in enumerate(differences):
+        if one.first == one.through:
+            told = apply(one.inference, verdicts[place])
+            for key, shares in told.trades.items():
+                if shares > 0:
+                    evidence = told.evidence[key]
+                    bought.setdefault((one.first, key), []).append((place, shares, evidence))
+    for (_, key), parts in bought.items():
+        opened = all(evidence.ground is Ground.OPENED for _, _, evidence in parts)
+        shared = len(parts) > 1 and any(shares % ODD for _, shares, _ in parts)
+        if (opened or shared) and sum(shares for _, shares, _ in parts) % OFFERING == 0:
+            for place, _, _ in parts:
+                verdicts[place].offered.add(key)
