@@ -19,6 +19,8 @@ OPERATIONS = (
     "/api/v1/ark/active-transactions",
     "/api/v1/ratings/changes",
     "/api/v1/securities",
+    "/api/v1/loads",
+    "/api/v1/loads/{number}/left-out",
     "/healthz",
     "/readyz",
     "/metrics",

@@ -12,6 +12,7 @@ from qotgate.model import (
     ArkFundHoldingSortField,
     ArkHoldingType,
     DynamicType,
+    LoadOutcome,
     RankSortDir,
     RatingChangeType,
     RatingLevel,
@@ -43,7 +44,7 @@ def test_every_phrase_is_there_and_used() -> None:
     assert said <= set(PHRASES)
     words = {*DynamicType, *RatingChangeType, *RatingLevel, *(ground.name for ground in Ground), NOTICE}
     words |= {*ArkHoldingType, *ArkActiveTransactionHoldingType, *ArkCycleType, *RankSortDir}
-    words |= {*ArkFundHoldingSortField, *TRADE_SORTS}
+    words |= {*ArkFundHoldingSortField, *TRADE_SORTS, *LoadOutcome}
     words |= {column for columns in LINE_COLUMNS.values() for column in columns}
     assert words <= set(PHRASES)
     quoted = set(re.findall(r"""["'](\w+)["']""", "".join(templates + code)))

@@ -74,6 +74,7 @@ def _as_json(report: LoadReport, dry_run: bool) -> dict[str, Any]:
         "unknown_grades": dict(report.unknown_grades),
         "unmapped": dict(report.unmapped),
         "generation": report.generation,
+        "load": None if dry_run else report.number,
     }
 
 
@@ -105,7 +106,8 @@ def _print(report: LoadReport, dry_run: bool) -> None:
         [f"{line}: {number:,} lines" for line, number in report.unmapped.most_common()],
         WORDS_SHOWN,
     )
-    console.print(f"Generation {report.generation}.", highlight=False)
+    which = "" if dry_run else f"Load {report.number}. "
+    console.print(f"{which}Generation {report.generation}.", highlight=False)
 
 
 def _reject(path: str, line: int | None, reason: str) -> str:

@@ -46,9 +46,24 @@ def _print(found: Status) -> None:
         f"{found.reiterations:,} reiterations; feeds' own prior views that our history overrules: "
         f"{found.prior_disagreements:,}"
     )
+    for load in found.loads:
+        console.print(_load(load), soft_wrap=True)
+    console.print(f"{found.unread_files:,} files could not be read")
+    for file in found.unread:
+        console.print(f"  {file['path']}: {file['reason']}", soft_wrap=True, markup=False)
     console.print(f"{found.rejected_lines:,} lines left out; unknown grades: {len(found.unknown_grades):,}")
     for reject in found.rejects:
-        console.print(f"  {reject['path']}, line {reject['line']}: {reject['reason']}", soft_wrap=True)
+        console.print(
+            f"  {reject['path']}, line {reject['line']}: {reject['reason']}", soft_wrap=True, markup=False
+        )
+
+
+def _load(load: dict[str, Any]) -> str:
+    """A load in a line."""
+    outcome = load["outcome"].lower().replace("_", " ")
+    files = f"{load['read']:,} files read, {load['unchanged']:,} known, {load['rejected']:,} rejected"
+    rows = f"{load['added']:,} rows new, {load['left_out']:,} lines left out"
+    return f"Load {load['id']}, {load['loaded_at']}: {outcome}; {files}; {rows}"
 
 
 def _table(title: str, rows: list[dict[str, Any]]) -> Table:

@@ -31,7 +31,7 @@ from qotgate.model.errors import (
     Unreadable,
     Unserved,
 )
-from qotgate.model.files import FileKind, ParsedFile, Reject
+from qotgate.model.files import FileKind, LoadOutcome, ParsedFile, Reject
 from qotgate.model.page import Page
 from qotgate.model.ratings import Grade, Note, RatingChange, RatingChangeType, RatingLevel
 from qotgate.model.security import GlobalState, Market, MarketState, ProgramStatus, Security
@@ -55,6 +55,7 @@ __all__ = [
     "InvalidPacket",
     "InvalidRequest",
     "Language",
+    "LoadOutcome",
     "Market",
     "MarketState",
     "Note",

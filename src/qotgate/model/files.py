@@ -15,6 +15,14 @@ class FileKind(StrEnum):
     NOTES = "notes"
 
 
+class LoadOutcome(StrEnum):
+    """What came of a load."""
+
+    LOADED = "LOADED"
+    NOTHING_NEW = "NOTHING_NEW"
+    UNREADABLE = "UNREADABLE"
+
+
 @dataclass(frozen=True, slots=True)
 class Reject:
     """A line that was left out, and why. ``line`` counts from 1; None means the whole file."""

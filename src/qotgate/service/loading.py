@@ -19,13 +19,13 @@ from sqlalchemy import Connection
 
 from qotgate import sources
 from qotgate.ark.codes import is_cash
-from qotgate.model import FileKind, Holding, Note, Notice, ParsedFile, QotGateError, Unreadable
+from qotgate.model import FileKind, Holding, LoadOutcome, Note, Notice, ParsedFile, QotGateError, Unreadable
 from qotgate.ratings.words import normalise
 from qotgate.service.calendar import ark_sessions, book_through
 from qotgate.service.rating_changes import rating_changes
 from qotgate.service.reference import Reference
 from qotgate.service.trades import derive_trades
-from qotgate.store import Store, deriving, loading
+from qotgate.store import Store, deriving, loading, loads
 from qotgate.store.database import generation, move_generation, read_state, write_state
 
 SNAPSHOT_COLUMNS = ("ticker", "identifier", "name", "shares", "market_value", "weight")
@@ -48,9 +48,19 @@ class LoadReport:
     rows: Counter[str] = field(default_factory=Counter)
     added: Counter[str] = field(default_factory=Counter)
     rejects: list[tuple[str, int | None, str]] = field(default_factory=list)
+    unread: list[tuple[str, str]] = field(default_factory=list)
+    """The files that could not be read at all, and why."""
     unknown_grades: Counter[str] = field(default_factory=Counter)
     unmapped: Counter[str] = field(default_factory=Counter)
     generation: int = 0
+    number: int = 0
+    """That of the load in the history."""
+
+    @property
+    def outcome(self) -> LoadOutcome:
+        if self.files and self.rejected == self.files:
+            return LoadOutcome.UNREADABLE
+        return LoadOutcome.LOADED if self.added.total() else LoadOutcome.NOTHING_NEW
 
 
 def find_files(paths: Iterable[Path]) -> list[Path]:
@@ -111,6 +121,7 @@ class _Load:
         self.report = report
         self.identities = loading.read_identities(connection)
         self.generation = generation(connection) + 1
+        self.number = loads.begin(connection)
         self.fund_days: set[tuple[str, date]] = set()
         self.histories: set[int] = set()
 
@@ -122,13 +133,16 @@ class _Load:
             self.report.rejected += 1
             reason = str(error.strerror) if isinstance(error, OSError) else str(error)
             self.report.rejects.append((_shown(path), None, reason))
+            self.report.unread.append((_shown(path), reason))
             return
         if parsed is None:
             self.report.unchanged += 1
             return
         self.report.read += 1
         self.report.rejects += [(_shown(path), reject.line, reject.reason) for reject in parsed.rejects]
-        file_id = loading.add_file(self.connection, _shown(path), digest, parsed, self.generation)
+        file_id = loading.add_file(
+            self.connection, _shown(path), digest, parsed, self.generation, self.number
+        )
         add = {
             FileKind.HOLDINGS: self._add_holdings,
             FileKind.NOTICES: self._add_notices,
@@ -176,6 +190,20 @@ class _Load:
         if changed:
             move_generation(self.connection, self.generation)
         self.report.generation = generation(self.connection)
+        self.report.number = self.number
+        loads.finish(
+            self.connection,
+            self.number,
+            self.report.unread,
+            outcome=self.report.outcome,
+            generation=self.report.generation,
+            files=self.report.files,
+            read=self.report.read,
+            unchanged=self.report.unchanged,
+            rejected=self.report.rejected,
+            left_out=len(self.report.rejects) - self.report.rejected,
+            added=self.report.added.total(),
+        )
 
     def _add_sessions(self, days: Collection[date]) -> None:
         """Write down the trading days between the first and the last ARK day, of this load and earlier ones.

@@ -6,6 +6,7 @@ from datetime import date
 
 from qotgate.service.reference import Reference
 from qotgate.store import Store, provenance, queries
+from qotgate.store import loads as load_history
 from qotgate.store.queries import Row
 
 FILES_ON_A_PAGE = 50
@@ -14,6 +15,9 @@ LINES_BEFORE = 5
 """Shown above the line that was asked for."""
 REJECTS_OF_A_FILE = 100
 GRADES_SHOWN = 200
+UNREAD_SHOWN = 50
+LOADS_SHOWN = 5
+LEFT_OUT_OF_A_LOAD = 1000
 
 
 @dataclass(frozen=True)
@@ -42,10 +46,21 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Unsettled:
-    """What the tables do not know: grade words, and lines without a code."""
+    """What the tables do not know, grade words and lines without a code; and how many files could not be read
+    at all, with the latest of them."""
 
     grades: list[Row]
     uncoded: list[Row]
+    unread_files: int
+    unread: list[Row]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A load, and the first of what it left out: whole files, whose line is None, before lines of others."""
+
+    load: Row
+    rows: list[Row]
 
 
 def files(store: Store, before: int | None = None, kind: str | None = None) -> tuple[list[Row], int | None]:
@@ -62,9 +77,27 @@ def rejects(store: Store, before: int | None = None) -> tuple[list[Row], int | N
     return _page(rows)
 
 
-def _page(rows: list[Row]) -> tuple[list[Row], int | None]:
-    shown = rows[:FILES_ON_A_PAGE]
+def _page(rows: list[Row], count: int = FILES_ON_A_PAGE) -> tuple[list[Row], int | None]:
+    shown = rows[:count]
     return shown, shown[-1]["id"] if len(shown) < len(rows) else None
+
+
+def loads(
+    store: Store, before: int | None = None, count: int = FILES_ON_A_PAGE
+) -> tuple[list[Row], int | None]:
+    """A page of loads, the latest first, and the ``before`` of the next page."""
+    with store.reading() as connection:
+        rows = load_history.loads(connection, before, count + 1)
+    return _page(rows, count)
+
+
+def left_out(store: Store, number: int) -> LeftOut | None:
+    """A load and what it left out; None where no load that is kept has the number."""
+    with store.reading() as connection:
+        load = load_history.load(connection, number)
+        if load is None:
+            return None
+        return LeftOut(load, load_history.left_out(connection, number, LEFT_OUT_OF_A_LOAD))
 
 
 def coverage(store: Store, funds: Collection[str]) -> Coverage:
@@ -94,10 +127,11 @@ def file_lines(store: Store, file_id: int, start: int = 1) -> FileLines | None:
 
 
 def unsettled(store: Store, reference: Reference) -> Unsettled:
-    """What a user's own tables could settle. Listings that are known to be on a market without codes are
-    not among them."""
+    """What a user could settle, by tables of their own or by mending a file. Listings that are known to be on
+    a market without codes are not among them."""
     with store.reading() as connection:
         grades = provenance.unknown_grades(connection, GRADES_SHOWN)
         uncoded = provenance.uncoded(connection)
+        unread_files, unread = load_history.unread_files(connection, UNREAD_SHOWN)
     unknown = [row for row in uncoded if not reference.listings.knows(row["identifier"])]
-    return Unsettled(grades, unknown)
+    return Unsettled(grades, unknown, unread_files, unread)

@@ -2,17 +2,19 @@
 
 from dataclasses import dataclass
 
-from qotgate.store import Store, queries
+from qotgate.store import Store, loads, queries
 from qotgate.store.database import generation
 from qotgate.store.queries import Row
 
 REJECTS_SHOWN = 10
+LOADS_SHOWN = 5
 
 
 @dataclass(frozen=True)
 class Status:
     """The state of the data. ``spans`` holds rows and first and last days, by kind and fund; ``ark_days``
-    in it counts the fund days that notices and holdings cover; ``rejects`` are the latest.
+    in it counts the fund days that notices and holdings cover; ``rejects`` are the latest lines that were
+    left out, ``unread`` the latest files that could not be read at all, ``loads`` the latest loads.
     ``reiterations`` counts the notes that changed nothing, an institution's notes of a day on a security as
     one; ``prior_disagreements`` those whose own prior view was not that of the previous note."""
 
@@ -22,6 +24,9 @@ class Status:
     spans: dict[str, list[Row]]
     rejected_lines: int
     rejects: list[Row]
+    unread_files: int
+    unread: list[Row]
+    loads: list[Row]
     unknown_grades: dict[str, int]
     reiterations: int
     prior_disagreements: int
@@ -31,6 +36,7 @@ def status(store: Store) -> Status:
     """Read the state of the data in one transaction."""
     with store.reading() as connection:
         rejected, rejects = queries.rejects(connection, REJECTS_SHOWN)
+        unread_files, unread = loads.unread_files(connection, REJECTS_SHOWN)
         spans = queries.spans(connection)
         days, disagreements = queries.note_days(connection)
         return Status(
@@ -40,6 +46,9 @@ def status(store: Store) -> Status:
             spans=spans,
             rejected_lines=rejected,
             rejects=list(rejects),
+            unread_files=unread_files,
+            unread=unread,
+            loads=loads.loads(connection, None, LOADS_SHOWN),
             unknown_grades=queries.unknown_grades(connection),
             reiterations=days - sum(row["rows"] for row in spans["rating_changes"]),
             prior_disagreements=disagreements,

@@ -37,8 +37,10 @@ def is_known(connection: Connection, digest: str) -> bool:
     return connection.scalar(select(tables.file.c.id).where(tables.file.c.digest == digest)) is not None
 
 
-def add_file(connection: Connection, path: str, digest: str, parsed: ParsedFile, generation: int) -> int:
-    """Record a file and its rejects; its id."""
+def add_file(
+    connection: Connection, path: str, digest: str, parsed: ParsedFile, generation: int, load_id: int
+) -> int:
+    """Record a file of a load and its rejects; its id."""
     inserted = connection.execute(
         insert(tables.file).values(
             digest=digest,
@@ -47,6 +49,7 @@ def add_file(connection: Connection, path: str, digest: str, parsed: ParsedFile,
             generation=generation,
             loaded_at=datetime.now(UTC).isoformat(timespec="seconds"),
             records=len(parsed.records),
+            load_id=load_id,
         )
     )
     assert inserted.inserted_primary_key is not None

@@ -43,11 +43,6 @@ def last_load(connection: Connection) -> tuple[str | None, int]:
     return loaded, connection.scalar(select(func.count()).select_from(tables.reject)) or 0
 
 
-def last_file(connection: Connection) -> int:
-    """The id of the file that was loaded last, 0 before any; also where it brought nothing new."""
-    return connection.scalar(select(func.max(tables.file.c.id))) or 0
-
-
 def rejects(connection: Connection, before: int | None, count: int) -> list[Row]:
     """Up to ``count`` lines that were left out, the latest first; ``before`` as in :func:`files`."""
     reject, file = tables.reject, tables.file

@@ -43,6 +43,30 @@ state = Table(
     Column("value", Text, nullable=False),
 )
 
+load = Table(
+    "load",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("loaded_at", Text, nullable=False),  # UTC, ISO 8601
+    Column("outcome", Text, nullable=False),  # a LoadOutcome
+    Column("generation", Integer, nullable=False),  # the number of the state of the data after it
+    Column("files", Integer, nullable=False),  # all that were found ...
+    Column("read", Integer, nullable=False),  # ... those of them that were new and could be read ...
+    Column("unchanged", Integer, nullable=False),  # ... that were known ...
+    Column("rejected", Integer, nullable=False),  # ... and that could not be read
+    Column("left_out", Integer, nullable=False),  # lines of the files that were read
+    Column("added", Integer, nullable=False),  # rows that were new
+)
+
+rejected_file = Table(
+    "rejected_file",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("load_id", ForeignKey("load.id"), nullable=False, index=True),
+    Column("path", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
 file = Table(
     "file",
     METADATA,
@@ -53,6 +77,7 @@ file = Table(
     Column("generation", Integer, nullable=False),
     Column("loaded_at", Text, nullable=False),  # UTC, ISO 8601
     Column("records", Integer, nullable=False),
+    Column("load_id", ForeignKey("load.id"), index=True),  # null of files from before loads were recorded
 )
 
 reject = Table(

@@ -25,6 +25,7 @@ def data(request: Request, site: TheSite) -> Response:
     def make(_view: View) -> dict[str, Any]:
         files, more_files = provenance.files(site.store)
         rejects, more_rejects = provenance.rejects(site.store)
+        loads, more_loads = provenance.loads(site.store, count=provenance.LOADS_SHOWN)
         return {
             "status": status(site.store),
             "unsettled": provenance.unsettled(site.store, site.reference),
@@ -33,9 +34,28 @@ def data(request: Request, site: TheSite) -> Response:
             "rejects": rejects,
             "more_rejects": more_rejects,
             "kind": None,
+            "loads": loads,
+            "more_loads": more_loads,
         }
 
     return show(request, site, "data.html", make)
+
+
+@router.get("/data/loads")
+def loads(request: Request, site: TheSite, before: Number = None) -> Response:
+    def make(_view: View) -> dict[str, Any]:
+        found, more = provenance.loads(site.store, before)
+        return {"loads": found, "more_loads": more}
+
+    return show(request, site, "loads.html", make)
+
+
+@router.get("/data/loads/{number}")
+def load(request: Request, site: TheSite, number: Annotated[int, Path(ge=1, lt=NUMBERS_END)]) -> Response:
+    found = provenance.left_out(site.store, number)
+    if found is None:
+        raise HTTPException(404)
+    return show(request, site, "load.html", lambda _view: {"found": found})
 
 
 @router.get("/data/files")

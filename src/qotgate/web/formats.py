@@ -38,7 +38,7 @@ TYPES: dict[type, type[pl.DataType]] = {
 class Suffixes:
     """Takes ``.json``, ``.csv`` or ``.parquet`` off the paths of the API; it wins over the Accept header.
 
-    No code of a security ends so: codes are in capitals.
+    A code of a security that ended so would have to be written in capitals.
     """
 
     def __init__(self, app: ASGIApp) -> None:

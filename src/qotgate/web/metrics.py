@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 
 from qotgate.gateway import Gateway
 from qotgate.gateway.counts import BOUNDS
-from qotgate.store import Store, provenance, queries
+from qotgate.store import Store, loads, provenance, queries
 from qotgate.store.database import generation
 from qotgate.web.connections import Connections
 
@@ -153,6 +153,7 @@ class _Loaded(Collector):
             number = generation(connection)
             kinds = queries.files(connection)
             loaded_at, left_out = provenance.last_load(connection)
+            unread, _ = loads.unread_files(connection, 0)
         yield GaugeMetricFamily("qotgate_data_generation", "The number of the state of the data.", number)
         files = GaugeMetricFamily("qotgate_loaded_files", "Loaded files by kind.", labels=["kind"])
         records = GaugeMetricFamily("qotgate_loaded_records", "Rows read from them by kind.", labels=["kind"])
@@ -163,6 +164,9 @@ class _Loaded(Collector):
         yield records
         yield GaugeMetricFamily(
             "qotgate_rejected_lines", "Lines of loaded files that were left out.", left_out
+        )
+        yield GaugeMetricFamily(
+            "qotgate_rejected_files", "Files that a load could not read, and no later one either.", unread
         )
         if loaded_at is not None:
             moment = datetime.fromisoformat(loaded_at).timestamp()

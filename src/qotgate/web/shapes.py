@@ -1,7 +1,7 @@
 """The shapes of the API's answers, with units; the OpenAPI document is made from them."""
 
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,6 +10,7 @@ from qotgate.model import (
     ArkDynamic,
     DynamicType,
     FundHolding,
+    LoadOutcome,
     RatingChangeType,
     RatingLevel,
     Security,
@@ -251,6 +252,48 @@ class Securities(Shape):
     """The securities that a search finds, the best match first."""
 
     rows: list[SecurityRow]
+
+
+class LoadRow(Shape):
+    """One load: files found, read, known already and rejected; rows that were new; lines left out."""
+
+    number: int
+    loaded_at: str = Field(description="UTC, ISO 8601.", examples=["2026-06-23T21:05:00+00:00"])
+    outcome: LoadOutcome
+    generation: int = Field(description="The number of the state of the data after it.")
+    files: int
+    read: int
+    unchanged: int
+    rejected: int = Field(description="Files that could not be read at all.")
+    added: int
+    left_out: int = Field(description="Lines of the files that were read.")
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> "LoadRow":
+        return cls(number=row["id"], **{name: value for name, value in row.items() if name != "id"})
+
+
+class Loads(Shape):
+    """A page of the history of loads, the latest first."""
+
+    next_before: int | None = Field(description="The `before` of the next page; null on the last one.")
+    rows: list[LoadRow]
+
+
+class LeftOutRow(Shape):
+    """A file or a line that a load left out."""
+
+    file_id: int | None = Field(description="Null where the whole file was left out.")
+    path: str
+    line: int | None = Field(description="Null for the whole file.")
+    reason: str
+
+
+class LeftOut(Shape):
+    """What a load left out."""
+
+    load: int
+    rows: list[LeftOutRow]
 
 
 class Health(Shape):

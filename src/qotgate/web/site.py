@@ -18,7 +18,7 @@ from qotgate.model import Language, QotGateError, is_loopback
 from qotgate.model.version import __version__
 from qotgate.service.questions import Questions
 from qotgate.service.search import Search
-from qotgate.store import provenance
+from qotgate.store import loads
 from qotgate.store.database import generation
 from qotgate.web import request_ids
 from qotgate.web.connections import Connections
@@ -148,7 +148,7 @@ class Site:
         """What moves with every load of a file, also of one that brings nothing new or nothing readable.
         Raises StoreError."""
         with self.store.reading() as connection:
-            return f"{generation(connection)}.{provenance.last_file(connection)}"
+            return f"{generation(connection)}.{loads.last(connection)}"
 
     def tag(self, state: str, *parts: str) -> str:
         """The entity tag of what is shown of ``state``, ``parts`` telling one showing of a URL

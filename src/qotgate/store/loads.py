@@ -1,0 +1,118 @@
+"""The history of loads: what each found, and what it left out.
+
+Each call works within the transaction it is given; a load is recorded in its own.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, literal_column, null, select, union_all, update
+
+from qotgate.store import tables
+from qotgate.store.bulk import insert_rows
+from qotgate.store.queries import Row
+
+MAX_IDLE_LOADS = 200
+"""How many loads without a file of theirs are kept, such as those of a timer that found nothing new."""
+MAX_REJECTED_FILES = 1000
+"""Files that could not be read, of one load, that are kept by name; all are counted."""
+
+
+def begin(connection: Connection) -> int:
+    """Record a load; its number, which its files refer to. :func:`finish` says what came of it."""
+    counts = dict.fromkeys(("generation", "files", "read", "unchanged", "rejected", "left_out", "added"), 0)
+    inserted = connection.execute(
+        insert(tables.load).values(loaded_at=_now(), outcome="", **counts)
+    ).inserted_primary_key
+    assert inserted is not None
+    number: int = inserted[0]
+    return number
+
+
+def finish(
+    connection: Connection, number: int, rejected_files: Sequence[tuple[str, str]], **found: Any
+) -> None:
+    """Write down what a load ``found``, the columns of its row, and (path, reason) of the files that it could
+    not read. Forgets the oldest of those that brought nothing."""
+    load, rejected, file = tables.load, tables.rejected_file, tables.file
+    connection.execute(update(load).where(load.c.id == number).values(loaded_at=_now(), **found))
+    rows = [{"load_id": number, "path": path, "reason": reason} for path, reason in rejected_files]
+    if rows:
+        insert_rows(connection, rejected, rows[:MAX_REJECTED_FILES])
+    idle = select(load.c.id).where(~select(file.c.id).where(file.c.load_id == load.c.id).exists())
+    oldest = connection.scalars(idle.order_by(load.c.id.desc()).offset(MAX_IDLE_LOADS)).all()
+    for one in oldest:
+        connection.execute(delete(rejected).where(rejected.c.load_id == one))
+        connection.execute(delete(load).where(load.c.id == one))
+
+
+def last(connection: Connection) -> int:
+    """The number of the latest load, 0 before any; it grows with each, also with one that brings nothing."""
+    return connection.scalar(select(func.max(tables.load.c.id))) or 0
+
+
+def loads(connection: Connection, before: int | None, count: int) -> list[Row]:
+    """Up to ``count`` loads, the latest first; ``before`` is the number of the last of the page before."""
+    load = tables.load
+    query = select(load).order_by(load.c.id.desc()).limit(count)
+    if before is not None:
+        query = query.where(load.c.id < before)
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def load(connection: Connection, number: int) -> Row | None:
+    row = connection.execute(select(tables.load).where(tables.load.c.id == number)).mappings().first()
+    return None if row is None else dict(row)
+
+
+def left_out(connection: Connection, number: int, count: int) -> list[Row]:
+    """Up to ``count`` of what a load left out: whole files, which have neither ``file_id`` nor ``line``, then
+    lines of those that it read."""
+    rejected, reject, file = tables.rejected_file, tables.reject, tables.file
+    whole = select(
+        literal_column("0").label("lines"),
+        rejected.c.id,
+        null().label("file_id"),
+        rejected.c.path,
+        null().label("line"),
+        rejected.c.reason,
+    ).where(rejected.c.load_id == number)
+    lines = (
+        select(
+            literal_column("1").label("lines"),
+            reject.c.id,
+            reject.c.file_id,
+            file.c.path,
+            reject.c.line,
+            reject.c.reason,
+        )
+        .join(file)
+        .where(file.c.load_id == number)
+    )
+    both = union_all(whole, lines).subquery()
+    query = (
+        select(both.c.file_id, both.c.path, both.c.line, both.c.reason)
+        .order_by(both.c.lines, both.c.id)
+        .limit(count)
+    )
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def unread_files(connection: Connection, count: int) -> tuple[int, list[Row]]:
+    """How many files a load could not read and no later one read, under the same path, and the latest of
+    them."""
+    rejected, file = tables.rejected_file, tables.file
+    latest = select(func.max(rejected.c.id)).group_by(rejected.c.path)
+    read = select(file.c.id).where(file.c.path == rejected.c.path, file.c.load_id > rejected.c.load_id)
+    query = (
+        select(rejected.c.load_id, rejected.c.path, rejected.c.reason)
+        .where(rejected.c.id.in_(latest), ~read.exists())
+        .order_by(rejected.c.id.desc())
+    )
+    total = connection.scalar(select(func.count()).select_from(query.subquery())) or 0
+    return total, [dict(row) for row in connection.execute(query.limit(count)).mappings()]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,47 @@
+"""The HTTP API of what was loaded, and what was left out."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Path, Query, Response
+
+from qotgate.service import provenance
+from qotgate.web.api import ANSWERS
+from qotgate.web.asked import TheRequest
+from qotgate.web.shapes import LeftOut, LeftOutRow, LoadRow, Loads
+
+COUNT_DEFAULT = 50
+COUNT_MOST = 200
+NUMBERS_END = 2**31
+
+router = APIRouter(prefix="/api/v1", responses=ANSWERS)
+
+
+@router.get("/loads", response_model=Loads, tags=["Data"])
+def loads(
+    asked: TheRequest,
+    count: Annotated[int, Query(ge=1, le=COUNT_MOST)] = COUNT_DEFAULT,
+    before: Annotated[
+        int | None,
+        Query(ge=1, lt=NUMBERS_END, description="Loads before this one: `next_before` of an earlier answer."),
+    ] = None,
+) -> Response:
+    """The history of loads, the latest first: what each found, and how much of it it left out."""
+
+    def make() -> Loads:
+        rows, more = provenance.loads(asked.site.store, before, count)
+        return Loads(next_before=more, rows=[LoadRow.of(row) for row in rows])
+
+    return asked.answer("loads", make, later_page=before is not None)
+
+
+@router.get("/loads/{number}/left-out", response_model=LeftOut, tags=["Data"])
+def left_out(asked: TheRequest, number: Annotated[int, Path(ge=1, lt=NUMBERS_END)]) -> Response:
+    """What a load left out, up to 1,000 of it: files that could not be read at all, then lines of others."""
+
+    def make() -> LeftOut:
+        found = provenance.left_out(asked.site.store, number)
+        if found is None:
+            raise HTTPException(404, "No load that is kept has this number")
+        return LeftOut(load=number, rows=[LeftOutRow.model_validate(row) for row in found.rows])
+
+    return asked.answer("left-out", make)

@@ -1,0 +1,113 @@
+"""The history of loads on the pages, over HTTP, on the command line and in the metrics."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from qotgate.cli.main import main
+from qotgate.service.loading import find_files, load
+from qotgate.service.reference import Reference
+from qotgate.store import Store
+from tests.support.in_process import web_in_process
+from tests.support.paths import SAMPLE
+
+
+@pytest.fixture
+def url(tmp_path: Path, reference: Reference) -> str:
+    """The sample, then a file that cannot be read and one with a line that cannot."""
+    url = f"sqlite:///{tmp_path / 'loads.db'}"
+    (tmp_path / "bad.csv").write_text("neither this\nnor that\n")
+    (tmp_path / "part.csv").write_text("ticker,firm,rating,price_target,date\nMU,UBS,Buy,abc,2026-06-01\n")
+    store = Store.open(url)
+    load(store, reference, find_files([SAMPLE]))
+    load(store, reference, find_files([tmp_path / "bad.csv", tmp_path / "part.csv"]))
+    store.close()
+    return url
+
+
+def test_the_pages_show_it(url: str) -> None:
+    async def ask() -> dict[str, str]:
+        async with web_in_process(url) as (web, _):
+            paths = ("/data", "/data/loads", "/data/loads/2", "/data/loads/1")
+            found = {path: await web.get(path) for path in paths}
+            assert (await web.get("/data/loads/9")).status_code == 404
+            assert {answer.status_code for answer in found.values()} == {200}
+            return {path: answer.text for path, answer in found.items()}
+
+    pages = asyncio.run(ask())
+    assert "Files that could not be read" in pages["/data"]
+    assert "bad.csv" in pages["/data"]
+    assert 'href="/data/loads/2"' in pages["/data"]
+    assert 'href="/data/loads/1"' in pages["/data/loads"]
+    assert "the whole file" in pages["/data/loads/2"]
+    assert "no known format" in pages["/data/loads/2"]
+    assert "part.csv" in pages["/data/loads/2"]
+    assert "every file and line was read" in pages["/data/loads/1"]
+
+
+def test_a_load_of_nothing_readable_alone_is_shown(tmp_path: Path, reference: Reference) -> None:
+    url = f"sqlite:///{tmp_path / 'empty.db'}"
+    (tmp_path / "bad.csv").write_text("neither this\nnor that\n")
+    store = Store.open(url)
+    load(store, reference, find_files([tmp_path / "bad.csv"]))
+    store.close()
+
+    async def ask() -> str:
+        async with web_in_process(url) as (web, _):
+            return (await web.get("/data")).text
+
+    assert "bad.csv" in asyncio.run(ask())
+
+
+def test_the_api_gives_it(url: str) -> None:
+    async def ask() -> None:
+        async with web_in_process(url) as (web, _):
+            first = (await web.get("/api/v1/loads", params={"count": 1})).json()
+            assert [row["number"] for row in first["rows"]] == [2]
+            assert {name: first["rows"][0][name] for name in ("outcome", "read", "rejected", "left_out")} == {
+                "outcome": "NOTHING_NEW",
+                "read": 1,
+                "rejected": 1,
+                "left_out": 1,
+            }
+            rest = await web.get("/api/v1/loads", params={"before": first["next_before"]})
+            assert ([row["number"] for row in rest.json()["rows"]], rest.json()["next_before"]) == ([1], None)
+            rows = (await web.get("/api/v1/loads/2/left-out")).json()["rows"]
+            assert [Path(row["path"]).name for row in rows] == ["bad.csv", "part.csv"]
+            assert [row["line"] for row in rows] == [None, 2]
+            lines = (await web.get("/api/v1/loads/2/left-out.csv")).text.splitlines()
+            assert (lines[0], len(lines)) == ("file_id,path,line,reason", 3)
+            assert (await web.get("/api/v1/loads/9/left-out")).status_code == 404
+            assert "qotgate_rejected_files 1.0" in (await web.get("/metrics")).text
+
+    asyncio.run(ask())
+
+
+def test_the_tag_moves_with_a_load_that_reads_nothing(url: str, tmp_path: Path, reference: Reference) -> None:
+    async def ask() -> None:
+        async with web_in_process(url) as (web, site):
+            tag = (await web.get("/data")).headers["ETag"]
+            (tmp_path / "worse.csv").write_text("nor this\n")
+            load(site.store, reference, find_files([tmp_path / "worse.csv"]))
+            page = await web.get("/data", headers={"If-None-Match": tag})
+            assert (page.status_code, "worse.csv" in page.text) == (200, True)
+
+    asyncio.run(ask())
+
+
+def test_status_prints_it(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for options in ([], ["--json"]):
+        with pytest.raises(SystemExit) as ended:
+            main(["status", "--db", url, *options])
+        assert ended.value.code == 0
+        printed = capsys.readouterr().out
+        if options:
+            found = json.loads(printed)
+            assert (found["unread_files"], found["loads"][0]["id"]) == (1, 2)
+            assert found["unread"][0]["path"].endswith("bad.csv")
+        else:
+            assert "Load 2, " in printed
+            assert "1 files could not be read" in printed
+            assert "bad.csv: it is of no known format" in printed
