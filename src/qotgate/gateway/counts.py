@@ -15,6 +15,8 @@ from qotgate.protocol.messages import ProtoId
 BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 """Seconds up to which times of questions are counted together."""
 OTHER = "other"
+WATCHED = ("not_encrypted", "cannot_decrypt", "no_rsa_key", "websocket_key", "unserved")
+"""Reasons that are told of from the start: a rate over a metric needs its 0."""
 NAMES = {int(proto_id): proto_id.name for proto_id in ProtoId}
 _PROTO_ID = Struct("<2xI")
 
@@ -26,7 +28,7 @@ class Counts:
     def __init__(self) -> None:
         self.turned_away: Counter[str] = Counter(connections=0, address=0)
         """Connections that got no place, by what was full: all of them, or those of one address."""
-        self.reasons: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter(dict.fromkeys(WATCHED, 0))
         """Requests that were refused, by the sentence that said so."""
         self._leads: Counter[bytes] = Counter()
         self._outcomes: Counter[tuple[str, str]] = Counter()
