@@ -18,6 +18,8 @@ from qotgate.model import (
     RatingLevel,
 )
 from qotgate.service.ark_history import NOTICE
+from qotgate.store.deriving import HOLDINGS, HOLE, PARTIAL, UNTOLD
+from qotgate.store.deriving import NOTICE as NOTICE_DAY
 from qotgate.store.provenance import LINE_COLUMNS
 from qotgate.web.list_pages import TRADE_SORTS
 from qotgate.web.phrases import PHRASES
@@ -46,6 +48,7 @@ def test_every_phrase_is_there_and_used() -> None:
     words |= {*ArkHoldingType, *ArkActiveTransactionHoldingType, *ArkCycleType, *RankSortDir}
     words |= {*ArkFundHoldingSortField, *TRADE_SORTS, *LoadOutcome}
     words |= {column for columns in LINE_COLUMNS.values() for column in columns}
+    words |= {f"by_{source}" for source in (NOTICE_DAY, PARTIAL, HOLDINGS, UNTOLD, HOLE)}
     assert words <= set(PHRASES)
     quoted = set(re.findall(r"""["'](\w+)["']""", "".join(templates + code)))
     idle = set(PHRASES) - said - words - quoted
