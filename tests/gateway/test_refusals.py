@@ -1,22 +1,29 @@
 """Clients that are refused: what they are told, in whose language, and what the log and the metrics say."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from hashlib import sha1
+from pathlib import Path
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from qotgate.gateway import WebSocketOptions
+from qotgate.gateway import Gateway, GatewayOptions, WebSocketOptions
 from qotgate.gateway.refusals import AGAIN_SECONDS, MAX_TOLD, Refusals
+from qotgate.gateway.tcp import TcpSession
 from qotgate.model import InvalidPacket, Unserved
 from qotgate.protocol.body import decode, encode
 from qotgate.protocol.cipher import AesCipher, PacketEncAlgo, RsaKey
-from qotgate.protocol.frame import HEADER, PROTOBUF, Change, Frame, Packet
+from qotgate.protocol.frame import HEADER, PROTOBUF, Change, Frame, FrameParser, Packet
 from qotgate.protocol.messages import REQUESTS, RESPONSES, AnyResponse, ProtoId
 from qotgate.protocol.names import language_of
+from qotgate.service.questions import Questions
+from qotgate.service.reference import Reference
+from qotgate.store import Store
 from tests.support.in_process import InProcess, in_process, web_in_process
+from tests.support.transport import Transport
 from tests.support.websocket import MD5, WebSocket, connect
 from tests.support.wire import Wire
 
@@ -234,3 +241,47 @@ def test_what_is_remembered_is_bounded() -> None:
         refusals.tell("refused", -1, "a reason")
     assert len(lines) == MAX_TOLD + 1
     assert len(refusals._told) == 1
+
+
+class Buffered(Transport):
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def abort(self) -> None:
+        self.close()
+
+    def take(self) -> Packet:
+        """The packet that was written last."""
+        (packet,) = FrameParser().feed(bytes(self.written))
+        self.written.clear()
+        return packet
+
+
+def test_what_a_client_said_of_itself_moves_with_its_connection(
+    tmp_path: Path, reference: Reference, key: RsaKey
+) -> None:
+    store = Store.open(f"sqlite:///{tmp_path / 'empty.db'}")
+
+    async def move() -> None:
+        gateway = Gateway(Questions(store, reference), GatewayOptions(rsa_key=key, lang="en"))
+        before, transport = TcpSession(gateway), Buffered()
+        before.connection_made(transport)
+        before.data_received(
+            hashed_as_sent(login(clientID="bot lang=zh", packetEncAlgo=PacketEncAlgo.AES_ECB), key.encrypt)
+        )
+        await asyncio.sleep(0.1)
+        opened = transport.take().open(key.decrypt)
+        s2c = decode(RESPONSES[ProtoId.InitConnect], opened.body, PROTOBUF).s2c
+        cipher = AesCipher(PacketEncAlgo.AES_ECB, s2c.connAESKey.encode(), bytes(16))
+        state = before.state()
+        assert state is not None
+        after, transport = TcpSession(gateway, json.loads(json.dumps(state))), Buffered()
+        after.connection_made(transport)
+        assert after.lang == "zh"
+        after.data_received(hashed_as_sent(Frame(3203, PROTOBUF, 2, b""), cipher.encrypt))
+        answer = decode(AnyResponse, transport.take().open(cipher.decrypt).body, PROTOBUF)
+        assert answer.retMsg.startswith("本网关不支持协议 ID 3203")
+        await gateway.stop()
+
+    asyncio.run(move())
+    store.close()

@@ -42,6 +42,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     for schema in ({"$ref": "#/components/schemas/Problem"},)
     for status, description in (
         (401, "The token is missing or wrong."),
+        (403, "A page of another site asked."),
         (404, "No such resource, or nothing is loaded yet that could answer."),
         (406, "None of the formats that are accepted is served."),
         (421, "The Host header names another host; a gateway on loopback takes its own names only."),
