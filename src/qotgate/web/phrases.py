@@ -258,8 +258,8 @@ PHRASES: dict[str, tuple[str, str]] = {
     "line_title": ("Line", "行"),
     "to_settle": ("To settle", "待处理"),
     "nothing_to_settle": (
-        "Nothing: every grade word is known, and every line has a code.",
-        "无：所有评级用词均已识别，所有行都有代码。",
+        "Nothing: every file was read, every grade word is known, and every line has a code.",
+        "无：所有文件均已读取，所有评级用词均已识别，所有行都有代码。",
     ),
     "unknown_grades": ("Unknown grades", "未识别的评级用词"),
     "unknown_grades_hint": (
