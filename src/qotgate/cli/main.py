@@ -4,6 +4,7 @@ Wrong input ends in one sentence on standard error and exit status 2. A reader t
 ``qotgate status | head -1``, ends a command without a word.
 """
 
+import faulthandler
 import os
 import sys
 from pathlib import Path
@@ -79,6 +80,9 @@ def _options(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and exit with its status."""
+    if not faulthandler.is_enabled() and sys.__stderr__ is not None:
+        # A crash in C code ends the process: its threads' tracebacks are all that tells where.
+        faulthandler.enable(sys.__stderr__)
     try:
         arguments = sys.argv[1:] if arguments is None else arguments
         status = app(arguments or ["--help"], standalone_mode=False)
