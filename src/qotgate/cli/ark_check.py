@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from qotgate import sources
+from qotgate.cli.console import new_console
 from qotgate.cli.options import AsJson, Database, Funds, Tables, open_store
 from qotgate.cli.settings import read_settings
 from qotgate.model import FileKind, Notice, QotGateError, Unreadable
@@ -90,7 +90,7 @@ def _figures(one: Score) -> dict[str, float | None]:
 
 
 def _print(groups: dict[str, dict[str, Score]], misses: list[Comparison]) -> None:
-    console = Console(highlight=False)
+    console = new_console()
     table = Table("", "in notices", "inferred", "precision", "recall", "exact to 0.1%")
     for scores in groups.values():
         for name, one in scores.items():

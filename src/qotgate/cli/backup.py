@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import Progress as Bar
 
+from qotgate.cli.console import new_console
 from qotgate.cli.options import Database, open_store
 from qotgate.cli.settings import read_settings
 from qotgate.store.backup import Manifest, Progress
@@ -54,7 +54,7 @@ def _told(manifest: Manifest) -> str:
 @contextmanager
 def _bar() -> Iterator[Progress]:
     """A progress bar on a terminal."""
-    console = Console(stderr=True)
+    console = new_console(stderr=True)
     with Bar(console=console, disable=not console.is_terminal, transient=True) as bar:
         task = bar.add_task("", total=None)
 

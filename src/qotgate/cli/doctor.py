@@ -7,9 +7,9 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
+from qotgate.cli.console import Console, new_console
 from qotgate.cli.gateway_options import OTHER_FILES, gateway_options
 from qotgate.cli.http import web_options
 from qotgate.cli.options import AsJson, Database, Tables
@@ -48,7 +48,7 @@ def doctor(
         findings = _findings(settings, thorough=thorough)
     worst = Level.OK
     told = []
-    console = Console(highlight=False)
+    console = new_console()
     for finding in findings:
         if finding.level is Level.FAIL or worst is Level.OK:
             worst = finding.level

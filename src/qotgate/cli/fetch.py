@@ -15,9 +15,9 @@ from typing import Annotated
 import platformdirs
 import typer
 from pydantic import SecretStr
-from rich.console import Console
 from rich.progress import Progress
 
+from qotgate.cli.console import new_console
 from qotgate.cli.load import load
 from qotgate.cli.options import Database, Tables, open_store
 from qotgate.cli.settings import CONFIG_FILE, Settings, read_settings
@@ -203,7 +203,7 @@ def _beside(db: str) -> Path:
 
 def _round(settings: Settings, place: Path, jobs: Sequence[Job], *, loads: bool) -> bool:
     """Fetch it all, then load it; whether anything was there. Raises QotGateError."""
-    errors = Console(stderr=True)
+    errors = new_console(stderr=True)
     outcomes: list[Outcome] = []
     try:
         with Kept.open(place) as kept:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from qotgate.cli.console import Console, new_console
 from qotgate.cli.options import AsJson, Database, Tables, open_store
 from qotgate.cli.settings import read_settings
 from qotgate.service.loading import LoadReport, find_files
@@ -42,7 +42,7 @@ def load(
     settings = read_settings(db=db, tables=tables)
     reference = load_reference(settings.tables)
     files = find_files(paths)
-    errors = Console(stderr=True)
+    errors = new_console(stderr=True)
     with open_store(settings) as store, Progress(console=errors, disable=not errors.is_terminal) as progress:
         task = progress.add_task("Loading", total=len(files))
         report = load_files(
@@ -79,7 +79,7 @@ def _as_json(report: LoadReport, dry_run: bool) -> dict[str, Any]:
 
 
 def _print(report: LoadReport, dry_run: bool) -> None:
-    console = Console(soft_wrap=True)
+    console = new_console(soft_wrap=True)
     table = Table("files", "", title="Dry run: nothing is kept" if dry_run else None)
     for label, number in (
         ("read", report.read),

@@ -7,9 +7,9 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from qotgate.cli.console import new_console
 from qotgate.model import Page, QotGateError, Security
 
 Word = TypeVar("Word", bound=StrEnum)
@@ -41,7 +41,7 @@ def numbers_table(*names: str) -> Table:
 
 def print_table(table: Table, answer: Page[Any]) -> None:
     """Print the rows in ``table``, and where the answer goes on."""
-    console = Console()
+    console = new_console()
     console.print(table)
     console.print(f"{answer.all_count:,} in all.", highlight=False)
     if answer.next_page:

@@ -5,9 +5,9 @@ from dataclasses import asdict
 from typing import Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from qotgate.cli.console import new_console
 from qotgate.cli.options import AsJson, Database, open_store
 from qotgate.cli.settings import read_settings
 from qotgate.service.status import Status
@@ -33,7 +33,7 @@ def status(as_json: AsJson = False, db: Database = None) -> None:
 
 
 def _print(found: Status) -> None:
-    console = Console(highlight=False)
+    console = new_console()
     console.print(f"{found.database}, generation {found.generation}", soft_wrap=True)
     if not found.files:
         console.print("Nothing is loaded yet: qotgate load PATH")

@@ -8,8 +8,8 @@ be read is left out, by file and line, and reported; a load that is interrupted 
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import date, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,19 @@ from sqlalchemy import Connection
 
 from qotgate import sources
 from qotgate.ark.codes import is_cash
-from qotgate.model import FileKind, Holding, LoadOutcome, Note, Notice, ParsedFile, QotGateError, Unreadable
+from qotgate.model import (
+    FileKind,
+    Holding,
+    LoadOutcome,
+    Note,
+    Notice,
+    ParsedFile,
+    QotGateError,
+    Reject,
+    Unreadable,
+)
 from qotgate.ratings.words import normalise
-from qotgate.service.calendar import ark_sessions, book_through
+from qotgate.service.calendar import ARK_START, LONGEST_BREAK, ark_sessions, book_through
 from qotgate.service.rating_changes import rating_changes
 from qotgate.service.reference import Reference
 from qotgate.service.trades import derive_trades
@@ -32,6 +42,8 @@ SNAPSHOT_COLUMNS = ("ticker", "identifier", "name", "shares", "market_value", "w
 NoticeKey = tuple[str, date, str, int, int]
 RULES = 1
 """The version of the rules by which trades are derived; trades of another version are made anew."""
+MAX_SESSIONS_AHEAD = 5
+"""Trading days by which a file may be ahead of the clock; holdings are dated for the next one."""
 FILE_LIMIT = 1 << 30
 """The largest file that is read, in bytes."""
 
@@ -122,6 +134,7 @@ class _Load:
         self.identities = loading.read_identities(connection)
         self.generation = generation(connection) + 1
         self.number = loads.begin(connection)
+        self.last_day = last_day(datetime.now(UTC))
         self.fund_days: set[tuple[str, date]] = set()
         self.histories: set[int] = set()
 
@@ -138,6 +151,7 @@ class _Load:
         if parsed is None:
             self.report.unchanged += 1
             return
+        parsed = until_day(parsed, self.last_day)
         self.report.read += 1
         self.report.rejects += [(_shown(path), reject.line, reject.reason) for reject in parsed.rejects]
         file_id = loading.add_file(
@@ -325,6 +339,27 @@ class _Load:
         )
         for note, (key, _, _) in notes:
             self.histories.update((note["history_id"], histories[key]))
+
+
+def last_day(now: datetime) -> date:
+    """The last day that a line of a file may have: a later one is a mistake, and would be the latest day of
+    every answer. Raises QotGateError where the clock is wrong."""
+    if now.date() < ARK_START:
+        raise QotGateError(
+            f"The clock of this machine says {now:%Y-%m-%d}; set it, as days are held against it."
+        )
+    return ark_sessions(now.date() + timedelta(days=1), now.date() + LONGEST_BREAK)[MAX_SESSIONS_AHEAD - 1]
+
+
+def until_day(parsed: ParsedFile, last: date) -> ParsedFile:
+    """A file's records until ``last``; those after it are among the rejects."""
+    late = [record for record in parsed.records if record.day > last]
+    if not late:
+        return parsed
+    reason = f"more than {MAX_SESSIONS_AHEAD} trading days ahead"
+    rejects = [Reject(record.line, f"its day, {record.day}, is {reason}") for record in late]
+    kept: Any = tuple(record for record in parsed.records if record.day <= last)
+    return replace(parsed, records=kept, rejects=(*parsed.rejects, *rejects))
 
 
 def _shown(path: Path) -> str:

@@ -7,7 +7,7 @@ whose direction someone may have cut away.
 """
 
 from qotgate.model import FileKind, Holding
-from qotgate.sources.ark_lines import COLUMNS, MOST_SHARES, MOST_VALUE, fund_and_day, security_of
+from qotgate.sources.ark_lines import COLUMNS, MOST_SHARES, fund_and_day, security_of
 from qotgate.sources.cells import number, shown
 from qotgate.sources.layout import Layout, Row
 from qotgate.sources.lines import Cell
@@ -22,13 +22,6 @@ def _shares(cell: Cell) -> float:
     return shares
 
 
-def _market_value(cell: Cell) -> float | None:
-    value = number(cell, "$")
-    if value is not None and abs(value) > MOST_VALUE:
-        raise ValueError(f"is {shown(cell)}, more than {MOST_VALUE:.0e} USD")
-    return value
-
-
 def _holding(row: Row) -> Holding:
     fund, day = fund_and_day(row)
     ticker, identifier, name = security_of(row)
@@ -40,7 +33,7 @@ def _holding(row: Row) -> Holding:
         identifier=identifier,
         name=name,
         shares=shares,
-        market_value=row.take("market value", _market_value),
+        market_value=row.take("market value", lambda cell: number(cell, "$")),
         weight=row.take("weight", lambda cell: number(cell, "%")),
         line=row.number,
     )

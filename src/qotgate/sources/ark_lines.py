@@ -17,8 +17,6 @@ COLUMNS = {
 
 MOST_SHARES = 10**12
 """More of one security, in one line, is a mistake."""
-MOST_VALUE = 10**15
-"""So are more USD; and sums of the largest numbers that there are have none."""
 _FIRST_YEAR = 2014  # in which the first of ARK's funds opened
 
 

@@ -27,16 +27,21 @@ _INVISIBLE = dict.fromkeys(_CONTROLS | _DIRECTIONS | {0x200B, 0x2060, 0xFEFF})
 """What nobody sees, and what does as it likes with a terminal or with the order of what is shown: controls
 that are no blanks, marks of direction, zero-width spaces, byte-order marks."""
 _LAST_YEAR = 2100
+MAX_TEXT = 500
+"""Characters of a name, a grade or another text: what is longer is cut."""
+MIN_NUMBER, MAX_NUMBER = 1e-6, 1e15
+"""The least and the largest number, but for 0: sums, quotients and products of these stay finite."""
 _NUMBER = re.compile(
     r"[+-]?(?:(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 )
 
 
 def text(cell: Cell) -> str:
-    """The words of a cell: no-break spaces are blanks, runs of blanks are one, ends are bare. A whole number
+    """The words of a cell: no-break spaces are blanks, runs of blanks are one, ends are bare, and what is
+    longer than ``MAX_TEXT`` is cut. A whole number
     is its digits; TRUE is the ticker that Excel took for a truth value."""
     if isinstance(cell, str):
-        return " ".join(cell.translate(_INVISIBLE).split()) if cell else ""
+        return " ".join(cell.translate(_INVISIBLE).split())[:MAX_TEXT].rstrip() if cell else ""
     if isinstance(cell, bool):
         return str(cell).upper()
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
@@ -59,8 +64,8 @@ def shown(cell: Cell) -> str:
 
 
 def number(cell: Cell, unit: str = "") -> float | None:
-    """A finite number, None for a blank. A text may carry ``unit`` (``$`` or ``%``), thousands commas in
-    their places, and parentheses or a minus for a negative."""
+    """A number, 0 or from 1e-6 to 1e15 but for its sign; None for a blank. A text may carry ``unit`` (``$``
+    or ``%``), thousands commas in their places, and parentheses or a minus for a negative."""
     if isinstance(cell, (int, float)) and not isinstance(cell, bool):
         value = float(cell)
     else:
@@ -77,6 +82,8 @@ def number(cell: Cell, unit: str = "") -> float | None:
         value = -value if negative else value
     if not math.isfinite(value):
         raise ValueError(f"is {shown(cell)}, not a finite number")
+    if value and not MIN_NUMBER <= abs(value) <= MAX_NUMBER:
+        raise ValueError(f"is {shown(cell)}, neither 0 nor from {MIN_NUMBER:g} to {MAX_NUMBER:g}")
     # Not -0.0, which SQLite does not keep.
     return value + 0.0
 
