@@ -17,6 +17,7 @@ from warnings import catch_warnings
 from qotgate import sources
 from qotgate.model import ParsedFile, Unreadable
 from qotgate.sources import cells
+from qotgate.sources.cells import MAX_NUMBER, MIN_NUMBER
 from qotgate.sources.codes import exchange_market, file_security, note_security
 from qotgate.sources.identifiers import clean_identifier
 
@@ -25,21 +26,21 @@ LINE_END = 2**63
 BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 
-def _read(content: bytes) -> ParsedFile | None:
+def _read(content: bytes, read: Callable[..., ParsedFile] = sources.read) -> ParsedFile | None:
     """What is in a file, None for one that is refused; it is so again, and fits the database."""
     try:
-        found = sources.read(content, name=NAME)
+        found = read(content, name=NAME)
     except Unreadable as refused:
         _check_text(str(refused))
         assert str(refused)
         return None
-    assert sources.read(content, name=NAME) == found
+    assert read(content, name=NAME) == found
     for record in found.records:
         for value in astuple(record):
             if isinstance(value, str):
                 _check_text(value)
             elif isinstance(value, float):
-                assert math.isfinite(value)
+                assert not value or MIN_NUMBER <= abs(value) <= MAX_NUMBER
             elif isinstance(value, int):
                 assert -LINE_END < value < LINE_END
     for reject in found.rejects:
@@ -61,11 +62,15 @@ def take_text(data: bytes) -> None:
 
 
 def take_json(data: bytes) -> None:
-    found = _read(data)
+    # In this process, where it is seen which lines run.
+    found = _read(data, sources.read_here)
     # How a text is cut into lines counts in NDJSON alone.
     if found is not None and b"\n" in data:
         with suppress(ValueError):
-            _same(found, _read(json.dumps(json.loads(data, parse_float=_as_written)).encode()))
+            _same(
+                found,
+                _read(json.dumps(json.loads(data, parse_float=_as_written)).encode(), sources.read_here),
+            )
 
 
 def _as_written(number: str) -> Any:
@@ -87,9 +92,9 @@ def take_same_table(data: bytes) -> None:
     rows = [(row + [""] * len(header))[: len(header)] for row in rows]
     found = [_read(_as_csv([header, *rows], delimiter)) for delimiter in ",;"]
     records = [dict(zip(header, row, strict=True)) for row in rows]
-    found.append(_read(json.dumps(records).encode()))
-    found.append(_read(("\n".join(map(json.dumps, records)) + "\n").encode()))
-    found.append(_read(json.dumps({"columns": header, "data": rows}).encode()))
+    found.append(_read(json.dumps(records).encode(), sources.read_here))
+    found.append(_read(("\n".join(map(json.dumps, records)) + "\n").encode(), sources.read_here))
+    found.append(_read(json.dumps({"columns": header, "data": rows}).encode(), sources.read_here))
     for one in found[1:]:
         _same(found[0], one)
 

@@ -1,4 +1,5 @@
-"""Small files that ask for gigabytes: each is refused in a sentence, with no more memory than others."""
+"""Small files that ask for gigabytes: each is passed or refused in a sentence, and the process that loads has
+no more memory than with others."""
 
 import io
 import resource
@@ -33,8 +34,7 @@ except Unreadable as refused:
 print(int(most.split()[1]) // 1024)
 """
 DAMAGED = "the workbook is damaged or cut short"
-SPANS = "a sheet of the workbook spans more than 5,000,000 cells"
-HOLDS = "the cells of a sheet hold more than 512 MiB of text"
+REFUSED = "it is damaged, or opening it takes more than 2 GiB of memory or 120 seconds"
 NO_TABLE = "it is of no known format"
 CORNER = '<row r="1"><c r="A1"><v>1</v></c></row><row r="1048576">{}<v>1</v></c></row>'
 
@@ -104,12 +104,11 @@ def long_dictionary() -> bytes:
     return file.getvalue()
 
 
-MUCH = "the workbook unpacks to more than 512 MiB"
 MANY = "the Parquet file holds more than 5,000,000 cells, or unpacks to more than 512 MiB"
 BOMBS = {
-    "shared text": (lambda: shared_text(20_000, 200_000), HOLDS),
-    "shared text, .xls": (lambda: shared_text_of_old(10_000, 60_000), HOLDS),
-    "entities": (lambda: book(**{SHEET: sheet("<row><c><v>&j;</v></c></row>", entities())}), DAMAGED),
+    "shared text": (lambda: shared_text(20_000, 200_000), REFUSED),
+    "shared text, .xls": (lambda: shared_text_of_old(10_000, 60_000), NO_TABLE),
+    "entities": (lambda: book(**{SHEET: sheet("<row><c><v>&j;</v></c></row>", entities())}), NO_TABLE),
     "shared entities": (lambda: book(**{SHARED: f"{entities()}<sst><si><t>&j;</t></si></sst>"}), DAMAGED),
     "empty rows": (
         lambda: book(**{SHEET: sheet("".join(f'<row r="{row}"/>' for row in range(1, 1_000_000)))}),
@@ -117,11 +116,11 @@ BOMBS = {
     ),
     "no references": (
         lambda: book(**{SHEET: sheet(CORNER.format("<c><v>1</v></c>" * 16_383 + "<c>"))}),
-        SPANS,
+        REFUSED,
     ),
-    "blanks": (lambda: book(**{SHEET: sheet(CORNER.format('<c  r = "XFD1048576" >'))}), SPANS),
-    "quoted bracket": (lambda: book(**{SHEET: sheet(CORNER.format('<c x=">" r="XFD1048576">'))}), SPANS),
-    "comment": (lambda: book(**{SHEET: sheet(f"<!-->{CORNER.format('<c>')}-->")}), DAMAGED),
+    "blanks": (lambda: book(**{SHEET: sheet(CORNER.format('<c  r = "XFD1048576" >'))}), REFUSED),
+    "quoted bracket": (lambda: book(**{SHEET: sheet(CORNER.format('<c x=">" r="XFD1048576">'))}), REFUSED),
+    "comment": (lambda: book(**{SHEET: sheet(f"<!-->{CORNER.format('<c>')}-->")}), NO_TABLE),
     "another place": (
         lambda: book(
             **{
@@ -131,12 +130,12 @@ BOMBS = {
                 "xl/other/place.bin": sheet(CORNER.format('<c r="XFD1048576">')),
             }
         ),
-        SPANS,
+        REFUSED,
     ),
     "more than it says": (lambda: lying(SHARED, b"<sst/>" + b" " * 2**28, 6), DAMAGED),
     "much": (
         lambda: book(**{"xl/media/image1.png": bytes(513 * 2**20)}),
-        MUCH,
+        "1 records",
     ),
     "in an archive": (lambda: zlib.compress(bytes(2**28), wbits=31), "it is a gzip archive; unpack it first"),
     "dictionary": (

@@ -91,7 +91,8 @@ def archive(**parts: str) -> bytes:
         (archive(content_xml="x"), "it is a workbook of another kind"),
         (archive(xl__workbook_xml="x"), "the workbook is damaged or cut short"),
         (b"PK\x03\x04", "the workbook is damaged or cut short"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "the workbook is damaged or cut short"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "it is an Office document and not a workbook"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1B\0o\0o\0k\0\0\0", "the workbook is damaged or cut short"),
     ],
 )
 def test_what_is_no_table_is_refused_in_a_sentence(content: bytes, reason: str) -> None:
@@ -114,8 +115,8 @@ def test_a_workbook_without_a_header_is_refused(workbook) -> None:
 
 
 def test_a_stray_cell_in_the_last_corner_is_refused(workbook) -> None:
-    """calamine would ask for 500 GB and end the process."""
-    with pytest.raises(Unreadable, match="spans more than 5,000,000 cells"):
+    """calamine asks for 500 GB and ends its process."""
+    with pytest.raises(Unreadable, match="more than 2 GiB of memory"):
         read(workbook({(0, 0): "a", (1_048_575, 16_383): "b"}))
 
 
@@ -140,13 +141,13 @@ def test_a_document_that_is_no_workbook(container) -> None:
 
 @pytest.mark.parametrize("fat", [{1: 1}, {3: 2}, {5: 5}, {4: 99}])
 def test_chains_that_loop_or_leave_the_file_are_refused(container, fat: dict[int, int]) -> None:
-    with pytest.raises(Unreadable, match="damaged or cut short"):
+    with pytest.raises(Unreadable, match="damaged"):
         read(container("Workbook", fat=fat))
 
 
 def test_a_loop_of_tables_is_refused(container) -> None:
     content = container("Workbook", struct.pack("<128I", *[0xFFFFFFFF] * 127, 2), difat=2)
-    with pytest.raises(Unreadable, match="damaged or cut short"):
+    with pytest.raises(Unreadable, match="damaged"):
         read(content)
 
 
@@ -157,8 +158,8 @@ def test_a_loop_of_tables_is_refused(container) -> None:
         ([(0x0200, struct.pack("<IIHHH", 9, 5, 0, 8, 0))], "damaged"),
         ([(0x0200, struct.pack("<IIHHH", 0, 5, 0, 60_000, 0))], "damaged"),
         ([(0x0200, b"")], "damaged"),
-        ([(0x0203, bytes(14)), (0x0203, struct.pack("<HH", 65_535, 65_535) + bytes(10))], "spans more than"),
-        ([(0x00BD, struct.pack("<HH", 65_535, 0) + bytes(6_002)), (0x0203, bytes(14))], "spans more than"),
+        ([(0x0203, bytes(14)), (0x0203, struct.pack("<HH", 65_535, 65_535) + bytes(10))], "more than"),
+        ([(0x00BD, struct.pack("<HH", 65_535, 0) + bytes(6_002)), (0x0203, bytes(14))], "more than"),
     ],
 )
 def test_a_sheet_that_claims_too_much_is_refused(
@@ -176,3 +177,16 @@ def test_a_sheet_that_claims_too_much_is_refused(
     book = stream(start, (0x0085, struct.pack("<I", size) + bound[4:]), end)
     with pytest.raises(Unreadable, match=reason):
         read(container("Workbook", book + sheet))
+
+
+def test_an_archive_that_readers_see_differently_is_refused(workbook) -> None:
+    """zipfile takes the last end record that fits, others the first; and parts that differ in case alone."""
+    content = workbook([["ticker", "firm", "rating", "date"]])
+    end = content.rindex(b"PK\x05\x06")
+    two_ends = content + content[end:-2] + b"\xff\xff"
+    twice = io.BytesIO(content)
+    with zipfile.ZipFile(twice, "a") as target:
+        target.writestr("XL/worksheets/Sheet1.xml", "<worksheet/>")
+    for strange in (two_ends, twice.getvalue()):
+        with pytest.raises(Unreadable, match="damaged"):
+            read(strange)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from qotgate.model import Note, Unreadable
 from qotgate.sources import read
 from qotgate.sources.json_tables import json_tables
-from qotgate.sources.workbook_bounds import MOST_CELLS
+from qotgate.sources.lines import MAX_CELLS
 
 RECORD = {"ticker": "AAPL", "firm": "UBS", "rating": "Buy", "date": "2024-01-02"}
 OTHER = {"date": "2024-01-03", "price target": 45.5, "ticker": "MSFT", "firm": "JPM", "rating": None}
@@ -144,7 +144,7 @@ def test_what_is_no_table_is_refused_in_a_sentence(text: str, reason: str) -> No
 @pytest.mark.parametrize(
     "text",
     [
-        "[" + "0," * (2 * MOST_CELLS + 1) + "0]",
+        "[" + "0," * (2 * MAX_CELLS + 1) + "0]",
         json.dumps([{str(number): 0} for number in range(3000)]),
         json.dumps({str(number): {str(number): 0} for number in range(3000)}),
     ],

@@ -10,10 +10,9 @@ import polars as pl
 import pytest
 
 from qotgate.model import Unreadable
-from qotgate.sources import parquet_bounds, read
-from qotgate.sources.parquet_bounds import MOST_BYTES, check_parquet
-from qotgate.sources.parquet_tables import parquet_table
-from qotgate.sources.workbook_bounds import MOST_CELLS
+from qotgate.sources import read
+from qotgate.sources.lines import MAX_CELLS
+from qotgate.sources.parquet_tables import MAX_BYTES, parquet_table
 
 COLUMNS = {"ticker": "AAPL", "firm": "UBS", "rating": "Buy", "date": date(2024, 1, 2)}
 
@@ -81,21 +80,12 @@ def test_nested_columns_are_refused(nested: list) -> None:
 
 def test_too_many_cells_are_refused() -> None:
     with pytest.raises(Unreadable, match="more than 5,000,000 cells"):
-        read(parquet({"a": pl.zeros(MOST_CELLS + 1, dtype=pl.Int8, eager=True)}))
-
-
-def test_pages_that_unpack_to_too_much_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    content = parquet({"a": ["x" * 10_000], "b": ["y" * 10_000]})
-    assert len(content) < 5_000
-    check_parquet(content)
-    monkeypatch.setattr(parquet_bounds, "MOST_BYTES", 20_000)
-    with pytest.raises(Unreadable, match="unpacks to more than 512 MiB"):
-        check_parquet(content)
+        read(parquet({"a": pl.zeros(MAX_CELLS + 1, dtype=pl.Int8, eager=True)}))
 
 
 def test_a_long_text_in_many_cells_is_refused() -> None:
     """A dictionary holds it once; lines would hold it a thousand times."""
-    content = parquet({"a": pl.Series(["x" * (MOST_BYTES // 1000)] * 1001, dtype=pl.Categorical)})
+    content = parquet({"a": pl.Series(["x" * (MAX_BYTES // 1000)] * 1001, dtype=pl.Categorical)})
     with pytest.raises(Unreadable, match="unpacks to more than 512 MiB"):
         list(parquet_table(content))
 
@@ -119,7 +109,7 @@ def test_any_bytes_between_the_magic_are_refused(make: Callable[[bytes], bytes])
         middle = make(chance.randbytes(size))
         for length in (0, size - 4, size, 2**32 - 1):
             with pytest.raises(Unreadable):
-                check_parquet(b"PAR1" + middle + max(0, length).to_bytes(4, "little") + b"PAR1")
+                read(b"PAR1" + middle + max(0, length).to_bytes(4, "little") + b"PAR1")
 
 
 def test_damaged_files_are_read_or_refused() -> None:

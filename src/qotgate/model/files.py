@@ -38,3 +38,5 @@ class ParsedFile:
     kind: FileKind
     records: tuple[Holding, ...] | tuple[Notice, ...] | tuple[Note, ...]
     rejects: tuple[Reject, ...]
+    named: bool = False
+    """Whether it took the name of the file to read it."""

@@ -44,8 +44,8 @@ RULES = 1
 """The version of the rules by which trades are derived; trades of another version are made anew."""
 MAX_SESSIONS_AHEAD = 5
 """Trading days by which a file may be ahead of the clock; holdings are dated for the next one."""
-FILE_LIMIT = 1 << 30
-"""The largest file that is read, in bytes."""
+MAX_FILE_BYTES = 256 << 20
+"""The largest file that is read."""
 
 
 @dataclass
@@ -174,10 +174,8 @@ class _Load:
         digest, named = (sha256(content + name).hexdigest() for name in (b"", os.fsencode(path.name)))
         if any(loading.is_known(self.connection, known) for known in (digest, named)):
             return digest, None
-        try:
-            return digest, sources.read(content)
-        except Unreadable:
-            return named, sources.read(content, name=_shown(Path(path.name)))
+        parsed = sources.read(content, name=_shown(Path(path.name)))
+        return named if parsed.named else digest, parsed
 
     def finish(self) -> None:
         """Make anew what follows from the rows that changed, and move the generation."""
@@ -385,9 +383,12 @@ def notice_keys(lines: Iterable[Notice]) -> Iterator[tuple[NoticeKey, Notice]]:
 
 
 def _read_bytes(path: Path) -> bytes:
-    if path.stat().st_size > FILE_LIMIT:
-        raise Unreadable(f"it is larger than {FILE_LIMIT >> 30} GiB")
-    return path.read_bytes()
+    with path.open("rb") as file:
+        # It may grow, or be no file of a known size.
+        content = file.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise Unreadable(f"it is larger than {MAX_FILE_BYTES >> 20} MiB; load it in parts")
+    return content
 
 
 def _row(line: Holding | Notice, file_id: int) -> loading.Row:

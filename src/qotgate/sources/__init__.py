@@ -15,7 +15,8 @@ from qotgate.sources import (
     yfinance_notes,
 )
 from qotgate.sources.layout import parse
-from qotgate.sources.tabular import tables
+from qotgate.sources.opening import opener
+from qotgate.sources.tabular import is_text, tables
 
 _LAYOUTS = (
     ark_notices.LAYOUT,  # before the holdings, whose columns it has and one more
@@ -36,7 +37,12 @@ def read(content: bytes, *, name: str = "") -> ParsedFile:
     where they do not. Raises Unreadable with one sentence if the file as a whole cannot be read; a line that
     cannot is among the rejects of the answer. A file with a header and nothing below it gives no records.
     """
+    return read_here(content, name=name) if is_text(content) else opener.read(content, name)
+
+
+def read_here(content: bytes, *, name: str = "") -> ParsedFile:
+    """The same in this process, which a foreign format may end. Raises Unreadable, and MemoryError."""
     return parse(tables(content), _LAYOUTS, name)
 
 
-__all__ = ["read"]
+__all__ = ["read", "read_here"]

@@ -14,19 +14,19 @@ from sys import intern
 from typing import Any
 
 from qotgate.model import Unreadable
-from qotgate.sources.lines import Cell, Line
-from qotgate.sources.workbook_bounds import MOST_CELLS
+from qotgate.sources.lines import MAX_CELLS, MAX_COLUMNS, MAX_LINES, Cell, Line
 
 _INDEX = "index"
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can write one, and no encoding can
 _EMPTY = "the JSON holds no records"
-_TOO_LARGE = f"the JSON holds more than {MOST_CELLS:,} cells; save it in parts"
+_TOO_LONG = f"the JSON has more than {MAX_LINES:,} lines; save it in parts"
+_TOO_LARGE = f"the JSON holds more than {MAX_CELLS:,} cells or {MAX_COLUMNS} columns; save it in parts"
 
 
 def json_tables(text: str) -> Iterator[Iterable[Line]]:
     """The tables that a JSON text may hold. Raises Unreadable."""
     # Each value but the first of a list or object has a comma before it; texts may hold as many again.
-    if text.count(",") > 2 * MOST_CELLS:
+    if text.count(",") > 2 * MAX_CELLS:
         raise Unreadable(_TOO_LARGE)
     try:
         found = _parsed(text)
@@ -53,6 +53,8 @@ def _object_lines(text: str) -> list[tuple[int, Any]] | None:
     """The lines of NDJSON that are not blank, a damaged one as its error; None if the first is no object,
     which makes the text something else."""
     found: list[tuple[int, Any]] = []
+    if text.count("\n") + text.count("\r") > MAX_LINES:
+        raise Unreadable(_TOO_LONG)
     for number, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1):
         if line.strip():
             try:
@@ -113,7 +115,7 @@ def _records(records: Sequence[tuple[int, Any]]) -> Iterator[Line]:
 
 
 def _check_size(rows: int, columns: int) -> None:
-    if rows * columns > MOST_CELLS:
+    if rows * max(columns, 1) > MAX_CELLS or columns > MAX_COLUMNS:
         raise Unreadable(_TOO_LARGE)
 
 

@@ -18,6 +18,11 @@ from qotgate.sources.lines import Cell, Line
 _HEADER_WITHIN = 20  # rows; the notices have three of disclaimer above theirs
 _ENOUGH_TO_NAME = 2  # required columns that make a line the broken header of its format, not just any line
 
+MAX_REJECTS = 10_000
+"""Lines of a file that are left out one by one; with more, the file is something else."""
+MAX_FUNDS = 100
+"""Funds of a file; ARK has 15."""
+
 T = TypeVar("T")
 
 
@@ -30,16 +35,33 @@ class Columns:
     width: int
 
 
+class FileName:
+    """The name of a file, '' if it is not known, and whether it was ``asked`` for."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.asked = False
+
+    def ask(self) -> str:
+        self.asked = True
+        return self._name
+
+
 class Row:
-    """The cells of one line, by field; ``file`` is the name of the file, '' if it is not known."""
+    """The cells of one line, by field."""
 
-    __slots__ = ("_cells", "_columns", "file", "number")
+    __slots__ = ("_cells", "_columns", "_file", "number")
 
-    def __init__(self, line: Line, columns: Columns, file: str) -> None:
+    def __init__(self, line: Line, columns: Columns, file: FileName) -> None:
         self._cells = line.cells
         self._columns = columns
-        self.file = file
+        self._file = file
         self.number = line.number
+
+    @property
+    def file(self) -> str:
+        """The name of the file, '' if it is not known."""
+        return self._file.ask()
 
     def __contains__(self, field: str) -> bool:
         """Whether the table has a column for ``field``."""
@@ -101,22 +123,25 @@ class Layout:
         """Read the lines below a header. Blank lines and lines of prose are passed over in silence."""
         records: list[Any] = []
         rejects: list[Reject] = []
+        named = FileName(file)
         for line in lines:
             filled = sum(not isinstance(cell, str) or bool(cell.strip()) for cell in line.cells)
             if not filled and not line.problem:
                 continue
             try:
                 _check_width(line, columns)
-                records.append(self.record(Row(line, columns, file)))
+                records.append(self.record(Row(line, columns, named)))
             except ValueError as problem:
                 if filled == 1 and not _has_date(line, columns):
                     continue
                 again, unfit = self.header(line.cells)
                 if unfit:
                     rejects.append(Reject(line.number, str(problem)))
+                    _check_rejects(rejects)
                 else:
                     columns = again
-        return ParsedFile(self.kind, tuple(records), tuple(rejects))
+        _check_funds(records)
+        return ParsedFile(self.kind, tuple(records), tuple(rejects), named.asked)
 
 
 def parse(tables: Iterable[Iterable[Line]], layouts: Sequence[Layout], file: str = "") -> ParsedFile:
@@ -142,6 +167,18 @@ def parse(tables: Iterable[Iterable[Line]], layouts: Sequence[Layout], file: str
         raise Unreadable(near[1])
     known_formats = "; ".join(f"{layout.title} ({', '.join(layout.required)})" for layout in layouts)
     raise Unreadable(f"it is of no known format: no line has the columns of any of these: {known_formats}")
+
+
+def _check_rejects(rejects: Sequence[Reject]) -> None:
+    if len(rejects) > MAX_REJECTS:
+        first = f"the first is line {rejects[0].line}: {rejects[0].reason}"
+        raise Unreadable(f"more than {MAX_REJECTS:,} of its lines cannot be read; {first}")
+
+
+def _check_funds(records: Sequence[Any]) -> None:
+    funds = {getattr(record, "fund", None) for record in records}
+    if len(funds) > MAX_FUNDS:
+        raise Unreadable(f"it names more than {MAX_FUNDS} funds; its fund column holds something else")
 
 
 def _check_width(line: Line, columns: Columns) -> None:

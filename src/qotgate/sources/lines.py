@@ -3,6 +3,13 @@
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
+MAX_COLUMNS = 500
+"""Cells of a line; published files have up to 30."""
+MAX_LINES = 1_000_000
+"""Lines of NDJSON: no published format has fewer than four columns. Bytes bound those of other texts."""
+MAX_CELLS = 5_000_000
+"""Cells of a table, as the rectangle around those that are filled."""
+
 Cell = str | float | int | bool | date | datetime | time | timedelta
 
 

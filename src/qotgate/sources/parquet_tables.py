@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from qotgate.model import Unreadable
-from qotgate.sources.lines import Line
-from qotgate.sources.panics import refused
-from qotgate.sources.parquet_bounds import DAMAGED, MOST_BYTES, TOO_LARGE, check_parquet
-from qotgate.sources.workbook_bounds import MOST_CELLS
+from qotgate.sources.lines import MAX_CELLS, MAX_COLUMNS, Line
+
+DAMAGED = "the Parquet file is damaged or cut short; download it again"
+MAX_BYTES = 512 << 20
+TOO_LARGE = f"the Parquet file holds more than {MAX_CELLS:,} cells, or unpacks to more than 512 MiB"
 
 if TYPE_CHECKING:
     import polars as pl
@@ -16,9 +17,16 @@ if TYPE_CHECKING:
 
 def parquet_table(content: bytes) -> Iterator[Line]:
     """The lines of a Parquet file; null, NaN and infinity are blank cells. Raises Unreadable."""
-    check_parquet(content)
-    with refused(DAMAGED):
+    try:
         frame = _frame(content)
+    except (Unreadable, MemoryError):
+        raise
+    except BaseException as problem:
+        # A panic in Rust arrives as a PanicException, which derives from BaseException alone.
+        if isinstance(problem, Exception) or type(problem).__name__ == "PanicException":
+            raise Unreadable(DAMAGED) from problem
+        raise
+    else:
         yield Line(0, list(frame.columns))
         for number, row in enumerate(frame.iter_rows(), 1):
             yield Line(number, ["" if cell is None else cell for cell in row])
@@ -32,8 +40,10 @@ def _frame(content: bytes) -> "pl.DataFrame":
     nested = [name for name, kind in schema.items() if kind.is_nested() or kind == pl.Object]
     if nested:
         raise Unreadable(f"its column {nested[0]!r} holds lists or records; save it with plain columns only")
+    if len(schema) > MAX_COLUMNS:
+        raise Unreadable(TOO_LARGE)
     frame = pl.read_parquet(io.BytesIO(content))
-    if frame.height * frame.width > MOST_CELLS:
+    if frame.height * frame.width > MAX_CELLS:
         raise Unreadable(TOO_LARGE)
     # A dictionary holds a long text once, however many cells it fills; as texts, each would have its own.
     words = selectors.by_dtype(pl.Categorical, pl.Enum)
@@ -51,5 +61,5 @@ def _frame(content: bytes) -> "pl.DataFrame":
 
 def _check_texts(lengths: "pl.DataFrame") -> None:
     """Raises Unreadable where texts of these lengths are too much."""
-    if sum(column.sum() for column in lengths) > MOST_BYTES:
+    if sum(column.sum() for column in lengths) > MAX_BYTES:
         raise Unreadable(TOO_LARGE)

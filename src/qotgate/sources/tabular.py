@@ -6,20 +6,17 @@ named .csv. Cells are not interpreted here.
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
-
-from python_calamine import CalamineWorkbook, PasswordError, SheetTypeEnum
 
 from qotgate.model import Unreadable
 from qotgate.sources.json_tables import json_tables
-from qotgate.sources.lines import Line
-from qotgate.sources.panics import refused
-from qotgate.sources.parquet_bounds import MAGIC as _PARQUET
+from qotgate.sources.lines import MAX_COLUMNS, Line
 from qotgate.sources.parquet_tables import parquet_table
-from qotgate.sources.workbook_bounds import DAMAGED, LOCKED, check_xls
-from qotgate.sources.xlsx_bounds import check_xlsx
+from qotgate.sources.workbooks import sheets
 
-_OLE, _ZIP = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04"
+_OLE, _ZIP, _PARQUET = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04", b"PAR1"
+_JSON = re.compile(rb"(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?[\s\0]*[\[{]")
 _OTHERS = (
     (b"%PDF", "it is a PDF"),
     (b"\x1f\x8b", "it is a gzip archive; unpack it first"),
@@ -39,12 +36,8 @@ def tables(content: bytes) -> Iterator[Iterable[Line]]:
     for magic, sentence in _OTHERS:
         if content.startswith(magic):
             raise Unreadable(f"{sentence}; {_TAKEN}")
-    if content.startswith(_OLE):
-        check_xls(content)
-        yield from _sheets(content)
-    elif content.startswith(_ZIP):
-        check_xlsx(content)
-        yield from _sheets(content)
+    if content.startswith((_OLE, _ZIP)):
+        yield from sheets(content)
     elif content.startswith(_PARQUET):
         yield parquet_table(content)
     elif (text := _text(content)).lstrip().startswith(("[", "{")):
@@ -54,16 +47,9 @@ def tables(content: bytes) -> Iterator[Iterable[Line]]:
             yield _split(text, delimiter)
 
 
-def _sheets(content: bytes) -> Iterator[list[Line]]:
-    try:
-        with refused(DAMAGED, PasswordError), CalamineWorkbook.from_filelike(io.BytesIO(content)) as workbook:
-            for sheet in workbook.sheets_metadata:
-                if sheet.typ == SheetTypeEnum.WorkSheet:
-                    table = workbook.get_sheet_by_name(sheet.name)
-                    first = (table.start or (0, 0))[0] + 1
-                    yield [Line(number, list(row)) for number, row in enumerate(table.to_python(), first)]
-    except PasswordError as problem:
-        raise Unreadable(LOCKED) from problem
+def is_text(content: bytes) -> bool:
+    """Whether a file is a text split by delimiters, or nothing that is taken."""
+    return not (content.startswith((_OLE, _ZIP, _PARQUET)) or _JSON.match(content))
 
 
 def _text(content: bytes) -> str:
@@ -98,7 +84,11 @@ def _split(text: str, delimiter: str) -> Iterator[Line]:
     while True:
         number = reader.line_num + 1
         try:
-            yield Line(number, list(next(reader)))
+            cells = next(reader)
+            if len(cells) > MAX_COLUMNS:
+                yield Line(number, [], f"the line has more than {MAX_COLUMNS} cells")
+            else:
+                yield Line(number, list(cells))
         except StopIteration:
             return
         except csv.Error as problem:

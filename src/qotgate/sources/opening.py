@@ -1,0 +1,124 @@
+"""Foreign formats are opened in a process of their own, with limits on memory and time.
+
+A parser in C or Rust may take gigabytes out of a few kilobytes, loop, or end its process: a failed
+allocation in Rust aborts. What it will do with a file cannot be told from outside, so nothing tries to. One
+process, kept from file to file, opens them; where it ends or takes too long, that one file is refused and
+another process opens the next.
+"""
+
+import atexit
+import os
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from threading import Lock
+from typing import Any
+
+from qotgate.model import ParsedFile, Unreadable
+
+MAX_MEMORY = 2 << 30
+"""Bytes that the process may take."""
+MAX_SECONDS = 120.0
+"""How long one file may take to open; a sheet of 5,000,000 cells takes a tenth of it."""
+REFUSED = (
+    f"it is damaged, or opening it takes more than {MAX_MEMORY >> 30} GiB of memory or {MAX_SECONDS:g} "
+    "seconds; download it again, or save the table as .csv without stray cells far from it"
+)
+_START = "from qotgate.sources.opening import serve; serve({})"
+
+
+class Opener:
+    """Has files opened in the process, which it starts when the first one comes."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._link: Connection | None = None
+
+    def read(self, content: bytes, name: str) -> ParsedFile:
+        """The records of a file. Raises Unreadable."""
+        with self._lock:
+            answer = self._ask(content, name)
+        if isinstance(answer, ParsedFile):
+            return answer
+        raise Unreadable(answer)
+
+    def close(self) -> None:
+        """End the process."""
+        if self._link is not None and self._process is not None:
+            self._link.close()
+            self._process.kill()
+            self._process.wait()
+        self._link = self._process = None
+
+    def _ask(self, content: bytes, name: str) -> ParsedFile | str:
+        link = self._link or self._start()
+        try:
+            link.send(name)
+            link.send_bytes(content)
+            if link.poll(MAX_SECONDS):
+                answer: ParsedFile | str = link.recv()
+                return answer
+        except (EOFError, OSError):
+            # It has ended, and with it the reason.
+            pass
+        except BaseException:
+            self.close()
+            raise
+        self.close()
+        return REFUSED
+
+    def _start(self) -> Connection:
+        ours, its = socket.socketpair()
+        with its:
+            self._process = subprocess.Popen(  # noqa: S603 - nothing in it is from outside
+                [sys.executable, "-P", "-c", _START.format(its.fileno())],
+                pass_fds=[its.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                # Each thread of a pool would take its own memory, and one file waits for one answer.
+                env={**os.environ, "POLARS_MAX_THREADS": "1", "RAYON_NUM_THREADS": "1"},
+            )
+        self._link = Connection(ours.detach())
+        return self._link
+
+
+def serve(file: int) -> None:
+    """Open files for who is at the other end of ``file``, until it is closed."""
+    from qotgate.sources import read_here
+
+    _limit_memory()
+    link = Connection(file)
+    with suppress(EOFError, OSError):
+        while True:
+            name, content = link.recv(), link.recv_bytes()
+            link.send(_answer(read_here, content, name))
+            del content
+
+
+def _answer(read: Any, content: bytes, name: str) -> ParsedFile | str:
+    try:
+        found: ParsedFile = read(content, name=name)
+    except Unreadable as problem:
+        return str(problem)
+    except MemoryError:
+        return REFUSED
+    return found
+
+
+def _limit_memory() -> None:
+    try:
+        import resource
+    except ImportError:  # not on Windows, where a process can still end by itself alone
+        return
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_DATA, (MAX_MEMORY, MAX_MEMORY))
+        # No file with all its memory is left behind.
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+opener = Opener()
+atexit.register(opener.close)
