@@ -44,7 +44,7 @@ def test_shares_in_every_dress(text: str) -> None:
     assert rows(ROW.replace("63500", f'"{text}"')).records == (EXPECTED,)
 
 
-@pytest.mark.parametrize("text", ["12.5", "0", "-5", "(5)", "", "nan", "1e999", "1e300", "five"])
+@pytest.mark.parametrize("text", ["12.5", "0", "-5", "(5)", "", "nan", "1e999", "1e13", "five"])
 def test_shares_that_are_no_whole_number_above_0_are_a_reject(text: str) -> None:
     (reject,) = rows(ROW.replace("63500", text)).rejects
     assert reject.line == 2

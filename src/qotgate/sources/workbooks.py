@@ -46,7 +46,7 @@ def _lines(workbook: CalamineWorkbook, name: str) -> list[Line]:
     if table.height * table.width > MAX_CELLS:
         raise Unreadable(TOO_LARGE)
     first = (table.start or (0, 0))[0] + 1
-    return [Line(number, list(row[:MAX_COLUMNS])) for number, row in enumerate(table.iter_rows(), first)]
+    return [Line(number, list(row[:MAX_COLUMNS])) for number, row in enumerate(table.to_python(), first)]
 
 
 def _check_container(content: bytes) -> None:
