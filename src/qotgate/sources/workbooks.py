@@ -1,6 +1,7 @@
 """Spreadsheets as tables of lines: .xls and .xlsx, by calamine. To be opened in a process of their own."""
 
 import io
+import re
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ TOO_LARGE = (
     f"a sheet of the workbook spans more than {MAX_CELLS:,} cells; delete stray cells far from the table"
 )
 _STREAMS = ("Workbook", "WORKBOOK", "Book", "BOOK")
+_FILE_PASS = re.compile(rb"\x09\x08\x10\0\0\x06\x05\0.{12}\x2f\0", re.DOTALL)
+"""How a stream under a password begins: a BOF of a workbook, then FilePass ([MS-XLS] 2.4.21 and 2.4.117)."""
 _END_RECORD = b"PK\x05\x06"
 
 
@@ -52,7 +55,7 @@ def _lines(workbook: CalamineWorkbook, name: str) -> list[Line]:
 def _check_container(content: bytes) -> None:
     """Pass an OLE container whose streams are not named as those of something else ([MS-CFB]). Raises
     Unreadable."""
-    if "EncryptedPackage".encode("utf-16-le") in content:
+    if "EncryptedPackage".encode("utf-16-le") in content or _FILE_PASS.search(content):
         raise Unreadable(LOCKED)
     if not any(
         f"{name}\0".encode("utf-16-le") in content for name in ("Workbook", "WORKBOOK", "Book", "BOOK")
