@@ -143,7 +143,7 @@ def test_a_document_that_is_no_workbook(container) -> None:
 @pytest.mark.parametrize("fat", [{1: 1}, {3: 2}, {5: 5}, {4: 99}])
 def test_chains_that_loop_or_leave_the_file_are_refused(container, fat: dict[int, int]) -> None:
     # As the workbook that stands there, or as none; and soon.
-    with pytest.raises(Unreadable, match="damaged|no known format"):
+    with pytest.raises(Unreadable, match=r"damaged|no known format"):
         read(container("Workbook", fat=fat))
 
 
