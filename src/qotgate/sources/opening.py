@@ -9,7 +9,7 @@ another process opens the next.
 import atexit
 import os
 import socket
-import subprocess
+import subprocess  # nosec B404
 import sys
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -73,7 +73,7 @@ class Opener:
     def _start(self) -> Connection:
         ours, its = socket.socketpair()
         with its:
-            self._process = subprocess.Popen(  # noqa: S603 - nothing in it is from outside
+            self._process = subprocess.Popen(  # noqa: S603  # nosec B603 - none is from outside
                 [sys.executable, "-P", "-c", _START.format(its.fileno())],
                 pass_fds=[its.fileno()],
                 stdin=subprocess.DEVNULL,
