@@ -30,9 +30,10 @@ class Serving:
 
 
 @contextmanager
-def serving(url: str, *options: str, stderr: int = subprocess.DEVNULL) -> Iterator[Serving]:
+def serving(url: str, *options: str, stderr: int | None = None) -> Iterator[Serving]:
     """Run ``qotgate serve`` on a free port, and stop it; without HTTP, which takes a second to start, unless
-    ``--http-port`` is among the options."""
+    ``--http-port`` is among the options. Its log, and the traceback of a crash, is shown with a test that
+    fails, unless ``stderr`` goes elsewhere."""
     if "--http-port" not in options:
         options = (*options, "--no-http")
     command = [*QOTGATE, "serve", "--port", "0", "--db", url, *options]
