@@ -28,7 +28,9 @@ PageCursor = Annotated[
 Fund = Annotated[
     str | None,
     Query(
-        description="One fund; all that are summed unless given.", pattern="^[A-Z]{1,10}$", examples=["ARKK"]
+        description="One fund, in any case; all that are summed unless given.",
+        pattern="^[A-Za-z]{1,10}$",
+        examples=["ARKK"],
     ),
 ]
 
@@ -36,7 +38,7 @@ router = APIRouter(prefix="/api/v1", responses=ANSWERS)
 
 
 def of_fund(questions: Questions, fund: str | None) -> Questions:
-    return questions.varied(funds=(fund,)) if fund else questions
+    return questions.varied(funds=(fund.upper(),)) if fund else questions
 
 
 @router.get("/ark/holdings", response_model=Holdings, tags=["ARK"])
