@@ -160,8 +160,10 @@ def test_status(sample_url: str) -> None:
     assert {(row["fund"], row["source"]) for row in status["spans"]["ark_days"]} == {
         ("ARKK", "notice"),
         ("ARKK", "holdings"),
+        ("ARKK", "hole"),
         ("ARKW", "notice"),
         ("ARKW", "holdings"),
+        ("ARKW", "hole"),
     }
     assert "Trade notices" in run("status", "--db", sample_url).stdout
 
