@@ -79,7 +79,8 @@ def _add_ark(
         ((n, f"US.{ticker}", f"Company {ticker}") for n, ticker in enumerate(tickers)),
     )
     connection.executemany(
-        "INSERT INTO alias VALUES (?, ?)", ((f"C:US.{ticker}", n) for n, ticker in enumerate(tickers))
+        "INSERT INTO spelling VALUES (?, ?, '', ?, ?, ?, '2014-01-01', '2014-01-01', 1, NULL)",
+        ((n, ticker, f"Company {ticker}", f"US.{ticker}", n) for n, ticker in enumerate(tickers)),
     )
     weekdays = list(_weekdays(days))
     connection.executemany(

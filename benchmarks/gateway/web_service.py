@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, func, select
 from sqlalchemy.orm import Session
 
 from qotgate.model import ACTIVE_FUNDS
-from qotgate.store.tables import FOREVER, alias, ark_day, history, note, rating_change, trade
+from qotgate.store.tables import FOREVER, ark_day, history, note, rating_change, spelling, trade
 
 WINDOW = timedelta(days=29)
 
@@ -66,7 +66,7 @@ class Changes(BaseModel):
 
 @app.get("/ark/{code}")
 def dynamic(code: str, database: Database) -> Dynamic:
-    security_id = database.scalar(select(alias.c.security_id).where(alias.c.key == f"C:{code}"))
+    security_id = database.scalar(select(spelling.c.security_id).where(spelling.c.code == code).limit(1))
     if security_id is None:
         raise HTTPException(404)
     latest: date | None = database.scalar(

@@ -33,10 +33,18 @@ LISTINGS = Listings(
         ("AIR", "4012251", None),  # a SEDOL that no table knows
         ("6301", "6496584", None),
         ("", "125842203", None),
+        ("DSYSJ", "S2192Y109", None),  # exchange and ticker fused, as mailed
+        ("HOFP", "F9156M108", None),
+        ("AIRFP", "N0280G101", "US.AIRFP"),  # a Dutch CINS and a French exchange: no telling
+        ("LSPDCN", "53227R107", "CA.LSPD"),  # six letters are no US ticker
+        ("KSPILI", "48581R206", None),
+        ("KSPI.GB", "48581R206", None),
+        ("CRSP", "H17182108", "US.CRSP"),  # SP is Singapore's, H Switzerland's
+        ("ETHQ/U", "", "US.ETHQ.U"),
     ],
 )
 def test_codes(ticker: str, identifier: str, code: str | None) -> None:
-    found = LISTINGS.code(ticker, identifier)
+    found = LISTINGS.code(ticker, identifier, "")
     assert (None if found is None else str(found)) == code
 
 
@@ -52,8 +60,38 @@ def test_a_listing_without_a_code_may_go_by_several_identifiers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ticker", "identifier", "cash"),
-    [("", "X9USDDGCM", True), ("", "ZAR", True), ("", "125842203", False), ("X", "X9USDDGCM", False)],
+    ("ticker", "identifier", "name", "cash"),
+    [
+        ("", "X9USDDGCM", "DREYFUS GOVT CM INST", True),
+        ("", "ZAR", "SOUTH AFRICAN RAND", True),
+        ("", "", "Pound Sterling", True),
+        ("", "125842203", "CM LIFE SCIENCES II INC", False),
+        ("", "125842203", "EURO", False),
+        ("", "", "EUROPA", False),
+        ("X", "X9USDDGCM", "", False),
+    ],
 )
-def test_cash(ticker: str, identifier: str, cash: bool) -> None:
-    assert is_cash(ticker, identifier) is cash
+def test_cash(ticker: str, identifier: str, name: str, cash: bool) -> None:
+    assert is_cash(ticker, identifier, name) is cash
+
+
+@pytest.mark.parametrize(
+    ("ticker", "identifier", "name", "believed", "code"),
+    [
+        ("9923", "BL58D39", "YEAHKA LTD", True, "HK.09923"),
+        ("9923HK", "BL58D39", "Y", True, "HK.09923"),
+        ("YKA", "BL58D39", "YEAHKA", True, "HK.09923"),
+        ("", "BL58D39", "TESLA INC", True, "HK.09923"),
+        ("TSLA", "BL58D39", "TESLA INC", False, "US.TSLA"),
+        ("TSLA", "5330047", "TESLA INC", True, None),  # a SEDOL is of no US listing
+        ("TSLA UW", "5330047", "TESLA INC", False, "US.TSLA"),
+        ("DSYFP", "5330047", "DASSAULT SYSTEMES SE", True, None),
+        ("TSLA", "88160R101", "ROKU INC", True, "US.TSLA"),
+    ],
+)
+def test_what_the_table_says_counts_unless_ticker_and_name_are_of_another(
+    ticker: str, identifier: str, name: str, believed: bool, code: str | None
+) -> None:
+    assert LISTINGS.believes(ticker, identifier, name) is believed
+    found = LISTINGS.code(ticker, identifier, name)
+    assert (None if found is None else str(found)) == code

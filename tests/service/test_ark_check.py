@@ -68,17 +68,19 @@ def derived(store: Store) -> dict[str, set[tuple[object, ...]]]:
     """Trades, covered days and splits, each security by all that it goes by instead of by its number."""
     rows: dict[str, set[tuple[object, ...]]] = {}
     with store.reading() as connection:
-        aliases: dict[int, list[str]] = {}
-        for key, security in connection.execute(select(tables.alias)):
-            aliases.setdefault(security, []).append(key)
+        spellings: dict[int, list[tuple[str, ...]]] = {}
+        spelling = tables.spelling.c
+        columns = (spelling.ticker, spelling.identifier, spelling.name, spelling.security_id)
+        for *spelled, security in connection.execute(select(*columns)):
+            spellings.setdefault(security, []).append(tuple(spelled))
         for table in (tables.trade, tables.split):
-            columns = [column for column in table.c if column.name != "security_id"]
+            others = [column for column in table.c if column.name != "security_id"]
             rows[table.name] = {
-                (min(aliases[row[0]]), *row[1:])
-                for row in connection.execute(select(table.c.security_id, *columns))
+                (min(spellings[row[0]]), *row[1:])
+                for row in connection.execute(select(table.c.security_id, *others))
             }
         rows["ark_day"] = {tuple(row) for row in connection.execute(select(tables.ark_day))}
-        rows["alias"] = {tuple(sorted(names)) for names in aliases.values()}
+        rows["spelling"] = {tuple(sorted(spelled)) for spelled in spellings.values()}
     return rows
 
 

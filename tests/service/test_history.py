@@ -29,11 +29,13 @@ trades = st.lists(
 def fill(store: Store, rows: list[tuple[int, str, int, int]], last: int) -> None:
     """Trades (day, fund, shares, days until it is known) of one security, with data up to day ``last``."""
     with store.writing() as connection:
-        for table in (tables.trade, tables.ark_day, tables.alias, tables.security):
+        for table in (tables.trade, tables.ark_day, tables.spelling, tables.security):
             connection.execute(delete(table))
         connection.execute(insert(tables.security).values(id=1, code="US.TSLA", name="Tesla"))
-        connection.execute(insert(tables.alias).values(key="C:US.TSLA", security_id=1))
         end = FIRST + timedelta(days=last)
+        spelled = {"ticker": "TSLA", "identifier": "", "name": "Tesla", "code": "US.TSLA", "believed": True}
+        days = {"first_day": FIRST, "last_day": end}
+        connection.execute(insert(tables.spelling).values(id=1, security_id=1, **spelled, **days))
         connection.execute(insert(tables.ark_day).values(fund="ARKK", day=end, source="notice", through=end))
         for day, fund, shares, late in rows:
             connection.execute(

@@ -134,3 +134,11 @@ def test_a_cusip_of_digits_read_as_a_number_comes_back_or_is_none(text: str) -> 
 @given(st.one_of(st.text(), st.floats(), st.integers(), st.dates(), st.times()))
 def test_any_cell_gives_an_identifier_or_none(cell: object) -> None:
     assert len(clean_identifier(cell)) in (0, 3, 7, 9)
+
+
+@pytest.mark.parametrize(
+    ("cell", "identifier"),
+    [("CCTUSD", "USD"), ("CCTZAR", "ZAR"), ("CCTXXX", ""), ("PIPEACHRU", "PIPEACHRU"), ("undefined", "")],
+)
+def test_the_custodians_own_numbers(cell: str, identifier: str) -> None:
+    assert clean_identifier(cell) == identifier

@@ -20,6 +20,7 @@ BOOK = {"TSLA": 1000, "ROKU": 2000, "ZM": 3000, "COIN": 4000}
 
 # A fund large enough for its creation basket to show: UNITS units outstanding.
 UNITS = 500
+LINES |= {f"X{number}": f"TEST {number} INC,X{'ABCDEFGH'[number]},TESTCO10{number}" for number in range(8)}
 
 
 LARGE_BOOK = {code: 60_013 + 17_771 * place for place, code in enumerate(LINES) if code != "U"}

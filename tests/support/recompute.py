@@ -25,7 +25,8 @@ LEVELS = {
 
 def listings(tables: Path) -> dict[str, str]:
     with (tables / "listings.csv").open(encoding="utf-8") as file:
-        return {row["identifier"]: row["code"] for row in csv.DictReader(file)}
+        lines = (line for line in file if not line.startswith("#"))
+        return {row["identifier"]: row["code"] for row in csv.DictReader(lines)}
 
 
 def code_of(ticker: str, cusip: str, known: dict[str, str]) -> str:

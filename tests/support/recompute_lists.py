@@ -55,14 +55,6 @@ def read_lines(folder: Path) -> pl.DataFrame:
     return pl.DataFrame([line for book in books.values() for line in book], COLUMNS, orient="row")
 
 
-def first_identifiers(tables: Path) -> dict[str, str]:
-    """The first identifier of each listing without a code, by all that it goes by."""
-    with (tables / "listings.csv").open(encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if not row["code"]]
-    first: dict[str, str] = {}
-    return {row["identifier"]: first.setdefault(row["name"], row["identifier"]) for row in rows}
-
-
 def connect(url: str) -> Any:
     """The driver's own connection."""
     if url.startswith("sqlite"):
@@ -78,15 +70,15 @@ class Lists:
             with closing(connect(url)) as connection:
                 return pl.read_database(query, connection)
 
-        known, first = listings(tables), first_identifiers(tables)
-        ids = dict(read("SELECT key, security_id FROM alias").iter_rows())
+        known = listings(tables)
+        spelled = read("SELECT ticker, identifier, name, security_id FROM spelling").iter_rows()
+        ids = {tuple(line): security for *line, security in spelled}
         lines = read_lines(data / "ark" / "holdings")
         found = []
         for ticker, cusip, name in lines.select("ticker", "cusip", "name").iter_rows():
             cash = not ticker and (len(cusip) == 3 or cusip.startswith("X9"))
             code = code_of(ticker, cusip, known)
-            names = (f"C:{code}", f"I:{first.get(cusip, cusip)}", f"N:{name.casefold()}")
-            found.append((None if cash else next(ids[key] for key in names if key in ids), code or name))
+            found.append((None if cash else ids[ticker, cusip, " ".join(name.split())], code or name))
         self.lines = pl.concat(
             [lines, pl.DataFrame(found, {"id": pl.Int64, "key": pl.String}, orient="row")], how="horizontal"
         )

@@ -14,6 +14,7 @@ from qotgate.cli.options import AsJson, Database, Tables, open_store
 from qotgate.cli.settings import read_settings
 from qotgate.service.loading import LoadReport, find_files
 from qotgate.service.loading import load as load_files
+from qotgate.service.provenance import contradiction_sentence
 from qotgate.service.reference import load_reference
 
 STEP_BACK = 10
@@ -53,7 +54,7 @@ def load(
             progress=lambda done, _total: progress.update(task, completed=done),
         )
     if as_json:
-        typer.echo(json.dumps(_as_json(report, dry_run), ensure_ascii=False, indent=2))
+        typer.echo(json.dumps(_as_json(report, dry_run), default=str, ensure_ascii=False, indent=2))
     else:
         _print(report, dry_run)
     if not report.read and not report.unchanged:
@@ -73,6 +74,7 @@ def _as_json(report: LoadReport, dry_run: bool) -> dict[str, Any]:
         "rejects": [{"file": path, "line": line, "reason": reason} for path, line, reason in report.rejects],
         "unknown_grades": dict(report.unknown_grades),
         "unmapped": dict(report.unmapped),
+        "contradictions": report.contradictions,
         "generation": report.generation,
         "load": None if dry_run else report.number,
     }
@@ -105,6 +107,12 @@ def _print(report: LoadReport, dry_run: bool) -> None:
         "securities without a code (add them to listings.csv in --tables)",
         [f"{line}: {number:,} lines" for line, number in report.unmapped.most_common()],
         WORDS_SHOWN,
+    )
+    _list(
+        console,
+        "identifiers not believed, as other lines contradict them (their lines count under ticker and name)",
+        [contradiction_sentence(row) for row in report.contradictions],
+        REJECTS_SHOWN,
     )
     which = "" if dry_run else f"Load {report.number}. "
     console.print(f"{which}Generation {report.generation}.", highlight=False)

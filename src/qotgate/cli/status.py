@@ -10,6 +10,7 @@ from rich.table import Table
 from qotgate.cli.console import new_console
 from qotgate.cli.options import AsJson, Database, open_store
 from qotgate.cli.settings import read_settings
+from qotgate.service.provenance import contradiction_sentence
 from qotgate.service.status import Status
 from qotgate.service.status import status as read_status
 
@@ -56,6 +57,12 @@ def _print(found: Status) -> None:
         console.print(
             f"  {reject['path']}, line {reject['line']}: {reject['reason']}", soft_wrap=True, markup=False
         )
+    if found.contradictions:
+        console.print(
+            f"{len(found.contradictions):,} identifiers not believed, as other lines contradict them:"
+        )
+    for row in found.contradictions:
+        console.print(f"  {contradiction_sentence(row)}", markup=False, soft_wrap=True)
 
 
 def _load(load: dict[str, Any]) -> str:

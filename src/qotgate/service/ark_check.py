@@ -12,6 +12,7 @@ from datetime import date
 from fractions import Fraction
 
 from qotgate.ark.dynamics import Split, daily_sums, dynamic
+from qotgate.ark.identity import Spelling
 from qotgate.model import ACTIVE_FUNDS, Notice
 from qotgate.service.loading import NoticeKey, notice_keys
 from qotgate.service.reference import Reference
@@ -101,13 +102,10 @@ def compare(
     """Compare ``notices`` with what the loaded holdings say of ``funds``, whatever notices are loaded."""
     found = []
     with store.reading() as connection:
-        identities = loading.read_identities(connection)
+        identities = loading.read_identities(connection, reference.listings)
         told: dict[tuple[str, date], Counter[int]] = {}
         for line in notices:
-            listings = reference.listings
-            security = identities.resolve(
-                listings.code(line.ticker, line.identifier), listings.identity(line.identifier), line.name
-            )
+            security = identities.take(Spelling(line.ticker, line.identifier, line.name), line.day)
             told.setdefault((line.fund, line.day), Counter())[security] += line.shares
         for fund in funds:
             inferred = inferred_trades(connection, fund, date.min)
@@ -119,13 +117,13 @@ def compare(
                 rows = deriving.positions(connection, fund, between.before)
                 held = {key: shares for key, shares, _ in rows}
                 for key in sorted(told[fund, day].keys() | inference.trades.keys()):
-                    code = identities.codes.get(key)
+                    code, name = identities.labels[key]
                     evidence = inference.evidence.get(key)
                     found.append(
                         Comparison(
                             fund=fund,
                             day=day,
-                            security=str(code) if code else identities.names[key],
+                            security=str(code or name),
                             noticed=told[fund, day][key],
                             inferred=inference.trades.get(key, 0),
                             held=held.get(key, 0.0),

@@ -242,7 +242,7 @@ def _labels(lines: Iterable[Line], reference: Reference) -> dict[int, Label]:
     labels: dict[int, Label] = {}
     for security, ticker, identifier, name, _, _ in lines:
         if security is not None and labels.get(security, NO_LABEL)[0] is None:
-            code = reference.listings.code(ticker, identifier)
+            code = reference.listings.code(ticker, identifier, name)
             if code is not None or security not in labels:
                 labels[security] = (code, name)
     return labels

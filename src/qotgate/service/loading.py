@@ -16,9 +16,11 @@ from typing import Any
 from unicodedata import category
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from qotgate import sources
 from qotgate.ark.codes import is_cash
+from qotgate.ark.identity import Spelling
 from qotgate.model import (
     FileKind,
     Holding,
@@ -28,6 +30,7 @@ from qotgate.model import (
     ParsedFile,
     QotGateError,
     Reject,
+    StoreError,
     Unreadable,
 )
 from qotgate.ratings.words import normalise
@@ -35,8 +38,10 @@ from qotgate.service.calendar import ARK_START, LONGEST_BREAK, ark_sessions, boo
 from qotgate.service.rating_changes import rating_changes
 from qotgate.service.reference import Reference
 from qotgate.service.trades import derive_trades
-from qotgate.store import Store, deriving, loading, loads
+from qotgate.store import Store, deriving, loading, loads, provenance
 from qotgate.store.database import generation, move_generation, read_state, write_state
+from qotgate.store.faults import unwritten
+from qotgate.store.queries import Row
 
 SNAPSHOT_COLUMNS = ("ticker", "identifier", "name", "shares", "market_value", "weight")
 NoticeKey = tuple[str, date, str, int, int]
@@ -51,7 +56,7 @@ MAX_FILE_BYTES = 256 << 20
 @dataclass
 class LoadReport:
     """What a load did. ``added`` counts the rows that were new, by kind; ``rejects`` are (file, line or
-    None for all of it, reason)."""
+    None for all of it, reason); ``contradictions`` the lines whose identifier is not believed."""
 
     files: int = 0
     read: int = 0
@@ -64,6 +69,7 @@ class LoadReport:
     """The files that could not be read at all, and why."""
     unknown_grades: Counter[str] = field(default_factory=Counter)
     unmapped: Counter[str] = field(default_factory=Counter)
+    contradictions: list[Row] = field(default_factory=list)
     generation: int = 0
     number: int = 0
     """That of the load in the history."""
@@ -113,13 +119,16 @@ def load(
     """Load ``files`` in one transaction.
 
     ``progress`` is told (files done, files in all). With ``dry_run`` everything is done and then undone.
-    Raises StoreError; nothing has been loaded then.
+    Raises StoreError, naming the file that could not be written; nothing has been loaded then.
     """
     report = LoadReport(files=len(files))
     with store.writing(keep=not dry_run) as connection:
         run = _Load(connection, reference, report)
         for done, path in enumerate(files, 1):
-            run.take(path)
+            try:
+                run.take(path)
+            except DBAPIError as error:
+                raise StoreError(f"{unwritten(error)} The load was at {_shown(path)}.") from error
             if progress is not None:
                 progress(done, len(files))
         run.finish()
@@ -131,12 +140,13 @@ class _Load:
         self.connection = connection
         self.reference = reference
         self.report = report
-        self.identities = loading.read_identities(connection)
+        self.identities = loading.read_identities(connection, reference.listings)
         self.generation = generation(connection) + 1
         self.number = loads.begin(connection)
         self.last_day = last_day(datetime.now(UTC))
         self.fund_days: set[tuple[str, date]] = set()
         self.histories: set[int] = set()
+        self.lines: Counter[Spelling] = Counter()
 
     def take(self, path: Path) -> None:
         """Read one file and insert what is new in it."""
@@ -180,15 +190,17 @@ class _Load:
     def finish(self) -> None:
         """Make anew what follows from the rows that changed, and move the generation."""
         tables_before = read_state(self.connection, "reference")
+        tables_changed = tables_before not in (None, self.reference.digest)
         if tables_before != self.reference.digest:
             write_state(self.connection, "reference", self.reference.digest)
-            if tables_before is not None:
+            if tables_changed:
                 self._apply_new_tables()
         rules = _key(RULES, self.reference.splits)
         if read_state(self.connection, "ark_rules") != rules:
             write_state(self.connection, "ark_rules", rules)
             self.fund_days |= deriving.redate_books(self.connection, book_through)
-        changed = bool(self.fund_days or self.histories)
+        self._settle()
+        changed = bool(self.fund_days or self.histories or tables_changed)
         if self.fund_days:
             self._add_sessions({day for _, day in self.fund_days})
         while self.fund_days:
@@ -197,7 +209,8 @@ class _Load:
             for newer, older in found.items():
                 self.identities.rename(newer, older)
             # Where names turned out to be one security, its days are made anew under one name.
-            self._save_identities()
+            self._settle()
+        self._report_lines()
         rating_changes(self.connection, self.histories, self.generation)
         if changed:
             move_generation(self.connection, self.generation)
@@ -228,25 +241,41 @@ class _Load:
             loading.add_sessions(self.connection, ark_sessions(start, end + timedelta(days=1)))
 
     def _security_id(self, line: Holding | Notice) -> int:
-        code = self.reference.listings.code(line.ticker, line.identifier)
-        if code is None and not self.reference.listings.knows(line.identifier):
-            self.report.unmapped[f"{line.ticker or '(no ticker)'} {line.identifier} {line.name}"] += 1
-        return self.identities.resolve(code, self.reference.listings.identity(line.identifier), line.name)
+        spelling = Spelling(line.ticker, line.identifier, line.name)
+        security_id = self.identities.take(spelling, line.day)
+        self.lines[spelling] += 1
+        return security_id
 
-    def _save_identities(self) -> None:
-        merged = {*self.identities.merged, *self.identities.merged.values()}
-        if merged:
-            self.fund_days.update(loading.touched_securities(self.connection, sorted(merged)))
-        loading.save_identities(self.connection, self.identities)
+    def _settle(self) -> None:
+        """See which securities are one, by all that is loaded, and have their lines follow."""
+        moves = self.identities.settle()
+        self.fund_days.update(loading.moved_days(self.connection, moves))
+        loading.save_identities(self.connection, self.identities, moves)
+
+    def _report_lines(self) -> None:
+        """What is to be said of the securities of this load's lines."""
+        listings = self.reference.listings
+        identifiers = provenance.identifiers(self.connection)
+        for spelling, lines in self.lines.items():
+            security_id = self.identities.spellings[spelling].security
+            uncoded = self.identities.labels[security_id][0] is None
+            if uncoded and not any(map(listings.knows, identifiers[security_id])):
+                said = f"{spelling.ticker or '(no ticker)'} {spelling.identifier} {spelling.name}"
+                self.report.unmapped[said] += lines
+        self.report.contradictions = [
+            row
+            for row in provenance.contradictions(self.connection)
+            if Spelling(row["ticker"], row["identifier"], row["name"]) in self.lines
+        ]
 
     def _add_holdings(self, records: Sequence[Any], file_id: int) -> int:
         snapshots: dict[tuple[str, Any], list[loading.Row]] = {}
         for line in records:
-            cash = is_cash(line.ticker, line.identifier)
+            cash = is_cash(line.ticker, line.identifier, line.name)
             snapshots.setdefault((line.fund, line.day), []).append(
                 _row(line, file_id) | {"security_id": None if cash else self._security_id(line)}
             )
-        self._save_identities()
+        loading.save_securities(self.connection, self.identities)
         added = 0
         for (fund, day), rows in snapshots.items():
             content = ([row[name] for name in SNAPSHOT_COLUMNS] for row in rows)
@@ -262,7 +291,7 @@ class _Load:
             _row(line, file_id) | {"security_id": self._security_id(line), "key": _key(*key)}
             for key, line in notice_keys(records)
         ]
-        self._save_identities()
+        loading.save_securities(self.connection, self.identities)
         added = loading.add_notices(self.connection, rows)
         if added:
             self.fund_days.update((line.fund, line.day) for line in records)
@@ -310,10 +339,6 @@ class _Load:
 
     def _apply_new_tables(self) -> None:
         """The shipped tables or the user's have changed: map what is loaded anew."""
-        for ticker, identifier, name in sorted(loading.published_lines(self.connection)):
-            listings = self.reference.listings
-            self.identities.resolve(listings.code(ticker, identifier), listings.identity(identifier), name)
-        self._save_identities()
         grade, identity = self.reference.grades.grade, self.reference.institutions.identity
         notes = []
         for note in loading.all_notes(self.connection):

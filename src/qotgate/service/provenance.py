@@ -46,11 +46,12 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Unsettled:
-    """What the tables do not know, grade words and lines without a code; and how many files could not be read
-    at all, with the latest of them."""
+    """What the tables do not know, grade words and lines without a code; lines whose identifier is not
+    believed; and how many files could not be read at all, with the latest of them."""
 
     grades: list[Row]
     uncoded: list[Row]
+    contradictions: list[Row]
     unread_files: int
     unread: list[Row]
 
@@ -132,6 +133,21 @@ def unsettled(store: Store, reference: Reference) -> Unsettled:
     with store.reading() as connection:
         grades = provenance.unknown_grades(connection, GRADES_SHOWN)
         uncoded = provenance.uncoded(connection)
+        known = {
+            security_id
+            for security_id, identifiers in provenance.identifiers(connection).items()
+            if any(map(reference.listings.knows, identifiers))
+        }
+        disbelieved = provenance.contradictions(connection)
         unread_files, unread = load_history.unread_files(connection, UNREAD_SHOWN)
-    unknown = [row for row in uncoded if not reference.listings.knows(row["identifier"])]
-    return Unsettled(grades, unknown, unread_files, unread)
+    unknown = [row for row in uncoded if row["security_id"] not in known]
+    return Unsettled(grades, unknown, disbelieved, unread_files, unread)
+
+
+def contradiction_sentence(row: Row) -> str:
+    """What a line says that another one contradicts, as text."""
+    said = f"{row['path']}, line {row['line']}: {row['identifier']} as {row['ticker']} {row['name']}"
+    other = row["against"]
+    if other is None:
+        return f"{said}, but the tables (listings.csv) give it to another company"
+    return f"{said}, but as {other['ticker']} {other['name']} in {other['path']}, line {other['line']}"

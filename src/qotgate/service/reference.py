@@ -99,14 +99,21 @@ def _code(text: str) -> Security | None:
 
 def _rows(path: str, text: str, columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
     try:
-        yield from _checked_rows(path, csv.DictReader(StringIO(text)), columns)
+        yield from _checked_rows(path, csv.DictReader(_without_comments(text)), columns)
     except csv.Error as error:
         raise QotGateError(f"{path} is no CSV file: {error}.") from error
+
+
+def _without_comments(text: str) -> Iterator[str]:
+    """The lines of a table, those that begin with ``#`` blank, so that the others keep their numbers."""
+    return ("\n" if line.startswith("#") else line for line in StringIO(text))
 
 
 def _checked_rows(
     path: str, reader: "csv.DictReader[str]", columns: tuple[str, ...]
 ) -> Iterator[dict[str, str]]:
+    while reader.fieldnames == []:  # blank lines, which a DictReader takes for a header
+        reader.fieldnames = None
     if tuple(reader.fieldnames or ()) != columns:
         raise QotGateError(f"{path} takes the columns {','.join(columns)} in its first line.")
     for row in reader:

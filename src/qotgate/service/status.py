@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from qotgate.store import Store, loads, queries
+from qotgate.store import Store, loads, provenance, queries
 from qotgate.store.database import generation
 from qotgate.store.queries import Row
 
@@ -16,7 +16,8 @@ class Status:
     in it counts the fund days that notices and holdings cover; ``rejects`` are the latest lines that were
     left out, ``unread`` the latest files that could not be read at all, ``loads`` the latest loads.
     ``reiterations`` counts the notes that changed nothing, an institution's notes of a day on a security as
-    one; ``prior_disagreements`` those whose own prior view was not that of the previous note."""
+    one; ``prior_disagreements`` those whose own prior view was not that of the previous note.
+    ``contradictions`` are the lines whose identifier is not believed."""
 
     database: str
     generation: int
@@ -30,6 +31,7 @@ class Status:
     unknown_grades: dict[str, int]
     reiterations: int
     prior_disagreements: int
+    contradictions: list[Row]
 
 
 def status(store: Store) -> Status:
@@ -52,4 +54,5 @@ def status(store: Store) -> Status:
             unknown_grades=queries.unknown_grades(connection),
             reiterations=days - sum(row["rows"] for row in spans["rating_changes"]),
             prior_disagreements=disagreements,
+            contradictions=provenance.contradictions(connection),
         )

@@ -26,6 +26,11 @@ _CURRENCIES = re.compile(
 )
 """Named one by one (ISO 4217), as NAN and TBD also are three letters, and found where a CUSIP is missing."""
 
+_LETTERS = re.compile(r"(?!UNDEFINED|AVAILABLE)[A-Z]{9}")
+"""The custodian's own numbers of shares without a CUSIP may be letters alone: ``PIPEACHRU``."""
+_CASH = re.compile(rf"CCT({_CURRENCIES.pattern})")
+"""The custodian's numbers of currency held: ``CCTUSD``."""
+
 _FEWEST_DIGITS = 5  # with fewer, the six characters of the issuer would be nearly all zeros
 
 
@@ -52,15 +57,17 @@ def clean_identifier(cell: Cell) -> str:
 
     Seven digits may be a SEDOL or a CUSIP that lost two zeros. Where both check digits fit, a text is a
     SEDOL, which has kept its zeros, and a number a CUSIP: ARK's spreadsheets hold CUSIP and CINS only. A
-    text of nine characters with a digit among them stands as typed, whatever its check digit: the
-    custodian's own, such as X9USDMORS, have none.
+    text of nine characters stands as typed, whatever its check digit: the custodian's own, such as
+    X9USDMORS, have none. Its number of a currency, such as CCTUSD, is the currency.
     """
     if isinstance(cell, (int, float)):
         return _from_number(float(cell)) if 0 < cell < 1e308 else ""
     text = re.sub(r"[\s'\"=]", "", cell).upper() if isinstance(cell, str) else ""
     if not text.strip("0"):
         return ""
-    if is_sedol(text) or _CURRENCIES.fullmatch(text):
+    if cash := _CASH.fullmatch(text):
+        return cash[1]
+    if is_sedol(text) or _CURRENCIES.fullmatch(text) or _LETTERS.fullmatch(text):
         return text
     if _NUMERIC.fullmatch(text):
         return _from_number(float(text))

@@ -21,9 +21,9 @@ from sqlalchemy.schema import Table
 
 from qotgate.model import StoreError
 from qotgate.store import postgresql, sqlite, tables
-from qotgate.store.faults import told
+from qotgate.store.faults import told, unwritten
 
-HEAD = "0002"
+HEAD = "0003"
 WRITER_WAIT = 60.0
 """How long a load waits for another one to finish, in seconds."""
 WRITES = "qotgate_writes"
@@ -122,7 +122,7 @@ class Store:
                 if not keep:
                     connection.rollback()
         except DBAPIError as error:
-            raise StoreError(f"The database cannot be written: {told(error)}") from error
+            raise StoreError(unwritten(error)) from error
 
     def secret(self) -> str:
         """The key that this database's cursors are signed with."""

@@ -104,9 +104,9 @@ def drop_differences(connection: Connection, fund: str, days: Collection[date]) 
 
 def security_ids(connection: Connection, codes: Collection[str]) -> dict[str, int]:
     """The securities of some codes, of those that are known."""
-    alias = tables.alias
-    query = select(alias.c.key, alias.c.security_id).where(alias.c.key.in_([f"C:{code}" for code in codes]))
-    return {key.removeprefix("C:"): security for key, security in connection.execute(query)}
+    spelling = tables.spelling
+    query = select(spelling.c.code, spelling.c.security_id).where(spelling.c.code.in_(codes)).distinct()
+    return {row.code: row.security_id for row in connection.execute(query)}
 
 
 def held(connection: Connection, security: int, since: date, until: date) -> dict[str, list[float]]:

@@ -32,6 +32,11 @@ _ADVICE = {
 }
 
 
+def unwritten(error: DBAPIError) -> str:
+    """The sentence for a database that cannot be written."""
+    return f"The database cannot be written: {told(error)}"
+
+
 def told(error: DBAPIError) -> str:
     """The end of a sentence: what the engine says of ``error``, and what helps."""
     said = reason(error)

@@ -18,7 +18,8 @@ from sqlalchemy import (
     update,
 )
 
-from qotgate.ark.identity import Identities
+from qotgate.ark.codes import Listings
+from qotgate.ark.identity import Identities, Known, Move, Spelling
 from qotgate.model import ParsedFile, Security
 from qotgate.store import tables
 from qotgate.store.bulk import insert_chosen, insert_new, insert_rows, staged, upsert
@@ -62,44 +63,95 @@ def add_file(
     return file_id
 
 
-def read_identities(connection: Connection) -> Identities:
-    aliases = connection.execute(select(tables.alias.c.key, tables.alias.c.security_id))
-    known = {row.key: row.security_id for row in aliases}
-    securities = connection.execute(select(tables.security).order_by(tables.security.c.id)).all()
+def read_identities(connection: Connection, listings: Listings) -> Identities:
+    """The securities of all loaded lines, with the codes that ``listings`` give them now."""
+    rows = connection.execute(select(tables.spelling)).all()
     return Identities(
-        aliases=known,
-        codes={row.id: Security.parse(row.code) for row in securities if row.code},
-        names={row.id: row.name for row in securities},
+        listings,
+        {
+            Spelling(row.ticker, row.identifier, row.name): Known(
+                number=row.id,
+                code=Security.parse(row.code) if row.code else None,
+                first=row.first_day,
+                last=row.last_day,
+                security=row.security_id,
+                believed=row.believed,
+                older=row.older,
+            )
+            for row in rows
+        },
+        {
+            row.id: (Security.parse(row.code) if row.code else None, row.name)
+            for row in connection.execute(select(tables.security))
+        },
     )
 
 
-def save_identities(connection: Connection, identities: Identities) -> None:
-    """Write what ``identities`` learned; lines of a merged security move to the one that remains."""
-    security, alias = tables.security, tables.alias
+def save_securities(connection: Connection, identities: Identities) -> None:
+    """Write the securities that are new or go by another label; lines can be of them then."""
+    labels = [
+        (security_id, *identities.labels[security_id])
+        for security_id in sorted(identities.relabelled - identities.dropped)
+    ]
+    rows = [{"id": id_, "code": str(code) if code else None, "name": name} for id_, code, name in labels]
+    _upsert(connection, tables.security, "id", rows)
+    identities.relabelled.clear()
+
+
+def save_identities(connection: Connection, identities: Identities, moves: Sequence[Move]) -> None:
+    """Write what ``identities`` learned; the lines that change hands do so."""
+    save_securities(connection, identities)
+    for table in (tables.holding, tables.notice) if moves else ():
+        connection.execute(
+            update(table)
+            .where(
+                table.c.security_id == bindparam("dropped"),
+                table.c.ticker == bindparam("of_ticker"),
+                table.c.identifier == bindparam("of_identifier"),
+                table.c.name == bindparam("of_name"),
+            )
+            .values(security_id=bindparam("kept")),
+            [
+                {"dropped": move.dropped, "kept": move.kept}
+                | {f"of_{name}": text for name, text in move.spelling._asdict().items()}
+                for move in moves
+            ],
+        )
     rows = [
         {
-            "id": security_id,
-            "code": str(identities.codes[security_id]) if security_id in identities.codes else None,
-            "name": identities.names[security_id],
+            "id": known.number,
+            **spelling._asdict(),
+            "code": str(known.code) if known.code else None,
+            "security_id": known.security,
+            "first_day": known.first,
+            "last_day": known.last,
+            "believed": known.believed,
+            "older": known.older,
         }
-        for security_id in identities.changed
+        for spelling in identities.changed
+        for known in (identities.spellings[spelling],)
     ]
-    _upsert(connection, security, "id", rows)
-    _upsert(
-        connection,
-        alias,
-        "key",
-        [{"key": key, "security_id": security_id} for key, security_id in identities.added.items()],
-    )
-    for dropped, kept in identities.merged.items():
-        for table in (tables.holding, tables.notice):
-            connection.execute(update(table).where(table.c.security_id == dropped).values(security_id=kept))
-        for table in (tables.trade, tables.split):
-            connection.execute(delete(table).where(table.c.security_id == dropped))
-        connection.execute(delete(security).where(security.c.id == dropped))
+    _upsert(connection, tables.spelling, "id", rows)
     identities.changed.clear()
-    identities.added.clear()
-    identities.merged.clear()
+    for table in (tables.trade, tables.split) if identities.dropped else ():
+        connection.execute(delete(table).where(table.c.security_id.in_(identities.dropped)))
+    if identities.dropped:
+        connection.execute(delete(tables.security).where(tables.security.c.id.in_(identities.dropped)))
+    identities.dropped.clear()
+
+
+def moved_days(connection: Connection, moves: Sequence[Move]) -> Iterator[FundDay]:
+    """The funds and days of lines that are about to change hands; of holdings the last trading day that they
+    show."""
+    snapshot, holding, notice = tables.snapshot, tables.holding, tables.notice
+    shown = select(snapshot.c.fund, snapshot.c.through).join(
+        holding, and_(snapshot.c.fund == holding.c.fund, snapshot.c.day == holding.c.day)
+    )
+    for move in moves:
+        for query, lines in ((shown, holding), (select(notice.c.fund, notice.c.day), notice)):
+            of = (lines.c[name] == text for name, text in move.spelling._asdict().items())
+            moved = query.where(lines.c.security_id == move.dropped, *of).distinct()
+            yield from ((fund, day) for fund, day in connection.execute(moved))
 
 
 def _upsert(connection: Connection, table: Table, key: str, rows: Sequence[Row]) -> None:
@@ -260,31 +312,6 @@ def add_changes(connection: Connection, rows: Sequence[Row], generation: int) ->
     insert_rows(
         connection, tables.rating_change, [{**row, "since": generation, "until": FOREVER} for row in rows]
     )
-
-
-def touched_securities(connection: Connection, security_ids: Sequence[int]) -> Iterator[FundDay]:
-    """The funds and days of the holdings and notices of some securities; of holdings the last trading day
-    that they show."""
-    holding, notice, snapshot = tables.holding, tables.notice, tables.snapshot
-    shown = (
-        select(snapshot.c.fund, snapshot.c.through)
-        .join(holding, and_(snapshot.c.fund == holding.c.fund, snapshot.c.day == holding.c.day))
-        .where(holding.c.security_id.in_(security_ids))
-    )
-    told = select(notice.c.fund, notice.c.day).where(notice.c.security_id.in_(security_ids))
-    for query in (shown, told):
-        yield from ((fund, day) for fund, day in connection.execute(query.distinct()))
-
-
-def published_lines(connection: Connection) -> set[tuple[str, str, str]]:
-    """Every (ticker, identifier, name) in holdings and notices, without cash."""
-    found: set[tuple[str, str, str]] = set()
-    for table in (tables.holding, tables.notice):
-        query = select(table.c.ticker, table.c.identifier, table.c.name).where(
-            table.c.security_id.is_not(None)
-        )
-        found.update((row[0], row[1], row[2]) for row in connection.execute(query.distinct()))
-    return found
 
 
 def all_notes(connection: Connection) -> Iterator[Row]:

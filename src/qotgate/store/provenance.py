@@ -100,6 +100,68 @@ def unknown_grades(connection: Connection, count: int) -> list[Row]:
     return _rows(connection, query)
 
 
+def contradictions(connection: Connection) -> list[Row]:
+    """Lines whose identifier is not believed: how they are spelled, how many they are, the first of them by
+    day (``path``, ``file_id``, ``line``) and, as ``against``, a line that the identifier is believed of, None
+    where it is the tables that give it to another company."""
+    spelling = tables.spelling
+    disbelieved = _rows(connection, select(spelling).where(~spelling.c.believed))
+    identifiers = {row["identifier"] for row in disbelieved}
+    query = select(spelling).where(spelling.c.believed, spelling.c.identifier.in_(identifiers))
+    owners = {
+        row["identifier"]: row for row in _rows(connection, query.order_by(spelling.c.first_day.desc()))
+    }
+    found = []
+    for row in disbelieved:
+        line = _first_line(connection, row)
+        if line is not None:
+            owner = owners.get(row["identifier"])
+            found.append(line | {"against": owner and _first_line(connection, owner)})
+    return sorted(found, key=lambda line: (line["path"], line["line"]))
+
+
+def _first_line(connection: Connection, spelled: Row) -> Row | None:
+    """The first line by day of those that are spelled so, and how many they are."""
+    found = []
+    for table in (tables.holding, tables.notice):
+        query = (
+            select(
+                *(
+                    table.c.ticker,
+                    table.c.identifier,
+                    table.c.name,
+                    table.c.day,
+                    table.c.file_id,
+                    table.c.line,
+                ),
+                *(tables.file.c.path, func.count().over().label("lines")),
+            )
+            .join(tables.file)
+            .where(
+                table.c.security_id == spelled["security_id"],
+                *(table.c[name] == spelled[name] for name in ("ticker", "identifier", "name")),
+            )
+            .order_by(table.c.day, table.c.file_id, table.c.line)
+            .limit(1)
+        )
+        found += _rows(connection, query)
+    if not found:
+        return None
+    return min(found, key=lambda row: row["day"]) | {"lines": sum(row["lines"] for row in found)}
+
+
+def identifiers(connection: Connection) -> dict[int, set[str]]:
+    """The identifiers of each security that has no code."""
+    spelling, security = tables.spelling, tables.security
+    query = (
+        select(spelling.c.security_id, spelling.c.identifier).join(security).where(security.c.code.is_(None))
+    )
+    found: dict[int, set[str]] = {}
+    for security_id, identifier in connection.execute(query):
+        found.setdefault(security_id, set()).add(identifier)
+    return found
+
+
 def uncoded(connection: Connection) -> list[Row]:
     """Lines of holdings and notices whose security has no code: ticker, identifier, name, how many and the
     last day of them, with the place of one."""
@@ -109,6 +171,7 @@ def uncoded(connection: Connection) -> list[Row]:
             select(
                 table.c.ticker,
                 table.c.identifier,
+                func.max(table.c.security_id).label("security_id"),
                 func.count().label("lines"),
                 func.max(table.c.day).label("last_day"),
                 func.max(table.c.id).label("last_id"),

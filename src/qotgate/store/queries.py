@@ -26,8 +26,9 @@ def latest_ark_day(connection: Connection, funds: Collection[str]) -> date | Non
 
 
 def security_id(connection: Connection, code: str) -> int | None:
-    alias = tables.alias
-    return connection.scalar(select(alias.c.security_id).where(alias.c.key == f"C:{code}"))
+    """The security whose lines have, or had, the code."""
+    spelling = tables.spelling
+    return connection.scalar(select(spelling.c.security_id).where(spelling.c.code == code).limit(1))
 
 
 def trades(

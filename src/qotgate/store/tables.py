@@ -103,11 +103,20 @@ session = Table(
     Column("day", Date, primary_key=True),  # each trading day from the first loaded ARK day to the last
 )
 
-alias = Table(
-    "alias",
+spelling = Table(
+    "spelling",
     METADATA,
-    Column("key", Text, primary_key=True),  # I:identifier, C:code, N:name
-    Column("security_id", ForeignKey("security.id"), nullable=False),
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("ticker", Text, nullable=False),
+    Column("identifier", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("code", Text, index=True),  # of the lines themselves; several codes may be one security
+    Column("security_id", ForeignKey("security.id"), nullable=False, index=True),
+    Column("first_day", Date, nullable=False),  # of the lines that are spelled so
+    Column("last_day", Date, nullable=False),
+    Column("believed", Boolean, nullable=False),  # whether the identifier is
+    Column("older", Integer),  # the spelling that this one continues under a new name
+    UniqueConstraint("ticker", "identifier", "name"),
 )
 
 snapshot = Table(

@@ -258,8 +258,9 @@ PHRASES: dict[str, tuple[str, str]] = {
     "line_title": ("Line", "行"),
     "to_settle": ("To settle", "待处理"),
     "nothing_to_settle": (
-        "Nothing: every file was read, every grade word is known, and every line has a code.",
-        "无：所有文件均已读取，所有评级用词均已识别，所有行都有代码。",
+        "Nothing: every file was read, every grade word is known, every line has a code, and no line "
+        "contradicts another.",
+        "无：所有文件均已读取，所有评级用词均已识别，所有行都有代码，且没有互相矛盾的行。",
     ),
     "unknown_grades": ("Unknown grades", "未识别的评级用词"),
     "unknown_grades_hint": (
@@ -279,6 +280,12 @@ PHRASES: dict[str, tuple[str, str]] = {
         "这些行没有对应代码，因此无法查询。请在自己的文件夹中新建 listings.csv，为每个标识写上代码，"
         "如“{identifier},US.CODE,{name}”，再用 --tables 文件夹 重新加载一次。",
     ),
+    "contradictions": ("Identifiers not believed", "未采信的证券标识"),
+    "contradictions_hint": (
+        "Other lines give these identifiers to another company. The lines count under their ticker and name.",
+        "其他行显示这些标识属于另一家公司，因此不予采信；这些行按其代码和名称归类。",
+    ),
+    "contradicted_by": ("Contradicted by", "与之矛盾的行"),
     "ticker": ("Ticker", "代码"),
     "identifier": ("Identifier", "标识"),
     "lines": ("Lines", "行数"),
