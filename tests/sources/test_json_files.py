@@ -131,7 +131,7 @@ def test_a_lone_surrogate_is_replaced() -> None:
         ('{"a":' * 100_000, "the JSON is nested too deep"),
         (
             json.dumps([{"firm": "UBS", "rating": "Buy"}]),
-            "it looks like analyst notes but has no ticker column",
+            "it looks like analyst notes but has no ticker or date columns",
         ),
     ],
 )

@@ -42,7 +42,11 @@ def _holding(row: Row) -> Holding:
 LAYOUT = Layout(
     title="ARK holdings",
     kind=FileKind.HOLDINGS,
-    columns={**COLUMNS, "market value": ("marketvalue",), "weight": ("weight",)},
+    columns={
+        **COLUMNS,
+        "market value": ("marketvalue", "marketvalueusd", "value"),
+        "weight": ("weight", "marketweight", "weightpercent"),
+    },
     required=("date", "fund", "ticker", "shares", "weight"),
     record=_holding,
 )

@@ -4,16 +4,19 @@ from datetime import date
 
 from qotgate.sources.cells import moment
 from qotgate.sources.identifiers import clean_identifier
+from qotgate.sources.json_tables import outer
 from qotgate.sources.layout import Row
 
 COLUMNS = {
-    "fund": ("fund",),
-    "date": ("date",),
-    "ticker": ("ticker",),
-    "cusip": ("cusip",),
-    "name": ("company", "name"),
-    "shares": ("shares",),
+    "fund": ("fund", "etf", "fundticker", "etfticker", outer("symbol")),
+    "date": ("date", "tradedate", "asofdate", outer("date")),
+    "ticker": ("ticker", "symbol", "stock", "stockticker"),
+    "cusip": ("cusip", "sedol", "identifier", "cusipsedol"),
+    "name": ("company", "name", "companyname", "security", "securityname", "description"),
+    "shares": ("shares", "sharestraded", "sharesheld", "quantity"),
 }
+"""ARK's own headers first, then those of people's exports and of the public ARK API (arkfunds.io), which
+names the fund or the day outside the list where all of its records share it."""
 
 MOST_SHARES = 10**12
 """More of one security, in one line, is a mistake."""

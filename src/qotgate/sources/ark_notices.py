@@ -7,6 +7,7 @@ numbers. The last column is the trade in percent of the fund: 0.0153 means 0.015
 from qotgate.model import FileKind, Notice
 from qotgate.sources.ark_lines import COLUMNS, MOST_SHARES, fund_and_day, security_of
 from qotgate.sources.cells import number, shown
+from qotgate.sources.json_tables import outer
 from qotgate.sources.layout import Layout, Row
 from qotgate.sources.lines import Cell
 
@@ -46,8 +47,18 @@ LAYOUT = Layout(
     kind=FileKind.NOTICES,
     columns={
         **COLUMNS,
-        "direction": ("direction",),
-        "weight": ("ofetf", "etfpercent", "percentofetf", "weight"),
+        # An answer about one stock names it outside the list; of holdings that would be no book.
+        "ticker": (*COLUMNS["ticker"], outer("symbol")),
+        "direction": ("direction", "side", "action", "buysell"),
+        "weight": (
+            "ofetf",
+            "etfpercent",
+            "percentofetf",
+            "oftotaletf",
+            "percentoftotaletf",
+            "offund",
+            "weight",
+        ),
     },
     required=("fund", "date", "direction", "ticker", "shares"),
     record=_notice,

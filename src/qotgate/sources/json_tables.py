@@ -1,10 +1,11 @@
 """JSON as tables of lines: the names of the fields as the header, and one line for each record.
 
 Taken are a list of flat objects; an object with such lists inside, as ``{"ratings": [...]}`` and the
-``table`` form of pandas are; one object a line (NDJSON); and the other forms of pandas' ``to_json``: records,
-split, and columns and index, which cannot be told apart and are tried in this order. In these last three the
-column of row labels is headed ``index``. Numbers stay as the file writes them, as in CSV, so no size of them
-does harm; null, NaN and Infinity are blank. Lines are numbered by record, from 1; in NDJSON by physical line.
+``table`` form of pandas are, whose other fields each record has under :func:`outer`; one object a line
+(NDJSON); and the other forms of pandas' ``to_json``: records, split, and columns and index, which cannot be
+told apart and are tried in this order. In these last three the column of row labels is headed ``index``.
+Numbers stay as the file writes them, as in CSV, so no size of them does harm; null, NaN and Infinity are
+blank. Lines are numbered by record, from 1; in NDJSON by physical line.
 """
 
 import json
@@ -17,10 +18,17 @@ from qotgate.model import Unreadable
 from qotgate.sources.lines import MAX_CELLS, MAX_COLUMNS, MAX_LINES, Cell, Line
 
 _INDEX = "index"
+_OUTER = "outer"
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can write one, and no encoding can
 _EMPTY = "the JSON holds no records"
 _TOO_LONG = f"the JSON has more than {MAX_LINES:,} lines; save it in parts"
 _TOO_LARGE = f"the JSON holds more than {MAX_CELLS:,} cells or {MAX_COLUMNS} columns; save it in parts"
+
+
+def outer(name: str) -> str:
+    """The header of a field that stands beside a list and holds for all of its records, by letters and digits
+    alone."""
+    return _OUTER + "".join(filter(str.isalnum, name)).lower()
 
 
 def json_tables(text: str) -> Iterator[Iterable[Line]]:
@@ -83,8 +91,14 @@ def _tables(found: Any) -> Iterator[Iterable[Line]]:
         lists = [value for value in found.values() if isinstance(value, list)]
         if lists and not any(lists):
             raise Unreadable(_EMPTY)
+        beside = {outer(name): value for name, value in found.items() if not isinstance(value, (list, dict))}
         for records in lists or [[found]]:
-            yield _records(list(enumerate(records, 1)))
+            yield _records(
+                [
+                    (number, beside | record if lists and isinstance(record, dict) else record)
+                    for number, record in enumerate(records, 1)
+                ]
+            )
 
 
 def _labelled(rows: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[Line]:

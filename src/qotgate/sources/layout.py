@@ -17,6 +17,8 @@ from qotgate.sources.lines import Cell, Line
 
 _HEADER_WITHIN = 20  # rows; the notices have three of disclaimer above theirs
 _ENOUGH_TO_NAME = 2  # required columns that make a line the broken header of its format, not just any line
+_ENOUGH_OF_ALL = 3  # or columns of any kind
+_HEADER_SHOWN = 160  # characters
 
 MAX_REJECTS = 10_000
 """Lines of a file that are left out one by one; with more, the file is something else."""
@@ -107,15 +109,21 @@ class Layout:
         """Take a line for the header: where the columns are, and what keeps it from being one."""
         titles = [cells.text(cell) for cell in line]
         names = ["".join(filter(str.isalnum, title)).lower() for title in titles]
-        places, problems = {}, []
+        places: dict[str, int] = {}
+        problems, missing = [], []
         for field, headers in self.columns.items():
-            name = next((name for name in headers if name in names), None)
+            free = (name for name in headers if name in names and names.index(name) not in places.values())
+            name = next(free, None)
             if name is not None:
                 places[field] = names.index(name)
                 if names.count(name) > 1:
                     problems.append(f"has {names.count(name)} columns headed {titles[places[field]]!r}")
             elif field in self.required:
-                problems.append(f"has no {field} column")
+                missing.append(field)
+        if missing:
+            *most, last = missing
+            named = f"{', '.join(most)} or {last} columns" if most else f"{last} column"
+            problems.insert(0, f"has no {named}")
         width = max((place + 1 for place, title in enumerate(titles) if title), default=0)
         return Columns(places, {field: titles[place] for field, place in places.items()}, width), problems
 
@@ -157,12 +165,14 @@ def parse(tables: Iterable[Iterable[Line]], layouts: Sequence[Layout], file: str
                 if not problems:
                     return layout.read(chain(top[at:], lines), columns, file)
                 known = sum(field in columns.places for field in layout.required)
-                if known >= _ENOUGH_TO_NAME and (near is None or len(problems) < near[0]):
-                    header = ", ".join(map(cells.text, line.cells))[:300]
+                enough = known >= _ENOUGH_TO_NAME or len(columns.places) >= _ENOUGH_OF_ALL
+                lacks = len(problems) + sum(field not in columns.places for field in layout.required)
+                if enough and (near is None or lacks < near[0]):
+                    header = ", ".join(map(cells.text, line.cells))[:_HEADER_SHOWN]
                     sentence = (
                         f"it looks like {layout.title} but {' and '.join(problems)}; its header is: {header}"
                     )
-                    near = len(problems), sentence
+                    near = lacks, sentence
     if near:
         raise Unreadable(near[1])
     known_formats = "; ".join(f"{layout.title} ({', '.join(layout.required)})" for layout in layouts)
