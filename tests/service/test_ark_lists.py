@@ -186,7 +186,7 @@ def test_trades_that_cancel_out_are_no_transaction(load_text: LoadText, question
 
 
 def test_a_holding_without_a_code_keeps_its_name(load_text: LoadText, questions: Questions) -> None:
-    row = "6/{0}/2026,ARKG,CM LIFE SCIENCES III,{1},125842108,150,1500,1\n"
+    row = "6/{0}/2026,ARKG,CM LIFE SCIENCES III,{1},125842108,150,1500,100\n"
     for day, ticker in ((15, ""), (16, ""), (17, "CMLT"), (18, "CMLT")):
         load_text(**{f"d{day}": f"{HEADER}\n{row.format(day, ticker)}"})
     (before,) = questions.fund_holdings(as_of=date(2026, 6, 15)).rows

@@ -19,7 +19,6 @@ from tests.support.ark_files import (
     BOOK,
     HEADER,
     LARGE_BOOK,
-    LINES,
     NOTICE_HEADER,
     created,
     holdings,
@@ -28,7 +27,6 @@ from tests.support.ark_files import (
 )
 
 LoadText = Callable[..., LoadReport]
-LINES |= {f"X{number}": f"TEST {number} INC,X{'ABCDEFGH'[number]},TESTCO10{number}" for number in range(8)}
 
 
 def trades(store: Store) -> list[tuple[str, str, str, int]]:
@@ -195,7 +193,8 @@ def test_a_position_that_was_opened_is_explained_by_both_files(
 
 
 def test_an_absurd_count_is_left_out_by_its_line(store: Store, load_text: LoadText) -> None:
-    report = load_text(a=holdings("6/15/2026", BOOK | {"TSLA": 9.3e18}))
+    text = holdings("6/15/2026", BOOK | {"TSLA": 10})
+    report = load_text(a=text.replace(",10,100.0,", ",9.3e18,100.0,"))
     assert [(line, "shares" in reason) for _, line, reason in report.rejects] == [(2, True)]
     assert report.added["holdings"] == 4
 
@@ -261,7 +260,7 @@ def test_a_day_without_shares_is_named_and_the_rest_is_loaded(store: Store, load
 def test_a_spac_without_a_ticker_that_gets_one(
     store: Store, load_text: LoadText, reference: Reference
 ) -> None:
-    spac = "6/{0},ARKG,CM LIFE SCIENCES III,{1},125842108,{2},{2},1\n"
+    spac = "6/{0},ARKG,CM LIFE SCIENCES III,{1},125842108,{2},{2},100\n"
     for day, ticker, shares in ((15, "", 100), (16, "", 150), (17, "CMLT", 150)):
         load_text(**{f"d{day}": f"{HEADER}\n{spac.format(f'{day}/2026', ticker, shares)}"})
     answer = Questions(store, reference).ark_stock_dynamic(Security.parse("US.CMLT"))
@@ -272,7 +271,7 @@ def test_a_spac_without_a_ticker_that_gets_one(
 def test_notices_and_holdings_name_a_foreign_listing_differently(
     store: Store, load_text: LoadText, reference: Reference
 ) -> None:
-    row = "6/{0}/2026,ARKF,YEAHKA LTD,9923,BL58D39,{1},{1},1\n"
+    row = "6/{0}/2026,ARKF,YEAHKA LTD,9923,BL58D39,{1},{1},100\n"
     load_text(
         a=f"{HEADER}\n{row.format(15, 100)}",
         b=f"{HEADER}\n{row.format(16, 150)}",
@@ -347,7 +346,7 @@ def test_a_path_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_users_listing_maps_what_is_loaded_already(
     store: Store, load_text: LoadText, tmp_path: Path
 ) -> None:
-    row = "6/{0}/2026,ARKF,SOME LTD,1234,B0YBKJ7,{1},{1},1\n"
+    row = "6/{0}/2026,ARKF,SOME LTD,1234,B0YBKJ7,{1},{1},100\n"
     report = load_text(a=f"{HEADER}\n{row.format(15, 100)}", b=f"{HEADER}\n{row.format(16, 150)}")
     assert report.unmapped == {"1234 B0YBKJ7 SOME LTD": 2}
     own = tmp_path / "own"

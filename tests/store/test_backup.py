@@ -271,9 +271,12 @@ def test_zeros_with_a_sign_do_not_matter(
 ) -> None:
     """PostgreSQL keeps the sign, SQLite does not."""
     header = 'date,fund,company,ticker,cusip,shares,"market value($)",weight(%)'
-    load_text(book=f"{header}\n2026-04-20,ARKK,TESLA,TSLA,88160R101,-0,(0),-0.0\n")
+    load_text(
+        book=f"{header}\n2026-04-20,ARKK,TESLA,TSLA,88160R101,-0,(0),-0.0\n2026-04-20,ARKK,CASH,,USD,9,9,100\n"
+    )
     with store.reading() as connection:
-        row = connection.execute(select(tables.holding.c["shares", "market_value", "weight"])).one()
+        columns = select(tables.holding.c["shares", "market_value", "weight"])
+        row = connection.execute(columns.where(tables.holding.c.ticker == "TSLA")).one()
         assert str(tuple(row)) == "(0.0, 0.0, 0.0)"
     # Some that came before such were read without it, and some that follow from others.
     with store.writing() as connection:

@@ -66,7 +66,7 @@ def write_files(folder: Path) -> list[Path]:
         day = start + timedelta(days=number)
         rows = [
             f"{day:%m/%d/%Y},ARKK,COMPANY {stock},T{stock},{stock:09d},{chance.randrange(10**5, 10**6)},"
-            f'"$1,000,000.00",{1 + stock / 100:.2f}%'
+            f'"$1,000,000.00",{5 + (stock - 9.5) / 100:.2f}%'
             for stock in range(20)
         ]
         header = "date,fund,company,ticker,cusip,shares,market value ($),weight (%)"

@@ -27,8 +27,13 @@ LARGE_BOOK = {code: 60_013 + 17_771 * place for place, code in enumerate(LINES) 
 
 
 def holdings(day: str, book: dict[str, float], fund: str = "ARKK", price: float = 10.0) -> str:
-    rows = [f"{day},{fund},{LINES[code]},{n},{n * price},1" for code, n in book.items()]
-    return "\n".join([HEADER, *rows, f"{day},{fund},CASH FUND,,X9USDTEST,5000.5,5000.5,1", ""])
+    """A whole book: the weights add up to 100%."""
+    percent = 100 / (sum(book.values()) * price + 5000.5)
+    rows = [
+        f"{day},{fund},{LINES[code]},{n},{n * price},{n * price * percent:.4f}" for code, n in book.items()
+    ]
+    cash = f"{day},{fund},CASH FUND,,X9USDTEST,5000.5,5000.5,{5000.5 * percent:.4f}"
+    return "\n".join([HEADER, *rows, cash, ""])
 
 
 def notice(day: str, trades: dict[str, int], fund: str = "ARKK") -> str:

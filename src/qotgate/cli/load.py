@@ -29,6 +29,9 @@ def load(
         list[Path], typer.Argument(metavar="PATH...", help="Files, and folders with all below them.")
     ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Do it all, then undo it.")] = False,
+    any_book: Annotated[
+        bool, typer.Option("--any-book", help="Take holdings that are not a fund's whole book, too.")
+    ] = False,
     as_json: AsJson = False,
     db: Database = None,
     tables: Tables = None,
@@ -51,6 +54,7 @@ def load(
             reference,
             files,
             dry_run=dry_run,
+            any_book=any_book,
             progress=lambda done, _total: progress.update(task, completed=done),
         )
     if as_json:

@@ -34,6 +34,7 @@ from qotgate.model import (
     Unreadable,
 )
 from qotgate.ratings.words import normalise
+from qotgate.service import whole_books
 from qotgate.service.calendar import ARK_START, LONGEST_BREAK, ark_sessions, book_through
 from qotgate.service.rating_changes import rating_changes
 from qotgate.service.reference import Reference
@@ -45,6 +46,10 @@ from qotgate.store.queries import Row
 
 SNAPSHOT_COLUMNS = ("ticker", "identifier", "name", "shares", "market_value", "weight")
 NoticeKey = tuple[str, date, str, int, int]
+ANY_BOOK = b"any book"
+"""What makes a file that is loaded with ``any_book`` another one than without."""
+NEIGHBOUR = timedelta(days=10)
+"""Books further apart say little of what the other lacks."""
 RULES = 1
 """The version of the rules by which trades are derived; trades of another version are made anew."""
 MAX_SESSIONS_AHEAD = 5
@@ -114,16 +119,18 @@ def load(
     files: Sequence[Path],
     *,
     dry_run: bool = False,
+    any_book: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> LoadReport:
     """Load ``files`` in one transaction.
 
+    Holdings that are not a fund's whole book are left out, unless ``any_book``.
     ``progress`` is told (files done, files in all). With ``dry_run`` everything is done and then undone.
     Raises StoreError, naming the file that could not be written; nothing has been loaded then.
     """
     report = LoadReport(files=len(files))
     with store.writing(keep=not dry_run) as connection:
-        run = _Load(connection, reference, report)
+        run = _Load(connection, reference, report, any_book=any_book)
         for done, path in enumerate(files, 1):
             try:
                 run.take(path)
@@ -136,7 +143,10 @@ def load(
 
 
 class _Load:
-    def __init__(self, connection: Connection, reference: Reference, report: LoadReport) -> None:
+    def __init__(
+        self, connection: Connection, reference: Reference, report: LoadReport, *, any_book: bool
+    ) -> None:
+        self.any_book = any_book
         self.connection = connection
         self.reference = reference
         self.report = report
@@ -181,11 +191,38 @@ class _Load:
         A file is known by its bytes alone, unless it takes its name to read it. Raises Unreadable, OSError.
         """
         content = _read_bytes(path)
-        digest, named = (sha256(content + name).hexdigest() for name in (b"", os.fsencode(path.name)))
+        salt = ANY_BOOK if self.any_book else b""
+        digest, named = (sha256(content + name + salt).hexdigest() for name in (b"", os.fsencode(path.name)))
         if any(loading.is_known(self.connection, known) for known in (digest, named)):
             return digest, None
         parsed = sources.read(content, name=_shown(Path(path.name)))
+        if parsed.kind is FileKind.HOLDINGS and not self.any_book:
+            parsed = self._whole_books(content, parsed)
         return named if parsed.named else digest, parsed
+
+    def _whole_books(self, content: bytes, parsed: ParsedFile) -> ParsedFile:
+        """The file without the books that lack lines. Raises Unreadable where it has no others: it is not
+        loaded then, and may be later with ``any_book``."""
+        books: dict[tuple[str, date], list[Holding]] = {}
+        for line in parsed.records:
+            if isinstance(line, Holding):
+                books.setdefault((line.fund, line.day), []).append(line)
+        if not books:
+            raise Unreadable("it has no line of holdings")
+        broken = whole_books.breaks_off(content, parsed)
+        ends = content.endswith(whole_books.ENDINGS) or not whole_books.is_text(content)
+        partial = {}
+        for place, ((fund, day), lines) in enumerate(books.items(), 1):
+            reason = f"it breaks off in line {broken}" if broken and place == len(books) else None
+            if reason is None:
+                neighbour = loading.neighbour(self.connection, fund, day, NEIGHBOUR)
+                near = neighbour and (neighbour[0], whole_books.weights(neighbour[1]))
+                reason = whole_books.lacks(lines, near, ends=ends)
+            if reason is not None:
+                partial[fund, day] = f"{fund} {day} is not a whole book and is left out: {reason}"
+        if partial and len(partial) == len(books):
+            raise Unreadable("; ".join(partial.values()))
+        return whole_books.without(parsed, partial) if partial else parsed
 
     def finish(self) -> None:
         """Make anew what follows from the rows that changed, and move the generation."""

@@ -1,7 +1,7 @@
 """Writing a load into the database. Every call works inside the one writing transaction of the load."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -185,6 +185,24 @@ def replace_snapshot(
     connection.execute(insert(snapshot).values(values))
     insert_rows(connection, holding, rows)
     return True
+
+
+def neighbour(
+    connection: Connection, fund: str, day: date, within: timedelta
+) -> tuple[date, list[tuple[str, str, str, float | None]]] | None:
+    """The lines (ticker, identifier, name, weight) of a fund's last book before ``day``, else of the first
+    one after it, not further than ``within``; None where there is none."""
+    snapshot, holding = tables.snapshot, tables.holding
+    for query in (
+        select(func.max(snapshot.c.day)).where(snapshot.c.day.between(day - within, day - timedelta(days=1))),
+        select(func.min(snapshot.c.day)).where(snapshot.c.day.between(day + timedelta(days=1), day + within)),
+    ):
+        found = connection.scalar(query.where(snapshot.c.fund == fund))
+        if found is not None:
+            columns = (holding.c.ticker, holding.c.identifier, holding.c.name, holding.c.weight)
+            here = and_(holding.c.fund == fund, holding.c.day == found)
+            return found, [tuple(row) for row in connection.execute(select(*columns).where(here))]
+    return None
 
 
 def session_span(connection: Connection) -> tuple[date, date] | None:
