@@ -87,15 +87,15 @@ def store(new_url: Callable[[], str]) -> Iterator[Store]:
 
 @pytest.fixture
 def load_text(store: Store, reference: Reference, tmp_path: Path) -> Callable[..., LoadReport]:
-    """Loads texts as files: ``load_text(name=text, ...)``."""
+    """Loads texts as files: ``load_text(name=text, ...)``; parts of a book, too, unless told otherwise."""
 
-    def load_texts(**texts: str) -> LoadReport:
+    def load_texts(*, any_book: bool = True, **texts: str) -> LoadReport:
         paths = []
         for name, text in texts.items():
             path = tmp_path / f"{name}.csv"
             path.write_text(text, encoding="utf-8")
             paths.append(path)
-        return load(store, reference, find_files(paths))
+        return load(store, reference, find_files(paths), any_book=any_book)
 
     return load_texts
 

@@ -26,22 +26,23 @@ def books(store: Store) -> list[str]:
 def test_a_file_cut_at_a_line_end_is_no_book(store: Store, load_text: LoadText, tmp_path: Path) -> None:
     before, after = holdings("6/16/2026", LARGE_BOOK), holdings("6/17/2026", LARGE_BOOK)
     cut = "\n".join(after.splitlines()[:3]) + "\n"
-    report = load_text(a=before, b=cut)
+    report = load_text(any_book=False, a=before, b=cut)
     assert (report.read, report.rejected) == (1, 1)
-    assert [reason for _, _, reason in report.rejects] == [
-        "ARKK 2026-06-17 is not a whole book and is left out: its weights add up to 6.8%, not to about 100%"
-    ]
+    whole = "ARKK 2026-06-17 is not a whole book: its weights add up to 6.8%, not to about 100%"
+    assert [reason for _, _, reason in report.rejects] == [f"{whole}; --any-book loads it"]
     assert books(store) == ["2026-06-16"]
     # The whole file mends it later.
-    assert load_text(b=after).read == 1
+    assert load_text(any_book=False, b=after).read == 1
     assert books(store) == ["2026-06-16", "2026-06-17"]
 
 
 def test_a_file_cut_inside_a_line_is_no_book(store: Store, load_text: LoadText) -> None:
     """Whatever little is missing."""
     whole = holdings("6/17/2026", BOOK | {"COIN": 10}).rstrip("\n")
-    report = load_text(a=holdings("6/16/2026", BOOK), b=whole[: whole.index("COINBASE") + 3])
-    assert [reason for _, _, reason in report.rejects][-1].endswith("it breaks off in line 5")
+    report = load_text(any_book=False, a=holdings("6/16/2026", BOOK), b=whole[: whole.index("COINBASE") + 3])
+    assert [reason for _, _, reason in report.rejects][-1].endswith(
+        "it breaks off in line 5; --any-book loads it"
+    )
     assert books(store) == ["2026-06-16"]
 
 
@@ -52,21 +53,25 @@ def test_a_book_without_weights_that_lost_most_of_its_lines(store: Store, load_t
 
     part = {"TSLA": LARGE_BOOK["TSLA"]}
     report = load_text(
-        a=unweighted(holdings("6/16/2026", LARGE_BOOK)), b=unweighted(holdings("6/17/2026", part))
+        any_book=False,
+        a=unweighted(holdings("6/16/2026", LARGE_BOOK)),
+        b=unweighted(holdings("6/17/2026", part)),
     )
-    assert report.rejects[0][2].endswith(f"it has 2 lines, the book of 2026-06-16 has {len(LARGE_BOOK) + 1}")
+    assert report.rejects[0][2].endswith(
+        f"it has 2 lines, the book of 2026-06-16 has {len(LARGE_BOOK) + 1}; --any-book loads it"
+    )
 
 
 def test_a_history_loses_only_the_partial_day(store: Store, load_text: LoadText) -> None:
     days = [holdings(f"6/{day}/2026", LARGE_BOOK).splitlines() for day in (15, 16, 17)]
     text = "\n".join([*days[0], *days[1][1:4], *days[2][1:], ""])
-    report = load_text(a=text)
+    report = load_text(any_book=False, a=text)
     assert (report.read, report.rejected, len(report.rejects)) == (1, 0, 1)
     assert books(store) == ["2026-06-15", "2026-06-17"]
 
 
 def test_a_header_alone_is_no_book(load_text: LoadText) -> None:
-    report = load_text(a=holdings("6/16/2026", BOOK).splitlines()[0] + "\n")
+    report = load_text(any_book=False, a=holdings("6/16/2026", BOOK).splitlines()[0] + "\n")
     assert [reason for _, _, reason in report.rejects] == ["it has no line of holdings"]
 
 
@@ -74,7 +79,7 @@ def test_those_who_know_better_may_load_a_part(
     store: Store, load_text: LoadText, reference: Reference, tmp_path: Path
 ) -> None:
     part = "\n".join(holdings("6/17/2026", LARGE_BOOK).splitlines()[:3]) + "\n"
-    load_text(a=holdings("6/16/2026", LARGE_BOOK), b=part)
+    load_text(any_book=False, a=holdings("6/16/2026", LARGE_BOOK), b=part)
     report = load(store, reference, find_files([tmp_path / "b.csv"]), any_book=True)
     assert (report.read, report.rejected) == (1, 0)
     assert books(store) == ["2026-06-16", "2026-06-17"]

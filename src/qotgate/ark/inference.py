@@ -42,8 +42,8 @@ CONFIDENCE = {
     Ground.STILL: 0.99,
     Ground.FLOW: 0.99,
     Ground.UNSURE: 0.98,
-    Ground.OPENED: 0.88,
-    Ground.CLOSED: 0.97,
+    Ground.OPENED: 0.95,
+    Ground.CLOSED: 0.96,
     Ground.GAP: 0.95,
 }
 """The part of such trades that ARK's notices of April to June 2021 confirm, by security and sign; where all

@@ -219,7 +219,7 @@ class _Load:
                 near = neighbour and (neighbour[0], whole_books.weights(neighbour[1]))
                 reason = whole_books.lacks(lines, near, ends=ends)
             if reason is not None:
-                partial[fund, day] = f"{fund} {day} is not a whole book and is left out: {reason}"
+                partial[fund, day] = f"{fund} {day} is not a whole book: {reason}; --any-book loads it"
         if partial and len(partial) == len(books):
             raise Unreadable("; ".join(partial.values()))
         return whole_books.without(parsed, partial) if partial else parsed
