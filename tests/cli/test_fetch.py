@@ -336,6 +336,25 @@ def test_rounds_go_on_after_one_that_failed_until_they_are_stopped(
     assert "it is locked." in capsys.readouterr().err
 
 
+def test_a_signal_that_is_dropped_in_a_finalizer_still_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds: list[int] = []
+    dropped: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda found: dropped.append(found.exc_type))
+    handlers = [signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGINT)]
+
+    class Finalized:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    def one_round() -> None:
+        rounds.append(1)
+        Finalized()
+
+    fetch.repeat(one_round, 3600.0, sleep=lambda _seconds: pytest.fail("it goes on"))
+    assert (rounds, dropped) == ([1], [KeyboardInterrupt])
+    assert [signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGINT)] == handlers
+
+
 @pytest.mark.parametrize(("text", "seconds"), [("30m", 1800), ("6h", 21600), ("1D", 86400), (None, None)])
 def test_a_period_is_minutes_hours_or_days(text: str | None, seconds: float | None) -> None:
     assert fetch.read_period(text) == seconds

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import platformdirs
@@ -241,14 +242,27 @@ def repeat(
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """A round each ``period`` seconds until Ctrl-C or SIGTERM; one that fails is told, and not the last."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stopped = False
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        # Where Python runs a finalizer it drops the exception, and the round goes on.
+        nonlocal stopped
+        stopped = True
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        while True:
+        while not stopped:
             started = clock()
             try:
                 one_round()
             except QotGateError as error:
                 typer.echo(f"qotgate: {error}", err=True)
-            sleep(max(0.0, started + period - clock()))
+            if not stopped:
+                sleep(max(0.0, started + period - clock()))
     except KeyboardInterrupt:
-        typer.echo("Stopped.", err=True)
+        pass
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    typer.echo("Stopped.", err=True)
