@@ -41,7 +41,7 @@ def test_the_pages_show_it(url: str) -> None:
     assert "bad.csv" in pages["/data"]
     assert 'href="/data/loads/2"' in pages["/data"]
     assert 'href="/data/loads/1"' in pages["/data/loads"]
-    assert "the whole file" in pages["/data/loads/2"]
+    assert "the file" in pages["/data/loads/2"]
     assert "no known format" in pages["/data/loads/2"]
     assert "part.csv" in pages["/data/loads/2"]
     assert "every file and line was read" in pages["/data/loads/1"]
@@ -111,3 +111,36 @@ def test_status_prints_it(url: str, capsys: pytest.CaptureFixture[str]) -> None:
             assert "Load 2, " in printed
             assert "1 files could not be read" in printed
             assert "bad.csv: it is of no known format" in printed
+
+
+def test_a_reason_about_more_than_a_line_names_none(
+    tmp_path: Path, reference: Reference, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"sqlite:///{tmp_path / 'books.db'}"
+    lines = "date,fund,company,ticker,cusip,shares,market value ($),weight (%)\n"
+    lines += "06/23/2026,ARKK,TESLA INC,TSLA,88160R101,1000,400000,100\n"
+    lines += "06/23/2026,ARKW,TESLA INC,TSLA,88160R101,1000,400000,40\n"
+    (tmp_path / "books.csv").write_text(lines)
+    store = Store.open(url)
+    report = load(store, reference, find_files([tmp_path / "books.csv"]))
+    store.close()
+    assert [line for _, line, _ in report.rejects] == [None]
+    with pytest.raises(SystemExit):
+        main(["status", "--db", url])
+    printed = capsys.readouterr().out
+    assert "books.csv: ARKW 2026-06-23 is not a whole book" in printed
+    assert "line None" not in printed
+
+    async def ask() -> None:
+        async with web_in_process(url) as (web, _):
+            for path in ("/data", "/data/loads/1", "/data/rejects"):
+                page = await web.get(path)
+                assert (page.status_code, "ARKW 2026-06-23" in page.text, "None" in page.text) == (
+                    200,
+                    True,
+                    False,
+                )
+            (row,) = (await web.get("/api/v1/loads/1/left-out")).json()["rows"]
+            assert (row["file_id"], row["line"]) == (1, None)
+
+    asyncio.run(ask())

@@ -54,9 +54,8 @@ def _print(found: Status) -> None:
         console.print(f"  {file['path']}: {file['reason']}", soft_wrap=True, markup=False)
     console.print(f"{found.rejected_lines:,} lines left out; unknown grades: {len(found.unknown_grades):,}")
     for reject in found.rejects:
-        console.print(
-            f"  {reject['path']}, line {reject['line']}: {reject['reason']}", soft_wrap=True, markup=False
-        )
+        where = reject["path"] if reject["line"] is None else f"{reject['path']}, line {reject['line']}"
+        console.print(f"  {where}: {reject['reason']}", soft_wrap=True, markup=False)
     if found.contradictions:
         console.print(
             f"{len(found.contradictions):,} identifiers not believed, as other lines contradict them:"

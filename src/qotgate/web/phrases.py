@@ -247,7 +247,7 @@ PHRASES: dict[str, tuple[str, str]] = {
     "files_rejected": ("Files rejected", "无法读取的文件"),
     "rows_new": ("New rows", "新增行数"),
     "nothing_left_out": ("Nothing: every file and line was read.", "无：所有文件与行均已读取。"),
-    "whole_file": ("the whole file", "整个文件"),
+    "whole_file": ("the file", "整个文件"),
     "files_unread": ("Files not read", "未能读取的文件"),
     "unread": ("Files that could not be read", "无法读取的文件"),
     "unread_hint": (

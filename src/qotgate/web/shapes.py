@@ -283,9 +283,9 @@ class Loads(Shape):
 class LeftOutRow(Shape):
     """A file or a line that a load left out."""
 
-    file_id: int | None = Field(description="Null where the whole file was left out.")
+    file_id: int | None = Field(description="Null where the file could not be read at all.")
     path: str
-    line: int | None = Field(description="Null for the whole file.")
+    line: int | None = Field(description="Null where the reason is about more than one line.")
     reason: str
 
 
