@@ -26,6 +26,7 @@ from qotgate.cli import (
     serve,
     status,
     transactions,
+    unload,
 )
 from qotgate.cli.log import without_passwords
 from qotgate.model import QotGateError
@@ -46,6 +47,7 @@ app = typer.Typer(
 )
 for command in (
     load.load,
+    unload.unload,
     serve.serve,
     ark.ark,
     ark_check.ark_check,

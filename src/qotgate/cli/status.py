@@ -49,6 +49,8 @@ def _print(found: Status) -> None:
     )
     for load in found.loads:
         console.print(_load(load), soft_wrap=True)
+    if found.loads:
+        console.print("Take one out again: qotgate unload --load N, or qotgate unload FILE")
     console.print(f"{found.unread_files:,} files could not be read")
     for file in found.unread:
         console.print(f"  {file['path']}: {file['reason']}", soft_wrap=True, markup=False)

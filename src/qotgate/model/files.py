@@ -21,6 +21,7 @@ class LoadOutcome(StrEnum):
     LOADED = "LOADED"
     NOTHING_NEW = "NOTHING_NEW"
     UNREADABLE = "UNREADABLE"
+    UNLOADED = "UNLOADED"
 
 
 @dataclass(frozen=True, slots=True)

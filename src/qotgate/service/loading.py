@@ -6,12 +6,14 @@ be read is left out, by file and line, and reported; a load that is interrupted 
 """
 
 import os
+import pickle  # nosec B403
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 from unicodedata import category
 
@@ -39,7 +41,7 @@ from qotgate.service.calendar import ARK_START, LONGEST_BREAK, ark_sessions, boo
 from qotgate.service.rating_changes import rating_changes
 from qotgate.service.reference import Reference
 from qotgate.service.trades import derive_trades
-from qotgate.store import Store, deriving, loading, loads, provenance
+from qotgate.store import Store, contents, deriving, loading, loads, provenance
 from qotgate.store.database import generation, move_generation, read_state, write_state
 from qotgate.store.faults import unwritten
 from qotgate.store.queries import Row
@@ -129,24 +131,70 @@ def load(
     Raises StoreError, naming the file that could not be written; nothing has been loaded then.
     """
     report = LoadReport(files=len(files))
-    with store.writing(keep=not dry_run) as connection:
-        run = _Load(connection, reference, report, any_book=any_book)
+    # Reading takes long, and may hang where a disk does: nobody waits for it behind the lock.
+    with TemporaryFile() as spool:
+        with store.reading() as connection:
+            known = loading.digests(connection)
         for done, path in enumerate(files, 1):
-            try:
-                run.take(path)
-            except DBAPIError as error:
-                raise StoreError(f"{unwritten(error)} The load was at {_shown(path)}.") from error
+            pickle.dump(_read(path, known, any_book), spool)
             if progress is not None:
                 progress(done, len(files))
-        run.finish()
+        spool.seek(0)
+        with store.writing(keep=not dry_run) as connection:
+            run = Load(connection, reference, report)
+            for _ in files:
+                found: Reading = pickle.load(spool)  # noqa: S301  # nosec B301
+                try:
+                    run.take(found)
+                except DBAPIError as error:
+                    raise StoreError(f"{unwritten(error)} The load was at {found.path}.") from error
+            run.finish()
     return report
 
 
-class _Load:
-    def __init__(
-        self, connection: Connection, reference: Reference, report: LoadReport, *, any_book: bool
-    ) -> None:
-        self.any_book = any_book
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One file that was read: its path as text, and what is in it; ``reason`` is why it could not be read.
+    ``parsed`` and ``reason`` are both None for one that is loaded already."""
+
+    path: str
+    digest: str = ""
+    name: str = ""
+    content: bytes = b""
+    parsed: ParsedFile | None = None
+    reason: str | None = None
+    any_book: bool = False
+    """Whether a part of a book is taken for one."""
+
+
+def _read(path: Path, known: Collection[str], any_book: bool) -> Reading:
+    """Read a file, unless its digest is ``known``: that of its bytes alone, or of these and its name where it
+    takes the name to read it."""
+    try:
+        content = read_bytes(path)
+        digest, named = digests(content, path, any_book=any_book)
+        if digest in known or named in known:
+            return Reading(shown(path), digest)
+        name = shown(Path(path.name))
+        parsed = sources.read(content, name=name)
+    except (Unreadable, OSError) as error:
+        reason = str(error.strerror) if isinstance(error, OSError) else str(error)
+        return Reading(shown(path), reason=reason)
+    digest = named if parsed.named else digest
+    return Reading(shown(path), digest, name, content, parsed, any_book=any_book)
+
+
+def digests(content: bytes, path: Path, *, any_book: bool) -> tuple[str, str]:
+    """Those by which a file may be known: of its bytes, and of its bytes and its name."""
+    salt = ANY_BOOK if any_book else b""
+    name = os.fsencode(path.name)
+    return sha256(content + salt).hexdigest(), sha256(content + name + salt).hexdigest()
+
+
+class Load:
+    """A load that is being written, within the transaction of ``connection``."""
+
+    def __init__(self, connection: Connection, reference: Reference, report: LoadReport) -> None:
         self.connection = connection
         self.reference = reference
         self.report = report
@@ -158,25 +206,39 @@ class _Load:
         self.histories: set[int] = set()
         self.lines: Counter[Spelling] = Counter()
 
-    def take(self, path: Path) -> None:
-        """Read one file and insert what is new in it."""
-        try:
-            digest, parsed = self._read(path)
-        except (Unreadable, OSError) as error:
+    def take(self, found: Reading) -> None:
+        """Insert what is new in a file that was read."""
+        if found.reason is not None:
             self.report.rejected += 1
-            reason = str(error.strerror) if isinstance(error, OSError) else str(error)
-            self.report.rejects.append((_shown(path), None, reason))
-            self.report.unread.append((_shown(path), reason))
+            self.report.rejects.append((found.path, None, found.reason))
+            self.report.unread.append((found.path, found.reason))
             return
-        if parsed is None:
+        if found.parsed is None or loading.is_known(self.connection, found.digest):
             self.report.unchanged += 1
             return
-        parsed = until_day(parsed, self.last_day)
+        try:
+            parsed = self.judged(found.content, found.parsed, found.any_book)
+        except Unreadable as error:
+            self.take(Reading(found.path, reason=str(error)))
+            return
         self.report.read += 1
-        self.report.rejects += [(_shown(path), reject.line, reject.reason) for reject in parsed.rejects]
         file_id = loading.add_file(
-            self.connection, _shown(path), digest, parsed, self.generation, self.number
+            self.connection, found.path, found.digest, found.parsed.kind, self.generation, self.number
         )
+        contents.keep(self.connection, file_id, found.name, found.content, found.any_book)
+        self.add(file_id, found.path, parsed)
+
+    def judged(self, content: bytes, parsed: ParsedFile, any_book: bool) -> ParsedFile:
+        """What of a file counts. Raises Unreadable where nothing does."""
+        if parsed.kind is FileKind.HOLDINGS and not any_book:
+            return self._whole_books(content, parsed)
+        return parsed
+
+    def add(self, file_id: int, path: str, parsed: ParsedFile) -> None:
+        """Insert what is in a file that has its row."""
+        parsed = until_day(parsed, self.last_day)
+        self.report.rejects += [(path, reject.line, reject.reason) for reject in parsed.rejects]
+        loading.add_rejects(self.connection, file_id, parsed)
         add = {
             FileKind.HOLDINGS: self._add_holdings,
             FileKind.NOTICES: self._add_notices,
@@ -184,21 +246,6 @@ class _Load:
         }[parsed.kind]
         self.report.rows[parsed.kind] += len(parsed.records)
         self.report.added[parsed.kind] += add(parsed.records, file_id)
-
-    def _read(self, path: Path) -> tuple[str, ParsedFile | None]:
-        """The digest of a file and what is in it, None where that is loaded already.
-
-        A file is known by its bytes alone, unless it takes its name to read it. Raises Unreadable, OSError.
-        """
-        content = _read_bytes(path)
-        salt = ANY_BOOK if self.any_book else b""
-        digest, named = (sha256(content + name + salt).hexdigest() for name in (b"", os.fsencode(path.name)))
-        if any(loading.is_known(self.connection, known) for known in (digest, named)):
-            return digest, None
-        parsed = sources.read(content, name=_shown(Path(path.name)))
-        if parsed.kind is FileKind.HOLDINGS and not self.any_book:
-            parsed = self._whole_books(content, parsed)
-        return named if parsed.named else digest, parsed
 
     def _whole_books(self, content: bytes, parsed: ParsedFile) -> ParsedFile:
         """The file without the books that lack lines. Raises Unreadable where it has no others: it is not
@@ -224,8 +271,9 @@ class _Load:
             raise Unreadable("; ".join(partial.values()))
         return whole_books.without(parsed, partial) if partial else parsed
 
-    def finish(self) -> None:
-        """Make anew what follows from the rows that changed, and move the generation."""
+    def finish(self, outcome: LoadOutcome | None = None) -> None:
+        """Make anew what follows from the rows that changed, move the generation, and record the load, with
+        the ``outcome`` that the report has unless another is given."""
         tables_before = read_state(self.connection, "reference")
         tables_changed = tables_before not in (None, self.reference.digest)
         if tables_before != self.reference.digest:
@@ -237,7 +285,7 @@ class _Load:
             write_state(self.connection, "ark_rules", rules)
             self.fund_days |= deriving.redate_books(self.connection, book_through)
         self._settle()
-        changed = bool(self.fund_days or self.histories or tables_changed)
+        changed = bool(self.fund_days or self.histories or tables_changed or outcome)
         if self.fund_days:
             self._add_sessions({day for _, day in self.fund_days})
         while self.fund_days:
@@ -257,7 +305,7 @@ class _Load:
             self.connection,
             self.number,
             self.report.unread,
-            outcome=self.report.outcome,
+            outcome=outcome or self.report.outcome,
             generation=self.report.generation,
             files=self.report.files,
             read=self.report.read,
@@ -422,7 +470,7 @@ def until_day(parsed: ParsedFile, last: date) -> ParsedFile:
     return replace(parsed, records=kept, rejects=(*parsed.rejects, *rejects))
 
 
-def _shown(path: Path) -> str:
+def shown(path: Path) -> str:
     """A path as text, whatever bytes its name has: what a terminal or a page would not show, or would obey,
     is written as ``\\x1b`` or ``\\u202e``."""
     text = os.fsencode(path).decode("utf-8", "replace")
@@ -444,7 +492,8 @@ def notice_keys(lines: Iterable[Notice]) -> Iterator[tuple[NoticeKey, Notice]]:
         yield (*content, seen[content]), line
 
 
-def _read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file. Raises Unreadable for one that is too large, and OSError."""
     with path.open("rb") as file:
         # It may grow, or be no file of a known size.
         content = file.read(MAX_FILE_BYTES + 1)

@@ -51,7 +51,7 @@ from qotgate.service.cursor import Cursor, Cursors, ListCursor
 from qotgate.service.evidence import evidence
 from qotgate.service.reference import Reference
 from qotgate.store import Store, queries
-from qotgate.store.database import generation, secret
+from qotgate.store.database import generation, read_state, secret
 from qotgate.store.queries import Row
 
 __all__ = ["HOLDING_COUNT_DEFAULT", "RATING_COUNT_DEFAULT", "TRANSACTION_COUNT_DEFAULT", "Questions"]
@@ -335,6 +335,8 @@ def day_asked(asked: date | None, latest: date) -> date:
 
 def check_reached(connection: Connection, cursor: Cursor) -> None:
     """Raises Unavailable where a cursor is of a state of the data that this database, a replica, has not
-    received yet."""
+    received yet, and InvalidRequest where files were taken out since."""
     if cursor.generation > generation(connection):
         raise Unavailable("page_ahead")
+    if cursor.generation < int(read_state(connection, "pages_from") or 0):
+        raise InvalidRequest("page_changed")

@@ -23,7 +23,7 @@ from qotgate.model import StoreError
 from qotgate.store import postgresql, sqlite, tables
 from qotgate.store.faults import told, unwritten
 
-HEAD = "0003"
+HEAD = "0004"
 WRITER_WAIT = 60.0
 """How long a load waits for another one to finish, in seconds."""
 WRITES = "qotgate_writes"

@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from qotgate.ark.codes import Listings
 from qotgate.ark.identity import Identities, Known, Move, Spelling
-from qotgate.model import ParsedFile, Security
+from qotgate.model import FileKind, ParsedFile, Security
 from qotgate.store import tables
 from qotgate.store.bulk import insert_chosen, insert_new, insert_rows, staged, upsert
 from qotgate.store.deriving import FundDay
@@ -38,29 +38,40 @@ def is_known(connection: Connection, digest: str) -> bool:
     return connection.scalar(select(tables.file.c.id).where(tables.file.c.digest == digest)) is not None
 
 
+def digests(connection: Connection) -> set[str]:
+    """Those of all files that were loaded."""
+    return set(connection.scalars(select(tables.file.c.digest)))
+
+
 def add_file(
-    connection: Connection, path: str, digest: str, parsed: ParsedFile, generation: int, load_id: int
+    connection: Connection, path: str, digest: str, kind: FileKind, generation: int, load_id: int
 ) -> int:
-    """Record a file of a load and its rejects; its id."""
+    """Record a file of a load; its id."""
     inserted = connection.execute(
         insert(tables.file).values(
             digest=digest,
             path=path,
-            kind=parsed.kind,
+            kind=kind,
             generation=generation,
             loaded_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            records=len(parsed.records),
+            records=0,
             load_id=load_id,
         )
     )
     assert inserted.inserted_primary_key is not None
     file_id: int = inserted.inserted_primary_key[0]
+    return file_id
+
+
+def add_rejects(connection: Connection, file_id: int, parsed: ParsedFile) -> None:
+    """Record how many records a file has, and the lines that were left out."""
+    file = tables.file
+    connection.execute(update(file).where(file.c.id == file_id).values(records=len(parsed.records)))
     if parsed.rejects:
         rejects = [
             {"file_id": file_id, "line": reject.line, "reason": reject.reason} for reject in parsed.rejects
         ]
         insert_rows(connection, tables.reject, rejects)
-    return file_id
 
 
 def read_identities(connection: Connection, listings: Listings) -> Identities:

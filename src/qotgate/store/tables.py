@@ -15,6 +15,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -78,6 +79,15 @@ file = Table(
     Column("loaded_at", Text, nullable=False),  # UTC, ISO 8601
     Column("records", Integer, nullable=False),
     Column("load_id", ForeignKey("load.id"), index=True),  # null of files from before loads were recorded
+)
+
+content = Table(
+    "content",
+    METADATA,
+    Column("file_id", ForeignKey("file.id"), primary_key=True),
+    Column("name", Text, nullable=False),  # under which it was read
+    Column("any_book", Boolean, nullable=False),  # whether a part of a book was taken for one
+    Column("packed", LargeBinary, nullable=False),  # its bytes, by zlib; see qotgate.store.contents
 )
 
 reject = Table(

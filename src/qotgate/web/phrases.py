@@ -242,6 +242,11 @@ PHRASES: dict[str, tuple[str, str]] = {
     "LOADED": ("New data", "有新数据"),
     "NOTHING_NEW": ("Nothing new", "无新数据"),
     "UNREADABLE": ("Nothing readable", "均无法读取"),
+    "UNLOADED": ("Files taken out", "已移除文件"),
+    "how_to_unload": (
+        "A load can be taken out again: qotgate unload --load N, or qotgate unload FILE for one file.",
+        "可撤销某次加载：qotgate unload --load N；只移除一个文件：qotgate unload 文件。",
+    ),
     "files_read": ("Files read", "已读取文件"),
     "files_known": ("Already known", "先前已加载"),
     "files_rejected": ("Files rejected", "无法读取的文件"),

@@ -1,0 +1,72 @@
+"""``qotgate unload``: take files out of the database again."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress
+
+from qotgate.cli.console import new_console
+from qotgate.cli.options import AsJson, Database, Tables, open_store
+from qotgate.cli.settings import read_settings
+from qotgate.model import QotGateError
+from qotgate.service.reference import load_reference
+from qotgate.service.unloading import UnloadReport
+from qotgate.service.unloading import unload as unload_files
+
+FILES_SHOWN = 20
+
+
+def unload(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FILE]...", help="Files, as they were loaded.", show_default=False),
+    ] = None,
+    load: Annotated[
+        int | None,
+        typer.Option("--load", metavar="N", help="All files that load N brought.", show_default=False),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do it all, then undo it.")] = False,
+    as_json: AsJson = False,
+    db: Database = None,
+    tables: Tables = None,
+) -> None:
+    """Take files out again, as if they had never been loaded.
+
+    All that followed from them is made anew from the files that remain, in one transaction; that takes about
+    as long as loading these did. `qotgate status` and the Data page number the loads.
+    """
+    if bool(files) == (load is not None):
+        raise QotGateError("unload takes files, or a load by its number: FILE... or --load N.")
+    settings = read_settings(db=db, tables=tables)
+    errors = new_console(stderr=True)
+    with open_store(settings) as store, Progress(console=errors, disable=not errors.is_terminal) as progress:
+        task = progress.add_task("Reading what remains", total=None)
+        report = unload_files(
+            store,
+            load_reference(settings.tables),
+            files or (),
+            load,
+            dry_run=dry_run,
+            progress=lambda done, of: progress.update(task, completed=done, total=of),
+        )
+    if as_json:
+        typer.echo(json.dumps({"dry_run": dry_run, **asdict(report)}, ensure_ascii=False, indent=2))
+    else:
+        _print(report, dry_run)
+
+
+def _print(report: UnloadReport, dry_run: bool) -> None:
+    console = new_console(soft_wrap=True)
+    if dry_run:
+        console.print("Dry run: nothing is kept.")
+    console.print(f"{len(report.files):,} files taken out:")
+    for path in report.files[:FILES_SHOWN]:
+        console.print(f"  {path}")
+    if len(report.files) > FILES_SHOWN:
+        console.print(f"  and {len(report.files) - FILES_SHOWN:,} more (--json lists all)")
+    for path, reason in report.unread:
+        console.print(f"{path} remains and counts no more: {reason}")
+    console.print(f"{report.left:,} files remain. Generation {report.generation}.")

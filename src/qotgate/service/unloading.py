@@ -1,0 +1,106 @@
+"""Taking files out again, as if they had never been loaded.
+
+The files that remain are read anew, in the order in which they were loaded, and all that follows from them is
+made anew, in one transaction: so nothing is left of a file that is taken out, neither a row nor what its rows
+did to others, such as a name that two securities came to share.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from qotgate import sources
+from qotgate.model import LoadOutcome, QotGateError, Unreadable
+from qotgate.service.loading import Load, LoadReport, digests, read_bytes, shown
+from qotgate.service.reference import Reference
+from qotgate.store import Store, contents
+from qotgate.store.database import write_state
+from qotgate.store.queries import Row
+
+
+@dataclass
+class UnloadReport:
+    """What was taken out, by path; how many files are ``left``; and (path, reason) of those that
+    remain and say nothing any more, as a part of a book without the book beside it."""
+
+    files: list[str] = field(default_factory=list)
+    left: int = 0
+    unread: list[tuple[str, str]] = field(default_factory=list)
+    generation: int = 0
+    number: int = 0
+    """That of the unloading in the history of loads."""
+
+
+def unload(
+    store: Store,
+    reference: Reference,
+    paths: Sequence[Path] = (),
+    load_id: int | None = None,
+    *,
+    dry_run: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> UnloadReport:
+    """Take out the files that were loaded from ``paths``, or all that one load brought.
+
+    ``progress`` is told (files read anew, of how many). With ``dry_run`` everything is done and then undone.
+    Raises QotGateError where no such file is loaded, where a path names several, and where a file that
+    remains cannot be had again; and StoreError. Nothing has been taken out then.
+    """
+    found = UnloadReport()
+    with store.writing(keep=not dry_run) as connection:
+        if load_id is not None:
+            wanted = contents.of_load(connection, load_id)
+            if not wanted:
+                raise QotGateError(f"No file of load {load_id} is here; `qotgate status` lists the loads.")
+        else:
+            wanted = [_one(path, contents.of_path(connection, shown(path.resolve()))) for path in paths]
+        found.files = [row["path"] for row in wanted]
+        contents.forget(connection, {row["id"] for row in wanted})
+        report = LoadReport(files=len(wanted))
+        run = Load(connection, reference, report)
+        left = contents.file_ids(connection)
+        found.left = len(left)
+        for done, file_id in enumerate(left, 1):
+            row = _again(contents.of_file(connection, file_id))
+            try:
+                parsed = sources.read(row["content"], name=row["name"])
+                run.add(file_id, row["path"], run.judged(row["content"], parsed, row["any_book"]))
+            except Unreadable as error:
+                found.unread.append((row["path"], str(error)))
+            if progress is not None:
+                progress(done, len(left))
+        run.finish(LoadOutcome.UNLOADED)
+        # Pages that were begun before go on in rows that are no more.
+        write_state(connection, "pages_from", str(report.generation))
+        found.generation, found.number = report.generation, report.number
+    return found
+
+
+def _one(path: Path, rows: Sequence[Row]) -> Row:
+    if not rows:
+        raise QotGateError(f"{shown(path)} is not loaded; `qotgate status` and the Data page list the loads.")
+    if len(rows) > 1:
+        loads = ", ".join(str(row["load_id"] or "an earlier version") for row in rows)
+        raise QotGateError(
+            f"{shown(path)} was loaded {len(rows)} times, with other content each time, in the loads "
+            f"{loads}; name one with --load."
+        )
+    return rows[0]
+
+
+def _again(row: Row) -> Row:
+    """A file that remains, with its content; of one that an earlier version loaded, from where it was."""
+    if row["content"] is not None:
+        return row
+    path = Path(row["path"])
+    try:
+        content = read_bytes(path)
+    except (OSError, Unreadable):
+        content = b""
+    for any_book in (False, True):
+        if row["digest"] in digests(content, path, any_book=any_book):
+            return {**row, "name": shown(Path(path.name)), "content": content, "any_book": any_book}
+    raise QotGateError(
+        f"{path} was loaded by an earlier version, which kept no copy, and is not there as it was; "
+        "put it back, or load all files into a new database."
+    )

@@ -1,0 +1,68 @@
+"""What files hold, kept so that one can be taken out again.
+
+What a database answers from does not tell what it would be without a file: a book replaces another of its
+day, and a line that stands in two files is kept once. So the bytes of each file are kept, packed, and those
+of the files that remain are read anew. Every call works inside the transaction that it is given.
+"""
+
+import zlib
+from collections.abc import Collection
+
+from sqlalchemy import ColumnElement, Connection, delete, insert, select
+
+from qotgate.store import tables
+from qotgate.store.queries import Row
+
+_KEPT = (tables.state, tables.load, tables.rejected_file, tables.file, tables.content)
+DERIVED = [table for table in tables.METADATA.sorted_tables if table not in _KEPT]
+"""The tables of what is read from files and follows from it; none names a later one."""
+
+
+def keep(connection: Connection, file_id: int, name: str, content: bytes, any_book: bool) -> None:
+    """Keep the bytes of a file, the name under which it was read, and whether parts of books were taken."""
+    row = {"file_id": file_id, "name": name, "any_book": any_book, "packed": zlib.compress(content)}
+    connection.execute(insert(tables.content).values(row))
+
+
+def file_ids(connection: Connection) -> list[int]:
+    """All files, in the order of loading."""
+    return list(connection.scalars(select(tables.file.c.id).order_by(tables.file.c.id)))
+
+
+def of_file(connection: Connection, file_id: int) -> Row:
+    """A file's path and digest, and its ``name``, ``any_book`` and ``content`` as they were kept; these are
+    None of one from an earlier version."""
+    file, content = tables.file, tables.content
+    query = (
+        select(file.c.path, file.c.digest, content.c.name, content.c.any_book, content.c.packed)
+        .join(content, content.c.file_id == file.c.id, isouter=True)
+        .where(file.c.id == file_id)
+    )
+    row = dict(connection.execute(query).mappings().one())
+    packed = row.pop("packed")
+    return {**row, "content": None if packed is None else zlib.decompress(packed)}
+
+
+def of_load(connection: Connection, load_id: int) -> list[Row]:
+    """The id, path and load of the files that a load brought."""
+    return _files(connection, tables.file.c.load_id == load_id)
+
+
+def of_path(connection: Connection, path: str) -> list[Row]:
+    """Those of the files that were loaded from ``path``."""
+    return _files(connection, tables.file.c.path == path)
+
+
+def _files(connection: Connection, which: ColumnElement[bool]) -> list[Row]:
+    file = tables.file
+    query = select(file.c.id, file.c.path, file.c.load_id).where(which).order_by(file.c.id)
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def forget(connection: Connection, file_ids: Collection[int]) -> None:
+    """Take files out, and with them all that was read from any file."""
+    for table in reversed(DERIVED):
+        connection.execute(delete(table))
+    for file_id in file_ids:
+        connection.execute(delete(tables.content).where(tables.content.c.file_id == file_id))
+        connection.execute(delete(tables.file).where(tables.file.c.id == file_id))
