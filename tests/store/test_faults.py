@@ -80,7 +80,7 @@ def test_a_load_over_a_file_size_limit_has_not_happened(database: Path, notes: P
     assert (done.returncode, done.stderr) == (
         2,
         "qotgate: The database cannot be written: disk I/O error; "
-        "see that its disk is there, sound, and has space.\n",
+        f"see that its disk is there, sound, and has space. The load was at {notes}.\n",
     )
     assert digest(url) == before
     assert qotgate("load", "--db", url, str(notes)).returncode == 0

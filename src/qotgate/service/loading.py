@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import SpooledTemporaryFile, gettempdir
 from typing import Any
 from unicodedata import category
 
@@ -54,6 +54,8 @@ NEIGHBOUR = timedelta(days=10)
 """Books further apart say little of what the other lacks."""
 RULES = 1
 """The version of the rules by which trades are derived; trades of another version are made anew."""
+MAX_SPOOL = 64 << 20
+"""Bytes of what was read that wait in memory for their turn to be written; beyond, they wait in a file."""
 MAX_SESSIONS_AHEAD = 5
 """Trading days by which a file may be ahead of the clock; holdings are dated for the next one."""
 MAX_FILE_BYTES = 256 << 20
@@ -132,18 +134,22 @@ def load(
     """
     report = LoadReport(files=len(files))
     # Reading takes long, and may hang where a disk does: nobody waits for it behind the lock.
-    with TemporaryFile() as spool:
+    with SpooledTemporaryFile(MAX_SPOOL) as spool:
         with store.reading() as connection:
             known = loading.digests(connection)
         for done, path in enumerate(files, 1):
-            pickle.dump(_read(path, known, any_book), spool)
+            found = _read(path, known, any_book)
+            try:
+                pickle.dump(found, spool)
+            except OSError as error:
+                raise StoreError(f"{gettempdir()} cannot be written: {error.strerror}.") from error
             if progress is not None:
                 progress(done, len(files))
         spool.seek(0)
         with store.writing(keep=not dry_run) as connection:
             run = Load(connection, reference, report)
             for _ in files:
-                found: Reading = pickle.load(spool)  # noqa: S301  # nosec B301
+                found = pickle.load(spool)  # noqa: S301  # nosec B301
                 try:
                     run.take(found)
                 except DBAPIError as error:

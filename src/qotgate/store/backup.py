@@ -262,7 +262,7 @@ def _read_manifest(path: Path) -> Manifest:
             row = connection.execute("SELECT manifest FROM qotgate_backup").fetchone()
     except sqlite3.OperationalError as error:
         raise StoreError(f"{path} is no backup; `qotgate backup` makes one.") from error
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         raise StoreError(f"{path} is no backup, or is damaged: {error}.") from error
     try:
         return Manifest(**json.loads(row[0]))
