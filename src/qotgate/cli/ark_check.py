@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from qotgate import sources
+from qotgate.ark.inference import CONFIDENCE, Ground
 from qotgate.cli.console import new_console
 from qotgate.cli.options import AsJson, Database, Funds, Tables, open_store
 from qotgate.cli.settings import read_settings
@@ -30,8 +31,8 @@ def ark_check(
     db: Database = None,
     tables: Tables = None,
 ) -> None:
-    """Compare the trades inferred from the loaded holdings with ARK's notices: precision, recall, and the
-    part that is exact to 0.1%.
+    """Compare the trades inferred from the loaded holdings with ARK's notices: precision, recall, the part
+    that is exact to 0.1%, wrong signs, and the precision of each ground beside its confidence.
 
     Trades under 100 shares or 0.01% of the position are left out on both sides. The notices are read from the
     files named here and are not loaded.
@@ -50,6 +51,7 @@ def ark_check(
         "all": {"all": score(found)},
         "fund": _grouped(found, lambda one: one.fund),
         "month": _grouped(found, lambda one: f"{one.day:%Y-%m}"),
+        "ground": _grouped([one for one in found if one.ground], lambda one: f"{one.ground}, {one.day.year}"),
     }
     if as_json:
         shown = {
@@ -91,11 +93,15 @@ def _figures(one: Score) -> dict[str, float | None]:
 
 def _print(groups: dict[str, dict[str, Score]], misses: list[Comparison]) -> None:
     console = new_console()
-    table = Table("", "in notices", "inferred", "precision", "recall", "exact to 0.1%")
-    for scores in groups.values():
+    table = Table("", "in notices", "inferred", "precision", "recall", "exact to 0.1%", "wrong sign")
+    for kind, scores in groups.items():
         for name, one in scores.items():
-            figures = ("" if value is None else f"{value:.4f}" for value in _figures(one).values())
-            table.add_row(name, f"{one.noticed:,}", f"{one.inferred:,}", *figures)
+            figures = ["" if value is None else f"{value:.4f}" for value in _figures(one).values()]
+            if kind == "ground":
+                # Of what was inferred: what else notices tell has no ground. The confidence stands beside.
+                name = f"{name}: confidence {CONFIDENCE[Ground[name.partition(',')[0]]]:.2f}"
+                figures[1] = ""
+            table.add_row(name, f"{one.noticed:,}", f"{one.inferred:,}", *figures, f"{one.wrong_sign:,}")
         table.add_section()
     console.print(table)
     if misses:

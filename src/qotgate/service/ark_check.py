@@ -56,13 +56,15 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Trades that count: in notices, inferred, of each those that the other has too, and the exact ones."""
+    """Trades that count: in notices, inferred, of each those that the other has too, the exact ones, and
+    those inferred with the wrong sign."""
 
     noticed: int
     inferred: int
     found: int
     confirmed: int
     exact: int
+    wrong_sign: int
 
     @property
     def precision(self) -> float:
@@ -84,7 +86,7 @@ def score(comparisons: Iterable[Comparison]) -> Score:
         if one.matters(one.noticed):
             counts.update(noticed=1, found=one.found, exact=one.exact)
         if one.matters(one.inferred):
-            counts.update(inferred=1, confirmed=one.found)
+            counts.update(inferred=1, confirmed=one.found, wrong_sign=one.noticed * one.inferred < 0)
     return Score(*(counts[name] for name in Score.__slots__))
 
 
