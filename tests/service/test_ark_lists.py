@@ -337,3 +337,23 @@ def test_any_order_and_pieces_of_files_give_the_same_lists(
             answers.append(everything(store, reference))
             store.close()
         assert answers[0] == answers[1]
+
+
+def test_a_fund_without_a_book_of_about_the_day_is_in_neither_end(
+    load_text: LoadText, questions: Questions
+) -> None:
+    days = {day: f"6/{day}/2026" for day in (1, 2, 3)} | {day: f"6/{day}/2026" for day in (23, 24)}
+    load_text(
+        **{f"k{day}": holdings(text, BOOK | {"TSLA": 1000 + 100 * day}) for day, text in days.items()},
+        **{f"w{day}": holdings(days[day], BOOK, "ARKW") for day in (1, 2)},
+    )
+    early = questions.fund_holdings(as_of=date(2026, 6, 2))
+    assert early.left_out == ()
+    assert {str(row.security): row.shares for row in early.rows}["US.TSLA"] == 2300
+    late = questions.fund_holdings()
+    assert late.left_out == (("ARKW", date(2026, 6, 1)),)
+    assert {str(row.security): row.shares for row in late.rows}["US.TSLA"] == 3400
+    # Over the hole of ARKK nothing is known to have changed.
+    assert traded(questions.active_transactions(cycle_type=CYCLES.SIXTY_DAY)) == {"US.TSLA": (100, 1000)}
+    sold = questions.fund_holdings(ArkHoldingType.SOLD_OUT, CYCLES.SIXTY_DAY)
+    assert (sold.all_count, sold.left_out) == (0, late.left_out)

@@ -46,8 +46,8 @@ CONFIDENCE = {
     Ground.CLOSED: 0.96,
     Ground.GAP: 0.95,
 }
-"""The part of such trades that ARK's notices confirm, by security and sign: set on November 2020 to June 2021,
-held against July and August 2021 (docs/inference.md). For the last, files were taken away."""
+"""The part of such trades that ARK's notices confirm, by security and sign: set on 2020-11 to 2021-06, held
+against July and August 2021 (docs/inference.md). For the last, files were taken away."""
 
 
 @dataclass(frozen=True, slots=True)

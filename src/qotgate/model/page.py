@@ -1,6 +1,7 @@
 """One page of a longer answer."""
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -8,8 +9,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """``rows`` of this page, the cursor of the next one (None on the last), and the rows of all pages."""
+    """``rows`` of this page, the cursor of the next one (None on the last), and the rows of all pages.
+
+    ``left_out`` are the funds that the answer does not sum, as no book of about the day is loaded, each with
+    the last day that is known of it.
+    """
 
     rows: tuple[T, ...]
     next_page: str | None
     all_count: int
+    left_out: tuple[tuple[str, date], ...] = ()

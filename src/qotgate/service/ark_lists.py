@@ -137,7 +137,8 @@ def labelled_changes(
 
     Raises InvalidRequest where no holdings are loaded."""
     cycle = cycle_of(connection, as_of, cycle_type)
-    now, then, moved, _ = _book_days(connection, funds, cycle)
+    holes = books.holes(connection, funds, cycle.before, cycle.last)
+    now, then, moved = _book_days(connection, funds, cycle, holes)
     if not now:
         if books.first_book(connection, funds) is None:
             raise NothingLoaded("no_holdings")
@@ -157,6 +158,8 @@ def labelled_changes(
     if asked := funds if traded else moved:
         query = books.trades_query(asked, since, cycle.before, as_of, seen, moved)
         trades = [Trade._make(row) for row in connection.execute(query).all()]
+        # A cycle that spans a hole in a fund's files begins with the first book after it.
+        trades = [trade for trade in trades if trade.through > holes.get(trade.fund, date.min)]
     books_now, books_then = (
         [_book(fund, book.through, lines[fund, book.day]) for fund, book in ends.items()]
         for ends in (now, then)
@@ -168,6 +171,15 @@ def labelled_changes(
         for security, (code, name) in books.securities(connection, unnamed).items():
             labels[security] = (Security.parse(code) if code else None, name)
     return [(change, _named(labels[change.security], reference, lang)) for change in found]
+
+
+def left_out(connection: Connection, funds: Collection[str], as_of: date) -> tuple[tuple[str, date], ...]:
+    """The funds without a book of the last ``FRESH_SESSIONS`` trading days up to ``as_of``, and the last day
+    that an earlier book shows."""
+    sessions = books.sessions(connection, as_of, FRESH_SESSIONS + 1)
+    oldest = sessions[-1] if len(sessions) > FRESH_SESSIONS else date.min
+    shown = books.last_shown(connection, funds, as_of)
+    return tuple((fund, day) for fund, day in sorted(shown.items()) if day < oldest)
 
 
 def cycle_of(connection: Connection, as_of: date, cycle_type: ArkCycleType) -> Cycle:
@@ -189,27 +201,22 @@ class Line(NamedTuple):
 
 
 def _book_days(
-    connection: Connection, funds: Collection[str], cycle: Cycle
-) -> tuple[dict[str, BookDay], dict[str, BookDay], list[str], dict[str, date]]:
-    """The books of either end of a cycle by fund, the funds that have no file of just these ends, and those
-    that are left out, with the last day that is known of each.
+    connection: Connection, funds: Collection[str], cycle: Cycle, holes: Mapping[str, date]
+) -> tuple[dict[str, BookDay], dict[str, BookDay], list[str]]:
+    """The books of either end of a cycle by fund, and the funds that have no file of just these ends.
 
-    A fund whose latest book is older than ``FRESH_SESSIONS`` is left out. One whose files begin within the
-    cycle, or begin again after a hole, counts from the first of them: what is not known has not changed."""
+    A fund that :func:`left_out` gives is in neither end. One whose files begin within the cycle, or begin
+    again after one of its ``holes``, counts from the first of them: what is not known has not changed."""
     level = books.level_books(connection, funds, (cycle.last, cycle.before))
-    holes = books.holes(connection, funds, cycle.before, cycle.last)
-    sessions = books.sessions(connection, cycle.last, FRESH_SESSIONS + 1)
-    oldest = sessions[-1] if len(sessions) > FRESH_SESSIONS else date.min
+    stale = dict(left_out(connection, funds, cycle.last))
     now: dict[str, BookDay] = {}
     then: dict[str, BookDay] = {}
     moved: list[str] = []
-    left_out: dict[str, date] = {}
     for fund in funds:
+        if fund in stale:
+            continue
         latest = _level(level, fund, cycle.last) or books.latest_book(connection, fund, cycle.as_of)
         if latest is None:
-            continue
-        if latest.through < oldest:
-            left_out[fund] = latest.through
             continue
         start = holes.get(fund, cycle.before)
         earlier = _level(level, fund, start) or books.latest_book(connection, fund, start)
@@ -217,7 +224,7 @@ def _book_days(
         then[fund] = earlier or books.first_book(connection, [fund]) or latest
         if (now[fund].through, then[fund].through) != (cycle.last, cycle.before):
             moved.append(fund)
-    return now, then, moved, left_out
+    return now, then, moved
 
 
 def _level(level: Mapping[FundDay, date], fund: str, through: date) -> BookDay | None:

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from threading import Lock
@@ -43,6 +44,7 @@ from qotgate.service.ark_lists import (
     active_transactions,
     fund_holdings,
     labelled_changes,
+    left_out,
     page_of,
     ranked,
 )
@@ -247,7 +249,8 @@ class Questions:
             changed = labelled_changes(
                 connection, self.reference, self.lang, self.funds, day, cycle_type, traded=traded
             )
-        return page_of(rows_of(changed), cursors, question, day, count, cursor)
+            stale = left_out(connection, self.funds, day)
+        return replace(page_of(rows_of(changed), cursors, question, day, count, cursor), left_out=stale)
 
     def rating_changes(
         self,

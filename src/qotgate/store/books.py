@@ -44,6 +44,15 @@ def latest_book(connection: Connection, fund: str, end: date) -> BookDay | None:
     return None if row is None else BookDay(*row)
 
 
+def last_shown(connection: Connection, funds: Collection[str], end: date) -> dict[str, date]:
+    """By fund the last trading day up to ``end`` that one of its books shows."""
+    snapshot = tables.snapshot
+    query = select(snapshot.c.fund, func.max(snapshot.c.through)).where(
+        snapshot.c.fund.in_(funds), snapshot.c.through <= end
+    )
+    return {row[0]: row[1] for row in connection.execute(query.group_by(snapshot.c.fund))}
+
+
 def holes(connection: Connection, funds: Collection[str], since: date, until: date) -> dict[str, date]:
     """By fund the last day of the latest hole in its files that ends after ``since``, up to ``until``: the
     next book is the first of what is known from then on."""

@@ -15,7 +15,7 @@ from qotgate.model import (
 from qotgate.service.questions import HOLDING_COUNT_DEFAULT, TRANSACTION_COUNT_DEFAULT, Questions
 from qotgate.web.api import ANSWERS, AsOf
 from qotgate.web.asked import TheRequest
-from qotgate.web.shapes import ActiveTransactionRow, ActiveTransactions, HoldingRow, Holdings
+from qotgate.web.shapes import ActiveTransactionRow, ActiveTransactions, FundLeftOut, HoldingRow, Holdings
 
 COUNT_MOST = 200
 
@@ -60,7 +60,8 @@ def holdings(
             holding_type, cycle_type, sort_field, sort_dir, count, page or None, as_of
         )
         rows = [HoldingRow.of(row) for row in found.rows]
-        return Holdings(all_count=found.all_count, next_page=found.next_page, rows=rows)
+        left_out = FundLeftOut.all_of(found)
+        return Holdings(all_count=found.all_count, next_page=found.next_page, left_out=left_out, rows=rows)
 
     return asked.answer("holdings", make, later_page=bool(page))
 
@@ -84,6 +85,9 @@ def active_transactions(
             holding_type, cycle_type, sort_field, sort_dir, count, page or None, as_of
         )
         rows = [ActiveTransactionRow.of(row) for row in found.rows]
-        return ActiveTransactions(all_count=found.all_count, next_page=found.next_page, rows=rows)
+        left_out = FundLeftOut.all_of(found)
+        return ActiveTransactions(
+            all_count=found.all_count, next_page=found.next_page, left_out=left_out, rows=rows
+        )
 
     return asked.answer("active-transactions", make, later_page=bool(page))

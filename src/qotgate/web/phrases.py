@@ -25,6 +25,10 @@ PHRASES: dict[str, tuple[str, str]] = {
     "show_new_data": ("Show it", "刷新查看"),
     "updated": ("The page now shows the data just loaded.", "页面已更新为最新加载的数据。"),
     "loading_more": ("Loading more", "正在加载"),
+    "left_out_fund": (
+        "{fund} is left out: its last book shows {day}.",
+        "未计入 {fund}：其持仓仅截至 {day}。",
+    ),
     "more": ("More", "更多"),
     "more_failed": ("That did not load. Try again", "加载失败，请重试"),
     "nothing_here": ("Nothing here yet.", "暂无内容。"),

@@ -11,6 +11,7 @@ from qotgate.model import (
     DynamicType,
     FundHolding,
     LoadOutcome,
+    Page,
     RatingChangeType,
     RatingLevel,
     Security,
@@ -193,11 +194,23 @@ class HoldingRow(Shape):
         )
 
 
+class FundLeftOut(Shape):
+    """A fund that an answer does not sum: no book of about the day is loaded."""
+
+    fund: str
+    until: date = Field(description="The last trading day that a book of it shows.")
+
+    @classmethod
+    def all_of(cls, found: Page[Any]) -> "list[FundLeftOut]":
+        return [cls(fund=fund, until=day) for fund, day in found.left_out]
+
+
 class Holdings(Shape):
     """A page of holdings."""
 
     all_count: int = Field(ge=0)
     next_page: str | None
+    left_out: list[FundLeftOut] = Field(description="The funds that are in neither end of the changes.")
     rows: list[HoldingRow]
 
 
@@ -226,6 +239,7 @@ class ActiveTransactions(Shape):
 
     all_count: int = Field(ge=0)
     next_page: str | None
+    left_out: list[FundLeftOut] = Field(description="The funds that are in neither end of the changes.")
     rows: list[ActiveTransactionRow]
 
 
