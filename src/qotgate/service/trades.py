@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 
 from qotgate.ark.across import WITHIN, Difference, Verdict, apply, judge
 from qotgate.ark.basket import Basket
+from qotgate.ark.corporate import SPLIT_RATIOS
 from qotgate.ark.dynamics import Split
 from qotgate.ark.inference import MEMORY, Evidence, Ground, Inference, Position, infer
 from qotgate.service.calendar import ark_sessions_after
@@ -126,8 +127,21 @@ class _Fund:
                     one.splits.get(security) == split.ratio for one in self.history[-WITHIN:]
                 ):
                     known[security] = split.ratio
+        known |= self._exchanges(start, end)
         before, after = self._book(start.day), self._book(end.day)
         return infer(before, after, self.history[-MEMORY:], max(len(sessions), 1), known)
+
+    def _exchanges(self, start: BookDay, end: BookDay) -> dict[int, Fraction]:
+        """The exchanges of shares in mergers that were seen between two books before: once both names are one
+        security, its count alone does not tell them from a trade."""
+        before = self.known.get(start.day)
+        if before is None or before[0] != end.day:
+            return {}
+        splits, renamed = before[1]["splits"], before[1]["renamed"]
+        ratios = {key: Fraction(ratio) for key, ratio in splits.items()}
+        return {
+            renamed.get(key, int(key)): ratio for key, ratio in ratios.items() if ratio not in SPLIT_RATIOS
+        }
 
     def _book(self, day: date) -> Positions:
         """The positions of a holdings file; the latest two are kept, which is all that a difference needs."""
