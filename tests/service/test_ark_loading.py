@@ -356,3 +356,20 @@ def test_a_users_listing_maps_what_is_loaded_already(
     load(store, extended, [])
     answer = Questions(store, extended).ark_stock_dynamic(Security.parse("HK.01234"))
     assert answer.net_shares == 50
+
+
+def test_days_on_which_nothing_can_be_told(store: Store, load_text: LoadText, reference: Reference) -> None:
+    """Nearly every name was sold in small pieces while shares were redeemed."""
+    sold = {
+        code: round(n * (0.97 - place % 7 / 500)) - place * 31
+        for place, (code, n) in enumerate(LARGE_BOOK.items())
+    }
+    load_text(
+        a=holdings("6/16/2026", LARGE_BOOK), b=holdings("6/17/2026", sold), c=holdings("6/30/2026", sold)
+    )
+    assert trades(store) == []
+    assert [source for _, source, _ in days(store)] == ["untold", "hole"]
+    assert Questions(store, reference).unknown_days() == [
+        ("ARKK", date(2026, 6, 16), date(2026, 6, 16), "untold"),
+        ("ARKK", date(2026, 6, 17), date(2026, 6, 29), "hole"),
+    ]

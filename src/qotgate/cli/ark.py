@@ -10,6 +10,11 @@ from qotgate.cli.options import AsJson, AsOf, Database, Funds, Tables, WindowDay
 from qotgate.cli.settings import read_day, read_settings
 from qotgate.model import ArkDynamic, Security, TradeEvidence
 
+WHY = {
+    "untold": "the fund's flow does not come apart from its trades",
+    "hole": "too many of its holdings files are missing",
+}
+
 
 def ark(
     code: Annotated[str, typer.Argument(metavar="CODE", help="Such as US.TSLA.")],
@@ -29,9 +34,13 @@ def ark(
     settings = read_settings(funds=funds, window_days=window_days, db=db, tables=tables)
     with open_questions(settings, loaded=True) as questions:
         answer, evidence = questions.explain_ark_stock_dynamic(security, day)
+        unknown = questions.unknown_days(day) if explain else []
     shown = _answer(answer)
     if as_json:
-        trades = {"trades": [asdict(trade) for trade in evidence]} if explain else {}
+        trades: dict[str, Any] = {"trades": [asdict(trade) for trade in evidence]} if explain else {}
+        if explain:
+            names = ("fund", "day", "through", "why")
+            trades["unknown_days"] = [dict(zip(names, row, strict=True)) for row in unknown]
         typer.echo(json.dumps(shown | trades, default=str))
         return
     for name, value in shown.items():
@@ -39,6 +48,9 @@ def ark(
     if explain:
         for trade in evidence:
             _print(trade)
+        for fund, first, last, why in unknown:
+            days = f"{first}" if first == last else f"{first} to {last}"
+            typer.echo(f"\n{days} {fund}: {WHY[why]}, so what it traded is not told")
 
 
 def _answer(answer: ArkDynamic) -> dict[str, Any]:

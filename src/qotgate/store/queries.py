@@ -25,6 +25,20 @@ def latest_ark_day(connection: Connection, funds: Collection[str]) -> date | Non
     return found
 
 
+def unknown_days(
+    connection: Connection, funds: Collection[str], sources: Collection[str], since: date, until: date
+) -> list[tuple[str, date, date, str]]:
+    """(fund, first day, last day, source) of the days from ``since`` to ``until`` that rest on one of
+    ``sources``, oldest first."""
+    day = tables.ark_day
+    query = (
+        select(day.c.fund, day.c.day, day.c.through, day.c.source)
+        .where(day.c.fund.in_(funds), day.c.source.in_(sources), day.c.through >= since, day.c.day <= until)
+        .order_by(day.c.day, day.c.fund)
+    )
+    return [(row[0], row[1], row[2], row[3]) for row in connection.execute(query)]
+
+
 def security_id(connection: Connection, code: str) -> int | None:
     """The security whose lines have, or had, the code."""
     spelling = tables.spelling
