@@ -91,7 +91,7 @@ def holdings(fund: str, day: date, shares: dict[str, int]) -> str:
         weight = f"{100 * value / total:.2f}%"
         write([us_date(day), fund, name, ticker, cusip, f"{n:,}", f"${value:,.2f}", weight])
     cash = f"{CASH:,.2f}"
-    write([us_date(day), fund, "SYNTHETIC CASH FUND", "", "X9USDSYNT", cash, f"${cash}", ""])
+    write([us_date(day), fund, "U.S. DOLLAR", "", "USD", cash, f"${cash}", ""])
     write([])
     write([DISCLAIMER])
     return out.getvalue()

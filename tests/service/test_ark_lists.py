@@ -85,9 +85,26 @@ def test_value_and_weight_are_those_of_the_file_cash_included(
     # ARKW's first file counts at both ends: what it held before is not known, and so did not change.
     now, then = 20 * 11_500 + 2 * 5000.5, 10 * 10_000 + 20 * 500 + 2 * 5000.5
     assert (tesla.shares, tesla.shares_change, tesla.market_value) == (2500, 1000, 50_000.0)
-    assert tesla.weight == pytest.approx(100 * 50_000 / now)
-    assert tesla.weight_change == pytest.approx(100 * 50_000 / now - 100 * 20_000 / then)
+    # 20.8332 less 16.6665, cut to two decimals before they are subtracted.
+    assert (100 * 50_000 / now, 100 * 20_000 / then) == pytest.approx((20.8332, 16.6665), abs=1e-4)
+    assert (tesla.weight, tesla.weight_change) == (20.83, 4.17)
     assert len(rows) == 4
+
+
+def test_the_money_market_fund_is_a_row_without_code_and_name(
+    load_text: LoadText, questions: Questions
+) -> None:
+    for day, dollars in ((15, 400), (16, 700)):
+        row = "GOLDMAN FS TRSY OBLIG INST 468,,X9USDGSFT"
+        text = holdings(f"6/{day}/2026", BOOK) + f"6/{day}/2026,ARKK,{row},{dollars},{dollars},1\n"
+        other = f"{HEADER}\n6/{day}/2026,PRNT,DREYFUS GOVT CM INST,,X9USDDGCM,30.4,30.4,1\n"
+        load_text(**{f"arkk{day}": text, f"prnt{day}": other})
+    rows = questions.fund_holdings().rows
+    assert [(row.security, row.name) for row in rows].count((None, "")) == 1
+    assert rows[-1] == FundHolding(None, "", 730, 300, 730.4, rows[-1].weight, rows[-1].weight_change)
+    (row,) = questions.fund_holdings(TYPES.INCREASE).rows
+    assert row.name == ""
+    assert questions.active_transactions().rows == ()
 
 
 def test_transactions_are_priced_at_the_close_of_the_day(load_text: LoadText, questions: Questions) -> None:
@@ -201,7 +218,12 @@ def test_funds_are_summed_as_the_options_say(store: Store, load_text: LoadText, 
     for funds, times in ((["ARKW"], 1), (["ARKK", "ARKW"], 2), (["ARKK", "PRNT", "ARKW"], 3)):
         answer = Questions(store, reference, funds=funds).fund_holdings()
         assert shares(answer)["US.TSLA"] == (1000 * times, 0)
-    assert shares(Questions(store, reference).fund_holdings())["US.TSLA"] == (2000, 0)
+    # Unless they are named, holdings are those of all ETFs, trades those of the active funds.
+    assert shares(Questions(store, reference).fund_holdings())["US.TSLA"] == (3000, 0)
+    for fund in ("ARKW", "PRNT"):
+        load_text(**{f"{fund}17": holdings("6/17/2026", BOOK | {"TSLA": 1500}, fund)})
+    (row,) = Questions(store, reference).active_transactions().rows
+    assert (str(row.security), row.change_shares) == ("US.TSLA", 500)
 
 
 def test_without_holdings_the_answer_says_what_to_load(load_text: LoadText, questions: Questions) -> None:

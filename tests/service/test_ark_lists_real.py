@@ -23,7 +23,7 @@ from qotgate.service.questions import Questions
 from qotgate.service.reference import load_reference
 from qotgate.store import Store
 from tests.support.paths import TABLES
-from tests.support.recompute_lists import Lists
+from tests.support.recompute_lists import FUNDS, Lists
 
 # In a gap of all files, before and on the days of splits (TTD, NVDA, ADYEY), a Sunday, the last day.
 DAYS = [
@@ -51,7 +51,7 @@ SORTS = {
 @pytest.fixture(scope="module")
 def questions(real_url: str) -> Iterator[Questions]:
     store = Store.open(real_url)
-    yield Questions(store, load_reference())
+    yield Questions(store, load_reference(), funds=FUNDS)
     store.close()
 
 

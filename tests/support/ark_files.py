@@ -32,7 +32,7 @@ def holdings(day: str, book: dict[str, float], fund: str = "ARKK", price: float 
     rows = [
         f"{day},{fund},{LINES[code]},{n},{n * price},{n * price * percent:.4f}" for code, n in book.items()
     ]
-    cash = f"{day},{fund},CASH FUND,,X9USDTEST,5000.5,5000.5,{5000.5 * percent:.4f}"
+    cash = f"{day},{fund},U.S. DOLLAR,,USD,5000.5,5000.5,{5000.5 * percent:.4f}"
     return "\n".join([HEADER, *rows, cash, ""])
 
 

@@ -76,7 +76,10 @@ class Lists:
         lines = read_lines(data / "ark" / "holdings")
         found = []
         for ticker, cusip, name in lines.select("ticker", "cusip", "name").iter_rows():
-            cash = not ticker and (len(cusip) == 3 or cusip.startswith("X9"))
+            if not ticker and cusip.startswith("X9"):
+                found.append((0, ""))  # the money-market fund, which has no code and name
+                continue
+            cash = not ticker and len(cusip) == 3
             code = code_of(ticker, cusip, known)
             found.append((None if cash else ids[ticker, cusip, " ".join(name.split())], code or name))
         self.lines = pl.concat(
@@ -123,7 +126,7 @@ class Lists:
         return lines.group_by("id").agg(
             (pl.col("shares") * pl.col("units")).sum().round().cast(pl.Int64),
             pl.col("value").sum(),
-            (100 * pl.col("value").sum() / total).alias("weight"),
+            ((100 * 100 * pl.col("value").sum() / total).round(7).floor() / 100).alias("weight"),
             pl.coalesce(named, pl.col("key").first()).alias("key"),
         ), total
 
@@ -161,7 +164,7 @@ class Lists:
         both = both.with_columns(
             kind=kind,
             shares_change=shares - then_shares,
-            weight_change=pl.col("weight") - pl.col("weight_then"),
+            weight_change=(pl.col("weight") - pl.col("weight_then")).round(2),
         )
         return both.join(self.traded(before, as_of, both), on="id", how="left")
 

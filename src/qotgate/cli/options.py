@@ -47,7 +47,8 @@ Funds = Annotated[
     typer.Option(
         "--funds",
         "--fund",
-        help="ARK funds, comma separated, or one; the active ones unless given.",
+        help="ARK funds, comma separated, or one. Unless given: for trades the active ones (ARKF, ARKG, "
+        "ARKK, ARKQ, ARKW, ARKX), for holdings IZRL and PRNT too.",
         show_default=False,
     ),
 ]
@@ -98,6 +99,6 @@ def open_questions(settings: Settings, *, loaded: bool = False) -> Iterator[Ques
             store,
             reference,
             lang=settings.lang,
-            funds=settings.funds,
+            funds=settings.named_funds,
             window_days=settings.window_days,
         )

@@ -65,7 +65,7 @@ class Configuration:
             store,
             self.reference,
             lang=settings.lang,
-            funds=settings.funds,
+            funds=settings.named_funds,
             window_days=settings.window_days,
         )
 

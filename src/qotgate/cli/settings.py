@@ -109,6 +109,11 @@ class Settings(BaseSettings):
     fmp_key: SecretStr | None = None
     benzinga_key: SecretStr | None = None
 
+    @property
+    def named_funds(self) -> tuple[str, ...] | None:
+        """The funds that are named; None where it is for the questions to say which they sum."""
+        return self.funds if "funds" in self.model_fields_set else None
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -3,6 +3,7 @@
 from qotgate.model.addresses import is_loopback
 from qotgate.model.ark import (
     ACTIVE_FUNDS,
+    ETFS,
     ActiveTransaction,
     ArkActiveTransactionHoldingType,
     ArkActiveTransactionSortField,
@@ -39,6 +40,7 @@ from qotgate.model.sentences import Language
 
 __all__ = [
     "ACTIVE_FUNDS",
+    "ETFS",
     "ActiveTransaction",
     "ArkActiveTransactionHoldingType",
     "ArkActiveTransactionSortField",

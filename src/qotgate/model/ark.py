@@ -8,6 +8,8 @@ from qotgate.model.security import Security
 
 ACTIVE_FUNDS = ("ARKF", "ARKG", "ARKK", "ARKQ", "ARKW", "ARKX")
 """ARK's actively managed funds of US stocks; its index funds, such as IZRL and PRNT, are not among them."""
+ETFS = (*ACTIVE_FUNDS, "IZRL", "PRNT")
+"""The funds whose holdings are summed, as OpenD sums them."""
 
 
 @dataclass(frozen=True, slots=True)

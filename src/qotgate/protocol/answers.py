@@ -75,7 +75,7 @@ def write_fund_holdings(answer: Page[FundHolding]) -> Any:
     response = _page(ProtoId.Qot_GetArkFundHolding, answer)
     for row in answer.rows:
         item = response.s2c.dataList.add(
-            name=row.name,
+            name=row.name or None,
             shares=row.shares,
             sharesChange=row.shares_change,
             marketValue=row.market_value,

@@ -9,10 +9,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from fractions import Fraction
 from hashlib import sha256
+from math import trunc
 from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Connection
 
+from qotgate.ark.codes import CASH_PREFIX
 from qotgate.ark.dynamics import Split
 from qotgate.ark.positions import CYCLE_SESSIONS, Book, Change, Cycle, Trade, changes
 from qotgate.model import (
@@ -46,12 +48,16 @@ DIGEST_LENGTH = 32
 Row = TypeVar("Row", FundHolding, ActiveTransaction)
 Label = tuple[Security | None, str]
 NO_LABEL: Label = (None, "")
+MONEY_MARKET = 0
+"""In place of a security's id: the money-market funds that the funds keep their cash in. They are a row
+without code and name, as OpenD has it."""
 HOLDING_SORTS: dict[ArkFundHoldingSortField, Callable[[FundHolding], float | None]] = {
     ArkFundHoldingSortField.SHARES: lambda row: row.shares,
     ArkFundHoldingSortField.WEIGHT_CHANGE: lambda row: row.weight_change,
     ArkFundHoldingSortField.SHARES_CHANGE: lambda row: row.shares_change,
     ArkFundHoldingSortField.MARKET_VALUE: lambda row: row.market_value,
-    ArkFundHoldingSortField.WEIGHT: lambda row: row.weight,
+    # The weights are cut; the values tell those of one cut apart.
+    ArkFundHoldingSortField.WEIGHT: lambda row: None if row.weight is None else row.market_value,
 }
 TRANSACTION_SORTS: dict[ArkActiveTransactionSortField, Callable[[ActiveTransaction], float | None]] = {
     ArkActiveTransactionSortField.UNKNOWN: lambda row: row.change_amount,
@@ -70,8 +76,8 @@ def fund_holdings(changed: Iterable[tuple[Change, Label]], holding_type: ArkHold
             shares=change.now.shares,
             shares_change=change.now.shares - change.then.shares,
             market_value=change.now.value,
-            weight=change.now.weight,
-            weight_change=_difference(change.now.weight, change.then.weight),
+            weight=_cut(change.now.weight),
+            weight_change=_difference(_cut(change.now.weight), _cut(change.then.weight)),
         )
         for change, (security, name) in changed
         if (change.now.shares if position else change.holding_type is holding_type)
@@ -235,8 +241,10 @@ def _level(level: Mapping[FundDay, date], fund: str, through: date) -> BookDay |
 def _book(fund: str, through: date, lines: Iterable[Line]) -> Book:
     positions: dict[int, tuple[float, float | None]] = {}
     total: float | None = 0.0
-    for security, _, _, _, shares, value in lines:
+    for security, ticker, identifier, _, shares, value in lines:
         total = _sum(total, value)
+        if security is None and identifier.startswith(CASH_PREFIX) and not ticker:
+            security = MONEY_MARKET
         if security is not None:
             more, worth = positions.get(security, (0.0, 0.0))
             positions[security] = (shares + more, _sum(value, worth))
@@ -246,7 +254,7 @@ def _book(fund: str, through: date, lines: Iterable[Line]) -> Book:
 def _labels(lines: Iterable[Line], reference: Reference) -> dict[int, Label]:
     """The code and name that the files give a security: those of its first line with a code, else of its
     first one."""
-    labels: dict[int, Label] = {}
+    labels: dict[int, Label] = {MONEY_MARKET: NO_LABEL}
     for security, ticker, identifier, name, _, _ in lines:
         if security is not None and labels.get(security, NO_LABEL)[0] is None:
             code = reference.listings.code(ticker, identifier, name)
@@ -264,5 +272,11 @@ def _sum(one: float | None, other: float | None) -> float | None:
     return None if one is None or other is None else one + other
 
 
+def _cut(weight: float | None) -> float | None:
+    """A weight in percent cut to two decimals, as OpenD's are before they are subtracted. What is a billionth
+    short of a hundredth is one."""
+    return None if weight is None else trunc(round(100 * weight, 7)) / 100
+
+
 def _difference(one: float | None, other: float | None) -> float | None:
-    return None if one is None or other is None else one - other
+    return None if one is None or other is None else round(one - other, 2)

@@ -13,6 +13,7 @@ from qotgate.ark.dynamics import WINDOW_DAYS, Split, daily_sums, dynamic, window
 from qotgate.ark.positions import Change
 from qotgate.model import (
     ACTIVE_FUNDS,
+    ETFS,
     ActiveTransaction,
     ArkActiveTransactionHoldingType,
     ArkActiveTransactionSortField,
@@ -78,13 +79,15 @@ class Questions:
         reference: Reference,
         *,
         lang: Language = "zh",
-        funds: Collection[str] = ACTIVE_FUNDS,
+        funds: Collection[str] | None = None,
         window_days: int = WINDOW_DAYS,
     ) -> None:
         self.store = store
         self.reference = reference
         self.lang: Language = lang
-        self.funds = tuple(sorted(set(funds)))
+        self.funds = tuple(sorted(set(funds or ACTIVE_FUNDS)))
+        self.held_funds = tuple(sorted(set(funds or ETFS)))
+        self._named_funds = funds
         self.window_days = window_days
         self._latest_ark: tuple[int, date | None] = (-1, None)
         self._counts: OrderedDict[tuple[str, str, int, date], int] = OrderedDict()
@@ -96,7 +99,7 @@ class Questions:
             self.store,
             self.reference,
             lang=lang or self.lang,
-            funds=funds or self.funds,
+            funds=funds or self._named_funds,
             window_days=self.window_days,
         )
 
@@ -204,6 +207,7 @@ class Questions:
         if holding_type is ArkHoldingType.POSITION:
             cycle_type = ArkCycleType.ONE_DAY
         return self._ark_list(
+            self.held_funds,
             ("fund_holdings", holding_type, cycle_type, sort_field, sort_dir),
             lambda changed: ranked(fund_holdings(changed, holding_type), HOLDING_SORTS[sort_field], sort_dir),
             cycle_type,
@@ -228,6 +232,7 @@ class Questions:
         A security stands under the same holding type as in :meth:`fund_holdings`; the rest is as there.
         """
         return self._ark_list(
+            self.funds,
             ("active_transactions", holding_type, cycle_type, sort_field, sort_dir),
             lambda changed: ranked(
                 active_transactions(changed, holding_type), TRANSACTION_SORTS[sort_field], sort_dir
@@ -241,6 +246,7 @@ class Questions:
 
     def _ark_list(
         self,
+        funds: Collection[str],
         question: tuple[str, ...],
         rows_of: Callable[[list[tuple[Change, Label]]], list[ListRow]],
         cycle_type: ArkCycleType,
@@ -251,15 +257,15 @@ class Questions:
         traded: bool,
     ) -> Page[ListRow]:
         _check_count(count, ARK_COUNT_MOST)
-        question = (*question, str(as_of or ""), self.lang, *self.funds)
+        question = (*question, str(as_of or ""), self.lang, *funds)
         with self.store.reading() as connection:
             cursors = self.cursors(connection)
             cursor = cursors.read(question, page, ListCursor) if page else None
             day = date.fromisoformat(cursor.as_of) if cursor else self.ark_day(connection, as_of)
             changed = labelled_changes(
-                connection, self.reference, self.lang, self.funds, day, cycle_type, traded=traded
+                connection, self.reference, self.lang, funds, day, cycle_type, traded=traded
             )
-            stale = left_out(connection, self.funds, day)
+            stale = left_out(connection, funds, day)
         return replace(page_of(rows_of(changed), cursors, question, day, count, cursor), left_out=stale)
 
     def rating_changes(

@@ -110,7 +110,7 @@ def _show(
             "others": {name: value for name, value in choices.items() if name != "holding_type"},
             "types": types,
             "lists": lists,
-            "funds": site.questions[view.lang].funds,
+            "funds": site.questions[view.lang].held_funds,
         }
 
     return show(request, site, template, make)
