@@ -21,7 +21,7 @@ from rich.progress import Progress
 from qotgate.cli.console import new_console
 from qotgate.cli.load import load
 from qotgate.cli.options import Database, Tables, open_store
-from qotgate.cli.settings import CONFIG_FILE, Settings, read_settings
+from qotgate.cli.settings import CONFIG_FILE, Settings, read_settings, user_folder
 from qotgate.model import Market, QotGateError, Security
 from qotgate.model.version import __version__
 from qotgate.service.reference import load_reference
@@ -199,7 +199,7 @@ def _beside(db: str) -> Path:
     url = parsed_url(db)
     if url is not None and url.drivername == "sqlite" and url.database:
         return Path(url.database).parent / "fetched"
-    return platformdirs.user_data_path("qotgate") / "fetched"
+    return user_folder(platformdirs.user_data_path) / "fetched"
 
 
 def _round(settings: Settings, place: Path, jobs: Sequence[Job], *, loads: bool) -> bool:

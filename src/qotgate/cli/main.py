@@ -5,6 +5,7 @@ Wrong input ends in one sentence on standard error and exit status 2. A reader t
 """
 
 import faulthandler
+import io
 import os
 import sys
 from pathlib import Path
@@ -85,6 +86,10 @@ def main(arguments: list[str] | None = None) -> None:
     if not faulthandler.is_enabled() and sys.__stderr__ is not None:
         # A crash in C code ends the process: its threads' tracebacks are all that tells where.
         faulthandler.enable(sys.__stderr__)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Names are in any script, and the output may be in an encoding that lacks it.
+            stream.reconfigure(errors="backslashreplace")
     try:
         arguments = sys.argv[1:] if arguments is None else arguments
         status = app(arguments or ["--help"], standalone_mode=False)

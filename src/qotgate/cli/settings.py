@@ -7,6 +7,7 @@ configuration file: each file is named like the variable, in any case, and holds
 
 import os
 import re
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -32,7 +33,28 @@ SECRET = (
     *("fmp_key", "benzinga_key"),
 )
 """Options whose values are shown nowhere."""
-CONFIG_FILE = platformdirs.user_config_path("qotgate") / "qotgate.toml"
+
+
+def user_folder(find: Callable[[str], Path]) -> Path:
+    """The folder of this account's configuration or data, as ``find`` of platformdirs has it. Raises
+    QotGateError for an account without a home."""
+    try:
+        return find("qotgate")
+    except RuntimeError as error:
+        raise QotGateError(
+            "This account has no home folder: set HOME, or name the database with --db."
+        ) from error
+
+
+def _config_file() -> Path:
+    try:
+        return user_folder(platformdirs.user_config_path) / "qotgate.toml"
+    except QotGateError:
+        # There is none, and flags and variables still say it all.
+        return Path(os.devnull, "qotgate.toml")
+
+
+CONFIG_FILE = _config_file()
 SECRETS_FOLDERS = ("QOTGATE_SECRETS", "CREDENTIALS_DIRECTORY")
 """Variables that name the folder of secrets, the first of them that is set; the second is systemd's."""
 
@@ -44,7 +66,7 @@ def secrets_folder() -> Path | None:
 
 
 def _default_database() -> str:
-    path = platformdirs.user_data_path("qotgate") / "qotgate.db"
+    path = user_folder(platformdirs.user_data_path) / "qotgate.db"
     return URL.create("sqlite", database=str(path)).render_as_string()
 
 

@@ -103,6 +103,10 @@ class Store:
         try:
             with _begun(self.engine) as connection:
                 yield connection
+        except StoreError:
+            # Its files are others now; once they are back, they are opened anew.
+            self.engine.dispose()
+            raise
         except DBAPIError as error:
             # Idle connections keep pages in memory, damaged ones too: once mended, it is read anew.
             self.engine.dispose()

@@ -6,11 +6,16 @@ so that a load that was reported survives a power cut.
 
 import sqlite3
 from pathlib import Path
+from time import monotonic
 from typing import Any, cast
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 from qotgate.model import StoreError
+
+FILES = "qotgate_files"
+LOOK_SECONDS = 5.0
+"""How often it is seen whether the files are still there."""
 
 
 def engine(url: URL, writes: str, writer_wait: float) -> Engine:
@@ -22,21 +27,64 @@ def engine(url: URL, writes: str, writer_wait: float) -> Engine:
     except OSError as error:
         raise StoreError(f"The database {url} cannot be made: {error.strerror}.") from error
     made = create_engine(url, connect_args={"timeout": writer_wait})
+    files = Files(Path(url.database))
+
+    @event.listens_for(made, "do_connect")
+    def _may_connect(*_arguments: object) -> None:
+        if files.seen and not files.path.exists():
+            # SQLite would make an empty one.
+            raise StoreError(files.gone)
 
     @event.listens_for(made, "connect")
-    def _connect(connection: Any, _record: object) -> None:
+    def _connect(connection: Any, record: Any) -> None:
         # The driver's own transactions start too late for one state across reads; we begin ours below.
         connection.isolation_level = None
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
+        record.info[FILES] = files.numbers()
+        files.seen = True
 
     @event.listens_for(made, "begin")
     def _begin(connection: Connection) -> None:
+        if not files.same_as(connection.info.get(FILES)):
+            raise StoreError(files.gone)
         writing = connection.get_execution_options().get(writes)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
     return made
+
+
+class Files:
+    """The file of a database and the one beside it with what was written last, as a connection has opened
+    them: SQLite goes on in both when they are deleted, or others are put in their place."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.seen = False
+        """Whether it was there."""
+        self.gone = (
+            f"The database {path} was deleted or replaced, or its -wal file was, while it was open: what is "
+            "loaded now would be lost. Restore it from a backup (qotgate restore)."
+        )
+
+    def numbers(self) -> tuple[int | None, int | None]:
+        """The inodes of both, None for one that is not there."""
+        return _inode(self.path), _inode(self.path.with_name(f"{self.path.name}-wal"))
+
+    def same_as(self, opened: tuple[int | None, int | None] | None) -> bool:
+        """Whether they are those that were ``opened``; the second may have come later."""
+        if opened is None:
+            return True
+        now = self.numbers()
+        return now[0] == opened[0] and (opened[1] is None or now[1] == opened[1])
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
 
 
 class Watch:
@@ -53,11 +101,18 @@ class Watch:
         self._connection.detach()
         self._driver.execute("PRAGMA busy_timeout=0")
         self._seen = self._version()
+        self._files = Files(Path(str(engine.url.database)))
+        self._opened = self._files.numbers()
+        self._look_at = 0.0
+        self._gone = False
 
     def moved(self) -> bool:
         """See :class:`qotgate.store.database.Watch`."""
         version = self._version()
-        moved = version is None or version != self._seen
+        if monotonic() > self._look_at:
+            self._look_at = monotonic() + LOOK_SECONDS
+            self._gone = not self._files.same_as(self._opened)
+        moved = version is None or version != self._seen or self._gone
         self._seen = version
         return moved
 

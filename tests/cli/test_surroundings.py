@@ -1,0 +1,33 @@
+"""Commands in surroundings that lack something: an encoding with all letters, a home."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from qotgate.cli.settings import user_folder
+from qotgate.model import QotGateError
+from tests.support.serving import QOTGATE
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "gbk", "utf-16"])
+def test_output_in_any_encoding(sample_url: str, encoding: str) -> None:
+    for command in (["ratings"], ["holdings"], ["status"]):
+        done = subprocess.run(
+            [*QOTGATE, *command, "--db", sample_url],
+            capture_output=True,
+            check=False,
+            timeout=60,
+            env={**os.environ, "PYTHONIOENCODING": encoding},
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert done.stdout.decode(encoding)
+
+
+def test_an_account_without_a_home() -> None:
+    def find(_name: str) -> Path:
+        raise RuntimeError("could not determine the home directory")
+
+    with pytest.raises(QotGateError, match="This account has no home folder: set HOME"):
+        user_folder(find)
