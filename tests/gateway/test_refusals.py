@@ -22,7 +22,7 @@ from qotgate.protocol.names import language_of
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference
 from qotgate.store import Store
-from tests.support.in_process import InProcess, in_process, web_in_process
+from tests.support.in_process import InProcess, in_process, run_alone, web_in_process
 from tests.support.transport import Transport
 from tests.support.websocket import MD5, WebSocket, connect
 from tests.support.wire import Wire
@@ -156,7 +156,7 @@ def test_a_wrong_token_is_told_too(sample_url: str) -> None:
                 assert (await web.post("/sign-in", data={"token": "wrong"})).status_code == 401
 
     with capture_logs() as lines:
-        asyncio.run(ask())
+        run_alone(ask())
     (line,) = [line for line in lines if line["event"] == "login refused"]
     assert "--http-token" in line["reason"]
     assert "wrong" not in str(line)
@@ -168,7 +168,7 @@ def test_the_metric_has_the_reason(sample_url: str) -> None:
             site.gateway.counts.refused(3203, Unserved("unserved", proto_id=3203, served=""))
             return (await web.get("/metrics")).text
 
-    assert 'qotgate_refusals_total{reason="unserved"} 1.0' in asyncio.run(ask())
+    assert 'qotgate_refusals_total{reason="unserved"} 1.0' in run_alone(ask())
 
 
 def test_an_interface_that_is_not_served_is_named_in_the_log(plain: InProcess) -> None:
@@ -283,5 +283,5 @@ def test_what_a_client_said_of_itself_moves_with_its_connection(
         assert answer.retMsg.startswith("本网关不支持协议 ID 3203")
         await gateway.stop()
 
-    asyncio.run(move())
+    run_alone(move())
     store.close()

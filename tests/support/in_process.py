@@ -1,12 +1,12 @@
 """A gateway, or its pages, in the test's own process, on a database that is there, with any options."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import Future
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from threading import Thread
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -17,6 +17,8 @@ from qotgate.store import Store
 from qotgate.testing.running import log_to_logging
 from qotgate.web.app import make_app
 from qotgate.web.site import Site, WebOptions
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -87,3 +89,10 @@ async def web_in_process(url: str, **options: Any) -> AsyncIterator[tuple[httpx.
     finally:
         await gateway.stop()
         store.close()
+
+
+def run_alone(work: Coroutine[Any, Any, T]) -> T:
+    """What ``work`` gives, in an event loop of a thread of its own: the browser's tests leave one running in
+    this thread."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()

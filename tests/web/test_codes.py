@@ -1,13 +1,11 @@
 """Codes are taken in any case, wherever one is named."""
 
-import asyncio
-
 import pytest
 
 from qotgate import QuoteClient
 from qotgate.cli.main import main
 from qotgate.protocol.messages import ProtoId
-from tests.support.in_process import in_process, web_in_process
+from tests.support.in_process import in_process, run_alone, web_in_process
 from tests.support.wire import Wire
 
 NET_SHARES = 76041
@@ -52,4 +50,4 @@ def test_over_http(sample_url: str) -> None:
             assert "/files/" in page.text
             assert "/securities/us.tsla" not in page.text.partition("<main")[2]
 
-    asyncio.run(ask())
+    run_alone(ask())

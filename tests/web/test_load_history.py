@@ -1,6 +1,5 @@
 """The history of loads on the pages, over HTTP, on the command line and in the metrics."""
 
-import asyncio
 import json
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from qotgate.cli.main import main
 from qotgate.service.loading import find_files, load
 from qotgate.service.reference import Reference
 from qotgate.store import Store
-from tests.support.in_process import web_in_process
+from tests.support.in_process import run_alone, web_in_process
 from tests.support.paths import SAMPLE
 
 
@@ -36,7 +35,7 @@ def test_the_pages_show_it(url: str) -> None:
             assert {answer.status_code for answer in found.values()} == {200}
             return {path: answer.text for path, answer in found.items()}
 
-    pages = asyncio.run(ask())
+    pages = run_alone(ask())
     assert "Files that could not be read" in pages["/data"]
     assert "bad.csv" in pages["/data"]
     assert 'href="/data/loads/2"' in pages["/data"]
@@ -58,7 +57,7 @@ def test_a_load_of_nothing_readable_alone_is_shown(tmp_path: Path, reference: Re
         async with web_in_process(url) as (web, _):
             return (await web.get("/data")).text
 
-    assert "bad.csv" in asyncio.run(ask())
+    assert "bad.csv" in run_alone(ask())
 
 
 def test_the_api_gives_it(url: str) -> None:
@@ -82,7 +81,7 @@ def test_the_api_gives_it(url: str) -> None:
             assert (await web.get("/api/v1/loads/9/left-out")).status_code == 404
             assert "qotgate_rejected_files 1.0" in (await web.get("/metrics")).text
 
-    asyncio.run(ask())
+    run_alone(ask())
 
 
 def test_the_tag_moves_with_a_load_that_reads_nothing(url: str, tmp_path: Path, reference: Reference) -> None:
@@ -94,7 +93,7 @@ def test_the_tag_moves_with_a_load_that_reads_nothing(url: str, tmp_path: Path, 
             page = await web.get("/data", headers={"If-None-Match": tag})
             assert (page.status_code, "worse.csv" in page.text) == (200, True)
 
-    asyncio.run(ask())
+    run_alone(ask())
 
 
 def test_status_prints_it(url: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -143,4 +142,4 @@ def test_a_reason_about_more_than_a_line_names_none(
             (row,) = (await web.get("/api/v1/loads/1/left-out")).json()["rows"]
             assert (row["file_id"], row["line"]) == (1, None)
 
-    asyncio.run(ask())
+    run_alone(ask())

@@ -1,6 +1,5 @@
 """The dynamic in words: what it says is so, in both languages."""
 
-import asyncio
 import html
 import re
 from collections.abc import Callable
@@ -11,7 +10,7 @@ import pytest
 from qotgate.service.loading import LoadReport, find_files, load
 from qotgate.service.reference import Reference
 from qotgate.store import Store
-from tests.support.in_process import web_in_process
+from tests.support.in_process import run_alone, web_in_process
 
 NOTICES = """fund,date,direction,ticker,cusip,shares
 ARKK,2026-06-01,{0},TSLA,88160R101,100
@@ -56,7 +55,7 @@ def test_transactions_weeks_apart_are_not_days_in_a_row(
         async with web_in_process(loaded(direction)) as (web, _):
             return (await web.get("/securities/US.TSLA", headers={"Accept-Language": lang})).text
 
-    page = asyncio.run(ask())
+    page = run_alone(ask())
     said = re.search(r'class="said"[^>]*>(.*?)<', page, re.DOTALL)
     assert said is not None
     assert html.unescape(said[1].strip()) == SAID[direction, lang]
