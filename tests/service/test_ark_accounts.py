@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -28,6 +29,7 @@ from qotgate.model import (
 )
 from qotgate.service.ark_lists import Row, cycle_of, labelled_changes
 from qotgate.service.calendar import ark_sessions, ark_sessions_after
+from qotgate.service.loading import find_files, load
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference
 from qotgate.service.trades import MAX_MISSING_SESSIONS, inferred_trades
@@ -226,3 +228,35 @@ def test_the_four_questions_never_contradict_one_another(
                 ]
                 assert any(moved.adjusted > 0 for moved in came), (day, code)
     assert set(seen) >= set(ArkActiveTransactionHoldingType)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_every_share_of_every_year_is_accounted_for(
+    tmp_path: Path, reference: Reference, shared_data: Path
+) -> None:
+    """All that is given, of 2020 to 2026, in one database and one go."""
+    everything = Store.open(f"sqlite:///{tmp_path / 'all.db'}")
+    years = ("ark-2020", "ark", "ark-2023", "ark-2026")
+    report = load(everything, reference, find_files([shared_data / name for name in years]))
+    assert all(" " in reason for _, _, reason in report.rejects)
+    days: defaultdict[date, list[Moved]] = defaultdict(list)
+    for fund in ACTIVE_FUNDS:
+        for moved in moves_of(everything, fund):
+            days[moved.through].append(moved)
+    checked = 0
+    with everything.reading() as connection:
+        for day in sorted(days):
+            rest: defaultdict[int, Fraction] = defaultdict(Fraction)
+            for moved in days[day]:
+                rest[moved.security] += moved.flow + moved.adjusted
+            found = labelled_changes(
+                connection, reference, "en", ACTIVE_FUNDS, day, ArkCycleType.ONE_DAY, traded=True
+            )
+            for change, _ in found:
+                expected = change.then.shares + change.traded + rest[change.security]
+                # Some stock dividends leave fractions of a share.
+                assert abs(change.now.shares - expected) < 1, (day, change)
+            checked += len(found)
+    assert checked > 60_000
+    everything.close()
