@@ -72,11 +72,11 @@ def _table(answer: Page[FundHolding]) -> Table:
     for row in answer.rows:
         table.add_row(
             shown(row.security),
-            row.name,
+            row.name or "money-market funds",
             f"{row.shares:,}",
             f"{row.shares_change:+,}",
             shown(row.market_value, ",.0f"),
-            shown(row.weight, ".4f"),
-            shown(row.weight_change, "+.4f"),
+            shown(row.weight, ".2f"),
+            shown(row.weight_change, "+.2f"),
         )
     return table

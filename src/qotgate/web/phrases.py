@@ -289,6 +289,7 @@ PHRASES: dict[str, tuple[str, str]] = {
         "这些行没有对应代码，因此无法查询。请在自己的文件夹中新建 listings.csv，为每个标识写上代码，"
         "如“{identifier},US.CODE,{name}”，再用 --tables 文件夹 重新加载一次。",
     ),
+    "money_market": ("Money-market funds", "货币市场基金"),
     "contradictions": ("Identifiers not believed", "未采信的证券标识"),
     "contradictions_hint": (
         "Other lines give these identifiers to another company. The lines count under their ticker and name.",
