@@ -17,6 +17,7 @@ from qotgate.model import QotGateError, StoreError
 from qotgate.model.version import __version__
 from qotgate.web import api, data_pages, list_api, list_pages, loads_api, pages, preferences, request_ids
 from qotgate.web.bodies import Bodies
+from qotgate.web.downloads import Downloads
 from qotgate.web.formats import Suffixes
 from qotgate.web.problems import PROBLEMS, Problem, answer_with_problem, problem, status_of
 from qotgate.web.render import error_page
@@ -128,7 +129,7 @@ def make_app(site: Site) -> ASGIApp:
         app.add_exception_handler(kind, _answer_error)
     _document_problems(app)
     inner: ASGIApp = Suffixes(app)
-    return Watched(Bodies(Safety(inner, site)), site)
+    return Watched(Bodies(Safety(Downloads(inner), site)), site)
 
 
 async def healthz() -> Health:
