@@ -220,5 +220,6 @@ def test_holdings_and_active_transactions(
             shown = rows_of(web.get(path, params=asked).text)
             assert len(shown) >= len(told["rows"])
             for cells_, row in zip(shown, told["rows"], strict=False):
-                assert cells_[0] == " ".join(filter(None, (row["security"], row["name"])))
+                named = " ".join(filter(None, (row["security"], row["name"])))
+                assert cells_[0] == (named or "Money-market funds")
                 assert [number_of(cells_[at]) for at in columns] == [row[name] for name in fields]
