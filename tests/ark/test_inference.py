@@ -321,6 +321,19 @@ def happenings(draw: st.DrawFn) -> Happened:
     return book, after, earlier, trades, splits, gross
 
 
+def test_two_splits_at_once_are_no_flow_that_doubled_the_fund() -> None:
+    before = {f"N{place}": Position(37_500 + 250 * place, 10.0 + place) for place in range(38)}
+    after = {
+        key: Position(position.shares - round(position.shares / 250), position.price)
+        for key, position in before.items()
+    }
+    for key in ("N0", "N1"):
+        after[key] = Position(2 * after[key].shares, (before[key].price or 0) / 2)
+    result = infer(before, after)
+    assert result.splits == {"N0": Fraction(2), "N1": Fraction(2)}
+    assert (result.basket.created, result.basket.redeemed, result.trades) == (0, 1, {})
+
+
 def earlier_part(position: Position, total: float, part: int, units: int, gross: int) -> bool:
     """Whether a move is what some flow would have done, by a hair, or in board lots."""
     count = round(position.shares / units)

@@ -29,6 +29,8 @@ SMALLEST_PART = 0.15
 CHANCE = 0.05
 """Where a share a unit is more of a count than this, any trade would seem to be a whole number of units: only
 names whose count was not rounded otherwise tell there."""
+LARGE_FLOW = 0.5
+"""A few names that moved by a larger part of the fund than this, and others did not, split or were traded."""
 FEWEST_SHARES = 40
 """Counts below this fit any number of units outstanding."""
 NEAR = 0.0005
@@ -177,11 +179,18 @@ def _other(moves: Moves[Key], units: int, basket: Basket[Key]) -> int:
             close = abs(change - nearest * count) <= rounding + drift
             if close:
                 tally[nearest] += 1
+    many = max(FEWEST_NAMES, SMALLEST_PART * tally.total())
     own = tally.pop(units, 0)
+
+    def enough(other: int) -> float:
+        if abs(other) > LARGE_FLOW * basket.outstanding:
+            return many
+        return 1 if other == 0 and units > 0 else 2
+
     fitting = [
         (names, -abs(other), other)
         for other, names in tally.items()
-        if min(units, other) <= 0 and names >= (1 if other == 0 and units > 0 else 2)
+        if min(units, other) <= 0 and names >= enough(other)
         if not (units < 0 == other and names < own)
     ]
     return max(fitting)[2] if fitting else units
