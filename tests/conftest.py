@@ -12,14 +12,19 @@ import pytest
 from qotgate.service.loading import LoadReport, find_files, load
 from qotgate.service.reference import Reference, load_reference
 from qotgate.store import Store
+from qotgate.testing.running import log_to_logging
 from tests.support.certificates import make_certificate
 from tests.support.databases import PostgreSQL, filled
-from tests.support.limit_stores import StoreServer
+from tests.support.folders import keep_files_in_memory, made_once
+from tests.support.limit_stores import LIMIT_STORES, StoreServer
 from tests.support.parts import find, program, shared, skip_for_missing_programs
 from tests.support.paths import SAMPLE
 from tests.support.serving import Serving, serving
 
+pytest_plugins = ["tests.support.passed"]
 skip_for_missing_programs()
+keep_files_in_memory()
+log_to_logging()
 
 
 @pytest.fixture(scope="session")
@@ -110,11 +115,22 @@ def postgresql_sample(postgresql: PostgreSQL, reference: Reference) -> str:
     return filled(postgresql.new(), reference)
 
 
-def _database(request: pytest.FixtureRequest, folder: Path, reference: Reference, *paths: Path) -> str:
-    server: PostgreSQL | None = request.getfixturevalue("postgresql") if ENGINE == "postgresql" else None
-    url = server.new() if server else f"sqlite:///{folder / 'qotgate.db'}"
-    filled(url, reference, *paths)
-    return server.served(url) if server else url
+def _database(
+    request: pytest.FixtureRequest,
+    factory: pytest.TempPathFactory,
+    name: str,
+    reference: Reference,
+    *paths: Path,
+) -> str:
+    """The URL of a database that a run fills once: on SQLite for all of its processes."""
+    if ENGINE == "postgresql":
+        server: PostgreSQL = request.getfixturevalue("postgresql")
+        return server.served(filled(server.new(), reference, *paths))
+
+    def fill(folder: Path) -> None:
+        filled(f"sqlite:///{folder / 'qotgate.db'}", reference, *paths)
+
+    return f"sqlite:///{made_once(factory, name, fill) / 'qotgate.db'}"
 
 
 @pytest.fixture(scope="session")
@@ -122,7 +138,7 @@ def sample_url(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, reference: Reference
 ) -> str:
     """A database with the sample; tests only read it."""
-    return _database(request, tmp_path_factory.mktemp("sample"), reference, SAMPLE)
+    return _database(request, tmp_path_factory, "sample", reference, SAMPLE)
 
 
 @pytest.fixture(scope="session")
@@ -144,8 +160,9 @@ def real_url(
     shared_data: Path,
 ) -> str:
     """A database with all of the real data; tests only read it, or copy it."""
-    folder = tmp_path_factory.mktemp("real")
-    return _database(request, folder, reference, shared_data / "ark", shared_data / "ratings")
+    return _database(
+        request, tmp_path_factory, "real", reference, shared_data / "ark", shared_data / "ratings"
+    )
 
 
 @pytest.fixture(scope="session")
@@ -155,10 +172,10 @@ def sample_gateway(sample_url: str) -> Iterator[Serving]:
         yield gateway
 
 
-@pytest.fixture(params=["redis-server", *filter(find, ["valkey-server"])])
+@pytest.fixture(params=[*filter(find, LIMIT_STORES)] or LIMIT_STORES[:1])
 def new_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., StoreServer]]:
-    """Starts servers of a limit store, as :class:`StoreServer` makes them, and stops them at the end. Valkey
-    is one, too, where the system has it."""
+    """Starts servers of a limit store, as :class:`StoreServer` makes them, and stops them at the end; each
+    test runs on each kind that the machine has."""
     servers: list[StoreServer] = []
 
     def start(**how: Any) -> StoreServer:

@@ -46,6 +46,7 @@ def test_upgrades_of_a_month(sample_gateway: Serving, tmp_path: Path) -> None:
     assert "Empty" in run("upgrades_of_a_month.py", sample_gateway.port, tmp_path, "2020-01")
 
 
+@pytest.mark.slow
 def test_event_study(real_url: str, tmp_path: Path) -> None:
     with serving(real_url, "--rate-limit", "off") as gateway:
         told = run("event_study.py", gateway.port, tmp_path, "2021-03-01", "2021-03-31")
@@ -56,6 +57,7 @@ def test_event_study(real_url: str, tmp_path: Path) -> None:
     assert (tmp_path / "event_study.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ["futu", "moomoo", "qotgate"])
 def test_bot_test(tmp_path: Path, package: str) -> None:
     script = (EXAMPLES / "test_bot.py").read_text()

@@ -113,6 +113,7 @@ def test_a_wrong_row_is_named() -> None:
         pass
 
 
+@pytest.mark.slow
 def test_it_works_in_a_users_pytest_without_any_set_up(tmp_path: Path) -> None:
     (tmp_path / "test_bot.py").write_text(
         """

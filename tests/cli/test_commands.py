@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import run
+from tests.support.commands import run, run_process
 from tests.support.paths import SAMPLE
 from tests.support.serving import Serving
 from tests.support.wire import free_port
@@ -249,22 +249,22 @@ def test_options_come_from_flags_then_variables_then_a_file(tmp_path: Path, samp
     environment = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
 
     def name(*flags: str, **variables: str) -> str:
-        done = run("ratings", "--count", 1, "--json", *flags, env={**environment, **variables})
+        done = run_process("ratings", "--count", 1, "--json", *flags, env={**environment, **variables})
         return str(json.loads(done.stdout)["rows"][0]["name"])
 
     assert name() == "Micron Technology"
     assert name(QOTGATE_LANG="zh") == "美光科技"
     assert name("--lang", "en", QOTGATE_LANG="zh") == "Micron Technology"
     config.write_text("db = \n")
-    broken = run("status", env=environment)
+    broken = run_process("status", env=environment)
     assert broken.returncode == 2
     assert "qotgate.toml" in broken.stderr
     config.write_text('langue = "en"\n')
-    unknown = run("status", env=environment)
+    unknown = run_process("status", env=environment)
     assert (unknown.returncode, "langue" in unknown.stderr) == (2, True)
     config.unlink()
     config.mkdir()
-    folder = run("status", env=environment)
+    folder = run_process("status", env=environment)
     assert (folder.returncode, "qotgate.toml is not a file" in folder.stderr) == (2, True)
 
 
@@ -278,7 +278,7 @@ def test_the_demo_prints_the_documented_answers_whatever_the_users_options(tmp_p
         "QOTGATE_RATE_LIMIT": "1/30s",
         "QOTGATE_FUNDS": "X",
     }
-    done = run("demo", "--port", port, env={"DEMO_ONCE": "1", **own})
+    done = run_process("demo", "--port", port, env={"DEMO_ONCE": "1", **own})
     assert done.returncode == 0, done.stderr
     assert f"127.0.0.1:{port}" in done.stdout
     assert "net_shares: 76041" in done.stdout

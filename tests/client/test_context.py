@@ -19,7 +19,7 @@ from qotgate import RET_ERROR, RET_OK, ArkDynamicType, Market, OpenQuoteContext,
 from qotgate.client.connection import Connection, Request
 from qotgate.client.core import ClientOptions
 from qotgate.client.errors import ConnectionLost
-from tests.support.serving import Serving, serving
+from tests.support.serving import Serving, serving, serving_process
 from tests.support.wire import free_port
 
 
@@ -153,7 +153,7 @@ def test_a_closed_context_says_so_and_leaves_no_thread(sample_gateway: Serving) 
 
 def test_a_gateway_that_comes_back_is_used_again(sample_url: str) -> None:
     port = free_port()
-    with serving(sample_url, "--port", str(port)) as gateway, OpenQuoteContext(port=port) as context:
+    with serving_process(sample_url, "--port", str(port)) as gateway, OpenQuoteContext(port=port) as context:
         assert context.get_ark_stock_dynamic("US.TSLA")[0] == RET_OK
         assert gateway.stop() == 0
         context.set_sync_query_connect_timeout(0.3)
@@ -161,7 +161,7 @@ def test_a_gateway_that_comes_back_is_used_again(sample_url: str) -> None:
         assert ret == RET_ERROR
         assert f"127.0.0.1:{port}" in sentence
         context.set_sync_query_connect_timeout(None)
-        with serving(sample_url, "--port", str(port)):
+        with serving_process(sample_url, "--port", str(port)):
             assert context.get_ark_stock_dynamic("US.TSLA")[0] == RET_OK
 
 

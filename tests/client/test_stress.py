@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from qotgate import AsyncQuoteClient, OpenQuoteContext, QotGateError, QuoteClient
-from tests.support.serving import Serving, serving
+from tests.support.serving import Serving, serving_process
 from tests.support.wire import free_port
 
 SHARES = {"US.TSLA": 76041, "US.ROKU": 29500, "US.COIN": 0}
@@ -84,16 +84,17 @@ def kill_and_restart(
     """Run gateways on ``port``, killing each while it answers, but for the last, which says stop and stays
     until all is done."""
     for _ in range(KILLS):
-        with serving(url, "--port", str(port), "--rate-limit", "off") as gateway:
+        with serving_process(url, "--port", str(port), "--rate-limit", "off") as gateway:
             seen, until = outcomes["right"], time.monotonic() + PATIENCE
             while outcomes["right"] < seen + 50 and time.monotonic() < until:
                 time.sleep(0.01)
             os.kill(gateway.process.pid, 9)
-    with serving(url, "--port", str(port), "--rate-limit", "off"):
+    with serving_process(url, "--port", str(port), "--rate-limit", "off"):
         stop.set()
         done.wait(2 * PATIENCE)
 
 
+@pytest.mark.slow
 def test_a_gateway_killed_under_threads(sample_url: str) -> None:
     port, stop, done = free_port(), threading.Event(), threading.Event()
     outcomes: Counter[str] = Counter()
@@ -118,6 +119,7 @@ def test_a_gateway_killed_under_threads(sample_url: str) -> None:
     assert outcomes["right"] > 100
 
 
+@pytest.mark.slow
 def test_a_gateway_killed_under_tasks(sample_url: str) -> None:
     port, stop, done = free_port(), threading.Event(), threading.Event()
     outcomes: Counter[str] = Counter()
@@ -147,9 +149,10 @@ def test_a_gateway_killed_under_tasks(sample_url: str) -> None:
     assert outcomes["right"] > 100
 
 
+@pytest.mark.slow
 def test_a_gateway_killed_under_a_drop_in(sample_url: str) -> None:
     port = free_port()
-    with serving(sample_url, "--port", str(port)) as gateway, OpenQuoteContext(port=port) as context:
+    with serving_process(sample_url, "--port", str(port)) as gateway, OpenQuoteContext(port=port) as context:
         context.set_sync_query_connect_timeout(0.2)
         assert context.get_ark_stock_dynamic("US.TSLA")[0] == 0
         gateway.process.kill()
@@ -157,6 +160,6 @@ def test_a_gateway_killed_under_a_drop_in(sample_url: str) -> None:
         for _ in range(3):
             ret, sentence = context.get_ark_stock_dynamic("US.TSLA")
             assert (ret, sentence.startswith("ERROR. ")) == (-1, True)
-        with serving(sample_url, "--port", str(port)):
+        with serving_process(sample_url, "--port", str(port)):
             context.set_sync_query_connect_timeout(None)
             assert context.get_ark_stock_dynamic("US.TSLA")[1]["net_shares"] == SHARES["US.TSLA"]

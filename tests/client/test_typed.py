@@ -308,6 +308,7 @@ def test_an_idle_client_stays_connected(sample_url: str) -> None:
         asyncio.run(stay())
 
 
+@pytest.mark.slow
 def test_a_users_script_passes_mypy_strict(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(

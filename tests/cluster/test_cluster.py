@@ -32,8 +32,10 @@ from tests.support.databases import PostgreSQL
 from tests.support.haproxy import Front, haproxy
 from tests.support.limit_stores import StoreServer
 from tests.support.paths import SAMPLE
-from tests.support.serving import QOTGATE, Serving, serving, until
+from tests.support.serving import QOTGATE, ServingProcess, serving_process, until
 from tests.support.wire import Wire
+
+pytestmark = pytest.mark.slow
 
 ALLOWED = 4000
 OPTIONS = (
@@ -142,7 +144,7 @@ class Cluster:
         self._options = ("--limit-store", redis.url, *OPTIONS)
         self._url = url
         self.asked = Counter[bool]()
-        self.gateways = [held.enter_context(serving(url, *self._options)) for _ in range(2)]
+        self.gateways = [held.enter_context(serving_process(url, *self._options)) for _ in range(2)]
         self.front: Front = held.enter_context(haproxy(self.gateways))
 
     def kill(self, number: int) -> None:
@@ -156,7 +158,7 @@ class Cluster:
         for option, address in (("--http-port", gone.pages), ("--websocket-port", gone.websocket)):
             assert address
             ports += (option, address.rstrip("/;").rpartition(":")[2])
-        back: Serving = self._held.enter_context(serving(self._url, *self._options, *ports))
+        back: ServingProcess = self._held.enter_context(serving_process(self._url, *self._options, *ports))
         self.gateways[number] = back
 
     def wait_for_answer(self) -> None:

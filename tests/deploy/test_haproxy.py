@@ -15,10 +15,12 @@ import pytest
 
 from qotgate import QuoteClient
 from tests.support.haproxy import Front, connections, haproxy
-from tests.support.serving import serving, until
+from tests.support.serving import serving_process, until
 from tests.support.toolchains import HERE, PROTO, bundle, node
 from tests.support.toolchains import run as run_tool
 from tests.support.wire import Wire
+
+pytestmark = pytest.mark.slow
 
 PER_ADDRESS = 6
 
@@ -29,7 +31,7 @@ OPTIONS = ("--rate-limit", "off", "--http-port", "0", "--websocket-port", "0", "
 @pytest.fixture(scope="module")
 def front(sample_url: str) -> Iterator[Front]:
     with ExitStack() as held:
-        gateways = [held.enter_context(serving(sample_url, *OPTIONS)) for _ in range(2)]
+        gateways = [held.enter_context(serving_process(sample_url, *OPTIONS)) for _ in range(2)]
         yield held.enter_context(haproxy(gateways, per_address=PER_ADDRESS))
 
 
@@ -90,7 +92,7 @@ def test_connections_are_spread_and_those_of_one_address_counted(front: Front) -
 
 def test_a_gateway_that_is_killed_is_not_missed(sample_url: str) -> None:
     with ExitStack() as held:
-        first, second = (held.enter_context(serving(sample_url, *OPTIONS)) for _ in range(2))
+        first, second = (held.enter_context(serving_process(sample_url, *OPTIONS)) for _ in range(2))
         front = held.enter_context(haproxy([first, second]))
         wires = [held.enter_context(Wire(front.port)) for _ in range(2)]
         assert [connections(gateway) for gateway in front.gateways] == [1, 1]
@@ -108,7 +110,7 @@ def test_a_gateway_that_is_killed_is_not_missed(sample_url: str) -> None:
         ports = ("--port", str(first.port), "--http-port", str(first.pages).rsplit(":", 1)[1].rstrip("/;"))
         assert first.websocket
         websocket = ("--websocket-port", first.websocket.rsplit(":", 1)[1].rstrip("/;"))
-        again = held.enter_context(serving(sample_url, *OPTIONS, *ports, *websocket))
+        again = held.enter_context(serving_process(sample_url, *OPTIONS, *ports, *websocket))
 
         def both_serve() -> bool:
             with Wire(front.port), Wire(front.port):

@@ -51,6 +51,7 @@ def expressions() -> list[str]:
     return re.findall(r"expr: (.*)", ALERTS.read_text())
 
 
+@pytest.mark.slow
 def test_alerts_go_off_when_they_should() -> None:
     for command in (["check", "rules", "alerts.yaml"], ["test", "rules", "alerts.test.yaml"]):
         done = subprocess.run(

@@ -30,7 +30,7 @@ from tests.support.certificates import certificate
 from tests.support.databases import PostgreSQL
 from tests.support.limit_stores import StoreServer
 from tests.support.paths import SAMPLE
-from tests.support.serving import serving
+from tests.support.serving import serving_process
 from tests.support.toolchains import in_pkcs8, rsa_key
 from tests.support.wire import free_port
 
@@ -266,7 +266,7 @@ class TestLimitStore:
 
 class TestPorts:
     def test_held_by_a_gateway(self, doctor: Doctor, sample_url: str) -> None:
-        with serving(sample_url, "--http-port", "0", "--websocket-port", "0") as gateway:
+        with serving_process(sample_url, "--http-port", "0", "--websocket-port", "0") as gateway:
             pages, websocket = (
                 str(url).rstrip("/;").rsplit(":", 1)[1] for url in (gateway.pages, gateway.websocket)
             )

@@ -35,6 +35,7 @@ def test_the_corpus_is_small() -> None:
     assert {path.name for path in CORPUS.iterdir()} == set(TARGETS)
 
 
+@pytest.mark.slow
 def test_a_minute_of_fuzzing(tmp_path: Path) -> None:
     if find_spec("atheris") is None:
         missing("atheris has no wheel for this Python and system")

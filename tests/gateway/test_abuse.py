@@ -28,10 +28,12 @@ from qotgate.web import connections
 from qotgate.web.server import WebServer
 from qotgate.web.site import WebOptions
 from tests.support.commands import run
-from tests.support.serving import Serving, serving, until
+from tests.support.serving import Serving, ServingProcess, serving_process, until
 from tests.support.transport import Transport
 from tests.support.websocket import websocket
 from tests.support.wire import Wire
+
+pytestmark = pytest.mark.slow
 
 GROWTH_MOST = 32 << 10
 """KiB by which its memory may have grown: less than the connections of a flood take if they stay."""
@@ -109,9 +111,9 @@ def all_closed(them: list[socket.socket]) -> bool:
 
 
 @pytest.fixture(scope="module")
-def gateway(sample_url: str) -> Iterator[Serving]:
+def gateway(sample_url: str) -> Iterator[ServingProcess]:
     options = ("--rate-limit", "off", "--keep-alive-interval", "1", "--lang", "en", "--websocket-port", "0")
-    with serving(sample_url, "--max-connections", "300", *options) as gateway:
+    with serving_process(sample_url, "--max-connections", "300", *options) as gateway:
         yield gateway
 
 
@@ -238,7 +240,7 @@ def test_thousands_of_connections_at_once(gateway: Serving, side: str) -> None:
 def test_one_address_cannot_take_the_places_of_others(sample_url: str, workers: str) -> None:
     options = ("--workers", workers, "--max-connections", "8", "--max-connections-per-address", "3")
     more = ("--lang", "en", "--websocket-port", "0", "--http-port", "0")
-    with serving(sample_url, *options, *more) as gateway, ExitStack() as opened:
+    with serving_process(sample_url, *options, *more) as gateway, ExitStack() as opened:
         wires = [opened.enter_context(Wire(gateway.port)) for _ in range(2)]
         client = opened.enter_context(websocket(gateway))
         client.init("")
@@ -274,7 +276,7 @@ def test_one_address_cannot_take_the_places_of_others(sample_url: str, workers: 
 
 
 def test_requests_far_over_the_allowance(sample_url: str) -> None:
-    with serving(sample_url, "--rate-limit", "50/600s", "--lang", "en") as gateway, unharmed(gateway):
+    with serving_process(sample_url, "--rate-limit", "50/600s", "--lang", "en") as gateway, unharmed(gateway):
 
         def ask(counts: list[int]) -> None:
             with Wire(gateway.port) as wire:
@@ -358,7 +360,7 @@ def test_garbage_where_tls_is_spoken(sample_url: str, certificate: tuple[Path, P
     cert, key = map(str, certificate)
     tls = ("--websocket-port", "0", "--websocket-cert", cert, "--websocket-private-key", key)
     options = ("--keep-alive-interval", "1", "--rate-limit", "off", *tls)
-    with serving(sample_url, *options) as gateway, ExitStack() as opened:
+    with serving_process(sample_url, *options) as gateway, ExitStack() as opened:
         context = ssl.create_default_context(cafile=cert)
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         with suppress(ssl.SSLWantReadError):
@@ -434,7 +436,7 @@ def test_wrong_keys_do_not_starve_others(sample_url: str, tmp_path: Path) -> Non
     key_file = tmp_path / "key.pem"
     run("keygen", key_file)
     options = ("--rsa-key", str(key_file), "--allow-plaintext", "--rate-limit", "off")
-    with serving(sample_url, *options) as gateway, unharmed(gateway):
+    with serving_process(sample_url, *options) as gateway, unharmed(gateway):
         size = RsaKey.load(key_file).block_size
         wrong = Frame(1001, 0, 1, b"x").encode(lambda _body: os.urandom(RSA_BLOCKS_MOST * size))
 

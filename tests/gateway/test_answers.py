@@ -15,7 +15,7 @@ from qotgate.service.reference import Reference
 from qotgate.store import Store
 from tests.support.generations import DYNAMIC, GENERATIONS, ask_all, asking, bodies, files_of
 from tests.support.paths import SAMPLE
-from tests.support.serving import QOTGATE, Serving, serving
+from tests.support.serving import QOTGATE, Serving, serving_process
 from tests.support.wire import Wire
 
 
@@ -150,13 +150,14 @@ def generations(
     return live, loads, wanted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_each_answer_is_of_a_whole_generation_while_loads_run(
     generations: tuple[str, list[list[Path]], list[list[bytes]]], workers: int
 ) -> None:
     url, loads, wanted = generations
     options = ("--rate-limit", "off", "--workers", str(workers))
-    with serving(url, *options) as gateway, asking(gateway.port, wanted) as seen:
+    with serving_process(url, *options) as gateway, asking(gateway.port, wanted) as seen:
         for paths in loads:
             command = [*QOTGATE, "load", "--db", url, *map(os.fspath, paths)]
             subprocess.run(command, check=True, capture_output=True)

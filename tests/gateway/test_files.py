@@ -4,7 +4,7 @@ import resource
 import subprocess
 from contextlib import ExitStack
 
-from tests.support.serving import QOTGATE, serving
+from tests.support.serving import QOTGATE, serving_process
 from tests.support.wire import Wire
 
 
@@ -33,7 +33,7 @@ def test_the_soft_limit_is_raised_to_what_the_connections_take(sample_url: str) 
     try:
         # The gateway inherits it.
         limit(300, hard)
-        with serving(sample_url, "--max-connections", "400") as gateway:
+        with serving_process(sample_url, "--max-connections", "400") as gateway:
             limit(soft, hard)
             with ExitStack() as opened:
                 for _ in range(350):

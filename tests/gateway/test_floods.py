@@ -10,7 +10,7 @@ import pytest
 
 from qotgate.protocol.frame import Frame
 from tests.support.floods import bystander, flood, half_open
-from tests.support.serving import Serving, serving
+from tests.support.serving import Serving, serving_process
 
 pytestmark = pytest.mark.slow
 
@@ -112,17 +112,17 @@ OPTIONS = ("--rate-limit", "off", "--lang", "en", "--websocket-port", "0", "--ht
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_flood_is_not_in_the_way(sample_url: str, workers: str) -> None:
-    with serving(sample_url, *OPTIONS, "--workers", workers) as gateway:
+    with serving_process(sample_url, *OPTIONS, "--workers", workers) as gateway:
         see_that_none_waits(gateway)
 
 
 def test_nor_under_tls(sample_url: str, certificate: tuple[Path, Path]) -> None:
     cert, key = map(str, certificate)
     tls = ("--websocket-cert", cert, "--websocket-private-key", key)
-    with serving(sample_url, *OPTIONS, *tls) as gateway:
+    with serving_process(sample_url, *OPTIONS, *tls) as gateway:
         see_that_none_waits(gateway, certificate[0])
 
 
 def test_nor_on_postgresql(postgresql_sample: str) -> None:
-    with serving(postgresql_sample, *OPTIONS) as gateway:
+    with serving_process(postgresql_sample, *OPTIONS) as gateway:
         see_that_none_waits(gateway)

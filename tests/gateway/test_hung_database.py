@@ -17,8 +17,10 @@ from qotgate.gateway.session import UNDER_WAY_MOST
 from qotgate.protocol.messages import ProtoId
 from qotgate.service.reference import Reference
 from tests.support.databases import PostgreSQL, filled
-from tests.support.serving import QOTGATE, children, serving
+from tests.support.serving import QOTGATE, children, serving, serving_process
 from tests.support.wire import Wire
+
+pytestmark = pytest.mark.slow
 
 
 @contextmanager
@@ -67,7 +69,9 @@ def test_a_locked_table_is_told(postgresql_sample: str, tmp_path: Path) -> None:
     log = tmp_path / "log"
     with (
         log.open("w") as stderr,
-        serving(postgresql_sample, "--http-port", "0", "--lang", "en", stderr=stderr.fileno()) as gateway,
+        serving_process(
+            postgresql_sample, "--http-port", "0", "--lang", "en", stderr=stderr.fileno()
+        ) as gateway,
         QuoteClient(port=gateway.port) as client,
     ):
         with locked(postgresql_sample):
@@ -94,7 +98,7 @@ def test_the_gateway_ends_all_the_same(postgresql_alone: PostgreSQL, reference: 
     url = filled(postgresql_alone.new(), reference)
     options = ("--http-port", "0", "--drain-seconds", "1")
     with (
-        serving(url, *options) as gateway,
+        serving_process(url, *options) as gateway,
         Wire(gateway.port) as wire,
         Wire(gateway.port) as other,
     ):

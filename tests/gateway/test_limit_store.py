@@ -28,10 +28,10 @@ from qotgate.gateway.limit_store import TAKE, TIME, LimitStore, StoreAway, Taken
 from qotgate.gateway.store_allowance import StoreAllowance, StoreLink
 from qotgate.model import QotGateError, RateLimited, Refused
 from qotgate.protocol.messages import ProtoId
-from tests.support.commands import run
-from tests.support.limit_stores import StoreServer
+from tests.support.commands import run_process
+from tests.support.limit_stores import StoreServer, with_tls
 from tests.support.parts import faketime_library
-from tests.support.serving import Serving, serving, until
+from tests.support.serving import Serving, serving, serving_process, until
 from tests.support.websocket import websocket
 from tests.support.wire import Wire, free_port, granted
 
@@ -169,7 +169,7 @@ def test_what_the_window_has_left_behind_is_not_kept(redis_server: StoreServer) 
 @contextmanager
 def gateways(sample_url: str, *options: tuple[str, ...]) -> Iterator[list[Serving]]:
     with ExitStack() as opened:
-        yield [opened.enter_context(serving(sample_url, "--lang", "en", *each)) for each in options]
+        yield [opened.enter_context(serving_process(sample_url, "--lang", "en", *each)) for each in options]
 
 
 PUBLISHED = """
@@ -186,6 +186,7 @@ print(sum(code == 0 for code, _ in answers), file=open(sys.argv[2], "w"))
 """
 
 
+@pytest.mark.slow
 def test_two_gateways_and_four_workers_grant_sixty_together(
     sample_url: str, redis_server: StoreServer, tmp_path: Path
 ) -> None:
@@ -245,6 +246,7 @@ def test_thousands_pipelined_on_one_connection(sample_url: str, redis_server: St
         assert sum(answer.retType == 0 and answer.s2c.netShares == 76041 for answer in dynamics) == 700
 
 
+@pytest.mark.slow
 def test_websocket_and_http_share_over_gateways_too(sample_url: str, redis_server: StoreServer) -> None:
     options = ("--limit-store", redis_server.url, "--rate-limit", "3/600s")
     each = (*options, "--websocket-port", "0", "--http-port", "0")
@@ -303,12 +305,13 @@ def by_store(decided: str) -> str:
     return f'qotgate_limit_store_decisions_total{{by="{decided}"}}'
 
 
+@pytest.mark.slow
 def test_refuse(sample_url: str, redis_server: StoreServer, log: Path) -> None:
     options = ("--limit-store", redis_server.url, "--limit-store-down", "refuse", "--http-port", "0")
     with (
         log.open("w") as stderr,
-        serving(sample_url, *options, "--lang", "en", stderr=stderr.fileno()) as gateway,
-        serving(sample_url, *options) as in_chinese,
+        serving_process(sample_url, *options, "--lang", "en", stderr=stderr.fileno()) as gateway,
+        serving_process(sample_url, *options) as in_chinese,
         Wire(gateway.port) as wire,
         Wire(in_chinese.port) as other,
     ):
@@ -338,12 +341,13 @@ def test_refuse(sample_url: str, redis_server: StoreServer, log: Path) -> None:
         until(lambda: changes(log) == ["limit store away", "limit store back"])
 
 
+@pytest.mark.slow
 def test_local(sample_url: str, redis_server: StoreServer, log: Path) -> None:
     options = ("--limit-store", redis_server.url, "--http-port", "0", "--rate-limit", "60/600s")
     with (
         log.open("w") as stderr,
-        serving(sample_url, *options, "--workers", "2", stderr=stderr.fileno()) as one,
-        serving(sample_url, *options) as two,
+        serving_process(sample_url, *options, "--workers", "2", stderr=stderr.fileno()) as one,
+        serving_process(sample_url, *options) as two,
         ExitStack() as opened,
     ):
         of_one = [opened.enter_context(Wire(one.port)) for _ in range(8)]
@@ -365,11 +369,12 @@ def test_local(sample_url: str, redis_server: StoreServer, log: Path) -> None:
         until(lambda: sorted(changes(log)) == ["limit store away"] * 2 + ["limit store back"] * 2)
 
 
+@pytest.mark.slow
 def test_a_store_that_forgot_does_not_make_a_gateway_grant_more(
     sample_url: str, redis_server: StoreServer
 ) -> None:
     options = ("--limit-store", redis_server.url, "--http-port", "0", "--rate-limit", "60/600s")
-    with serving(sample_url, *options) as gateway, Wire(gateway.port) as wire:
+    with serving_process(sample_url, *options) as gateway, Wire(gateway.port) as wire:
         assert granted([wire], 24) == 24
         redis_server.stop()
         assert granted([wire], 1) == 1
@@ -378,6 +383,7 @@ def test_a_store_that_forgot_does_not_make_a_gateway_grant_more(
         assert granted([wire], 100) == 35
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("down", ["local", "refuse"])
 def test_a_store_that_hangs_holds_nobody_up(sample_url: str, redis_server: StoreServer, down: str) -> None:
     options = (
@@ -390,7 +396,11 @@ def test_a_store_that_hangs_holds_nobody_up(sample_url: str, redis_server: Store
         "--lang",
         "en",
     )
-    with serving(sample_url, *options) as gateway, Wire(gateway.port) as wire, Wire(gateway.port) as other:
+    with (
+        serving_process(sample_url, *options) as gateway,
+        Wire(gateway.port) as wire,
+        Wire(gateway.port) as other,
+    ):
         question = wire.request(ProtoId.Qot_GetArkStockDynamic, security={"market": 11, "code": "TSLA"})
         assert wire.dynamic().retType == 0
         redis_server.hang()
@@ -409,6 +419,7 @@ def test_a_store_that_hangs_holds_nobody_up(sample_url: str, redis_server: Store
         assert gateway.stop() == 0
 
 
+@pytest.mark.slow
 def test_killed_and_started_under_load_the_count_is_exact(
     sample_url: str, new_store: Callable[..., StoreServer]
 ) -> None:
@@ -455,16 +466,17 @@ def faketime() -> str:
     return faketime_library()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("offset", ["-400d", "+400d"])
 def test_a_gateways_wrong_clock_changes_nothing(
     sample_url: str, redis_server: StoreServer, faketime: str, monkeypatch: pytest.MonkeyPatch, offset: str
 ) -> None:
     options = ("--limit-store", redis_server.url, "--rate-limit", "10/600s", "--limit-store-down", "refuse")
     with ExitStack() as opened:
-        right = opened.enter_context(serving(sample_url, *options))
+        right = opened.enter_context(serving_process(sample_url, *options))
         monkeypatch.setenv("LD_PRELOAD", faketime)
         monkeypatch.setenv("FAKETIME", offset)
-        wrong = opened.enter_context(serving(sample_url, *options))
+        wrong = opened.enter_context(serving_process(sample_url, *options))
         monkeypatch.delenv("LD_PRELOAD")
         one, two = (opened.enter_context(Wire(gateway.port)) for gateway in (right, wrong))
         state = two.ask(ProtoId.GetGlobalState, userID=0).s2c
@@ -476,13 +488,14 @@ def test_a_gateways_wrong_clock_changes_nothing(
         ] == pytest.approx([600, 600], abs=60)
 
 
+@pytest.mark.slow
 def test_it_starts_without_the_store_and_finds_it_later(sample_url: str, tmp_path: Path) -> None:
     store = StoreServer(tmp_path)
     log = tmp_path / "gateway.log"
     options = ("--limit-store", store.url, "--limit-store-down", "refuse", "--lang", "en")
     with (
         log.open("w") as stderr,
-        serving(sample_url, *options, stderr=stderr.fileno()) as gateway,
+        serving_process(sample_url, *options, stderr=stderr.fileno()) as gateway,
         Wire(gateway.port) as wire,
     ):
         assert wire.dynamic().retMsg.startswith(AWAY)
@@ -498,6 +511,7 @@ SECRET = "a/secret?#@word"
 QUOTED = "a%2Fsecret%3F%23%40word"
 
 
+@pytest.mark.slow
 def test_a_password_is_taken_and_told_nobody(
     sample_url: str, new_store: Callable[..., StoreServer], log: Path
 ) -> None:
@@ -506,7 +520,7 @@ def test_a_password_is_taken_and_told_nobody(
     options = ("--limit-store", url, "--rate-limit", "2/600s", "--http-port", "0")
     with (
         log.open("w") as stderr,
-        serving(sample_url, *options, stderr=stderr.fileno()) as gateway,
+        serving_process(sample_url, *options, stderr=stderr.fileno()) as gateway,
         Wire(gateway.port) as wire,
     ):
         assert [wire.dynamic().retType for _ in range(3)] == [0, 0, -1]
@@ -520,13 +534,14 @@ def test_a_password_is_taken_and_told_nobody(
     assert all(word not in told + metrics for word in ("secret", SECRET, QUOTED))
 
 
+@pytest.mark.slow
 def test_a_store_that_comes_to_refuse_the_gateway_is_told_as_that(
     sample_url: str, redis_server: StoreServer, log: Path
 ) -> None:
     options = ("--limit-store", redis_server.url)
     with (
         log.open("w") as stderr,
-        serving(sample_url, *options, stderr=stderr.fileno()) as gateway,
+        serving_process(sample_url, *options, stderr=stderr.fileno()) as gateway,
         Wire(gateway.port) as wire,
         redis_server.client() as admin,
     ):
@@ -544,7 +559,7 @@ def test_a_store_that_refuses_the_gateway_is_an_error_at_once(
     sample_url: str, new_store: Callable[..., StoreServer], password: str, workers: str
 ) -> None:
     url = new_store(options=("--requirepass", SECRET)).url.replace("//", f"//{password}")
-    done = run(
+    done = run_process(
         "serve", "--port", 0, "--no-http", "--workers", workers, "--db", sample_url, "--limit-store", url
     )
     assert (done.returncode, done.stdout) == (2, "")
@@ -587,19 +602,17 @@ def test_a_store_without_a_limit_or_the_library_is_one_sentence(sample_url: str,
     (tmp_path / "redis.py").write_text("raise ModuleNotFoundError(name='redis')\n")
     options = ("serve", "--port", 0, "--no-http", "--db", sample_url)
     without = {"PYTHONPATH": str(tmp_path), "QOTGATE_LIMIT_STORE": "redis://:secret@127.0.0.1"}
-    assert run(*options, env=without).stderr == (
+    assert run_process(*options, env=without).stderr == (
         "qotgate: --limit-store takes the Python package redis: pip install 'qotgate[redis]'.\n"
     )
 
 
-def test_other_ways_to_the_store(
-    new_store: Callable[..., StoreServer], tmp_path: Path, certificate: tuple[Path, Path]
-) -> None:
+def test_other_ways_to_the_store(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
     cert, key = map(str, certificate)
     tls_port = str(free_port())
     socket = tmp_path / "redis.sock"
     tls = ("--tls-port", tls_port, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-auth-clients", "no")
-    store = new_store(options=("--unixsocket", str(socket), *tls))
+    store = StoreServer(tmp_path, with_tls(), options=("--unixsocket", str(socket), *tls))
     secure = f"127.0.0.1:{tls_port}/0?ssl_ca_certs={cert}"
     urls = [
         store.url,
@@ -617,7 +630,11 @@ def test_other_ways_to_the_store(
             await limit_store.close()
         return taken
 
-    taken = asyncio.run(scenario())
+    store.start()
+    try:
+        taken = asyncio.run(scenario())
+    finally:
+        store.stop()
     assert [one.left for one in taken] == [3, 2, 1, 0, 0]
     assert [one.wait > 0 for one in taken] == [False] * 4 + [True]
 

@@ -16,6 +16,8 @@ from tests.support.paths import SAMPLE
 from tests.support.serving import QOTGATE, Serving, serving, until
 from tests.support.wire import Wire
 
+pytestmark = pytest.mark.slow
+
 AHEAD = "page is of newer data than this gateway's database has received: ask again in a moment."
 
 

@@ -30,7 +30,10 @@ from tests.support.serving import QOTGATE
 from tests.support.websocket import KEY, WebSocket
 from tests.support.wire import Wire, free_port
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the handover takes Linux")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the handover takes Linux"),
+]
 
 CODES = ("US.TSLA", "US.ROKU", "US.ZM", "US.COIN")
 PUBLISHED = r"""

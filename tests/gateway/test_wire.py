@@ -13,7 +13,7 @@ import pytest
 from qotgate.protocol.body import decode
 from qotgate.protocol.frame import JSON, Frame
 from qotgate.protocol.messages import AnyResponse, ProtoId
-from tests.support.serving import Serving, serving
+from tests.support.serving import Serving, serving, serving_process
 from tests.support.wire import Wire
 
 
@@ -278,7 +278,7 @@ def test_a_client_that_does_not_read_is_held_back_and_then_served(sample_gateway
 
 
 def test_sigterm_drains_and_exits_0(sample_url: str) -> None:
-    with serving(sample_url, "--rate-limit", "off") as gateway, Wire(gateway.port) as wire:
+    with serving_process(sample_url, "--rate-limit", "off") as gateway, Wire(gateway.port) as wire:
         requests = b"".join(
             wire.request(ProtoId.Qot_GetArkStockDynamic, security={"market": 11, "code": "TSLA"})
             for _ in range(100)
@@ -326,7 +326,7 @@ def test_a_log_that_cannot_be_written_stops_nobody(sample_url: str, stderr: str)
         os.close(reader)
     else:
         writer = os.open(stderr, os.O_WRONLY)
-    with serving(sample_url, "--keep-alive-interval", "1", stderr=writer) as gateway:
+    with serving_process(sample_url, "--keep-alive-interval", "1", stderr=writer) as gateway:
         os.close(writer)
         for _ in range(3):
             with Wire(gateway.port) as wire:

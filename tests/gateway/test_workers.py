@@ -19,10 +19,12 @@ from qotgate.gateway.places import Places
 from qotgate.gateway.shared import SharedAllowance, SharedPlaces
 from qotgate.model import QotGateError
 from qotgate.protocol.messages import ProtoId
-from tests.support.commands import run
-from tests.support.serving import Serving, children, serving, until
+from tests.support.commands import run_process
+from tests.support.serving import Serving, ServingProcess, children, serving_process, until
 from tests.support.websocket import websocket
 from tests.support.wire import Wire, granted
+
+pytestmark = pytest.mark.slow
 
 FORK = multiprocessing.get_context("fork")
 WORKERS = 3
@@ -123,10 +125,12 @@ def test_shared_places_are_those_of_one_process(steps: list[tuple[str, int, int]
 
 
 @pytest.fixture
-def gateway(sample_url: str) -> Iterator[Serving]:
+def gateway(sample_url: str) -> Iterator[ServingProcess]:
     if not Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").exists():
         pytest.skip("the system does not list a process's children")
-    with serving(sample_url, "--workers", str(WORKERS), "--websocket-port", "0", "--lang", "en") as gateway:
+    with serving_process(
+        sample_url, "--workers", str(WORKERS), "--websocket-port", "0", "--lang", "en"
+    ) as gateway:
         yield gateway
 
 
@@ -159,7 +163,7 @@ def lost(wire: Wire) -> bool:
 
 def test_the_connections_of_all_workers_are_counted_together(sample_url: str) -> None:
     options = ("--workers", "2", "--max-connections", "5", "--lang", "en")
-    with serving(sample_url, *options) as gateway, ExitStack() as opened:
+    with serving_process(sample_url, *options) as gateway, ExitStack() as opened:
         for _ in range(5):
             opened.enter_context(Wire(gateway.port))
         with Wire(gateway.port, init=False) as sixth:
@@ -202,7 +206,7 @@ def test_workers_end_with_their_parent(gateway: Serving) -> None:
 
 
 def test_it_is_announced_once(sample_url: str) -> None:
-    with serving(sample_url, "--workers", "2") as gateway:
+    with serving_process(sample_url, "--workers", "2") as gateway:
         assert gateway.stop() == 0
         assert gateway.process.stdout is not None
         assert gateway.process.stdout.read() == ""
@@ -210,6 +214,6 @@ def test_it_is_announced_once(sample_url: str) -> None:
 
 def test_a_port_that_another_has_is_refused(gateway: Serving, sample_url: str) -> None:
     for workers in (1, 2):
-        done = run("serve", "--workers", workers, "--port", gateway.port, "--db", sample_url)
+        done = run_process("serve", "--workers", workers, "--port", gateway.port, "--db", sample_url)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.startswith(f"qotgate: Cannot listen on 127.0.0.1:{gateway.port}: ")

@@ -12,6 +12,8 @@ from tests.support.answers import ALL_COUNT, DYNAMIC, ROWS, rows
 from tests.support.serving import Serving, serving
 from tests.support.toolchains import HERE, cpp_client, rsa_key, run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="session")
 def client() -> Path:

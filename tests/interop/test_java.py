@@ -18,6 +18,8 @@ from tests.support.documents import DOCUMENTS
 from tests.support.serving import Serving, serving
 from tests.support.toolchains import HERE, in_pkcs8, java_classes, rsa_key, run
 
+pytestmark = pytest.mark.slow
+
 IMPORTS = """
 import com.futu.openapi.FTAPI;
 import com.futu.openapi.FTAPI_Conn;

@@ -15,6 +15,8 @@ from tests.support.documents import DOCUMENTS
 from tests.support.serving import serving
 from tests.support.toolchains import HERE, PROTO, bundle, node, run, websocket_port, written
 
+pytestmark = pytest.mark.slow
+
 KEY = "a key of the user's own"
 WRONG = "another key"
 FIRST_LINE = {

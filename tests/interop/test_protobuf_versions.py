@@ -10,6 +10,8 @@ import pytest
 from tests.support.parts import missing
 from tests.support.serving import Serving
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = """
 import sys
 import google.protobuf

@@ -24,6 +24,8 @@ from tests.support.serving import serving
 from tests.support.toolchains import HERE, bundle, node, websocket_port, written
 from tests.support.toolchains import run as run_node
 
+pytestmark = pytest.mark.slow
+
 HOLDING_TYPES = ["POSITION", "INCREASE", "DECREASE", "NEW", "SOLD_OUT"]
 TRANSACTION_TYPES = ["INCREASE", "DECREASE", "NEW", "SOLD_OUT"]
 HOLDING_SORTS = {

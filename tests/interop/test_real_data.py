@@ -20,6 +20,8 @@ from tests.support.published import run_script
 from tests.support.recompute import dynamics, rating_changes
 from tests.support.serving import QOTGATE, serving
 
+pytestmark = pytest.mark.slow
+
 ASK_ALL = """
 import json, sys
 from futu import *

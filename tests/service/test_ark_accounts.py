@@ -108,6 +108,7 @@ def moves_of(store: Store, fund: str) -> Iterator[Moved]:
                 yield Moved(fund, key, sessions[-1], trades[key], flow, adjusted)
 
 
+@pytest.mark.slow
 def test_every_share_is_accounted_for(store: Store, reference: Reference, moves: list[Moved]) -> None:
     """Position now = position then + flows + active + adjustments, on every day and over every cycle."""
     checked = 0

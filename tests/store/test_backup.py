@@ -383,6 +383,7 @@ def told(answer: Any) -> str:
     return str(answer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["backup", "restore"])
 def test_killed_at_any_point_it_has_happened_or_not(
     command: str, sample: Store, saved: Path, load_text: Callable[..., LoadReport], tmp_path: Path

@@ -8,7 +8,7 @@ import pytest
 from qotgate.model import StoreError
 from qotgate.store import Store
 from qotgate.store.database import generation
-from tests.support.serving import serving, until
+from tests.support.serving import serving_process, until
 
 
 @pytest.mark.parametrize("suffix", ["", "-wal"])
@@ -34,7 +34,7 @@ def test_a_gateway_says_so(sample_file: Path, tmp_path: Path) -> None:
     log = tmp_path / "log"
     with log.open("w") as file:
         url = f"sqlite:///{path}"
-        with serving(url, "--http-port", "0", "--lang", "en", stderr=file.fileno()) as gateway:
+        with serving_process(url, "--http-port", "0", "--lang", "en", stderr=file.fileno()) as gateway:
             assert httpx.get(f"{gateway.pages}/readyz").status_code == 200
             for one in tmp_path.glob("q.db*"):
                 one.unlink()

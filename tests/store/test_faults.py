@@ -27,8 +27,10 @@ from qotgate.store import Store
 from tests.support.databases import PostgreSQL
 from tests.support.parts import faketime_library, missing
 from tests.support.paths import ROOT, SAMPLE
-from tests.support.serving import QOTGATE, Serving, serving, until
+from tests.support.serving import QOTGATE, ServingProcess, serving, serving_process, until
 from tests.support.wire import Wire, free_port
+
+pytestmark = pytest.mark.slow
 
 
 def digest(url: str) -> str:
@@ -196,7 +198,7 @@ def test_a_gateway_survives_damage_and_serves_on_once_it_is_mended(database: Pat
     if part == "end":
         damaged = whole[: 2 * PAGE + 1000]
     url = f"sqlite:///{database}"
-    with serving(url, "--lang", "en", "--http-port", "0") as gateway, Wire(gateway.port) as wire:
+    with serving_process(url, "--lang", "en", "--http-port", "0") as gateway, Wire(gateway.port) as wire:
         overwrite(database, damaged)
         answer = wire.dynamic()
         # What it has read of the first page by then, it need not read again.
@@ -259,7 +261,9 @@ def test_a_transaction_whose_end_never_reached_the_disk_has_not_happened(
 
 
 @contextmanager
-def moving_clock(url: str, folder: Path, *options: str) -> Iterator[tuple[Serving, Callable[[float], None]]]:
+def moving_clock(
+    url: str, folder: Path, *options: str
+) -> Iterator[tuple[ServingProcess, Callable[[float], None]]]:
     """A gateway, and a function that sets its wall clock so many seconds off; the monotonic one goes on."""
     offset = folder / "offset"
     offset.write_text("+0\n")
@@ -278,7 +282,7 @@ def moving_clock(url: str, folder: Path, *options: str) -> Iterator[tuple[Servin
     with pytest.MonkeyPatch.context() as patch:
         for name, value in variables.items():
             patch.setenv(name, value)
-        starting = serving(url, *options)
+        starting = serving_process(url, *options)
         gateway = starting.__enter__()
     with closing(cast(Any, starting.gen)):
         yield gateway, move

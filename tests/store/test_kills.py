@@ -24,6 +24,8 @@ from tests.support.databases import PostgreSQL
 from tests.support.killed import start_load
 from tests.support.paths import SAMPLE
 
+pytestmark = pytest.mark.slow
+
 KILLS = int(os.environ.get("QOTGATE_TEST_KILLS", "10"))
 TRIES = 4 * KILLS
 CRASHES = 4

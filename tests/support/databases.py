@@ -1,6 +1,7 @@
 """A PostgreSQL of the tests' own: Debian's programs in a folder of its own, on a free port of 127.0.0.1."""
 
 import os
+import pwd
 import shutil
 import subprocess
 import tempfile
@@ -15,6 +16,7 @@ import psycopg
 from qotgate.service.loading import find_files, load
 from qotgate.service.reference import Reference
 from qotgate.store import Store
+from tests.support.parts import missing
 from tests.support.paths import SAMPLE
 from tests.support.wire import free_port
 
@@ -45,6 +47,10 @@ class PostgreSQL:
     @contextmanager
     def running(cls, programs: Path) -> Iterator[Self]:
         """A fresh server, until the end of the block."""
+        try:
+            subprocess.run([programs / "postgres", "--version"], check=True, user=other_user(), cwd="/")
+        except PermissionError:
+            missing(f"the user {other_user()} cannot reach PostgreSQL in {programs}")
         with _folder() as folder:
             server = cls(programs, folder / "primary", free_port())
             server._run("initdb", "--auth=trust", "--username=qotgate", "--encoding=UTF8", "--no-sync")
@@ -121,15 +127,22 @@ class PostgreSQL:
     def _run(self, program: str, *arguments: str, check: bool = True) -> None:
         """Run a program on the server's folder; as another user where we are root, as whom it refuses."""
         self._folder.mkdir(exist_ok=True, mode=0o700)
-        user = None
-        if os.geteuid() == 0:
-            user = "postgres"
+        user = other_user()
+        if user is not None:
             shutil.chown(self._folder, user)
             shutil.chown(self._folder.parent, user)
         command = [str(self._programs / program), "-D", str(self._folder), *arguments]
         subprocess.run(
             command, check=check, user=user, cwd="/", stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL
         )
+
+
+def other_user() -> str | None:
+    """Whom PostgreSQL runs as where we are root, whom it refuses; None where it runs as we do."""
+    if os.geteuid() != 0:
+        return None
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in known else "nobody"
 
 
 @contextmanager

@@ -2,10 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from threading import Thread
 from typing import Any, TypeVar
 
 import httpx
@@ -14,7 +13,7 @@ from qotgate.gateway import Gateway, GatewayOptions
 from qotgate.service.questions import Questions
 from qotgate.service.reference import load_reference
 from qotgate.store import Store
-from qotgate.testing.running import log_to_logging
+from qotgate.testing.thread import LoopThread
 from qotgate.web.app import make_app
 from qotgate.web.site import Site, WebOptions
 
@@ -36,36 +35,25 @@ def in_process(url: str, **options: Any) -> Iterator[InProcess]:
     """Run a gateway on the database at ``url``, in English and without a limit unless ``options``, those of
     GatewayOptions, say otherwise."""
     wanted = GatewayOptions(**{"port": 0, "lang": "en", "rate_limit": None} | options)
-    log_to_logging()
     store = Store.open(url)
-    started: Future[tuple[InProcess, asyncio.Event]] = Future()
 
-    async def serve() -> None:
+    @asynccontextmanager
+    async def run() -> AsyncIterator[InProcess]:
         gateway = Gateway(Questions(store, load_reference(), lang=wanted.lang), wanted)
-        stop = asyncio.Event()
         try:
             first, *others = await gateway.start()
             host, _, port = first.rpartition(":")
-            running = InProcess(gateway, host, int(port), next(iter(others), None))
-            started.set_result((running, stop))
-            await stop.wait()
-        except BaseException as error:
-            if started.done():
-                raise
-            started.set_exception(error)
+            yield InProcess(gateway, host, int(port), next(iter(others), None))
         finally:
             await gateway.stop()
 
-    thread = Thread(target=lambda: asyncio.run(serve()), name="gateway", daemon=True)
-    thread.start()
     try:
-        running, stop = started.result(timeout=30)
+        thread = LoopThread(run())
         try:
-            yield running
+            yield thread.started
         finally:
-            running.gateway.loop.call_soon_threadsafe(stop.set)
+            thread.stop()
     finally:
-        thread.join(timeout=30)
         store.close()
 
 
@@ -73,7 +61,6 @@ def in_process(url: str, **options: Any) -> Iterator[InProcess]:
 async def web_in_process(url: str, **options: Any) -> AsyncIterator[tuple[httpx.AsyncClient, Site]]:
     """The pages and the HTTP API on the database at ``url``, in this event loop, and a client of them;
     ``options`` are those of WebOptions."""
-    log_to_logging()
     store = Store.open(url)
     questions = Questions(store, load_reference(), lang="en")
     gateway = Gateway(questions, GatewayOptions(port=0, rate_limit=None, lang="en"))

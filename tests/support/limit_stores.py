@@ -9,16 +9,34 @@ from pathlib import Path
 
 from redis import Redis
 
-from tests.support.parts import program
+from tests.support.parts import find, missing, program
 from tests.support.wire import free_port
+
+LIMIT_STORES = ("redis-server", "valkey-server")
+
+
+def with_tls() -> str:
+    """The name of a server that is built with TLS; its test is skipped where there is none."""
+    found = next(filter(_knows_tls, filter(find, LIMIT_STORES)), None)
+    if found is None:
+        missing("no redis-server or valkey-server with TLS")
+    return found
+
+
+def _knows_tls(name: str) -> bool:
+    # It ends at once: of what TLS takes, most is missing.
+    command = [program(name), "--port", "0", "--tls-port", "1", "--tls-cert-file", "/none"]
+    said = subprocess.run(command, capture_output=True, timeout=20, check=False).stdout
+    return b"Failed finding TLS support" not in said
 
 
 class StoreServer:
-    """The program ``name`` on 127.0.0.1 with its files in ``folder``. Starts when told to; with ``aof`` what
-    it was told is on disk before it answers, else a stop forgets all."""
+    """One of LIMIT_STORES, the first that is there unless ``name`` says which, on 127.0.0.1 with its files in
+    ``folder``. Starts when told to; with ``aof`` what it was told is on disk before it answers, else a stop
+    forgets all."""
 
     def __init__(
-        self, folder: Path, name: str = "redis-server", *, aof: bool = False, options: tuple[str, ...] = ()
+        self, folder: Path, name: str | None = None, *, aof: bool = False, options: tuple[str, ...] = ()
     ) -> None:
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
@@ -26,7 +44,7 @@ class StoreServer:
         aof_options = ("--appendonly", "yes", "--appendfsync", "always") if aof else ("--appendonly", "no")
         # An absolute path: the system's own service has nothing to do with it.
         self._command = [
-            program(name),
+            program(name or next(filter(find, LIMIT_STORES), LIMIT_STORES[0])),
             *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""),
             *("--logfile", str(folder / "log"), "--daemonize", "no", *aof_options, *options),
         ]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.serving import Serving, serving
+from tests.support.serving import Serving, ServingProcess, serving_process
 
 
 class Lines:
@@ -36,9 +36,9 @@ class Lines:
 
 
 @contextmanager
-def logged(folder: Path, url: str, *options: str) -> Iterator[tuple[Serving, Lines]]:
+def logged(folder: Path, url: str, *options: str) -> Iterator[tuple[ServingProcess, Lines]]:
     path = folder / "gateway.log"
-    with path.open("w") as file, serving(url, *options, stderr=file.fileno()) as gateway:
+    with path.open("w") as file, serving_process(url, *options, stderr=file.fileno()) as gateway:
         yield gateway, Lines(path)
 
 

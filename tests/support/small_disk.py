@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.support.paths import SAMPLE
-from tests.support.serving import QOTGATE, serving
+from tests.support.serving import QOTGATE, serving_process
 from tests.support.wire import Wire
 
 
@@ -26,7 +26,7 @@ def fill_up(folder: Path, notes: Path) -> None:
     url = f"sqlite:///{folder / 'full.db'}"
     mount(folder, "size=800k")
     assert qotgate("load", "--db", url, str(SAMPLE))[0] == 0
-    with serving(url) as gateway, Wire(gateway.port) as wire:
+    with serving_process(url) as gateway, Wire(gateway.port) as wire:
         assert wire.dynamic().s2c.netShares == 76041
         status, said = qotgate("load", "--db", url, str(notes))
         assert (status, said) == (
@@ -68,7 +68,7 @@ def read_only(folder: Path, notes: Path) -> None:
             "its file, folder and disk must be there and writable, also for reading.\n"
         )
     mount(folder, "remount,rw")
-    with serving(url) as gateway, Wire(gateway.port) as wire:
+    with serving_process(url) as gateway, Wire(gateway.port) as wire:
         assert wire.dynamic().s2c.netShares == 76041
 
 

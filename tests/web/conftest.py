@@ -36,9 +36,10 @@ def web(sample_site: Serving) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium."""
+    """Debian's Chromium, for one test: Playwright leaves an event loop running in its thread as long as it is
+    open, in which no other test can run one."""
     chromium = program("chromium")
     # Its sandbox does not start for root.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []

@@ -16,7 +16,7 @@ from qotgate.protocol.messages import ProtoId
 from qotgate.service.loading import LoadReport
 from qotgate.store import Store
 from tests.support.paths import SAMPLE
-from tests.support.serving import QOTGATE, Serving, serving
+from tests.support.serving import QOTGATE, Serving, serving, serving_process
 from tests.support.wire import Wire
 
 TRANSACTIONS = "/api/v1/ark/transactions/US.TSLA"
@@ -283,7 +283,7 @@ def test_metrics_of_the_wire(sample_url: str) -> None:
 
 
 def test_with_workers_one_of_them_serves_the_pages(sample_url: str) -> None:
-    with serving(sample_url, "--http-port", "0", "--workers", "2") as gateway:
+    with serving_process(sample_url, "--http-port", "0", "--workers", "2") as gateway:
         assert httpx.get(f"{gateway.pages}/readyz").json()["generation"] == 1
         with Wire(gateway.port) as wire:
             assert wire.dynamic().s2c.netShares == 76041

@@ -10,6 +10,8 @@ from schemathesis import Case, GenerationMode
 
 from tests.support.serving import Serving
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = 30
 OPERATIONS = (
     "/api/v1/ark/dynamics/{code}",

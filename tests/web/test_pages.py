@@ -17,6 +17,8 @@ from tests.support.paths import ROOT, SAMPLE
 from tests.support.serving import QOTGATE, Serving, serving
 from tests.web.conftest import PAGES
 
+pytestmark = pytest.mark.slow
+
 SCREENSHOTS = Path(os.environ.get("QOTGATE_TEST_SCREENSHOTS") or ROOT / "build" / "screenshots")
 PAGE_MOST = 200_000
 SERIOUS = ("serious", "critical")

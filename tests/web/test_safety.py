@@ -13,7 +13,7 @@ from qotgate.service.loading import LoadReport
 from qotgate.store import Store
 from qotgate.web.bodies import MAX_BODY
 from tests.support.commands import run
-from tests.support.serving import Serving, serving, until
+from tests.support.serving import Serving, serving, serving_process, until
 
 TOKEN = "a-token-of-twenty-four-c"
 ROOM = Path(str(qotgate.web.__file__)).parent
@@ -215,7 +215,7 @@ def test_half_a_body_is_no_failure(sample_url: str, tmp_path: Path) -> None:
     half = b"POST /%s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 50\r\n\r\ntoken="
     with (tmp_path / "log").open("w") as file:
         options = ("--http-port", "0", "--log-format", "json")
-        with serving(sample_url, *options, stderr=file.fileno()) as gateway:
+        with serving_process(sample_url, *options, stderr=file.fileno()) as gateway:
             url = httpx.URL(str(gateway.pages))
             for path in (b"sign-in", b"preferences", b"healthz", b"nowhere") * 5:
                 with socket.create_connection((url.host, url.port or 0), 10) as connection:

@@ -17,7 +17,7 @@ from qotgate.cli.log import BackgroundLog
 from qotgate.cli.notify import notify, reloading, watchdog_seconds
 from qotgate.cli.options import open_store
 from qotgate.cli.reload import Configuration, read_again
-from qotgate.cli.running import Running, announce, log_started, run_loop, start_log
+from qotgate.cli.running import Running, announce, freeze_memory, log_started, run_loop, start_log
 from qotgate.cli.sockets import Sockets, open_sockets
 from qotgate.gateway.handover import Offer
 from qotgate.model import QotGateError
@@ -61,6 +61,7 @@ async def run_alone(
         if sockets.inheritance is not None:
             running.restore(await asyncio.to_thread(sockets.inheritance.go))
         addresses = await running.start()
+        freeze_memory()
         if sockets.inheritance is not None:
             running.arrive(sockets.inheritance.channels[0])
         alone.offer()

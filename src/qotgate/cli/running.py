@@ -58,8 +58,6 @@ class Running:
         if self._pages is not None:
             await self._pages.start(self.listening.http[0])
             addresses.append(self._pages.url)
-        # What is there now stays; looking through it again and again would only cause pauses.
-        gc.freeze()
         return addresses
 
     def end(self, reason: str) -> bool:
@@ -117,6 +115,12 @@ class Running:
     async def _drain_pages(self) -> None:
         if self._pages is not None:
             await self._pages.drain()
+
+
+def freeze_memory() -> None:
+    """Take what is there now out of the collector's rounds: it stays, and to look through it again and again
+    would only cause pauses. For a process that does nothing but serve."""
+    gc.freeze()
 
 
 def run_loop(main: Coroutine[Any, Any, None]) -> None:

@@ -17,7 +17,7 @@ from qotgate.cli.alone import drain_log
 from qotgate.cli.notify import notify, reloading, watchdog_seconds
 from qotgate.cli.options import open_questions, open_store
 from qotgate.cli.reload import Configuration, read_again
-from qotgate.cli.running import Running, announce, log_started, run_loop, start_log
+from qotgate.cli.running import Running, announce, freeze_memory, log_started, run_loop, start_log
 from qotgate.cli.sockets import Sockets, open_sockets
 from qotgate.gateway.allowance import DEFAULT_LIMIT
 from qotgate.gateway.handover import Message, Offer
@@ -97,6 +97,7 @@ class _Parent:
                 _, granted = await asyncio.to_thread(line.recv)
                 running.restore(granted)
             addresses = await running.start()
+            freeze_memory()
             if not self._took_over and self._sockets.inheritance is not None:
                 running.arrive(self._sockets.inheritance.channels[number])
             line.send(addresses)

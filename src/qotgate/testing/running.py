@@ -1,14 +1,11 @@
 """A gateway in a thread of the test's own process, on a free port of 127.0.0.1, with its own database."""
 
-import asyncio
 import csv
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
-from threading import Thread
 from typing import Any, get_args
 
 import structlog
@@ -20,6 +17,7 @@ from qotgate.service.loading import LoadReport, find_files, load
 from qotgate.service.questions import Questions
 from qotgate.service.reference import load_reference
 from qotgate.store import Store
+from qotgate.testing.thread import LoopThread
 
 HOST = "127.0.0.1"
 REQUIRED = {
@@ -41,13 +39,9 @@ class RunningGateway:
         self._reference = load_reference()
         self._store = Store.open(f"sqlite:///{folder / 'qotgate.db'}")
         self._options = GatewayOptions(host=HOST, port=0, rate_limit=rate_limit, lang=lang)
-        self._stop: asyncio.Event | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        started: Future[str] = Future()
-        self._thread = Thread(target=self._run, args=(started,), name="qotgate-gateway", daemon=True)
-        self._thread.start()
+        self._thread = LoopThread(self._serve())
         self.host = HOST
-        self.port = int(started.result().rpartition(":")[2])
+        self.port = int(self._thread.started.rpartition(":")[2])
 
     def load(
         self,
@@ -78,9 +72,7 @@ class RunningGateway:
 
     def stop(self) -> None:
         """Send the answers under way, and stop."""
-        if self._loop is not None and self._stop is not None and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
+        self._thread.stop()
         self._store.close()
 
     def _write(self, kind: str, rows: list[Row]) -> Path | None:
@@ -98,19 +90,11 @@ class RunningGateway:
             writer.writerows({name: _cell(kind, name, value) for name, value in row.items()} for row in rows)
         return path
 
-    def _run(self, started: "Future[str]") -> None:
-        asyncio.run(self._serve(started))
-
-    async def _serve(self, started: "Future[str]") -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+    @asynccontextmanager
+    async def _serve(self) -> AsyncIterator[str]:
         gateway = Gateway(Questions(self._store, self._reference, lang=self._options.lang), self._options)
         try:
-            started.set_result((await gateway.start())[0])
-            await self._stop.wait()
-        except BaseException as error:
-            if started.done():
-                raise
-            started.set_exception(error)
+            yield (await gateway.start())[0]
         finally:
             await gateway.stop()
 
