@@ -5,13 +5,27 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := pyproject.toml hatch_build.py $(wildcard assets/*.json) $(wildcard src/qotgate/protocol/proto/*.proto)
 
-.PHONY: demo test check bench fuzz audit format clean
+# How many tests run at once, and more options for pytest, such as TESTS="-k splits tests/ark".
+PROCESSES ?= auto
+TESTS ?=
+PYTEST := $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist worksteal
+
+.PHONY: demo test test-rules test-all check bench fuzz audit format clean
 
 demo: $(VENV)/installed
 	$(BIN)/qotgate demo
 
+# What a change usually breaks.
 test: $(VENV)/tested
-	$(BIN)/python -m pytest
+	$(PYTEST) -m "not slow" $(TESTS)
+
+# The rooms that know no files, sockets or databases.
+test-rules: $(VENV)/tested
+	$(BIN)/python -m pytest --quiet tests/model tests/ark tests/ratings tests/protocol $(TESTS)
+
+# The rest too: kills, floods, fuzzing, clients of other languages, browser, cluster.
+test-all: $(VENV)/tested
+	$(PYTEST) $(TESTS)
 
 check: $(VENV)/tested
 	$(BIN)/ruff check
