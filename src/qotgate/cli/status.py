@@ -59,11 +59,12 @@ def _print(found: Status) -> None:
         where = reject["path"] if reject["line"] is None else f"{reject['path']}, line {reject['line']}"
         console.print(f"  {where}: {reject['reason']}", soft_wrap=True, markup=False)
     if found.contradictions:
-        console.print(
-            f"{len(found.contradictions):,} identifiers not believed, as other lines contradict them:"
-        )
+        console.print(f"{found.contradicted:,} identifiers not believed, as other lines contradict them:")
     for row in found.contradictions:
         console.print(f"  {contradiction_sentence(row)}", markup=False, soft_wrap=True)
+    if found.contradicted > len(found.contradictions):
+        more = found.contradicted - len(found.contradictions)
+        console.print(f"  and {more:,} more (the Data page lists all)")
 
 
 def _load(load: dict[str, Any]) -> str:

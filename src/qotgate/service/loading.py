@@ -355,7 +355,7 @@ class Load:
                 self.report.unmapped[said] += lines
         self.report.contradictions = [
             row
-            for row in provenance.contradictions(self.connection)
+            for row in provenance.contradictions(self.connection)[0]
             if Spelling(row["ticker"], row["identifier"], row["name"]) in self.lines
         ]
 

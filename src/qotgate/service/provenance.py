@@ -16,6 +16,8 @@ LINES_BEFORE = 5
 REJECTS_OF_A_FILE = 100
 GRADES_SHOWN = 200
 UNREAD_SHOWN = 50
+UNCODED_ON_A_PAGE = 50
+CONTRADICTIONS_ON_A_PAGE = 50
 LOADS_SHOWN = 5
 LEFT_OUT_OF_A_LOAD = 1000
 
@@ -47,11 +49,14 @@ class Coverage:
 @dataclass(frozen=True)
 class Unsettled:
     """What the tables do not know, grade words and lines without a code; lines whose identifier is not
-    believed; and how many files could not be read at all, with the latest of them."""
+    believed; and how many files could not be read at all, with the latest of them. ``more_uncoded`` and
+    ``more_contradictions`` are where the next pages begin."""
 
     grades: list[Row]
     uncoded: list[Row]
+    more_uncoded: int | None
     contradictions: list[Row]
+    more_contradictions: int | None
     unread_files: int
     unread: list[Row]
 
@@ -128,20 +133,34 @@ def file_lines(store: Store, file_id: int, start: int = 1) -> FileLines | None:
 
 
 def unsettled(store: Store, reference: Reference) -> Unsettled:
-    """What a user could settle, by tables of their own or by mending a file. Listings that are known to be on
-    a market without codes are not among them."""
+    """What a user could settle, by tables of their own or by mending a file: the first page of each."""
     with store.reading() as connection:
         grades = provenance.unknown_grades(connection, GRADES_SHOWN)
-        uncoded = provenance.uncoded(connection)
+        unread_files, unread = load_history.unread_files(connection, UNREAD_SHOWN)
+    return Unsettled(
+        grades, *uncoded(store, reference), *contradictions(store), unread_files=unread_files, unread=unread
+    )
+
+
+def uncoded(store: Store, reference: Reference, start: int = 1) -> tuple[list[Row], int | None]:
+    """A page of lines without a code, the most frequent first, from number ``start`` on, and the ``start`` of
+    the next page. Listings that are known to be on a market without codes are not among them."""
+    with store.reading() as connection:
+        rows = provenance.uncoded(connection)
         known = {
             security_id
             for security_id, identifiers in provenance.identifiers(connection).items()
             if any(map(reference.listings.knows, identifiers))
         }
-        disbelieved = provenance.contradictions(connection)
-        unread_files, unread = load_history.unread_files(connection, UNREAD_SHOWN)
-    unknown = [row for row in uncoded if row["security_id"] not in known]
-    return Unsettled(grades, unknown, disbelieved, unread_files, unread)
+    unknown = [row for row in rows if row["security_id"] not in known]
+    end = start + UNCODED_ON_A_PAGE
+    return unknown[start - 1 : end - 1], end if end <= len(unknown) else None
+
+
+def contradictions(store: Store, before: int | None = None) -> tuple[list[Row], int | None]:
+    """A page of lines whose identifier is not believed, and the ``before`` of the next page."""
+    with store.reading() as connection:
+        return provenance.contradictions(connection, before, CONTRADICTIONS_ON_A_PAGE)
 
 
 def contradiction_sentence(row: Row) -> str:

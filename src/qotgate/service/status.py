@@ -8,6 +8,7 @@ from qotgate.store.queries import Row
 
 REJECTS_SHOWN = 10
 LOADS_SHOWN = 5
+CONTRADICTIONS_SHOWN = 50
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,8 @@ class Status:
     left out, ``unread`` the latest files that could not be read at all, ``loads`` the latest loads.
     ``reiterations`` counts the notes that changed nothing, an institution's notes of a day on a security as
     one; ``prior_disagreements`` those whose own prior view was not that of the previous note.
-    ``contradictions`` are the lines whose identifier is not believed."""
+    ``contradicted`` counts the spellings of lines whose identifier is not believed, ``contradictions`` has
+    the latest of them."""
 
     database: str
     generation: int
@@ -31,6 +33,7 @@ class Status:
     unknown_grades: dict[str, int]
     reiterations: int
     prior_disagreements: int
+    contradicted: int
     contradictions: list[Row]
 
 
@@ -54,5 +57,6 @@ def status(store: Store) -> Status:
             unknown_grades=queries.unknown_grades(connection),
             reiterations=days - sum(row["rows"] for row in spans["rating_changes"]),
             prior_disagreements=disagreements,
-            contradictions=provenance.contradictions(connection),
+            contradicted=provenance.count_contradictions(connection),
+            contradictions=provenance.contradictions(connection, None, CONTRADICTIONS_SHOWN)[0],
         )

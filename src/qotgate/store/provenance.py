@@ -100,12 +100,24 @@ def unknown_grades(connection: Connection, count: int) -> list[Row]:
     return _rows(connection, query)
 
 
-def contradictions(connection: Connection) -> list[Row]:
+def contradictions(
+    connection: Connection, before: int | None = None, count: int | None = None
+) -> tuple[list[Row], int | None]:
     """Lines whose identifier is not believed: how they are spelled, how many they are, the first of them by
     day (``path``, ``file_id``, ``line``) and, as ``against``, a line that the identifier is believed of, None
-    where it is the tables that give it to another company."""
+    where it is the tables that give it to another company.
+
+    Of up to ``count`` spellings, the latest first, and the ``before`` of the next ones, None at the end.
+    """
     spelling = tables.spelling
-    disbelieved = _rows(connection, select(spelling).where(~spelling.c.believed))
+    wanted = select(spelling).where(~spelling.c.believed).order_by(spelling.c.id.desc())
+    if before is not None:
+        wanted = wanted.where(spelling.c.id < before)
+    disbelieved = _rows(connection, wanted if count is None else wanted.limit(count + 1))
+    more = None
+    if count is not None and len(disbelieved) > count:
+        del disbelieved[count:]
+        more = disbelieved[-1]["id"]
     identifiers = {row["identifier"] for row in disbelieved}
     query = select(spelling).where(spelling.c.believed, spelling.c.identifier.in_(identifiers))
     owners = {
@@ -117,7 +129,12 @@ def contradictions(connection: Connection) -> list[Row]:
         if line is not None:
             owner = owners.get(row["identifier"])
             found.append(line | {"against": owner and _first_line(connection, owner)})
-    return sorted(found, key=lambda line: (line["path"], line["line"]))
+    return sorted(found, key=lambda line: (line["path"], line["line"])), more
+
+
+def count_contradictions(connection: Connection) -> int:
+    """How many spellings of lines have an identifier that is not believed."""
+    return connection.scalar(select(func.count()).where(~tables.spelling.c.believed)) or 0
 
 
 def _first_line(connection: Connection, spelled: Row) -> Row | None:
@@ -192,4 +209,5 @@ def uncoded(connection: Connection) -> list[Row]:
                 found[key]["lines"] += row["lines"]
             else:
                 found[key] = row
-    return sorted(found.values(), key=lambda row: (-row["lines"], row["name"]))
+    names = ("name", "ticker", "identifier")
+    return sorted(found.values(), key=lambda row: (-row["lines"], *(row[name] for name in names)))

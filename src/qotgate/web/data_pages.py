@@ -76,6 +76,24 @@ def rejects(request: Request, site: TheSite, before: Number = None) -> Response:
     return show(request, site, "rejects.html", make)
 
 
+@router.get("/data/unmapped")
+def unmapped(request: Request, site: TheSite, start: Number = None) -> Response:
+    def make(_view: View) -> dict[str, Any]:
+        found, more = provenance.uncoded(site.store, site.reference, start or 1)
+        return {"rows": found, "more_rows": more}
+
+    return show(request, site, "unmapped.html", make)
+
+
+@router.get("/data/contradictions")
+def contradictions(request: Request, site: TheSite, before: Number = None) -> Response:
+    def make(_view: View) -> dict[str, Any]:
+        found, more = provenance.contradictions(site.store, before)
+        return {"rows": found, "more_rows": more}
+
+    return show(request, site, "contradictions.html", make)
+
+
 @router.get("/files/{file_id}")
 def file(
     request: Request,

@@ -1,0 +1,90 @@
+"""Files with very many lines to settle, or very long names, make no page long or wide."""
+
+import re
+from pathlib import Path
+
+from qotgate.service import provenance
+from qotgate.service.loading import load
+from qotgate.service.reference import Reference
+from qotgate.service.status import CONTRADICTIONS_SHOWN, status
+from qotgate.store import Store
+from tests.support.in_process import run_alone, web_in_process
+
+NOTICES = "FUND,Date,Direction,Ticker,CUSIP,Name,Shares,% of ETF\n"
+UNMAPPED, CONTRADICTED = 120, 70
+LONG = "X" * 20_000
+MAX_TEXT = 500
+
+
+def loaded(tmp_path: Path, reference: Reference, text: str) -> str:
+    url = f"sqlite:///{tmp_path / 'q.db'}"
+    (tmp_path / "notices.csv").write_text(NOTICES + text)
+    store = Store.open(url)
+    load(store, reference, [tmp_path / "notices.csv"])
+    store.close()
+    return url
+
+
+def pages(url: str, path: str) -> list[str]:
+    """The page at ``path`` and those that its first link to more leads to."""
+
+    async def ask() -> list[str]:
+        found, here = [], path
+        async with web_in_process(url) as (web, _):
+            while here:
+                answer = await web.get(here)
+                assert answer.status_code == 200
+                found.append(answer.text)
+                more = re.search(r'href="([^"]+)" rel="next"', answer.text)
+                here = more[1] if more else ""
+        return found
+
+    return run_alone(ask())
+
+
+def rows(page: str, table: str) -> list[str]:
+    body = re.search(rf'<tbody id="{table}">(.*?)</tbody>', page, re.DOTALL)
+    assert body is not None
+    return re.findall(r"<tr>.*?</tr>", body[1], re.DOTALL)
+
+
+def test_unmapped_lines_come_page_by_page(tmp_path: Path, reference: Reference) -> None:
+    lines = (f"ARKK,2021-08-03,Buy,Z{n} XX,,COMPANY {n},100,0.1\n" for n in range(UNMAPPED))
+    found = pages(loaded(tmp_path, reference, "".join(lines)), "/data")
+    shown = [rows(page, "uncoded") for page in found]
+    assert [len(page) for page in shown] == [provenance.UNCODED_ON_A_PAGE] * 2 + [20]
+    names = re.findall(r">(COMPANY \d+)<", "".join(row for page in shown for row in page))
+    assert sorted(names) == sorted(f"COMPANY {n}" for n in range(UNMAPPED))
+
+
+def test_contradictions_come_page_by_page(tmp_path: Path, reference: Reference) -> None:
+    tesla = "ARKK,2020-12-15,Buy,TSLA,88160R101,TESLA INC,1,0.2\n"
+    wrong = (f"ARKK,2020-12-15,Buy,Q{n},53227R106,FOREIGN {n} INC,1,0.2\n" for n in range(CONTRADICTED))
+    url = loaded(tmp_path, reference, tesla + "".join(wrong))
+    (_, *others) = pages(url, "/data/contradictions")
+    assert [len(rows(page, "contradictions")) for page in others] == [20]
+    store = Store.open(url)
+    first, before = provenance.contradictions(store)
+    assert len(first) == provenance.CONTRADICTIONS_ON_A_PAGE
+    rest, end = provenance.contradictions(store, before)
+    assert {row["ticker"] for row in first + rest} == {f"Q{n}" for n in range(CONTRADICTED)}
+    assert end is None
+    told = status(store)
+    assert (told.contradicted, len(told.contradictions)) == (CONTRADICTED, CONTRADICTIONS_SHOWN)
+    store.close()
+
+
+def test_a_long_name_makes_no_page_wide(tmp_path: Path, reference: Reference) -> None:
+    url = loaded(tmp_path, reference, f"ARKK,2021-08-03,Buy,Z9 XX,,{LONG},100,0.1\n")
+
+    async def ask() -> list[str]:
+        async with web_in_process(url) as (web, _):
+            style = (await web.get("/static/site.css")).text
+            assert re.search(r"\nbody \{[^}]*overflow-wrap: anywhere", style)
+            assert re.search(r"\ntbody th \{[^}]*overflow-wrap: anywhere", style)
+            return [(await web.get(path)).text for path in ("/data", "/data/unmapped", "/files/1", "/moves")]
+
+    for page in run_alone(ask()):
+        assert "X" * (MAX_TEXT + 1) not in page
+        # Each table scrolls by itself.
+        assert page.count("<table>") == page.count('<div class="scroll"')
