@@ -510,7 +510,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def _open_regular(path: str, flags: int) -> int:
-    # A pipe would keep its reader waiting in open already. Looked at once it is open: another may be put there.
+    # To open a pipe would wait for a writer; what is open cannot be put in another's place.
     file = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
     if not S_ISREG(os.fstat(file).st_mode):
         os.close(file)
