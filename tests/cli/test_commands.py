@@ -179,6 +179,7 @@ def test_status(sample_url: str) -> None:
         (["ark", "TSLA"], "CODE takes a code as MARKET.CODE"),
         (["ark", "US.TSLA", "--as-of", "yesterday"], "--as-of takes a day as YYYY-MM-DD"),
         (["ark", "US.TSLA", "--as-of", "2099-01-01"], "as_of takes a day up to 2026-06-22"),
+        (["holdings", "--as-of", "2026-04-16"], "as_of takes a day from 2026-04-17 on"),
         (["ratings", "--market", "HK"], "--market takes US or CA"),
         (["ratings", "--change-type", "up"], "--change-type takes upgrade, downgrade, new_rating"),
         (["ratings", "--count", "21"], "count takes a whole number from 1 to 20"),

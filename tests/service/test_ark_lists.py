@@ -234,7 +234,8 @@ def test_without_holdings_the_answer_says_what_to_load(load_text: LoadText, ques
         with pytest.raises(InvalidRequest, match="No ARK holdings are loaded yet"):
             ask()
     load_text(b=holdings("6/17/2026", BOOK))
-    assert questions.fund_holdings(as_of=date(2026, 6, 1)).all_count == 0
+    with pytest.raises(InvalidRequest, match="as_of takes a day from 2026-06-16 on"):
+        questions.fund_holdings(as_of=date(2026, 6, 15))
     with pytest.raises(InvalidRequest, match="as_of takes a day up to 2026-06-16"):
         questions.fund_holdings(as_of=date(2026, 6, 17))
 

@@ -319,7 +319,9 @@ def test_what_is_not_known_yet_on_a_day_is_not_in_its_answer(
     tesla = Security.parse("US.TSLA")
     assert questions.ark_stock_dynamic(tesla, date(2026, 6, 16)).net_shares == 100
     assert questions.ark_stock_dynamic(tesla, date(2026, 6, 17)).net_shares == 300
-    assert questions.ark_stock_dynamic(tesla, date(2020, 1, 1)).dynamic_type is DynamicType.NO_DYNAMIC
+    assert questions.ark_stock_dynamic(tesla, date(2026, 6, 12)).dynamic_type is DynamicType.NO_DYNAMIC
+    with pytest.raises(InvalidRequest, match="as_of takes a day from 2026-06-12 on"):
+        questions.ark_stock_dynamic(tesla, date(2026, 6, 11))
     with pytest.raises(InvalidRequest, match="as_of takes a day up to 2026-06-17"):
         questions.ark_stock_dynamic(tesla, date(2026, 6, 18))
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, event, insert
 
 from qotgate.ark.dynamics import daily_sums, dynamic
-from qotgate.model import Market, Security
+from qotgate.model import InvalidRequest, Market, Security
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference
 from qotgate.store import Store, tables
@@ -36,7 +36,9 @@ def fill(store: Store, rows: list[tuple[int, str, int, int]], last: int) -> None
         spelled = {"ticker": "TSLA", "identifier": "", "name": "Tesla", "code": "US.TSLA", "believed": True}
         days = {"first_day": FIRST, "last_day": end}
         connection.execute(insert(tables.spelling).values(id=1, security_id=1, **spelled, **days))
-        connection.execute(insert(tables.ark_day).values(fund="ARKK", day=end, source="notice", through=end))
+        for known in {FIRST, end}:
+            values = {"fund": "ARKK", "day": known, "source": "notice", "through": known}
+            connection.execute(insert(tables.ark_day).values(values))
         for day, fund, shares, late in rows:
             connection.execute(
                 insert(tables.trade).values(
@@ -66,10 +68,12 @@ def test_the_window_says_what_all_of_the_history_says(
     assert Questions(store, reference, funds=FUNDS).ark_stock_dynamic(TSLA, day) == dynamic(sums, day)
 
 
-def test_a_day_before_which_there_is_no_window_has_no_dynamic(store: Store, reference: Reference) -> None:
+def test_a_day_before_the_first_is_refused(store: Store, reference: Reference) -> None:
     fill(store, [(0, FUNDS[0], 5, 0)], last=1)
-    found = Questions(store, reference, funds=FUNDS).ark_stock_dynamic(TSLA, date.min)
-    assert found == dynamic([], date.min)
+    questions = Questions(store, reference, funds=FUNDS)
+    for day in (date.min, FIRST - timedelta(days=1)):
+        with pytest.raises(InvalidRequest, match=f"as_of takes a day from {FIRST} on, .* not {day}"):
+            questions.ark_stock_dynamic(TSLA, day)
 
 
 @pytest.mark.parametrize("new_url", ["sqlite"], indirect=True)  # the one that counts its steps

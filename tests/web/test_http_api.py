@@ -167,6 +167,7 @@ def test_an_empty_table_has_its_columns(web: httpx.Client) -> None:
     [
         ("/api/v1/ark/dynamics/TSLA", 422, "code: "),
         ("/api/v1/ark/dynamics/US.TSLA?as_of=2099-01-01", 422, "as_of takes a day up to 2026-06-22"),
+        ("/api/v1/ark/dynamics/US.TSLA?as_of=2026-04-16", 422, "as_of takes a day from 2026-04-17 on"),
         ("/api/v1/ark/dynamics/US.TSLA?as_of=yesterday", 422, "as_of: "),
         (f"{CHANGES}?market=HK", 422, "market: "),
         (f"{CHANGES}?count=21", 422, "count: "),

@@ -21,6 +21,7 @@ OPERATIONS = (
     "/api/v1/ark/active-transactions",
     "/api/v1/ratings/changes",
     "/api/v1/securities",
+    "/api/v1/coverage",
     "/api/v1/loads",
     "/api/v1/loads/{number}/left-out",
     "/healthz",

@@ -21,6 +21,7 @@ TITLES = {
     "notes": "Analyst notes",
     "rating_changes": "Rating changes",
 }
+HOLES = "Holes: too many holdings files are missing to infer trades"
 
 
 def status(as_json: AsJson = False, db: Database = None) -> None:
@@ -43,6 +44,8 @@ def _print(found: Status) -> None:
     for kind, rows in found.spans.items():
         if rows:
             console.print(_table(TITLES[kind], rows))
+    if found.holes:
+        console.print(_table(HOLES, [asdict(hole) for hole in found.holes]))
     console.print(
         f"{found.reiterations:,} reiterations; feeds' own prior views that our history overrules: "
         f"{found.prior_disagreements:,}"

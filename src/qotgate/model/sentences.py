@@ -92,6 +92,10 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "en": "as_of takes a day up to {latest}, the last one that the loaded data covers, not {value}.",
         "zh": "as_of 须不晚于已加载数据覆盖的最后一日 {latest}，不能是 {value}。",
     },
+    "as_of_before": {
+        "en": "as_of takes a day from {first} on, the first one that the loaded data covers, not {value}.",
+        "zh": "as_of 须不早于已加载数据覆盖的首日 {first}，不能是 {value}。",
+    },
     "as_of_form": {
         "en": "asOf takes a day as yyyy-MM-dd, not {value!r}.",
         "zh": "asOf 须为 yyyy-MM-dd 格式的日期，不能是 {value!r}。",

@@ -4,6 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
+from sqlalchemy import Connection
+
 from qotgate.service.reference import Reference
 from qotgate.store import Store, provenance, queries
 from qotgate.store import loads as load_history
@@ -35,15 +37,29 @@ class FileLines:
 
 
 @dataclass(frozen=True, slots=True)
-class Coverage:
-    """How far the data goes: the last day of ARK's trades and of the notes, the loaded files, when one was
-    last loaded (UTC, ISO 8601), and how many lines were left out of them."""
+class Hole:
+    """Trading days over which nothing is inferred of a fund, as too many of its holdings files are missing:
+    ``sessions`` of them between ``first_day`` and ``last_day`` have no notice either."""
 
+    fund: str
+    first_day: date
+    last_day: date
+    sessions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How far the data goes: the first and the last day of ARK's trades, the last of the notes, the loaded
+    files, when one was last loaded (UTC, ISO 8601), and how many lines were left out of them. ``holes`` are
+    those in the files of each fund, as :func:`holes` gives them."""
+
+    first_ark_day: date | None
     ark_day: date | None
     note_day: date | None
     files: int
     loaded_at: str | None
     left_out: int
+    holes: tuple[Hole, ...]
 
 
 @dataclass(frozen=True)
@@ -111,12 +127,19 @@ def coverage(store: Store, funds: Collection[str]) -> Coverage:
     with store.reading() as connection:
         loaded_at, left_out = provenance.last_load(connection)
         return Coverage(
+            first_ark_day=queries.first_ark_day(connection, funds),
             ark_day=queries.latest_ark_day(connection, funds),
             note_day=queries.latest_note_day(connection),
             files=sum(row["files"] for row in queries.files(connection)),
             loaded_at=loaded_at,
             left_out=left_out,
+            holes=holes(connection),
         )
+
+
+def holes(connection: Connection) -> tuple[Hole, ...]:
+    """The holes in the files of every fund, by fund, the oldest first."""
+    return tuple(Hole(**row) for row in provenance.holes(connection))
 
 
 def file_lines(store: Store, file_id: int, start: int = 1) -> FileLines | None:

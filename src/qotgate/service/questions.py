@@ -89,7 +89,7 @@ class Questions:
         self.held_funds = tuple(sorted(set(funds or ETFS)))
         self._named_funds = funds
         self.window_days = window_days
-        self._latest_ark: tuple[int, date | None] = (-1, None)
+        self._ark_span: tuple[int, date | None, date | None] = (-1, None, None)
         self._counts: OrderedDict[tuple[str, str, int, date], int] = OrderedDict()
         self._counts_lock = Lock()
 
@@ -177,15 +177,18 @@ class Questions:
             start = end = last
 
     def ark_day(self, connection: Connection, as_of: date | None) -> date:
-        """The day asked for, up to the last one that the data covers, which is looked for once in each
-        generation. Raises InvalidRequest."""
+        """The day asked for, from the first to the last one that the data covers, which are looked for once
+        in each generation. Raises InvalidRequest."""
         number = generation(connection)
-        known, latest = self._latest_ark
+        known, first, latest = self._ark_span
         if number != known:
+            first = queries.first_ark_day(connection, self.funds)
             latest = queries.latest_ark_day(connection, self.funds)
-            self._latest_ark = number, latest
+            self._ark_span = number, first, latest
         if latest is None:
             raise NothingLoaded("no_ark_data")
+        if as_of is not None and first is not None and as_of < first:
+            raise InvalidRequest("as_of_before", first=first, value=as_of)
         return day_asked(as_of, latest)
 
     def fund_holdings(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from qotgate.service.provenance import Hole, holes
 from qotgate.store import Store, loads, provenance, queries
 from qotgate.store.database import generation
 from qotgate.store.queries import Row
@@ -19,7 +20,8 @@ class Status:
     ``reiterations`` counts the notes that changed nothing, an institution's notes of a day on a security as
     one; ``prior_disagreements`` those whose own prior view was not that of the previous note.
     ``contradicted`` counts the spellings of lines whose identifier is not believed, ``contradictions`` has
-    the latest of them."""
+    the latest of them, ``holes`` the trading days over which too many of a fund's holdings files are
+    missing."""
 
     database: str
     generation: int
@@ -35,6 +37,7 @@ class Status:
     prior_disagreements: int
     contradicted: int
     contradictions: list[Row]
+    holes: tuple[Hole, ...]
 
 
 def status(store: Store) -> Status:
@@ -59,4 +62,5 @@ def status(store: Store) -> Status:
             prior_disagreements=disagreements,
             contradicted=provenance.count_contradictions(connection),
             contradictions=provenance.contradictions(connection, None, CONTRADICTIONS_SHOWN)[0],
+            holes=holes(connection),
         )

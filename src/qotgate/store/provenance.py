@@ -6,9 +6,10 @@ Each call reads within the transaction it is given.
 
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, func, select
+from sqlalchemy import Connection, Select, Table, exists, func, select
 
 from qotgate.store import tables
+from qotgate.store.deriving import HOLE, NOTICE
 from qotgate.store.queries import Row
 
 LINE_COLUMNS = {
@@ -211,3 +212,24 @@ def uncoded(connection: Connection) -> list[Row]:
                 found[key] = row
     names = ("name", "ticker", "identifier")
     return sorted(found.values(), key=lambda row: (-row["lines"], *(row[name] for name in names)))
+
+
+def holes(connection: Connection) -> list[Row]:
+    """The ``first_day`` and ``last_day`` of each hole in a ``fund``'s files, and its ``sessions``: the
+    trading days of it that no notice tells of either. By fund, the oldest first."""
+    hole, session = tables.ark_day, tables.session
+    told = tables.ark_day.alias()
+    noticed = exists().where(told.c.fund == hole.c.fund, told.c.day == session.c.day, told.c.source == NOTICE)
+    query = (
+        select(
+            hole.c.fund,
+            hole.c.day.label("first_day"),
+            hole.c.through.label("last_day"),
+            func.count().label("sessions"),
+        )
+        .join(session, session.c.day.between(hole.c.day, hole.c.through))
+        .where(hole.c.source == HOLE, ~noticed)
+        .group_by(hole.c.fund, hole.c.day, hole.c.through)
+        .order_by(hole.c.fund, hole.c.day)
+    )
+    return _rows(connection, query)

@@ -25,6 +25,16 @@ def latest_ark_day(connection: Connection, funds: Collection[str]) -> date | Non
     return found
 
 
+def first_ark_day(connection: Connection, funds: Collection[str]) -> date | None:
+    """The first day that a book of any of ``funds`` shows, or whose trades are known."""
+    day, snapshot, wanted = tables.ark_day, tables.snapshot, each_fund(funds)
+    found = []
+    for table, known in ((tables.ark_day, day.c.day), (snapshot, snapshot.c.through)):
+        first = select(func.min(known)).where(table.c.fund == wanted.c.fund).scalar_subquery()
+        found.append(connection.scalar(select(func.min(first)).select_from(wanted)))
+    return min((one for one in found if one is not None), default=None)
+
+
 def unknown_days(
     connection: Connection, funds: Collection[str], sources: Collection[str], since: date, until: date
 ) -> list[tuple[str, date, date, str]]:

@@ -21,7 +21,7 @@ class Downloads:
         self._turns = asyncio.Semaphore(MAX_DOWNLOADS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if parse_qs(scope["query_string"]).get(b"count") != [b"all"]:
+        if parse_qs(scope["query_string"].decode("latin-1")).get("count") != ["all"]:
             await self._app(scope, receive, send)
             return
         try:

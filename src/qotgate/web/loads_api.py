@@ -1,4 +1,4 @@
-"""The HTTP API of what was loaded, and what was left out."""
+"""The HTTP API of what is loaded and what is missing, and of what was left out."""
 
 from typing import Annotated
 
@@ -7,13 +7,33 @@ from fastapi import APIRouter, HTTPException, Path, Query, Response
 from qotgate.service import provenance
 from qotgate.web.api import ANSWERS
 from qotgate.web.asked import TheRequest
-from qotgate.web.shapes import LeftOut, LeftOutRow, LoadRow, Loads
+from qotgate.web.shapes import Coverage, HoleRow, LeftOut, LeftOutRow, LoadRow, Loads
 
 COUNT_DEFAULT = 50
 COUNT_MOST = 200
 NUMBERS_END = 2**31
 
 router = APIRouter(prefix="/api/v1", responses=ANSWERS)
+
+
+@router.get("/coverage", response_model=Coverage, tags=["Data"])
+def coverage(asked: TheRequest) -> Response:
+    """How far the data goes, and over which days so many of a fund's files are missing that nothing is
+    inferred."""
+
+    def make() -> Coverage:
+        found = provenance.coverage(asked.site.store, asked.questions.funds)
+        return Coverage(
+            first_ark_day=found.first_ark_day,
+            ark_day=found.ark_day,
+            note_day=found.note_day,
+            files=found.files,
+            loaded_at=found.loaded_at,
+            left_out=found.left_out,
+            rows=[HoleRow.model_validate(hole) for hole in found.holes],
+        )
+
+    return asked.answer("coverage", make)
 
 
 @router.get("/loads", response_model=Loads, tags=["Data"])

@@ -218,6 +218,12 @@ PHRASES: dict[str, tuple[str, str]] = {
     "coverage": ("Coverage", "覆盖范围"),
     "kind": ("Kind", "类别"),
     "rows": ("Rows", "行数"),
+    "holes": ("Holes", "数据缺口"),
+    "holes_hint": (
+        "Over these trading days too many holdings files of a fund are missing to tell what it traded.",
+        "这些交易日缺失的持仓文件过多，无法判断基金的交易。",
+    ),
+    "sessions": ("Trading days", "交易日数"),
     "first_day": ("First day", "首日"),
     "last_day": ("Last day", "末日"),
     "span_holdings": ("Holdings", "持仓"),

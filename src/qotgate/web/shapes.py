@@ -310,6 +310,27 @@ class LeftOut(Shape):
     rows: list[LeftOutRow]
 
 
+class HoleRow(Shape):
+    """Trading days over which nothing is inferred of a fund, as too many of its files are missing."""
+
+    fund: str = Field(examples=["ARKK"])
+    first_day: date
+    last_day: date
+    sessions: int = Field(ge=1, description="The trading days of it that no notice tells of either.")
+
+
+class Coverage(Shape):
+    """How far the data goes, and the holes in it."""
+
+    first_ark_day: date | None = Field(description="The first that `as_of` takes; null without ARK data.")
+    ark_day: date | None = Field(description="The last day of ARK's trades.")
+    note_day: date | None = Field(description="The day of the latest analyst note.")
+    files: int
+    loaded_at: str | None = Field(description="When a file was last loaded; UTC, ISO 8601.")
+    left_out: int = Field(description="Lines that were left out of the files.")
+    rows: list[HoleRow] = Field(description="The holes in the files of each fund, the oldest first.")
+
+
 class Health(Shape):
     status: Literal["ok", "ready"]
     generation: int | None = Field(description="The number of the state of the data.")
