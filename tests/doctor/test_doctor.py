@@ -3,8 +3,10 @@
 import datetime
 import ipaddress
 import json
+import os
 import socket
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -29,8 +31,9 @@ from qotgate.store import Store
 from tests.support.certificates import certificate
 from tests.support.databases import PostgreSQL
 from tests.support.limit_stores import StoreServer
+from tests.support.parts import faketime_library
 from tests.support.paths import SAMPLE
-from tests.support.serving import serving_process
+from tests.support.serving import QOTGATE, serving, serving_process
 from tests.support.toolchains import in_pkcs8, rsa_key
 from tests.support.wire import free_port
 
@@ -398,3 +401,40 @@ def test_freshness_counts_trading_days(sample_url: str) -> None:
     assert levels_of(freshness(store, funds, at(26))) == [WARN, WARN, OK]
     assert levels_of(freshness(store, funds, datetime.datetime(2026, 7, 3, tzinfo=datetime.UTC)))[-1] == WARN
     store.close()
+
+
+def test_a_clock_before_any_fund(sample_url: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*QOTGATE, "doctor", "--db", sample_url],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={
+            **os.environ,
+            "HOME": str(tmp_path),
+            "QOTGATE_PORT": "0",
+            "QOTGATE_HTTP_PORT": "0",
+            "LD_PRELOAD": faketime_library(),
+            "FAKETIME": "@1999-12-31 12:00:00",
+        },
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "fail clock: It is 1999-12-31" in done.stdout
+
+
+def test_a_database_deleted_under_a_gateway(doctor: Doctor, sample_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "q.db"
+    path.write_bytes(sample_file.read_bytes())
+    url = f"sqlite:///{path}"
+    with serving(url, "--http-port", "0") as gateway:
+        number = str(gateway.pages).rpartition(":")[2]
+        status, found = doctor.findings(DB=url, HTTP_PORT=number)
+        assert (status, levels(found[f"port {number}"])) == (0, [OK])
+        for one in tmp_path.glob("q.db*"):
+            one.unlink()
+        # Another in its place is as little the one that the gateway has open.
+        path.write_bytes(sample_file.read_bytes())
+        status, found = doctor.findings(DB=url, HTTP_PORT=number)
+        assert (status, levels(found[f"port {number}"])) == (1, [OK, FAIL])
+        assert "deleted or replaced" in found[f"port {number}"][1]["found"]

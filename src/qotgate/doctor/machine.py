@@ -5,11 +5,13 @@ import platform
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from qotgate.doctor.finding import Finding, fail, ok, warn
 from qotgate.model.version import __version__
+from qotgate.service.calendar import ARK_START
 
 EXTRAS = {"pyarrow": "arrow", "psycopg": "postgresql", "redis": "redis", "yfinance": "yfinance"}
 """Packages that come with an extra."""
@@ -62,7 +64,15 @@ def open_files(wanted: int) -> Iterator[Finding]:
 
 
 def clock() -> Iterator[Finding]:
-    """Whether the clock is kept right, where the system tells."""
+    """Whether the clock can be right, and is kept so, where the system tells."""
+    if datetime.now(UTC).date() < ARK_START:
+        yield fail(
+            "clock",
+            f"It is {_now()} by the clock, before {ARK_START}, when there was no ARK fund: all days of files "
+            "would be days to come.",
+            "Set the clock (timedatectl set-ntp true, or date -s), then look again.",
+        )
+        return
     state = _kernel_clock()
     if state is None:
         yield ok("clock", f"It is {_now()}; this system does not tell whether the clock is kept right.")

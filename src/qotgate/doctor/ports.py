@@ -5,6 +5,7 @@ import json
 import socket
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from ipaddress import ip_address
 
@@ -38,6 +39,13 @@ def port(option: str, host: str, number: int) -> Iterator[Finding]:
             )
         elif _IS_OURS[option](_reached_at(host), number):
             yield ok(check, f"{host}:{number} is held by a gateway that runs.")
+            if option == "http_port" and not _is_ready(_reached_at(host), number):
+                yield fail(
+                    check,
+                    f"The gateway on {host}:{number} is not ready: it is about to stop, or cannot read its "
+                    "database, as where that was deleted or replaced while it was open.",
+                    "Look into its log, restore the database (qotgate restore FILE), restart the gateway.",
+                )
         else:
             yield fail(
                 check,
@@ -75,6 +83,18 @@ def _serves_pages(host: str, number: int) -> bool:
         told = json.loads(connection.getresponse().read(ANSWER_MOST))
         return isinstance(told, dict) and told.get("status") == "ok" and "generation" in told
     return False
+
+
+def _is_ready(host: str, number: int) -> bool:
+    """Whether the gateway that listens can read its database; it says no where the file that it has open is
+    not the one that is there."""
+    connection = HTTPConnection(host, number, timeout=SECONDS)
+    try:
+        with closing(connection):
+            connection.request("GET", "/readyz", headers={"Host": "localhost"})
+            return connection.getresponse().status != HTTPStatus.SERVICE_UNAVAILABLE
+    except (OSError, HTTPException):
+        return False
 
 
 def _speaks_websocket(host: str, number: int) -> bool:

@@ -27,8 +27,10 @@ def _calendar(exchange: str, year: int) -> Any:
     import exchange_calendars
 
     start = ARK_START.isoformat()
+    # A clock may be before all of it, and a calendar ends after it starts.
+    end = f"{max(year, ARK_START.year) + 1}-12-31"
     try:
-        return exchange_calendars.get_calendar(exchange, start=start, end=f"{year + 1}-12-31")
+        return exchange_calendars.get_calendar(exchange, start=start, end=end)
     except ValueError:
         return exchange_calendars.get_calendar(exchange, start=start)
 

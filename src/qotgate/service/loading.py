@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from stat import S_ISREG
 from tempfile import SpooledTemporaryFile, gettempdir
 from typing import Any
 from unicodedata import category
@@ -499,13 +500,24 @@ def notice_keys(lines: Iterable[Notice]) -> Iterator[tuple[NoticeKey, Notice]]:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The bytes of a file. Raises Unreadable for one that is too large, and OSError."""
-    with path.open("rb") as file:
-        # It may grow, or be no file of a known size.
+    """The bytes of a file. Raises Unreadable for one that is too large or no regular one, and OSError."""
+    with open(path, "rb", opener=_open_regular) as file:
+        # It may grow.
         content = file.read(MAX_FILE_BYTES + 1)
     if len(content) > MAX_FILE_BYTES:
         raise Unreadable(f"it is larger than {MAX_FILE_BYTES >> 20} MiB; load it in parts")
     return content
+
+
+def _open_regular(path: str, flags: int) -> int:
+    # To open a pipe would wait for a writer; what is open cannot be put in another's place.
+    file = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if not S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise Unreadable(
+            "it is no regular file but a pipe, a device or a folder; load takes files and folders"
+        )
+    return file
 
 
 def _row(line: Holding | Notice, file_id: int) -> loading.Row:

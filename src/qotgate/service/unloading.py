@@ -5,6 +5,7 @@ made anew, in one transaction: so nothing is left of a file that is taken out, n
 did to others, such as a name that two securities came to share.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,7 +54,7 @@ def unload(
             if not wanted:
                 raise QotGateError(f"No file of load {load_id} is here; `qotgate status` lists the loads.")
         else:
-            wanted = [_one(path, contents.of_path(connection, shown(path.resolve()))) for path in paths]
+            wanted = [_one(path, contents.of_path(connection, shown(_resolved(path)))) for path in paths]
         found.files = [row["path"] for row in wanted]
         contents.forget(connection, {row["id"] for row in wanted})
         report = LoadReport(files=len(wanted))
@@ -74,6 +75,11 @@ def unload(
         write_state(connection, "pages_from", str(report.generation))
         found.generation, found.number = report.generation, report.number
     return found
+
+
+def _resolved(path: Path) -> Path:
+    """Where ``path`` leads, as the load took it; itself where links lead in a circle."""
+    return Path(os.path.realpath(path))
 
 
 def _one(path: Path, rows: Sequence[Row]) -> Row:
