@@ -29,6 +29,9 @@ TARGETS = {
     "parquet": "files",
     "xls": "files",
     "xlsx": "files",
+    "archive": "files",
+    "identity": "loads",
+    "unload": "loads",
 }
 """The targets, and the modules that they are in under their own names."""
 

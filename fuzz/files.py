@@ -14,6 +14,8 @@ from datetime import date, datetime, time
 from typing import Any
 from warnings import catch_warnings
 
+from fuzz.pieces import parts
+from fuzz.workbooks import workbook_parts
 from qotgate import sources
 from qotgate.model import ParsedFile, Unreadable
 from qotgate.sources import cells
@@ -22,6 +24,8 @@ from qotgate.sources.codes import exchange_market, file_security, note_security
 from qotgate.sources.identifiers import clean_identifier
 
 NAME = "AAPL.csv"
+SHEET = "xl/worksheets/sheet1.xml"
+BOOK = [["ticker", "firm", "rating", "date"], ["TSLA", "UBS", "Buy", "2026-06-01"]]
 LINE_END = 2**63
 BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
@@ -135,6 +139,44 @@ def take_xlsx(data: bytes) -> None:
             with suppress(ValueError):
                 archive.writestr(zipfile.ZipInfo(name.decode("latin-1")), text)
     _read(content.getvalue())
+
+
+def take_archive(data: bytes) -> None:
+    """Changes to the archive of a good workbook, each a kind and a body: it is refused, or has what zipfile
+    finds in it."""
+    content = archived(workbook_parts(BOOK))
+    for kind, body in list(parts(data))[:16]:
+        at = int.from_bytes(body[:2], "big")
+        match kind % 6:
+            case 0:  # bytes of the lists at its end, or of anything
+                at %= len(content) + 1
+                content = content[:at] + body[2:] + content[at + len(body[2:]) :]
+            case 1:
+                at = len(content) - at % (len(content) + 1)
+                content = content[:at] + body[2:] + content[at + len(body[2:]) :]
+            case 2:
+                content += body
+            case 3:  # another end, with a comment that may be longer than the file
+                content += struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, 46, 0, at) + body[2:]
+            case 4:
+                content = content[: len(content) - at % (len(content) + 1)]
+            case _:  # the sheet once more, under a name that is equal but for case
+                name, _, text = body.partition(b"\n")
+                twice = {name.decode("latin-1") or SHEET.upper(): text}
+                content = archived(workbook_parts(BOOK) | twice, stored=bool(at % 2))
+    found = _read(content)
+    if found is not None:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            told = {part.filename: archive.read(part) for part in archive.infolist()}
+        _same(found, _read(archived(told)))
+
+
+def archived(parts: dict[str, bytes], *, stored: bool = True) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED) as archive:
+        for name, text in parts.items():
+            archive.writestr(zipfile.ZipInfo(name), text)
+    return content.getvalue()
 
 
 def take_xls(data: bytes) -> None:

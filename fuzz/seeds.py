@@ -15,6 +15,7 @@ from itsdangerous import URLSafeSerializer
 from fuzz import CORPUS
 from fuzz.bodies import KINDS
 from fuzz.pieces import joined
+from fuzz.workbooks import workbook_parts
 from qotgate.protocol.body import encode
 from qotgate.protocol.cipher import BLOCK, RsaKey
 from qotgate.protocol.envelope import INIT, encode_answer, encode_request
@@ -232,53 +233,18 @@ def _files() -> Iterator[tuple[str, str, bytes]]:
         book.set_properties({"created": datetime(2026, 1, 1, tzinfo=UTC)})
         book.add_worksheet().write_row(0, 0, ["ticker", "firm", "rating", "date"])
     yield "xlsx", "whole", file.getvalue()
+    yield "archive", "whole", b""
+    yield "archive", "two-ends", joined((3, b"\xff\xff"))
+    yield "archive", "cases", joined((5, b"XL/WORKSHEETS/SHEET1.XML\n<worksheet/>"))
+    yield "archive", "cut", joined((4, b"\0\x20"), (1, b"\0\x10PK"), (2, b"PK"))
+    yield "identity", "typo", bytes((0, 2, 1, 1))
+    yield "identity", "tied", bytes((2, 3, 3, 1, 5, 0, 3, 1, 5, 3, 3, 2))
+    yield "unload", "notices", bytes((0, 0, 0, 1, 0, 1, 0, 0, 2, 1, 2))
+    yield "unload", "books", bytes((1, 1, 0, 1, 0, 9, 1, 2, 1, 9, 4, 0, 1, 0, 7, 1, 2, 1, 9))
+    yield "unload", "notes", bytes((0, 2, 0, 1, 0, 9, 2, 0, 2, 1, 3))
     from fuzz.files import contained
 
     yield "xls", "whole", contained(_book([["ticker", "firm", "rating", "date"]]))
-
-
-def workbook_parts(rows: list[list[str]]) -> dict[str, bytes]:
-    """The parts of an .xlsx with ``rows``, as plain as can be."""
-    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-    relation = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-    packages = "http://schemas.openxmlformats.org/package/2006"
-    cells = (
-        f'<row r="{y}">'
-        + "".join(
-            f'<c r="{chr(65 + x)}{y}" t="inlineStr"><is><t>{cell.replace("&", "&amp;")}</t></is></c>'
-            for x, cell in enumerate(row)
-        )
-        + "</row>"
-        for y, row in enumerate(rows, 1)
-    )
-    parts = (
-        ("[Content_Types].xml", f'<Types xmlns="{packages}/content-types"/>'),
-        (
-            "_rels/.rels",
-            f'<Relationships xmlns="{packages}/relationships"><Relationship Id="rId1" '
-            f'Type="{relation}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
-        ),
-        (
-            "xl/_rels/workbook.xml.rels",
-            f'<Relationships xmlns="{packages}/relationships"><Relationship Id="rId1" '
-            f'Type="{relation}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
-        ),
-        (
-            "xl/workbook.xml",
-            f'<workbook xmlns="{main}" xmlns:r="{relation}"><sheets>'
-            '<sheet name="a" sheetId="1" r:id="rId1"/></sheets></workbook>',
-        ),
-        (
-            "xl/sharedStrings.xml",
-            f'<sst xmlns="{main}" count="1" uniqueCount="1"><si><t>a</t></si></sst>',
-        ),
-        (
-            "xl/worksheets/sheet1.xml",
-            f'<worksheet xmlns="{main}"><dimension ref="A1:H9"/><sheetData>{"".join(cells)}'
-            "</sheetData></worksheet>",
-        ),
-    )
-    return {name: text.encode() for name, text in parts}
 
 
 def _book(rows: list[list[str]]) -> bytes:

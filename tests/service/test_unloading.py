@@ -1,46 +1,21 @@
 """A file that is taken out leaves nothing behind."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
 
+from fuzz.loads import contents_of
 from qotgate.model import InvalidRequest, Market, QotGateError, RatingChangeType
 from qotgate.service.loading import load
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference
 from qotgate.service.unloading import unload
 from qotgate.store import Store, tables
-from qotgate.store.contents import DERIVED
 from tests.support.ark_files import BOOK, LINES, holdings, notice
 
 NOTES = "ticker,firm,rating,price_target,date\n"
-UNTOLD = {"id", "file_id", "security_id", "history_id", "note_id", "since", "until", "state"}
-UNTOLD |= {"generation", "loaded_at", "load_id"}
-"""Numbers that rows have by the order of loading; what they point to is compared instead."""
-
-
-def contents_of(store: Store) -> dict[str, list[str]]:
-    """All rows of the tables that follow from files, by table, without numbers of their own."""
-    found = {}
-    with store.reading() as connection:
-        names = {row.id: f"{row.code} {row.name}" for row in connection.execute(select(tables.security))}
-        paths = {row.id: row.path for row in connection.execute(select(tables.file))}
-        for table in [*DERIVED, tables.file, tables.content]:
-            rows = []
-            for row in connection.execute(select(table)).mappings():
-                told: dict[str, Any] = {name: row[name] for name in row if name not in UNTOLD}
-                told |= {"security": names.get(row.get("security_id")), "path": paths.get(row.get("file_id"))}
-                if table is tables.rating_change:
-                    told["holds"] = row["until"] == tables.FOREVER
-                    if not told["holds"]:
-                        continue
-                rows.append(repr(sorted(told.items())))
-            found[table.name] = sorted(rows)
-    return found
 
 
 def write(folder: Path, name: str, text: str) -> Path:

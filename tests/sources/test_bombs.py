@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fuzz.files import contained
-from fuzz.seeds import workbook_parts
+from fuzz.workbooks import workbook_parts
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 SHEET, SHARED = "xl/worksheets/sheet1.xml", "xl/sharedStrings.xml"

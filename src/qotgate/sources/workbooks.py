@@ -16,6 +16,8 @@ LOCKED = "the workbook is protected by a password; save it without one"
 TOO_LARGE = (
     f"a sheet of the workbook spans more than {MAX_CELLS:,} cells; delete stray cells far from the table"
 )
+MAX_UNPACKED = 2 << 30
+"""Bytes of all parts of an .xlsx together, as the archive tells; no more of a part is read."""
 _STREAMS = ("Workbook", "WORKBOOK", "Book", "BOOK")
 _FILE_PASS = re.compile(rb"\x09\x08\x10\0\0\x06\x05\0.{12}\x2f\0", re.DOTALL)
 """How a stream under a password begins: a BOF of a workbook, then FilePass ([MS-XLS] 2.4.21 and 2.4.117)."""
@@ -73,11 +75,15 @@ def _check_archive(content: bytes) -> None:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         parts = Counter(part.filename.lower() for part in archive.infolist())
         locked = any(part.flag_bits & 1 for part in archive.infolist())
+        if sum(part.file_size for part in archive.infolist()) > MAX_UNPACKED:
+            raise Unreadable(TOO_LARGE)
+        # Calamine looks neither at checksums nor at the name that a part has in its own header.
+        damaged = not locked and archive.testzip() is not None
     if "xl/workbook.bin" in parts or "content.xml" in parts:
         raise Unreadable("it is a workbook of another kind (.xlsb or .ods); save it as .xlsx or .csv")
     if "xl/workbook.xml" not in parts:
         raise Unreadable("it is a zip archive and not a workbook; unpack it and load the files within")
     if locked:
         raise Unreadable(LOCKED)
-    if max(parts.values()) > 1:
+    if damaged or max(parts.values()) > 1:
         raise Unreadable(DAMAGED)
