@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         Security,
         StockDynamic,
         Unavailable,
+        UntoldDays,
     )
     from qotgate.model import DynamicType as ArkDynamicType
 
@@ -91,6 +92,7 @@ __all__ = [
     "SysConfig",
     "Timeout",
     "Unavailable",
+    "UntoldDays",
 ]
 
 

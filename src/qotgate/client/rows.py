@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 NUMBERS = {int: ("Int64", "int64"), float: ("Float64", "float64"), date: ("Date", "date32")}
 """Polars' and Arrow's names for the types of columns that are not text."""
+BESIDE = ("untold",)
+"""Fields that say what an answer does not take in: no columns of a table."""
 
 
 class Rows(Sequence[T], Generic[T]):
@@ -78,7 +80,8 @@ class Rows(Sequence[T], Generic[T]):
 
     def _names(self) -> list[str]:
         # The security comes first, also where its field is the last of the dataclass.
-        return sorted((field.name for field in fields(self._kind)), key=lambda name: name != "security")  # type: ignore[arg-type]
+        names = (field.name for field in fields(self._kind) if field.name not in BESIDE)  # type: ignore[arg-type]
+        return sorted(names, key=lambda name: name != "security")
 
     def _columns(self) -> dict[str, list[Any]]:
         typed = dict(self._types())
@@ -108,12 +111,14 @@ class _Pages(Generic[T]):
         self._cursor: str | None = None
         self._rows: Iterator[T] | None = None
         self._all_count = 0
+        self._left_out: tuple[tuple[str, date], ...] = ()
 
     def _take(self, page: Page[T]) -> None:
         if page.next_page is not None and page.next_page == self._cursor:
             raise ProtocolError("a page says that it is the next page itself")
         self._rows, self._cursor = iter(page.rows), page.next_page
         self._all_count = page.all_count
+        self._left_out = page.left_out
 
 
 class PagedRows(_Pages[T], Iterator[T]):
@@ -135,6 +140,14 @@ class PagedRows(_Pages[T], Iterator[T]):
         if self._rows is None:
             self._turn()
         return self._all_count
+
+    @property
+    def left_out(self) -> tuple[tuple[str, date], ...]:
+        """The funds that the answer does not sum, as no book of about the day is loaded, each with the last
+        day that is known of it; none from OpenD."""
+        if self._rows is None:
+            self._turn()
+        return self._left_out
 
     def __next__(self) -> T:
         if self._rows is None:
@@ -191,6 +204,13 @@ class AsyncPagedRows(_Pages[T], AsyncIterator[T]):
         if self._rows is None:
             await self._turn()
         return self._all_count
+
+    async def left_out(self) -> tuple[tuple[str, date], ...]:
+        """The funds that the answer does not sum, as no book of about the day is loaded, each with the last
+        day that is known of it; none from OpenD."""
+        if self._rows is None:
+            await self._turn()
+        return self._left_out
 
     async def __anext__(self) -> T:
         if self._rows is None:

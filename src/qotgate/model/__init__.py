@@ -18,6 +18,7 @@ from qotgate.model.ark import (
     RankSortDir,
     StockDynamic,
     TradeEvidence,
+    UntoldDays,
 )
 from qotgate.model.errors import (
     InvalidPacket,
@@ -82,5 +83,6 @@ __all__ = [
     "Unavailable",
     "Unreadable",
     "Unserved",
+    "UntoldDays",
     "is_loopback",
 ]

@@ -1,6 +1,6 @@
 """What ARK publishes (holdings, trade notices) and what is said of it (trades, dynamics)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
@@ -166,13 +166,24 @@ class TradeEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class UntoldDays:
+    """Trading days on which what ``fund`` traded is not told, as its flow does not come apart from it."""
+
+    fund: str
+    first_day: date
+    last_day: date
+
+
+@dataclass(frozen=True, slots=True)
 class ArkDynamic:
-    """How the ARK funds trade a stock. ``net_shares`` is signed, in share units of the day asked for."""
+    """How the ARK funds trade a stock. ``net_shares`` is signed, in share units of the day asked for;
+    ``untold`` are the days of the window that it does not take in."""
 
     dynamic_type: DynamicType
     transaction_count: int
     net_shares: int
     last_transaction_day: date | None
+    untold: tuple[UntoldDays, ...] = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Answers: the model's words to the Responses of the wire, and back."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from qotgate.model import (
     RatingLevel,
     Security,
     StockDynamic,
+    UntoldDays,
 )
 from qotgate.protocol.body import check_text
 from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
@@ -47,6 +49,9 @@ def write_dynamic(answer: ArkDynamic) -> Any:
     s2c.netShares = answer.net_shares
     if answer.last_transaction_day is not None:
         s2c.lastTransactionTime = answer.last_transaction_day.isoformat()
+    for days in answer.untold:
+        first, last = days.first_day.isoformat(), days.last_day.isoformat()
+        s2c.untold.add(fund=days.fund, firstDay=first, lastDay=last)
     return response
 
 
@@ -72,7 +77,7 @@ def write_rating_changes(answer: Page[RatingChange]) -> Any:
 
 def write_fund_holdings(answer: Page[FundHolding]) -> Any:
     """The Response of 3423."""
-    response = _page(ProtoId.Qot_GetArkFundHolding, answer)
+    response = _ark_page(ProtoId.Qot_GetArkFundHolding, answer)
     for row in answer.rows:
         item = response.s2c.dataList.add(
             name=row.name or None,
@@ -88,7 +93,7 @@ def write_fund_holdings(answer: Page[FundHolding]) -> Any:
 
 def write_active_transactions(answer: Page[ActiveTransaction]) -> Any:
     """The Response of 3425."""
-    response = _page(ProtoId.Qot_GetArkActiveTransaction, answer)
+    response = _ark_page(ProtoId.Qot_GetArkActiveTransaction, answer)
     for row in answer.rows:
         item = response.s2c.dataList.add(
             name=row.name, changeAmount=row.change_amount, changeShares=row.change_shares
@@ -102,6 +107,13 @@ def _page(proto_id: ProtoId, answer: Page[Any]) -> Any:
     response.s2c.allCount = answer.all_count
     if answer.next_page is not None:
         response.s2c.nextPage = answer.next_page
+    return response
+
+
+def _ark_page(proto_id: ProtoId, answer: Page[Any]) -> Any:
+    response = _page(proto_id, answer)
+    for fund, day in answer.left_out:
+        response.s2c.leftOut.add(fund=fund, until=day.isoformat())
     return response
 
 
@@ -123,6 +135,10 @@ def read_dynamic(s2c: Any, security: Security) -> StockDynamic:
         s2c.netShares,
         _day(s2c.lastTransactionTime),
         security,
+        untold=tuple(
+            UntoldDays(days.fund, date.fromisoformat(days.firstDay), date.fromisoformat(days.lastDay))
+            for days in s2c.untold
+        ),
     )
 
 
@@ -133,12 +149,12 @@ def read_rating_changes(s2c: Any) -> Page[RatingChange]:
 
 def read_fund_holdings(s2c: Any) -> Page[FundHolding]:
     """The answer of 3423. Raises ValueError."""
-    return _read_page(s2c, _read_fund_holding)
+    return _read_ark_page(s2c, _read_fund_holding)
 
 
 def read_active_transactions(s2c: Any) -> Page[ActiveTransaction]:
     """The answer of 3425. Raises ValueError."""
-    return _read_page(s2c, _read_active_transaction)
+    return _read_ark_page(s2c, _read_active_transaction)
 
 
 def read_global_state(s2c: Any) -> GlobalState:
@@ -158,6 +174,11 @@ def read_global_state(s2c: Any) -> GlobalState:
 def _read_page(s2c: Any, read: Callable[[Any], T]) -> Page[T]:
     check_text(s2c)
     return Page(tuple(map(read, s2c.dataList)), s2c.nextPage or None, s2c.allCount)
+
+
+def _read_ark_page(s2c: Any, read: Callable[[Any], T]) -> Page[T]:
+    left_out = tuple((one.fund, date.fromisoformat(one.until)) for one in s2c.leftOut)
+    return replace(_read_page(s2c, read), left_out=left_out)
 
 
 def _read_rating_change(item: Any) -> RatingChange:

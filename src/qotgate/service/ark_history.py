@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from sqlalchemy import Connection
 
-from qotgate.ark.dynamics import Split, dynamic, splits_of
+from qotgate.ark.dynamics import Split, splits_of
 from qotgate.ark.inference import CONFIDENCE, Ground
 from qotgate.model import ArkDynamic, Security
 from qotgate.service.calendar import ARK_START
@@ -93,7 +93,7 @@ def ark_history(
     """
     with questions.store.reading() as connection:
         asked, sums = questions.transaction_days(connection, security, as_of)
-        answer = dynamic(sums, asked, questions.window_days)
+        answer = questions.dynamic(connection, sums, asked)
         security_id = queries.security_id(connection, str(security))
         if security_id is None:
             return ArkHistory(asked, answer, (), None)

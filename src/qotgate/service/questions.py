@@ -33,6 +33,7 @@ from qotgate.model import (
     Security,
     TradeEvidence,
     Unavailable,
+    UntoldDays,
 )
 from qotgate.ratings.words import known_grade, level
 from qotgate.service.ark_lists import COUNT_MOST as ARK_COUNT_MOST
@@ -116,7 +117,7 @@ class Questions:
         """
         with self.store.reading() as connection:
             day, sums = self.transaction_days(connection, security, as_of)
-        return dynamic(sums, day, self.window_days)
+            return self.dynamic(connection, sums, day)
 
     def explain_ark_stock_dynamic(
         self, security: Security, as_of: date | None = None
@@ -127,7 +128,7 @@ class Questions:
         """
         with self.store.reading() as connection:
             day, sums = self.transaction_days(connection, security, as_of)
-            answer = dynamic(sums, day, self.window_days)
+            answer = self.dynamic(connection, sums, day)
             counted = [counted for counted, _ in sums[len(sums) - answer.transaction_count :]]
             security_id = queries.security_id(connection, str(security))
             if not counted or security_id is None:
@@ -141,6 +142,14 @@ class Questions:
         for end, path in files.items():
             holdings.setdefault(end, [(path, None)])
         return answer, tuple(evidence(row, notices, holdings) for row in rows)
+
+    def dynamic(self, connection: Connection, sums: list[tuple[date, int]], day: date) -> ArkDynamic:
+        """The dynamic on ``day`` of transactions that :meth:`transaction_days` gives, with the days of its
+        window that are not told."""
+        since = window_start(day, self.window_days)
+        untold = queries.untold_days(connection, self.funds, since, day)
+        answer = dynamic(sums, day, self.window_days)
+        return replace(answer, untold=tuple(UntoldDays(*days) for days in untold))
 
     def unknown_days(self, as_of: date | None = None) -> list[tuple[str, date, date, str]]:
         """(fund, first day, last day, why) of the days in the window of a dynamic on which nothing is told

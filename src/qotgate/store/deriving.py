@@ -11,13 +11,14 @@ from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
 from qotgate.store import tables
 from qotgate.store.bulk import insert_rows
+from qotgate.store.queries import UNTOLD as UNTOLD
 from qotgate.store.queries import Row as Row
 from qotgate.store.sums import whole_sum
 
 FundDay = tuple[str, date]
-NOTICE, PARTIAL, HOLDINGS, UNTOLD, HOLE = "notice", "partial", "holdings", "untold", "hole"
+NOTICE, PARTIAL, HOLDINGS, HOLE = "notice", "partial", "holdings", "hole"
 """What a fund day rests on: a notice, a notice that names only some of what was traded, the difference of two
-holdings files, two files that do not tell the flow from the trades, and too many days without a file."""
+holdings files, and too many days without a file; UNTOLD is beside them."""
 
 
 class BookDay(NamedTuple):

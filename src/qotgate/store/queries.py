@@ -1,7 +1,7 @@
 """What the questions ask the database. Each call reads within the transaction it is given."""
 
 from collections.abc import Collection, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import CTE, Connection, Select, String, Table, and_, column, func, or_, select, values
@@ -9,6 +9,10 @@ from sqlalchemy import CTE, Connection, Select, String, Table, and_, column, fun
 from qotgate.store import tables
 
 Row = dict[str, Any]
+UNTOLD = "untold"
+"""What a fund day rests on where two holdings files do not tell the flow from the trades."""
+LONGEST_GAP = timedelta(days=30)
+"""Longer than the days between two books over which something is inferred."""
 
 
 def each_fund(funds: Collection[str]) -> CTE:
@@ -47,6 +51,26 @@ def unknown_days(
         .order_by(day.c.day, day.c.fund)
     )
     return [(row[0], row[1], row[2], row[3]) for row in connection.execute(query)]
+
+
+def untold_days(
+    connection: Connection, funds: Collection[str], since: date, until: date
+) -> list[tuple[str, date, date]]:
+    """(fund, first day, last day) of the days from ``since`` to ``until`` on which two books do not tell the
+    flow from the trades, oldest first."""
+    day = tables.ark_day
+    query = (
+        select(day.c.fund, day.c.day, day.c.through)
+        .where(
+            day.c.fund.in_(funds),
+            # Between two books there are a few days: a longer history costs no more.
+            day.c.through.between(since, until + LONGEST_GAP),
+            day.c.day <= until,
+            day.c.source == UNTOLD,
+        )
+        .order_by(day.c.day, day.c.fund)
+    )
+    return [(row[0], row[1], row[2]) for row in connection.execute(query)]
 
 
 def security_id(connection: Connection, code: str) -> int | None:
