@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from qotgate.model import DynamicType, Security
+from qotgate.model import (
+    ACTIVE_FUNDS,
+    ETFS,
+    ArkActiveTransactionHoldingType,
+    ArkCycleType,
+    ArkHoldingType,
+    DynamicType,
+    Security,
+)
+from qotgate.service.ark_lists import active_transactions, fund_holdings, labelled_changes
 from qotgate.service.loading import LoadReport, find_files, load
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference
@@ -76,11 +85,31 @@ def test_half_of_a_fund_goes_out_in_a_day(halved: Store) -> None:
     assert (found["US.TSLA"], len(found)) == (-44_488, 17)
 
 
+def lists_of_2026(store: Store, reference: Reference) -> dict[tuple[date, ArkCycleType], list[object]]:
+    """All rows of 3423 and 3425, by trading day and cycle."""
+    found: dict[tuple[date, ArkCycleType], list[object]] = {}
+    with store.reading() as connection:
+        shown = select(tables.snapshot.c.through).where(tables.snapshot.c.day >= date(2026, 1, 1)).distinct()
+        for day in connection.scalars(shown).all():
+            for cycle in ArkCycleType:
+                held, traded = (
+                    labelled_changes(connection, reference, "en", funds, day, cycle, traded=traded)
+                    for funds, traded in ((ETFS, False), (ACTIVE_FUNDS, True))
+                )
+                rows: list[object] = []
+                for kind in ArkHoldingType:
+                    rows += sorted(fund_holdings(held, kind), key=str)
+                for sold in ArkActiveTransactionHoldingType:
+                    rows += sorted(active_transactions(traded, sold), key=str)
+                found[day, cycle] = rows
+    return found
+
+
 @pytest.mark.slow
 def test_an_archive_before_a_hole_changes_nothing_after_it(
     tmp_path: Path, reference: Reference, shared_data: Path
 ) -> None:
-    answers, splits = [], []
+    answers, splits, lists = [], [], []
     for folders in (["ark-2026"], ["ark", "ark-2023", "ark-2026"]):
         store = Store.open(f"sqlite:///{tmp_path / f'{len(folders)}.db'}")
         load(store, reference, find_files([shared_data / name / "holdings" for name in folders]))
@@ -101,7 +130,11 @@ def test_an_archive_before_a_hole_changes_nothing_after_it(
             if answer.dynamic_type not in (DynamicType.LAST_TRANSACTION, DynamicType.NO_DYNAMIC):
                 found[code] = answer
         answers.append(found)
+        lists.append(lists_of_2026(store, reference))
         store.close()
     assert answers[0] == answers[1]
+    assert sum(map(len, lists[0].values())) > 10_000
+    for asked, rows in lists[0].items():
+        assert rows == lists[1][asked], asked
     # TSLA's and SHOP's of 2022, NVDA's of 2024 come from the table.
     assert {(date(2022, 8, 25), 3), (date(2022, 6, 29), 10), (date(2024, 6, 10), 10)} <= splits[1] - splits[0]
