@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
+from qotgate.model.finite import FiniteNumbers
 from qotgate.model.security import Security
 
 ACTIVE_FUNDS = ("ARKF", "ARKG", "ARKK", "ARKQ", "ARKW", "ARKX")
@@ -113,7 +114,7 @@ class RankSortDir(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class FundHolding:
+class FundHolding(FiniteNumbers):
     """What the ARK funds hold of a security together, and how it changed over a cycle.
 
     ``security`` is None where the holding maps to no code. ``shares`` and ``shares_change`` are in share
@@ -131,7 +132,7 @@ class FundHolding:
 
 
 @dataclass(frozen=True, slots=True)
-class ActiveTransaction:
+class ActiveTransaction(FiniteNumbers):
     """What the ARK funds actively bought (positive) or sold of a security over a cycle.
 
     ``change_amount`` is in USD, at the prices of the days; None where no price is known. ``change_shares``

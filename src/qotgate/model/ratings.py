@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date, time
 from enum import IntEnum, StrEnum
 
+from qotgate.model.finite import FiniteNumbers
 from qotgate.model.security import Security
 
 
@@ -56,7 +57,7 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class RatingChange:
+class RatingChange(FiniteNumbers):
     """One row of the answer. ``last_day`` is None where no earlier note is known; targets are in the
     currency of the listing."""
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from fractions import Fraction
 from hashlib import sha256
-from math import trunc
+from math import isfinite, trunc
 from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Connection
@@ -275,7 +275,7 @@ def _sum(one: float | None, other: float | None) -> float | None:
 def _cut(weight: float | None) -> float | None:
     """A weight in percent cut to two decimals, as OpenD's are before they are subtracted. What is a billionth
     short of a hundredth is one."""
-    return None if weight is None else trunc(round(100 * weight, 7)) / 100
+    return None if weight is None or not isfinite(weight) else trunc(round(100 * weight, 7)) / 100
 
 
 def _difference(one: float | None, other: float | None) -> float | None:

@@ -17,6 +17,8 @@ from fastapi import HTTPException, Request, Response
 from pydantic import BaseModel
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from qotgate.model.finite import finite
+
 Format = Literal["json", "csv", "parquet"]
 MEDIA_TYPES: dict[Format, str] = {
     "json": "application/json",
@@ -87,10 +89,14 @@ def _accepted(header: str) -> Iterable[tuple[str, float]]:
 def encode(body: BaseModel, chosen: Format) -> Response:
     """The response that has ``body``; in CSV and Parquet its ``rows``, or itself as the one row."""
     if chosen == "json":
+        # Pydantic writes null for what is no number.
         return Response(body.model_dump_json(), media_type=MEDIA_TYPES["json"])
     found: list[BaseModel] | None = getattr(body, "rows", None)
     row_type = type(body) if found is None else get_args(type(body).model_fields["rows"].annotation)[0]
-    rows = [row.model_dump() for row in ([body] if found is None else found)]
+    rows = [
+        {name: finite(value) for name, value in row.model_dump().items()}
+        for row in ([body] if found is None else found)
+    ]
     schema = {name: _column(field.annotation) for name, field in row_type.model_fields.items()}
     file = BytesIO()
     if chosen == "parquet":

@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from qotgate.model import Language
+from qotgate.model.finite import finite
 from qotgate.model.version import __version__
 from qotgate.store.browsing import Place
 from qotgate.web import request_ids
@@ -94,6 +95,7 @@ def _render(request: Request, view: View, template: str, context: dict[str, Any]
 
 def number(value: float | None, digits: int = 0) -> str:
     """Thousands apart; a dash where there is none."""
+    value = finite(value)
     if value is None:
         return NONE
     return f"{value:,.{digits}f}".replace("-", MINUS)
@@ -101,11 +103,12 @@ def number(value: float | None, digits: int = 0) -> str:
 
 def price(value: float | None) -> str:
     """As precise as it is."""
-    return NONE if value is None else f"{value:,.2f}".removesuffix(".00")
+    return NONE if finite(value) is None else f"{value:,.2f}".removesuffix(".00")
 
 
 def signed(value: float | None, digits: int = 0) -> str:
     """With its sign; nothing moved is 0."""
+    value = finite(value)
     if value is None:
         return NONE
     text = f"{value:+,.{digits}f}"
@@ -119,6 +122,7 @@ def direction(value: float | None) -> str:
 
 def cell(value: Any) -> str:
     """A cell of a published line."""
+    value = finite(value)
     if value is None or value == "":
         return NONE
     if isinstance(value, float):

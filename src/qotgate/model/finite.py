@@ -1,0 +1,23 @@
+"""The one guard of numbers that leave: no infinity and no NaN is told, whatever a database of an earlier
+version or a sum of its rows holds."""
+
+from dataclasses import fields
+from math import isfinite
+from typing import Any
+
+
+class FiniteNumbers:
+    """A row of an answer, in which a number that is none is None: what cannot be told is not told."""
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        for one in fields(self):  # type: ignore[arg-type]  # of each dataclass that derives from it
+            value = getattr(self, one.name)
+            if type(value) is float and not isfinite(value):
+                object.__setattr__(self, one.name, None)
+
+
+def finite(value: Any) -> Any:
+    """A value, None for a float that is no number."""
+    return None if isinstance(value, float) and not isfinite(value) else value
