@@ -25,7 +25,7 @@ from qotgate import (
 from qotgate.protocol.body import encode
 from qotgate.protocol.frame import PROTOBUF, Frame, FrameParser
 from qotgate.protocol.messages import RESPONSES, ProtoId
-from tests.support.serving import Serving
+from tests.support.serving import Serving, client_threads
 
 Answer = Callable[[int, int], bytes]
 """Gives the bytes that answer a proto id and serial."""
@@ -198,14 +198,14 @@ def test_a_limit_holds_for_connecting_and_asking_together() -> None:
 
 
 def test_a_client_that_nobody_holds_is_closed(sample_gateway: Serving) -> None:
-    before = threading.active_count()
+    before = client_threads()
     for _ in range(10):
         QuoteClient(port=sample_gateway.port).ark_dynamic("US.TSLA")
     gc.collect()
     deadline = time.monotonic() + 10
-    while threading.active_count() > before and time.monotonic() < deadline:
+    while client_threads() > before and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert threading.active_count() <= before
+    assert client_threads() <= before
 
 
 SCRIPTS = {

@@ -19,7 +19,7 @@ from qotgate import RET_ERROR, RET_OK, ArkDynamicType, Market, OpenQuoteContext,
 from qotgate.client.connection import Connection, Request
 from qotgate.client.core import ClientOptions
 from qotgate.client.errors import ConnectionLost
-from tests.support.serving import Serving, serving, serving_process
+from tests.support.serving import Serving, client_threads, serving, serving_process
 from tests.support.wire import free_port
 
 
@@ -141,12 +141,12 @@ def test_threads_share_a_context(context: OpenQuoteContext) -> None:
 
 
 def test_a_closed_context_says_so_and_leaves_no_thread(sample_gateway: Serving) -> None:
-    before = threading.active_count()
+    before = client_threads()
     context = OpenQuoteContext(port=sample_gateway.port)
-    assert threading.active_count() == before + 1
+    assert client_threads() == before + 1
     context.close()
     context.close()
-    assert threading.active_count() == before
+    assert client_threads() == before
     ret, sentence = context.get_ark_stock_dynamic("US.TSLA")
     assert (ret, sentence) == (RET_ERROR, "ERROR. The client was closed.")
 

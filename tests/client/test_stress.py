@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from qotgate import AsyncQuoteClient, OpenQuoteContext, QotGateError, QuoteClient
-from tests.support.serving import Serving, serving_process
+from tests.support.serving import Serving, client_threads, serving_process
 from tests.support.wire import free_port
 
 SHARES = {"US.TSLA": 76041, "US.ROKU": 29500, "US.COIN": 0}
@@ -36,14 +36,14 @@ def sockets() -> int:
 @pytest.fixture(autouse=True)
 def nothing_left() -> Iterator[None]:
     gc.collect()
-    before = threading.active_count(), sockets()
+    before = client_threads(), sockets()
     yield
     # The watchers of connections that were lost end by themselves, soon after.
     until = time.monotonic() + PATIENCE
-    while (threading.active_count() > before[0] or sockets() > before[1]) and time.monotonic() < until:
+    while (client_threads() > before[0] or sockets() > before[1]) and time.monotonic() < until:
         gc.collect()
         time.sleep(0.05)
-    assert threading.active_count() <= before[0]
+    assert client_threads() <= before[0]
     assert sockets() <= before[1]
 
 

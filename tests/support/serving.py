@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -101,6 +102,11 @@ def serving_process(url: str, *options: str, stderr: int | None = None) -> Itera
         finally:
             if process.poll() is None:
                 process.kill()
+
+
+def client_threads() -> int:
+    """Threads of this process that watch over a client's connection; a gateway in it has others."""
+    return sum(thread.name.startswith("qotgate-127.0.0.1:") for thread in threading.enumerate())
 
 
 def until(holds: Callable[[], bool], seconds: float = 30) -> None:
