@@ -203,5 +203,5 @@ def in_python(answer: dict[str, Any]) -> dict[str, Any]:
         security = row.get("security")
         code = f"{MARKETS[security['market']]}.{security['code']}" if security else "N/A"
         rest = {ours: row.get(theirs, "N/A") for theirs, ours in NAMES.items()}
-        rows.append({"security": code, "name": row["name"], **rest})
+        rows.append({"security": code, "name": row.get("name", "N/A"), **rest})
     return {"rows": rows, "all_count": answer["allCount"]}
