@@ -89,7 +89,13 @@ def dynamics(data: Path, tables: Path) -> dict[str, dict[str, Any]]:
         daily[key][day] += int(shares)
     codes = {code_of(*line, known): keys[line] for line in lines}
     codes.pop("", None)
-    return {code: answer(daily[key], max(told.day)) for code, key in codes.items()}
+    last = max(told.day)
+    splits = pd.read_csv(tables / "splits.csv", parse_dates=["day"], comment="#")
+    for code, day, new, old in splits.itertuples(index=False):
+        if code in codes and day <= last:
+            days = daily[codes[code]]
+            days.update({traded: days[traded] * new // old - days[traded] for traded in days if traded < day})
+    return {code: answer(daily[key], last) for code, key in codes.items()}
 
 
 def answer(days: Counter[pd.Timestamp], last: datetime) -> dict[str, Any]:
