@@ -1,7 +1,7 @@
 """What tests share: the real data, the sample in a database, a gateway in a process of its own."""
 
 import os
-import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -77,7 +77,9 @@ def copied(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], st
         if url.startswith("postgresql"):
             server: PostgreSQL = request.getfixturevalue("postgresql")
             return server.copy(url)
-        path = shutil.copy(url.removeprefix("sqlite:///"), tmp_path / f"copy{next(numbers)}.db")
+        path = tmp_path / f"copy{next(numbers)}.db"
+        # By another process: where this one closes a file, it gives up all its locks on it, SQLite's too.
+        subprocess.run(["cp", url.removeprefix("sqlite:///"), path], check=True)
         return f"sqlite:///{path}"
 
     return copy
@@ -142,11 +144,8 @@ def sample_url(
 
 
 @pytest.fixture(scope="session")
-def sample_file(sample_url: str, tmp_path_factory: pytest.TempPathFactory, reference: Reference) -> Path:
-    """The same in SQLite, on either engine; to be copied."""
-    kind, _, path = sample_url.partition(":///")
-    if kind == "sqlite":
-        return Path(path)
+def sample_file(tmp_path_factory: pytest.TempPathFactory, reference: Reference) -> Path:
+    """The same in SQLite, on either engine; to be copied: nobody has it open."""
     made = tmp_path_factory.mktemp("sample") / "qotgate.db"
     filled(f"sqlite:///{made}", reference)
     return made

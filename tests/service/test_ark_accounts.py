@@ -257,6 +257,8 @@ def test_every_share_of_every_year_is_accounted_for(
                 connection, reference, "en", ACTIVE_FUNDS, day, ArkCycleType.ONE_DAY, traded=True
             )
             for change, _ in found:
+                if change.security == MONEY_MARKET:
+                    continue
                 expected = change.then.shares + change.traded + rest[change.security]
                 # Some stock dividends leave fractions of a share.
                 assert abs(change.now.shares - expected) < 1, (day, change)

@@ -14,7 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.paths import ROOT, SAMPLE
-from tests.support.serving import QOTGATE, Serving, serving
+from tests.support.serving import QOTGATE, Serving, ServingProcess, serving_process
 from tests.web.conftest import PAGES
 
 pytestmark = pytest.mark.slow
@@ -243,8 +243,8 @@ def own_url(sample_url: str, copied: Callable[[str], str]) -> str:
 
 
 @pytest.fixture
-def own_site(own_url: str) -> Iterator[Serving]:
-    with serving(own_url, *PAGES) as gateway:
+def own_site(own_url: str) -> Iterator[ServingProcess]:
+    with serving_process(own_url, *PAGES) as gateway:
         yield gateway
 
 
@@ -282,7 +282,7 @@ def test_a_load_shows_on_open_pages(
         expect(data.get_by_role("rowheader", name="Frob")).to_be_visible()
 
 
-def test_pages_do_not_hold_up_the_end(browser: Browser, own_site: Serving) -> None:
+def test_pages_do_not_hold_up_the_end(browser: Browser, own_site: ServingProcess) -> None:
     context = browser.new_context(base_url=str(own_site.pages))
     page = context.new_page()
     with page.expect_request("**/events"):

@@ -122,7 +122,7 @@ def configure_log(
             Harmless(hidden),
             renderer,
         ],
-        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, stream)),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, stream)),
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         # The level and the secrets may change while it runs.
         cache_logger_on_first_use=False,
