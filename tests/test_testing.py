@@ -59,10 +59,15 @@ def test_files_are_served(qotgate_gateway: Callable[..., RunningGateway], tmp_pa
 
 
 def test_the_sample_is_served_where_nothing_is_given() -> None:
-    before = threading.active_count()
+    before = gateways()
     with run_gateway() as gateway, QuoteClient(port=gateway.port) as client:
         assert client.ark_dynamic("US.TSLA").net_shares == 76041
-    assert threading.active_count() == before
+        assert gateways() == before + 1
+    assert gateways() == before
+
+
+def gateways() -> int:
+    return sum(thread.name == "qotgate-gateway" for thread in threading.enumerate())
 
 
 def test_the_allowance_can_be_tested() -> None:

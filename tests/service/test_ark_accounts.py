@@ -177,7 +177,8 @@ def walked(ask: Callable[[str | None], Page[Row]]) -> dict[str, Row]:
 def test_the_four_questions_never_contradict_one_another(
     store: Store, reference: Reference, moves: list[Moved], cycle_type: ArkCycleType
 ) -> None:
-    questions = Questions(store, reference, lang="en")
+    # By default holdings are those of all ETFs, and trades those of the active funds.
+    questions = Questions(store, reference, lang="en", funds=ACTIVE_FUNDS)
     seen = Counter[str]()
     for day in [*ark_sessions(FIRST, LAST)[5::16], LAST]:
         with store.reading() as connection:
