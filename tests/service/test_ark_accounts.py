@@ -173,6 +173,7 @@ def walked(ask: Callable[[str | None], Page[Row]]) -> dict[str, Row]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cycle_type", ArkCycleType)
 def test_the_four_questions_never_contradict_one_another(
     store: Store, reference: Reference, moves: list[Moved], cycle_type: ArkCycleType

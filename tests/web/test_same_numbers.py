@@ -76,6 +76,7 @@ def cells(page: str) -> list[list[str]]:
     return found
 
 
+@pytest.mark.slow
 def test_dynamics(
     codes: list[str],
     web: httpx.Client,
