@@ -333,6 +333,7 @@ NOTICES = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(files=FILES, notices=NOTICES, seed=st.integers(0, 1000))
 def test_any_order_and_pieces_of_files_give_the_same_lists(

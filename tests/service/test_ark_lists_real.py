@@ -64,6 +64,7 @@ def key(row: FundHolding | ActiveTransaction) -> str:
     return row.name if row.security is None else str(row.security)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("day", DAYS, ids=str)
 def test_every_row_of_every_list_is_what_a_recomputation_gets(
     questions: Questions, lists: Lists, day: date
