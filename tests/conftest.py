@@ -145,7 +145,7 @@ def sample_url(
 
 @pytest.fixture(scope="session")
 def sample_file(tmp_path_factory: pytest.TempPathFactory, reference: Reference) -> Path:
-    """The same in SQLite, on either engine; to be copied: nobody has it open."""
+    """The same in SQLite, on either engine, for tests to copy: no connection has it open."""
     made = tmp_path_factory.mktemp("sample") / "qotgate.db"
     filled(f"sqlite:///{made}", reference)
     return made

@@ -1,4 +1,4 @@
-"""Whole lists are made two at a time, and nobody else waits for them."""
+"""Whole lists are made two at a time; other requests do not wait for them."""
 
 import asyncio
 from typing import Any

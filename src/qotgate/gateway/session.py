@@ -219,7 +219,7 @@ class Session(ABC):
         return self._seal(frame, self.refuse(Refused("internal"), RetType.UNKNOWN))
 
     def count_refused(self, frame: Frame, error: Refused) -> None:
-        """Count a refusal; one that nobody but the log would hear of is told there."""
+        """Count a refusal, and log it where no answer tells of it."""
         self.gateway.counts.refused(frame.proto_id, error)
         told = {"connection": self.connection_id, "peer": self.peer, "reason": error.text("en")}
         if isinstance(error, Unserved):

@@ -134,7 +134,7 @@ def load(
     Raises StoreError, naming the file that could not be written; nothing has been loaded then.
     """
     report = LoadReport(files=len(files))
-    # Reading takes long, and may hang where a disk does: nobody waits for it behind the lock.
+    # Reading takes long, and may hang where a disk does, so it takes place before the lock.
     with SpooledTemporaryFile(MAX_SPOOL) as spool:
         with store.reading() as connection:
             known = loading.digests(connection)
