@@ -43,7 +43,7 @@ async def main(first: date, last: date) -> None:
             for offset in OFFSETS:
                 try:
                     dynamics = await client.ark_dynamics(stocks, as_of=day + timedelta(days=offset))
-                except InvalidRequest:  # later than the last day that is loaded
+                except InvalidRequest:  # outside the days that are loaded
                     continue
                 directions[offset] += map(direction, dynamics)
             print(f"{day}: {count}")

@@ -49,7 +49,7 @@ def test_upgrades_of_a_month(sample_gateway: Serving, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_event_study(real_url: str, tmp_path: Path) -> None:
     with serving(real_url, "--rate-limit", "off") as gateway:
-        told = run("event_study.py", gateway.port, tmp_path, "2021-03-01", "2021-03-31")
+        told = run("event_study.py", gateway.port, tmp_path, "2021-04-01", "2021-04-30")
     events = re.match(r"(\d+) upgrades of (\d+) stocks", told)
     assert events is not None
     assert int(events[1]) > 3
