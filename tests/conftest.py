@@ -21,6 +21,8 @@ from tests.support.parts import find, program, shared, skip_for_missing_programs
 from tests.support.paths import SAMPLE
 from tests.support.serving import Serving, serving
 
+# Programs write as a user's do, through a buffer, whoever runs the tests.
+os.environ.pop("PYTHONUNBUFFERED", None)
 pytest_plugins = ["tests.support.passed"]
 skip_for_missing_programs()
 keep_files_in_memory()

@@ -199,7 +199,7 @@ open_context_base.sleep = stop
 try:
     OpenQuoteContext(host='127.0.0.1', port={{port}})
 except Heard:
-    print('seconds', time.monotonic() - started)
+    print('seconds', time.monotonic() - started, flush=True)
 import os
 os._exit(0)
 """

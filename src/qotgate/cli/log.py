@@ -6,6 +6,7 @@ that is secret passes, wherever it came from.
 """
 
 import atexit
+import io
 import logging
 import re
 import sys
@@ -81,6 +82,16 @@ class DirectLog:
             self._stream.flush()
 
 
+def unbuffered(stream: TextIO) -> TextIO:
+    """``stream`` without a buffer. A line that could not be written would stay in the buffer, and Python
+    would end with exit status 120 because it cannot write that line at the end either."""
+    try:
+        file = io.FileIO(stream.fileno(), "w", closefd=False)
+    except OSError:  # no file behind it, as where a test captures it
+        return stream
+    return io.TextIOWrapper(file, stream.encoding, "backslashreplace", write_through=True)
+
+
 class LibraryLines(logging.Handler):
     """Puts what libraries log into the gateway's log."""
 
@@ -103,9 +114,11 @@ def configure_log(
 
     It may be called again, and is where the options change.
     """
-    stream: BackgroundLog | DirectLog = DirectLog(sys.stderr)
+    stream: BackgroundLog | DirectLog
     if background:
-        stream = BackgroundLog.of_process = BackgroundLog.of_process or BackgroundLog(sys.stderr)
+        stream = BackgroundLog.of_process = BackgroundLog.of_process or BackgroundLog(unbuffered(sys.stderr))
+    else:
+        stream = DirectLog(unbuffered(sys.stderr))
     terminal = sys.stderr.isatty()
     as_text = terminal if format_ is None else format_ == "text"
     renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
