@@ -11,7 +11,13 @@ from qotgate.model import QotGateError
 from tests.support.serving import QOTGATE
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "gbk", "utf-16"])
+@pytest.mark.parametrize(
+    "encoding",
+    [
+        "ascii",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("latin-1", "cp1252", "gbk", "utf-16")),
+    ],
+)
 def test_output_in_any_encoding(sample_url: str, encoding: str) -> None:
     for command in (["ratings"], ["holdings"], ["status"]):
         done = subprocess.run(

@@ -100,7 +100,9 @@ def outcomes(package: str, port: int, home: Path, *, json_bodies: bool) -> dict[
     return found
 
 
-@pytest.mark.parametrize("json_bodies", [False, True], ids=["protobuf", "json"])
+@pytest.mark.parametrize(
+    "json_bodies", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["protobuf", "json"]
+)
 @pytest.mark.parametrize("brand", ["futu", "moomoo"])
 def test_every_call_gives_what_the_published_client_gives(
     sample_gateway: Serving, tmp_path: Path, brand: str, json_bodies: bool

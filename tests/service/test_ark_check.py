@@ -84,6 +84,7 @@ def derived(store: Store) -> dict[str, set[tuple[object, ...]]]:
     return rows
 
 
+@pytest.mark.slow
 def test_the_order_and_pieces_of_loading_do_not_matter(
     tmp_path: Path, reference: Reference, shared_data: Path
 ) -> None:
@@ -119,6 +120,7 @@ def test_splits_stand_on_the_day_that_they_were_effective(real: Store) -> None:
     assert {code for code, _, _ in found if code} >= {"US.ADYEY"}
 
 
+@pytest.mark.slow
 def test_a_new_day_is_worked_in_like_all_at_once(
     tmp_path: Path, reference: Reference, shared_data: Path
 ) -> None:

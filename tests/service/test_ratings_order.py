@@ -70,6 +70,7 @@ def loaded(reference: Reference, *pieces: list[str]) -> tuple[set[tuple[object, 
     return result
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows, st.randoms(use_true_random=False))
 def test_order_pieces_and_repeats_do_not_matter(
@@ -90,6 +91,7 @@ def real(real_url: str):
     store.close()
 
 
+@pytest.mark.slow
 def test_the_real_notes_are_counted_as_a_recomputation_counts_them(real: Store, shared_data: Path) -> None:
     expected = rating_changes(shared_data, TABLES)
     found = status(real)

@@ -52,6 +52,7 @@ texts = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(kept=st.lists(texts, min_size=1, max_size=3), taken=texts, first=st.booleans())
 def test_a_file_that_is_taken_out_was_never_there(

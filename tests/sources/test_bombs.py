@@ -145,7 +145,12 @@ BOMBS = {
 }
 
 
-@pytest.mark.parametrize("bomb", BOMBS)
+SLOW = ("dictionary", "much")
+
+
+@pytest.mark.parametrize(
+    "bomb", [pytest.param(bomb, marks=[pytest.mark.slow] * (bomb in SLOW)) for bomb in BOMBS]
+)
 def test_a_bomb(bomb: str, tmp_path: Path) -> None:
     make, reason = BOMBS[bomb]
     path = tmp_path / "bomb"

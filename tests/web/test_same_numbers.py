@@ -113,6 +113,7 @@ def test_dynamics(
     assert kinds == {"None", "Last", "Recent", "Consecutive"}
 
 
+@pytest.mark.slow
 def test_rating_changes(
     web: httpx.Client, real_site: Serving, real_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -174,6 +175,7 @@ def number_of(text: str) -> float:
     return float(text.replace(",", "").replace("−", "-").removesuffix("%"))
 
 
+@pytest.mark.slow
 def test_holdings_and_active_transactions(
     web: httpx.Client, real_site: Serving, real_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
