@@ -21,12 +21,18 @@ from tests.support.parts import find, program, shared, skip_for_missing_programs
 from tests.support.paths import SAMPLE
 from tests.support.serving import Serving, serving
 
-# Programs write as a user's do, through a buffer, whoever runs the tests.
-os.environ.pop("PYTHONUNBUFFERED", None)
+# Programs run as a user's do: they write through a buffer and keep what Python compiles.
+for name in ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"):
+    os.environ.pop(name, None)
 pytest_plugins = ["tests.support.passed"]
 skip_for_missing_programs()
 keep_files_in_memory()
 log_to_logging()
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are cores: a third of a test's time is waiting."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture(scope="session")

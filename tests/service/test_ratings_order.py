@@ -105,6 +105,7 @@ def test_the_real_notes_are_counted_as_a_recomputation_counts_them(real: Store, 
     assert found.prior_disagreements == 0
 
 
+@pytest.mark.slow
 def test_a_houses_history_runs_through_its_spellings(real: Store) -> None:
     history, note = tables.history, tables.note
     with real.reading() as connection:
