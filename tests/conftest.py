@@ -30,6 +30,7 @@ keep_files_in_memory()
 log_to_logging()
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """One process more than there are cores: a third of a test's time is waiting."""
     return (os.cpu_count() or 1) + 1
