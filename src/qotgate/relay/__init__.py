@@ -1,0 +1,1 @@
+"""What stands behind the gateway: a real OpenD, or a recording of one."""

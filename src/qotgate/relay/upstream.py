@@ -1,0 +1,74 @@
+"""What the gateway asks of the OpenD behind it. A link to a real OpenD, a recorder around one and a replay
+from a file all have this shape. Everything here is called in the gateway's event loop.
+
+A client's session has one upstream session of its own, since subscriptions, account pushes and the
+connection id in trade requests belong to a connection. Bodies are plain (each side has its own cipher) and
+pass untouched, in the format that their frame names.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias
+
+from qotgate.model import Refused
+from qotgate.protocol.frame import Frame
+
+Reply: TypeAlias = Callable[[Frame | Refused], None]
+"""Takes the answer to a request, under the request's proto id and serial number, or why there is none."""
+
+
+class Client(Protocol):
+    """What an upstream session tells the client's session. No call raises."""
+
+    def push(self, frame: Frame) -> None:
+        """Send a push to the client. Pushes come in OpenD's order; the serial number is OpenD's."""
+
+    def hold(self, held: bool) -> None:
+        """Read no more requests from the client while ``held``: the way to OpenD is full."""
+
+    def lost(self, error: Refused) -> None:
+        """The upstream session has ended by itself. Every request under way has had its reply. Called once;
+        the client's connection is then closed, so that the client connects and subscribes again."""
+
+
+class UpstreamSession(Protocol):
+    """One session with OpenD."""
+
+    @property
+    def s2c(self) -> Any:
+        """OpenD's InitConnect.S2C. The client is told all of it but the key and the IV, which are each side's
+        own."""
+
+    def ask(self, frame: Frame, reply: Reply) -> None:
+        """Pass a request on under its own serial number. ``reply`` is called exactly once, perhaps before
+        this returns, and never after :meth:`close`."""
+
+    def pause(self) -> None:
+        """Give no more replies and pushes soon: the client does not read. A bounded number may still come."""
+
+    def resume(self) -> None:
+        """Go on after :meth:`pause`."""
+
+    def close(self) -> None:
+        """The client has gone. Nothing is called after this."""
+
+
+class Upstream(Protocol):
+    """Where upstream sessions come from."""
+
+    def takes(self, proto_id: int) -> bool:
+        """Whether a request of this number goes here, rather than to the gateway's own interfaces.
+        InitConnect and KeepAlive never do."""
+
+    async def open(self, c2s: Any, client: Client, *, secure: bool) -> UpstreamSession:
+        """Begin a session for a client that sent ``c2s``, an InitConnect.C2S (for a WebSocket client, one
+        with what its InitWebSocket says). ``secure`` says that the client's connection is encrypted or does
+        not leave this machine.
+
+        Raises Refused, Unavailable where it may work later. The client is then served without OpenD.
+        """
+
+    async def start(self) -> None:
+        """Called once, before the first session. Raises QotGateError."""
+
+    async def close(self) -> None:
+        """Called once, after the last session."""
