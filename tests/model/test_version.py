@@ -24,8 +24,19 @@ def test_the_version_brings_no_client_along() -> None:
 
 
 def test_the_commands_bring_no_client_along() -> None:
-    modules = loaded("import qotgate.cli.main, qotgate.cli.alone, qotgate.web.server")
+    modules = loaded(
+        "import qotgate.web.server\nfrom qotgate.cli.main import _Commands; [*_Commands().values()]"
+    )
+    assert "qotgate.cli.serve" in modules
     assert not [name for name in modules if name.startswith("qotgate.client")]
+
+
+def test_a_command_brings_what_it_uses() -> None:
+    assert not {"sqlalchemy", "pydantic", "rich"} & loaded("import qotgate.cli.main")
+    modules = loaded("import qotgate.cli.ark")
+    assert "sqlalchemy" in modules
+    assert not {"structlog", "rich", "httpx", "google.protobuf", "websockets", "numpy", "polars"} & modules
+    assert "sqlalchemy.dialects.postgresql" not in modules
 
 
 def test_every_name_of_the_package_is_there() -> None:

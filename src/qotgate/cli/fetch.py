@@ -57,7 +57,10 @@ Every = Annotated[
 NoLoad = Annotated[bool, typer.Option("--no-load", help="Keep the files, and load them another time.")]
 
 app = typer.Typer(
-    help="Download what is published, and load it.", rich_markup_mode=None, pretty_exceptions_enable=False
+    help="Download what is published, and load it.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
 )
 
 

@@ -15,12 +15,9 @@ from collections.abc import Collection, MutableMapping
 from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any, Literal, TextIO, cast
+from typing import Any, TextIO, cast
 
 import structlog
-
-LogLevel = Literal["debug", "info", "warning", "error"]
-LogFormat = Literal["text", "json"]
 
 LOG_LINES_WAITING = 10_000
 LOG_DRAIN_SECONDS = 1.0
@@ -103,8 +100,8 @@ class LibraryLines(logging.Handler):
 
 
 def configure_log(
-    level: LogLevel = "info",
-    format_: LogFormat | None = None,
+    level: str = "info",
+    format_: str | None = None,
     hidden: Collection[str] = (),
     *,
     background: bool = True,

@@ -8,28 +8,14 @@ import faulthandler
 import io
 import os
 import sys
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from qotgate.cli import (
-    ark,
-    ark_check,
-    backup,
-    demo,
-    doctor,
-    fetch,
-    holdings,
-    keygen,
-    load,
-    ratings,
-    serve,
-    status,
-    transactions,
-    unload,
-)
-from qotgate.cli.log import without_passwords
 from qotgate.model import QotGateError
 from qotgate.model.version import __version__
 
@@ -39,31 +25,61 @@ OUTPUT_UNREAD = 128 + 13
 """What a shell gives for a program that SIGPIPE (13) ended, which Python ignores."""
 STANDARD_OUTPUT = 1
 
+COMMANDS = {
+    "load": "load.load",
+    "unload": "unload.unload",
+    "serve": "serve.serve",
+    "ark": "ark.ark",
+    "ark-check": "ark_check.ark_check",
+    "holdings": "holdings.holdings",
+    "transactions": "transactions.transactions",
+    "ratings": "ratings.ratings",
+    "status": "status.status",
+    "keygen": "keygen.keygen",
+    "doctor": "doctor.doctor",
+    "backup": "backup.backup",
+    "restore": "backup.restore",
+    "demo": "demo.demo",
+    "fetch": "fetch.app",
+}
+"""Where each command is, in the order of the help."""
+
+
+class _Commands(Mapping[str, Any]):
+    """The commands by name. Each is imported when it is asked for: all of them take half a second."""
+
+    def __getitem__(self, name: str) -> Any:
+        module, attribute = COMMANDS[name].split(".")
+        found = getattr(import_module(f"qotgate.cli.{module}"), attribute)
+        if isinstance(found, typer.Typer):
+            return typer.main.get_command(found)
+        alone = typer.Typer(**_PLAIN)
+        alone.command(name)(found)
+        return typer.main.get_command(alone)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+class _Group(TyperGroup):
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**{**attributes, "commands": _Commands()})
+
+
+_PLAIN: dict[str, Any] = {
+    "add_completion": False,
+    "rich_markup_mode": None,
+    "pretty_exceptions_enable": False,
+}
 app = typer.Typer(
     name="qotgate",
     help="A gateway that speaks the OpenD protocol and answers from data you own.",
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
+    cls=_Group,
+    **_PLAIN,
 )
-for command in (
-    load.load,
-    unload.unload,
-    serve.serve,
-    ark.ark,
-    ark_check.ark_check,
-    holdings.holdings,
-    transactions.transactions,
-    ratings.ratings,
-    status.status,
-    keygen.keygen,
-    doctor.doctor,
-    backup.backup,
-    backup.restore,
-    demo.demo,
-):
-    app.command()(command)
-app.add_typer(fetch.app, name="fetch")
 
 
 def _print_version(wanted: bool) -> None:
@@ -98,6 +114,9 @@ def main(arguments: list[str] | None = None) -> None:
         typer.echo(f"qotgate: {error.format_message()}", err=True)
         sys.exit(WRONG_INPUT)
     except QotGateError as error:
+        # Imported late: it brings what writes logs.
+        from qotgate.cli.log import without_passwords
+
         typer.echo(f"qotgate: {without_passwords(str(error))}", err=True)
         sys.exit(WRONG_INPUT)
     except OSError as error:

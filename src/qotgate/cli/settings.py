@@ -25,9 +25,10 @@ from pydantic_settings import (
 )
 from sqlalchemy import URL
 
-from qotgate.cli.log import LogFormat, LogLevel
 from qotgate.model import ACTIVE_FUNDS, Language, QotGateError
 
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["text", "json"]
 SECRET = (
     *("db", "limit_store", "http_token", "websocket_key", "websocket_key_md5"),
     *("fmp_key", "benzinga_key"),

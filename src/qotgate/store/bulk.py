@@ -4,23 +4,28 @@ statement. Rows are dictionaries by column name, all with the same columns."""
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, Column, Connection, Integer, MetaData, Select, Table, insert, select, true
-from sqlalchemy.dialects import postgresql as postgresql_dialect
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 
 from qotgate.store import postgresql
 from qotgate.store.queries import Row
 
-Upsert = postgresql_dialect.Insert | sqlite_dialect.Insert
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql as postgresql_dialect
+
+    Upsert = postgresql_dialect.Insert | sqlite_dialect.Insert
 COPY_LEAST = 50
 """Rows from which on COPY is quicker than a statement for each."""
 
 
-def upsert(connection: Connection, table: Table) -> Upsert:
+def upsert(connection: Connection, table: Table) -> "Upsert":
     """An INSERT that takes ON CONFLICT."""
     if connection.dialect.name == "postgresql":
+        # Imported late: it would take a tenth of the time to start.
+        from sqlalchemy.dialects import postgresql as postgresql_dialect
+
         return postgresql_dialect.insert(table)
     return sqlite_dialect.insert(table)
 
