@@ -26,17 +26,19 @@ class Client(Protocol):
         """Read no more requests from the client while ``held``: the way to OpenD is full."""
 
     def lost(self, error: Refused) -> None:
-        """The upstream session has ended by itself. Every request under way has had its reply. Called once;
-        the client's connection is then closed, so that the client connects and subscribes again."""
+        """The upstream session has ended by itself, or it was begun without OpenD, asked for it, and OpenD is
+        there again. Every request under way has had its reply. Called once; the client's connection is then
+        closed, so that the client connects and subscribes again."""
 
 
 class UpstreamSession(Protocol):
     """One session with OpenD."""
 
     @property
-    def s2c(self) -> Any:
+    def s2c(self) -> Any | None:
         """OpenD's InitConnect.S2C. The client is told all of it but the key and the IV, which are each side's
-        own."""
+        own. None where there is no OpenD behind the session: the gateway then answers by itself, and
+        :meth:`ask` gives refusals."""
 
     def ask(self, frame: Frame, reply: Reply) -> None:
         """Pass a request on under its own serial number. ``reply`` is called exactly once, perhaps before
@@ -62,9 +64,7 @@ class Upstream(Protocol):
     async def open(self, c2s: Any, client: Client, *, secure: bool) -> UpstreamSession:
         """Begin a session for a client that sent ``c2s``, an InitConnect.C2S (for a WebSocket client, one
         with what its InitWebSocket says). ``secure`` says that the client's connection is encrypted or does
-        not leave this machine.
-
-        Raises Refused, Unavailable where it may work later. The client is then served without OpenD.
+        not leave this machine. Does not raise: where OpenD is away or refuses, the session has no ``s2c``.
         """
 
     async def start(self) -> None:
