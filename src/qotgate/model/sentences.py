@@ -133,6 +133,62 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "en": "The SHA-1 in the header is not that of the body.",
         "zh": "包头中的 SHA-1 与包体不符。",
     },
+    "upstream_away": {
+        "en": "OpenD cannot be reached ({reason}): ask again later.",
+        "zh": "无法连接 OpenD（{reason}）：请稍后重试。",
+    },
+    "upstream_silent": {
+        "en": "OpenD did not answer the login within {seconds} seconds: ask again later.",
+        "zh": "OpenD 在 {seconds} 秒内未响应登录：请稍后重试。",
+    },
+    "upstream_hung_up": {
+        "en": "OpenD closed the connection at the login: see that --upstream-rsa-key is its own key, "
+        "and is left out where it has none.",
+        "zh": "OpenD 在登录时断开了连接：请确认 --upstream-rsa-key 与 OpenD 的密钥一致，"
+        "OpenD 未设密钥时不要指定。",
+    },
+    "upstream_key": {
+        "en": "OpenD's answer to the login cannot be decrypted: see that --upstream-rsa-key is its own key, "
+        "and is left out where it has none.",
+        "zh": "无法解密 OpenD 的登录响应：请确认 --upstream-rsa-key 与 OpenD 的密钥一致，"
+        "OpenD 未设密钥时不要指定。",
+    },
+    "upstream_refused": {
+        "en": "OpenD refused the login: {words}",
+        "zh": "OpenD 拒绝了登录：{words}",
+    },
+    "upstream_lost": {
+        "en": "The connection to OpenD was lost before it answered: ask again.",
+        "zh": "OpenD 响应前连接已断开：请重试。",
+    },
+    "upstream_lost_trade": {
+        "en": "The connection to OpenD was lost before it answered, and it may have carried out the request: "
+        "look at the orders before asking again.",
+        "zh": "OpenD 响应前连接已断开，请求可能已执行：重试前请先查询订单。",
+    },
+    "upstream_damaged": {
+        "en": "OpenD's answer was damaged: its SHA-1 is not that of its body. Ask again.",
+        "zh": "OpenD 的响应已损坏（SHA-1 与包体不符）：请重试。",
+    },
+    "upstream_damaged_trade": {
+        "en": "OpenD's answer was damaged, and it may have carried out the request: "
+        "look at the orders before asking again.",
+        "zh": "OpenD 的响应已损坏，请求可能已执行：重试前请先查询订单。",
+    },
+    "upstream_back": {
+        "en": "OpenD can be reached again: connect again.",
+        "zh": "OpenD 已恢复连接：请重新连接。",
+    },
+    "upstream_no_trade": {
+        "en": "This gateway does not pass on trading requests (proto id {proto_id}): "
+        "it takes `qotgate serve --upstream-trade`.",
+        "zh": "本网关不转发交易请求（协议 ID {proto_id}）：须以 `qotgate serve --upstream-trade` 启动。",
+    },
+    "upstream_trade_plain": {
+        "en": "This gateway passes on trading requests (proto id {proto_id}) from other machines only "
+        "over an encrypted connection.",
+        "zh": "来自其他机器的交易请求（协议 ID {proto_id}）只有在连接加密时才会转发。",
+    },
     "unserved": {
         "en": "This gateway does not serve proto id {proto_id}; it serves {served}.",
         "zh": "本网关不支持协议 ID {proto_id}；支持的协议 ID：{served}。",

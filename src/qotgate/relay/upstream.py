@@ -32,7 +32,8 @@ class Client(Protocol):
 
 
 class UpstreamSession(Protocol):
-    """One session with OpenD."""
+    """One session with OpenD. It begins paused: nothing is pushed before the first :meth:`resume`, which
+    comes when the client has its answer to InitConnect."""
 
     @property
     def s2c(self) -> Any | None:

@@ -1,0 +1,279 @@
+"""One connection to a real OpenD, for one client's session: it logs in as the client did, and passes
+requests, answers and pushes on under its own cipher.
+
+It has the rules of a published client: a KeepAlive at 4/5 of OpenD's interval, and an answer is known by its
+proto id and serial number. What fits no request under way is a push.
+"""
+
+import asyncio
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Any, cast
+
+from qotgate.model import ProtocolError, Refused, Unavailable
+from qotgate.protocol.body import decode, encode
+from qotgate.protocol.cipher import AesCipher, PacketEncAlgo, RsaKey
+from qotgate.protocol.frame import PROTOBUF, Frame, FrameParser, Packet
+from qotgate.protocol.messages import REQUESTS, RESPONSES, ProtoId, RetType
+from qotgate.relay.trading import is_trading
+from qotgate.relay.upstream import Client, Reply
+
+MAX_ANSWER_BYTES = 64 << 20
+"""The longest body that OpenD may send: the static info of a whole market is a few megabytes."""
+LOGIN_SECONDS = 5.0
+"""How long the connection and OpenD's answer to InitConnect may take: the published clients wait 12."""
+CLOSE_SECONDS = 5.0
+"""How long OpenD may take to read what was sent before the client left."""
+SILENT_INTERVALS = 2
+"""Keep-alive intervals without a byte from OpenD after which it hangs: it answers each KeepAlive."""
+MAX_SERIAL = 1 << 32
+"""The serial numbers of the WebSocket side have 64 bits, those of TCP 32."""
+
+
+class Link(asyncio.Protocol):
+    """An upstream session. It begins paused. ``ended`` is called with the link and the reason where it ends
+    by itself after the login; ``counts`` has what passes, by kind."""
+
+    s2c: Any
+
+    def __init__(
+        self, key: RsaKey | None, counts: Counter[str], ended: Callable[["Link", str], None]
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._key = key
+        self._counts = counts
+        self._ended = ended
+        self._client: Client | None = None
+        self._transport: asyncio.Transport | None = None
+        self._parser = FrameParser(MAX_ANSWER_BYTES)
+        self._cipher: AesCipher | None = None
+        self._algorithm = PacketEncAlgo.NONE
+        self._login: asyncio.Future[None] = self._loop.create_future()
+        self._under_way: dict[tuple[int, int], deque[tuple[Frame, Reply]]] = {}
+        self._backlog: deque[Packet] = deque()
+        """What arrived while the client was not reading."""
+        self._paused = True
+        self._over = False
+        self._received = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    @classmethod
+    async def open(
+        cls,
+        address: tuple[str, int],
+        key: RsaKey | None,
+        algorithm: PacketEncAlgo,
+        c2s: Any,
+        counts: Counter[str],
+        ended: Callable[["Link", str], None],
+    ) -> "Link":
+        """Connect and log in as ``c2s`` says. Raises Unavailable where OpenD is away, and Refused with its
+        own words where it says no."""
+        link = cls(key, counts, ended)
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(LOGIN_SECONDS):
+                await loop.create_connection(lambda: link, *address)
+                link._log_in(c2s, algorithm if key else PacketEncAlgo.NONE)
+                await link._login
+        except TimeoutError as error:
+            link.abort()
+            raise Unavailable("upstream_silent", seconds=f"{LOGIN_SECONDS:g}") from error
+        except OSError as error:
+            raise Unavailable("upstream_away", reason=error.strerror or str(error)) from error
+        except BaseException:
+            link.abort()
+            raise
+        return link
+
+    def start(self, client: Client) -> None:
+        """Whom to tell of pushes and of the end. Nothing is told before :meth:`resume`."""
+        self._client = client
+
+    def ask(self, frame: Frame, reply: Reply) -> None:
+        if self._over or self._transport is None:
+            reply(_lost(frame))
+            return
+        serial = frame.serial % MAX_SERIAL
+        self._under_way.setdefault((frame.proto_id, serial), deque()).append((frame, reply))
+        self._send(frame._replace(serial=serial))
+
+    def pause(self) -> None:
+        self._paused = True
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        self._paused = False
+        while self._backlog and not self._paused:
+            self._deliver(self._backlog.popleft())
+        if not self._paused and self._transport is not None and not self._transport.is_closing():
+            self._received = self._loop.time()
+            self._transport.resume_reading()
+
+    def close(self) -> None:
+        self._stop()
+        if self._transport is not None:
+            transport = self._transport
+            transport.close()
+            self._loop.call_later(CLOSE_SECONDS, transport.abort)
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._stop()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._received = self._loop.time()
+        try:
+            for packet in self._parser.feed(data):
+                if self._over:
+                    return
+                if not self._login.done():
+                    self._take_login(packet)
+                elif self._paused:
+                    self._backlog.append(packet)
+                else:
+                    self._deliver(packet)
+        except ProtocolError as error:
+            self._end(str(error))
+
+    def pause_writing(self) -> None:
+        if self._client is not None and not self._over:
+            self._client.hold(True)
+
+    def resume_writing(self) -> None:
+        if self._client is not None and not self._over:
+            self._client.hold(False)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._transport = None
+        if not self._login.done():
+            self._login.set_exception(Unavailable("upstream_hung_up"))
+            # Nobody waits for it where the time for the login is over.
+            self._login.exception()
+        self._end(str(error) if error else "OpenD closed the connection")
+
+    def _log_in(self, c2s: Any, algorithm: PacketEncAlgo) -> None:
+        self._algorithm = algorithm
+        request = REQUESTS[ProtoId.InitConnect]()
+        # Fields that this version does not know stay in it.
+        request.c2s.CopyFrom(c2s)
+        request.c2s.packetEncAlgo = algorithm
+        frame = Frame(ProtoId.InitConnect, PROTOBUF, 1, encode(request, PROTOBUF))
+        assert self._transport is not None
+        self._transport.write(frame.encode(self._key.encrypt if self._key else None))
+
+    def _take_login(self, packet: Packet) -> None:
+        """OpenD's answer to InitConnect; from here on packets are under the cipher that it names."""
+        if packet.proto_id != ProtoId.InitConnect:
+            return
+        try:
+            self.s2c = self._read_login(packet)
+            if self._algorithm is not PacketEncAlgo.NONE:
+                key, iv = self.s2c.connAESKey.encode(), self.s2c.aesCBCiv.encode()
+                self._cipher = AesCipher(self._algorithm, key, iv)
+        except Refused as error:
+            self._login.set_exception(error)
+        except ValueError:
+            self._login.set_exception(Unavailable("upstream_key"))
+        else:
+            self._login.set_result(None)
+            assert self._transport is not None
+            self._transport.pause_reading()
+            self._beat()
+
+    def _read_login(self, packet: Packet) -> Any:
+        """Raises Refused, and ValueError where the answer cannot be read."""
+        plain = packet.open()
+        frame = packet.open(self._key.decrypt) if self._algorithm is not PacketEncAlgo.NONE else plain  # type: ignore[union-attr]
+        if not frame.intact:
+            # Where OpenD cannot read the request it may say so in the plain.
+            if not plain.intact:
+                raise ValueError("it is not under our key")
+            frame = plain
+        response = decode(RESPONSES[ProtoId.InitConnect], frame.body, frame.body_format)
+        if response.retType != RetType.SUCCEED:
+            raise Refused("upstream_refused", words=response.retMsg or f"retType {response.retType}")
+        if frame is plain and self._algorithm is not PacketEncAlgo.NONE:
+            raise ValueError("it is not encrypted")
+        if not response.HasField("s2c"):
+            raise ValueError("it has no s2c")
+        return response.s2c
+
+    def _send(self, frame: Frame) -> None:
+        assert self._transport is not None
+        self._transport.write(frame.encode(self._cipher.encrypt if self._cipher else None))
+
+    def _deliver(self, packet: Packet) -> None:
+        frame = packet.open(self._cipher.decrypt if self._cipher else None)
+        if frame.proto_id == ProtoId.KeepAlive:
+            return
+        waiting = self._under_way.get((frame.proto_id, frame.serial))
+        if waiting:
+            request, reply = waiting.popleft()
+            if not waiting:
+                del self._under_way[frame.proto_id, frame.serial]
+            if frame.intact:
+                self._counts["answers"] += 1
+                reply(frame._replace(serial=request.serial))
+            else:
+                self._counts["damaged"] += 1
+                reply(_damaged(request))
+        elif frame.intact:
+            self._counts["pushes"] += 1
+            if self._client is not None:
+                self._client.push(frame)
+        else:
+            self._counts["damaged"] += 1
+
+    def _beat(self) -> None:
+        """Send a sign of life, and see that OpenD gives one."""
+        interval = max(1, self.s2c.keepAliveInterval)
+        now = self._loop.time()
+        if not self._paused and self._received < now - SILENT_INTERVALS * interval:
+            self._end(f"OpenD was silent for {SILENT_INTERVALS * interval} seconds")
+            return
+        if self._transport is not None and self._transport.get_write_buffer_size() == 0:
+            request = REQUESTS[ProtoId.KeepAlive](c2s={"time": int(time.time())})
+            self._send(Frame(ProtoId.KeepAlive, PROTOBUF, int(now) % MAX_SERIAL, encode(request, PROTOBUF)))
+        self._timer = self._loop.call_later(interval * 4 / 5, self._beat)
+
+    def _stop(self) -> None:
+        self._over = True
+        self._under_way.clear()
+        self._backlog.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _end(self, reason: str) -> None:
+        """It ends by itself."""
+        if self._over:
+            return
+        waiting = [one for requests in self._under_way.values() for one in requests]
+        self.abort()
+        self._counts["lost"] += len(waiting)
+        for frame, reply in waiting:
+            reply(_lost(frame))
+        if self._client is not None:
+            self._ended(self, reason)
+            self._client.lost(Unavailable("upstream_lost"))
+
+
+def _lost(frame: Frame) -> Refused:
+    """What a request under way is told where its answer can no longer come."""
+    # An order may have been carried out: to ask again may place it twice.
+    if is_trading(frame.proto_id):
+        return Refused("upstream_lost_trade")
+    return Unavailable("upstream_lost")
+
+
+def _damaged(frame: Frame) -> Refused:
+    if is_trading(frame.proto_id):
+        return Refused("upstream_damaged_trade")
+    return Unavailable("upstream_damaged")

@@ -1,0 +1,255 @@
+"""A real OpenD behind the gateway.
+
+Each client's session has a :class:`~qotgate.relay.link.Link` of its own. Where OpenD is away, or refuses the
+login, the client is served without it: the gateway's own questions are answered, others refused. Once such a
+session has asked for OpenD, it is tried again from time to time; when it is there, the client's connection is
+closed, since the connection id that trade requests carry is given at the login.
+"""
+
+import asyncio
+import contextlib
+import random
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from qotgate.model import QotGateError, Refused, Unavailable, is_loopback
+from qotgate.protocol.cipher import PacketEncAlgo, RsaKey
+from qotgate.protocol.frame import Frame
+from qotgate.protocol.messages import REQUESTS, ProtoId
+from qotgate.relay.link import Link
+from qotgate.relay.trading import trading_refusal
+from qotgate.relay.upstream import Client, Reply
+
+OWN = frozenset(
+    {
+        ProtoId.Qot_GetArkFundHolding,
+        ProtoId.Qot_GetArkStockDynamic,
+        ProtoId.Qot_GetArkActiveTransaction,
+        ProtoId.Qot_GetRatingChange,
+    }
+)
+"""The questions that the gateway answers from the user's data."""
+CONNECTION = frozenset({ProtoId.InitConnect, ProtoId.KeepAlive})
+"""What belongs to a connection, and so to each side."""
+FIRST_BACKOFF_SECONDS = 0.5
+MAX_BACKOFF_SECONDS = 10.0
+REFUSED_BACKOFF_SECONDS = 30.0
+"""After how long a login that OpenD refused is tried again."""
+NUMBERS = re.compile(r"\d{5,}")
+"""What may be the number of an account or a user."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDOptions:
+    """Where OpenD listens, the RSA key that it has, and what passes. ``own`` are the proto ids that the
+    gateway answers by itself, ``trade`` says that trading requests pass.
+
+    Raises QotGateError for trading over an unencrypted network.
+    """
+
+    host: str
+    port: int
+    key: RsaKey | None = None
+    algorithm: PacketEncAlgo = PacketEncAlgo.AES_CBC
+    own: frozenset[int] = OWN
+    trade: bool = False
+
+    def __post_init__(self) -> None:
+        if self.trade and self.key is None and not is_loopback(self.host):
+            raise QotGateError(
+                f"--upstream-trade with an OpenD on another machine ({self.host}) takes "
+                "--upstream-rsa-key: trading requests leave this machine only encrypted."
+            )
+
+    @property
+    def address(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+class OpenD:
+    """Upstream sessions with the OpenD at ``options``, for one event loop."""
+
+    def __init__(self, options: OpenDOptions) -> None:
+        self.options = options
+        self.counts: Counter[str] = Counter(answers=0, pushes=0, lost=0, damaged=0, refused=0, failures=0)
+        """What has passed: answers, pushes, requests whose answer was lost, damaged packets, refused logins,
+        attempts that found no OpenD."""
+        self.links: set[Link] = set()
+        self.state = ""
+        """What was last found: up, lost, away or refused; empty before anything was tried."""
+        self._sessions: set[_Session] = set()
+        self._error: Unavailable | None = None
+        self._failures = 0
+        self._next_try = 0.0
+        self._first: asyncio.Task[None] | None = None
+
+    @property
+    def up(self) -> bool:
+        """Whether OpenD answered when it was last asked."""
+        return self.state == "up"
+
+    def takes(self, proto_id: int) -> bool:
+        return proto_id not in self.options.own and proto_id not in CONNECTION
+
+    async def start(self) -> None:
+        # Looked at in the background: the gateway starts without OpenD, too.
+        self._first = asyncio.create_task(self._look())
+
+    async def open(self, c2s: Any, client: Client, *, secure: bool) -> "_Session":
+        session = _Session(self, c2s, client, secure=secure)
+        self._sessions.add(session)
+        await session.begin()
+        return session
+
+    async def close(self) -> None:
+        if self._first is not None:
+            self._first.cancel()
+        for session in list(self._sessions):
+            session.close()
+
+    def forget(self, session: "_Session") -> None:
+        self._sessions.discard(session)
+
+    async def connect(self, c2s: Any) -> Link:
+        """A link that has logged in as ``c2s`` says. Raises Refused; Unavailable at once where OpenD was
+        found away a moment ago."""
+        loop = asyncio.get_running_loop()
+        if self._error is not None and loop.time() < self._next_try:
+            raise self._error
+        options = self.options
+        try:
+            link = await Link.open(
+                (options.host, options.port), options.key, options.algorithm, c2s, self.counts, self._ended
+            )
+        except Unavailable as error:
+            self.counts["failures"] += 1
+            seconds = min(MAX_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2 ** min(self._failures, 10))
+            self._failures += 1
+            # Several gateways do not all come at once.
+            self._next_try = loop.time() + seconds * random.uniform(0.8, 1.0)  # noqa: S311  # nosec B311
+            self._error = error
+            self._tell("away", error.text("en"))
+            raise
+        except Refused as error:
+            self.counts["refused"] += 1
+            self._error, self._failures = None, 0
+            self._tell("refused", error.text("en"))
+            raise
+        self._error, self._failures = None, 0
+        self._tell("up")
+        self.links.add(link)
+        return link
+
+    def drop(self, link: Link) -> None:
+        """Close a link."""
+        self.links.discard(link)
+        link.close()
+
+    def until_next_try(self) -> float:
+        """Seconds until OpenD is to be tried again."""
+        return max(0.0, self._next_try - asyncio.get_running_loop().time())
+
+    async def _look(self) -> None:
+        """Find out whether OpenD is there, for the log."""
+        with contextlib.suppress(Refused):
+            self.drop(await self.connect(own_login()))
+
+    def _ended(self, link: Link, reason: str) -> None:
+        self.links.discard(link)
+        self._tell("lost", reason)
+
+    def _tell(self, state: str, reason: str = "") -> None:
+        """Log what OpenD is found to be, once for each change."""
+        if state == self.state:
+            return
+        self.state = state
+        reason = NUMBERS.sub("*", reason)
+        if state == "up":
+            log.info("upstream is there", address=self.options.address)
+        else:
+            log.warning(f"upstream {_EVENTS[state]}", address=self.options.address, reason=reason)
+
+
+_EVENTS = {"away": "is away", "lost": "link lost", "refused": "refused the login"}
+
+
+class _Session:
+    """A client's upstream session: a link with the rules about what may pass, or none yet."""
+
+    def __init__(self, opend: OpenD, c2s: Any, client: Client, *, secure: bool) -> None:
+        self._opend = opend
+        self._c2s = c2s
+        self._client = client
+        self._secure = secure
+        self._link: Link | None = None
+        self._error: Refused = Unavailable("upstream_lost")
+        self._seeking: asyncio.Task[None] | None = None
+
+    async def begin(self) -> None:
+        try:
+            self._link = await self._opend.connect(self._c2s)
+        except Refused as error:
+            self._error = error
+        else:
+            self._link.start(self._client)
+
+    @property
+    def s2c(self) -> Any | None:
+        return self._link.s2c if self._link is not None else None
+
+    def ask(self, frame: Frame, reply: Reply) -> None:
+        options = self._opend.options
+        refusal = trading_refusal(frame.proto_id, allowed=options.trade, secure=self._secure)
+        if refusal is not None:
+            reply(refusal)
+        elif self._link is not None:
+            self._link.ask(frame, reply)
+        else:
+            reply(self._error)
+            if self._seeking is None:
+                self._seeking = asyncio.create_task(self._seek())
+
+    def pause(self) -> None:
+        if self._link is not None:
+            self._link.pause()
+
+    def resume(self) -> None:
+        if self._link is not None:
+            self._link.resume()
+
+    def close(self) -> None:
+        self._opend.forget(self)
+        if self._link is not None:
+            self._opend.drop(self._link)
+        if self._seeking is not None:
+            self._seeking.cancel()
+
+    async def _seek(self) -> None:
+        """Wait until OpenD takes the client's login, then have the client log in again."""
+        while True:
+            refused = not isinstance(self._error, Unavailable)
+            await asyncio.sleep(REFUSED_BACKOFF_SECONDS if refused else self._opend.until_next_try())
+            try:
+                link = await self._opend.connect(self._c2s)
+            except Refused as error:
+                self._error = error
+                continue
+            self._opend.drop(link)
+            self._seeking = None
+            self._client.lost(Unavailable("upstream_back"))
+            return
+
+
+def own_login() -> Any:
+    """The InitConnect.C2S of a gateway that only looks."""
+    c2s = REQUESTS[ProtoId.InitConnect]().c2s
+    c2s.clientVer, c2s.clientID, c2s.recvNotify = 1011, "qotgate", False
+    c2s.programmingLanguage = "Python"
+    return c2s
