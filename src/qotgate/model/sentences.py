@@ -154,8 +154,8 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "OpenD 未设密钥时不要指定。",
     },
     "upstream_refused": {
-        "en": "OpenD refused the login: {words}",
-        "zh": "OpenD 拒绝了登录：{words}",
+        "en": "OpenD refused the login and says: “{words}”.",
+        "zh": "OpenD 拒绝了登录，并返回：“{words}”。",
     },
     "upstream_lost": {
         "en": "The connection to OpenD was lost before it answered: ask again.",
