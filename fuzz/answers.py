@@ -9,22 +9,13 @@ from qotgate.client import questions
 from qotgate.client.core import ClientCore, ClientOptions
 from qotgate.client.rows import Rows
 from qotgate.model import (
-    ActiveTransaction,
-    ArkActiveTransactionHoldingType,
-    ArkActiveTransactionSortField,
-    ArkCycleType,
-    ArkFundHoldingSortField,
-    ArkHoldingType,
-    FundHolding,
     Market,
     Page,
     QotGateError,
-    RankSortDir,
-    RatingChange,
-    RatingChangeType,
     StockDynamic,
 )
 from qotgate.protocol.frame import Frame, Packet
+from qotgate.protocol.interface import LIST_QUESTIONS
 
 RAW, ENCRYPTED, TABLES = 1, 2, 4
 PACKETS_MOST = 16
@@ -32,30 +23,12 @@ PACKETS_MOST = 16
 
 @cache
 def _asked() -> tuple[tuple[questions.Question[Any], type], ...]:
-    page = (20, None, None)
+    words = [
+        (listed, [choice.default or Market.US for choice in listed.choices]) for listed in LIST_QUESTIONS
+    ]
     return (
         (questions.ark_dynamic("US.TSLA", None), StockDynamic),
-        (questions.rating_changes(Market.US, RatingChangeType.UPGRADE, *page), RatingChange),
-        (
-            questions.fund_holdings(
-                ArkHoldingType.POSITION,
-                ArkCycleType.ONE_DAY,
-                ArkFundHoldingSortField.SHARES,
-                RankSortDir.DESCENDING,
-                *page,
-            ),
-            FundHolding,
-        ),
-        (
-            questions.active_transactions(
-                ArkActiveTransactionHoldingType.INCREASE,
-                ArkCycleType.ONE_DAY,
-                ArkActiveTransactionSortField.UNKNOWN,
-                RankSortDir.DESCENDING,
-                *page,
-            ),
-            ActiveTransaction,
-        ),
+        *((questions.list_page(listed, chosen, 20, None, None), listed.row) for listed, chosen in words),
         (questions.global_state(), object),
     )
 

@@ -16,9 +16,10 @@ from qotgate.model import (
     RatingLevel,
     Security,
 )
-from qotgate.protocol.answers import write_active_transactions, write_fund_holdings, write_rating_changes
+from qotgate.protocol.answers import write_list
 from qotgate.protocol.body import encode
 from qotgate.protocol.frame import JSON
+from qotgate.protocol.interface import ACTIVE_TRANSACTIONS, FUND_HOLDINGS, RATING_CHANGES
 from qotgate.web import formats, render
 
 TSLA = Security.parse("US.TSLA")
@@ -38,12 +39,12 @@ def test_no_answer_of_the_wire_tells_it(value: float) -> None:
     change = RatingChange(
         TSLA, "", RatingLevel.BUY, None, value, value, RatingChangeType.UPGRADE, "UBS", DAY, None
     )
-    for write, row in (
-        (write_fund_holdings, FundHolding(TSLA, "", 1, 1, value, value, value)),
-        (write_active_transactions, ActiveTransaction(TSLA, "", value, 1)),
-        (write_rating_changes, change),
+    for question, row in (
+        (FUND_HOLDINGS, FundHolding(TSLA, "", 1, 1, value, value, value)),
+        (ACTIVE_TRANSACTIONS, ActiveTransaction(TSLA, "", value, 1)),
+        (RATING_CHANGES, change),
     ):
-        (item,) = json.loads(encode(write(Page((row,), None, 1)), JSON))["s2c"]["dataList"]
+        (item,) = json.loads(encode(write_list(question, Page((row,), None, 1)), JSON))["s2c"]["dataList"]
         numbers = {"marketValue", "weight", "weightChange", "changeAmount", "targetPrice", "lastTargetPrice"}
         assert not numbers & set(item)
         assert item["security"]["code"] == "TSLA"

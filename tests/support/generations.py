@@ -7,8 +7,9 @@ from threading import Event, Thread
 from typing import Any
 
 from qotgate.model import Market, Security
-from qotgate.protocol.answers import write_dynamic, write_rating_changes
+from qotgate.protocol.answers import write_dynamic, write_list
 from qotgate.protocol.body import encode
+from qotgate.protocol.interface import RATING_CHANGES
 from qotgate.protocol.messages import ProtoId
 from qotgate.protocol.names import CHANGE_TYPE_OF
 from qotgate.service.questions import Questions
@@ -63,7 +64,7 @@ def bodies(url: str, reference: Reference) -> list[bytes]:
             answer = write_dynamic(questions.ark_stock_dynamic(Security(Market.US, code)))
         else:
             kind = CHANGE_TYPE_OF[fields["changeType"]]
-            answer = write_rating_changes(questions.rating_changes(Market.US, kind, fields["count"]))
+            answer = write_list(RATING_CHANGES, questions.rating_changes(Market.US, kind, fields["count"]))
         found.append(encode(answer, 0))
     store.close()
     return found

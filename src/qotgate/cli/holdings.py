@@ -3,7 +3,6 @@
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from qotgate.cli.options import (
     AsJson,
@@ -17,32 +16,31 @@ from qotgate.cli.options import (
     Tables,
     open_questions,
 )
-from qotgate.cli.pages import numbers_table, print_json, print_table, read_choice, shown
+from qotgate.cli.pages import list_table, print_json, print_table, read_choice
 from qotgate.cli.settings import read_day, read_settings
 from qotgate.model import (
     ArkCycleType,
     ArkFundHoldingSortField,
     ArkHoldingType,
-    FundHolding,
-    Page,
     RankSortDir,
 )
-from qotgate.service.questions import HOLDING_COUNT_DEFAULT
+from qotgate.protocol.interface import FUND_HOLDINGS
+
+KIND, _CYCLE, SORT, _SORT_DIR = FUND_HOLDINGS.choices
+Count = Annotated[int, typer.Option(help=f"Rows, 1 to {FUND_HOLDINGS.most}.")]
 
 
 def holdings(
     holding_type: Annotated[
-        str, typer.Option("--type", metavar="position|increase|decrease|new|sold_out", help="What to list.")
+        str, typer.Option("--type", metavar=KIND.metavar, help="What to list.")
     ] = "position",
     cycle: Cycle = "one_day",
     sort_field: Annotated[
         str,
-        typer.Option(
-            "--sort", metavar="shares|weight_change|shares_change|market_value|weight", help="By what."
-        ),
+        typer.Option("--sort", metavar=SORT.metavar, help="By what."),
     ] = "shares",
     sort_dir: SortDir = "descending",
-    count: Annotated[int, typer.Option(help="Rows, 1 to 200.")] = HOLDING_COUNT_DEFAULT,
+    count: Count = FUND_HOLDINGS.count,
     page: PageCursor = None,
     as_of: AsOf = None,
     as_json: AsJson = False,
@@ -64,19 +62,4 @@ def holdings(
     if as_json:
         print_json(answer)
     else:
-        print_table(_table(answer), answer)
-
-
-def _table(answer: Page[FundHolding]) -> Table:
-    table = numbers_table("shares", "change", "USD", "weight %", "change")
-    for row in answer.rows:
-        table.add_row(
-            shown(row.security),
-            row.name or "money-market funds",
-            f"{row.shares:,}",
-            f"{row.shares_change:+,}",
-            shown(row.market_value, ",.0f"),
-            shown(row.weight, ".2f"),
-            shown(row.weight_change, "+.2f"),
-        )
-    return table
+        print_table(list_table(FUND_HOLDINGS, answer), answer)

@@ -11,7 +11,9 @@ from rich.table import Table
 
 from qotgate.cli.console import new_console
 from qotgate.model import Page, QotGateError, Security
+from qotgate.protocol.interface import Column, ListQuestion
 
+T = TypeVar("T")
 Word = TypeVar("Word", bound=StrEnum)
 
 
@@ -31,14 +33,22 @@ def print_json(answer: Page[Any]) -> None:
     typer.echo(json.dumps(shown, ensure_ascii=False, indent=2))
 
 
-def numbers_table(*names: str) -> Table:
+def list_table(question: ListQuestion[T], answer: Page[T]) -> Table:
     """A table of securities with columns of numbers, narrow enough for 80 characters."""
     table = Table(box=None, pad_edge=False)
     table.add_column("security", no_wrap=True)
     table.add_column("name", min_width=10)
-    for name in names:
-        table.add_column(name, justify="right", no_wrap=True)
+    for column in question.columns[2:]:
+        table.add_column(column.heading, justify="right", no_wrap=True)
+    for row in answer.rows:
+        table.add_row(*(_cell(column, getattr(row, column.name)) for column in question.columns))
     return table
+
+
+def _cell(column: Column, value: Any) -> str:
+    if value == "" and column.omits_empty:
+        return "money-market funds"
+    return format(value, column.form) if column.form and value is not None else shown(value)
 
 
 def print_table(table: Table, answer: Page[Any]) -> None:

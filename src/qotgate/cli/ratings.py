@@ -9,14 +9,15 @@ from qotgate.cli.options import AsJson, AsOf, Database, Lang, PageCursor, Tables
 from qotgate.cli.pages import print_json, print_table, read_choice, shown
 from qotgate.cli.settings import read_day, read_settings
 from qotgate.model import Market, Page, QotGateError, RatingChange, RatingChangeType
+from qotgate.protocol.interface import RATING_CHANGES
 
 
 def ratings(
     market: Annotated[str, typer.Option(metavar="US|CA", help="The market.")] = "US",
     change_type: Annotated[
-        str, typer.Option(metavar="upgrade|downgrade|new_rating", help="What to list.")
+        str, typer.Option(metavar=RATING_CHANGES.choices[1].metavar, help="What to list.")
     ] = "upgrade",
-    count: Annotated[int, typer.Option(help="Rows, 1 to 20.")] = 10,
+    count: Annotated[int, typer.Option(help=f"Rows, 1 to {RATING_CHANGES.most}.")] = RATING_CHANGES.count,
     page: PageCursor = None,
     as_of: AsOf = None,
     as_json: AsJson = False,

@@ -3,7 +3,6 @@
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from qotgate.cli.options import (
     AsJson,
@@ -17,30 +16,33 @@ from qotgate.cli.options import (
     Tables,
     open_questions,
 )
-from qotgate.cli.pages import numbers_table, print_json, print_table, read_choice, shown
+from qotgate.cli.pages import list_table, print_json, print_table, read_choice
 from qotgate.cli.settings import read_day, read_settings
 from qotgate.model import (
-    ActiveTransaction,
     ArkActiveTransactionHoldingType,
     ArkActiveTransactionSortField,
     ArkCycleType,
-    Page,
     RankSortDir,
 )
-from qotgate.service.questions import TRANSACTION_COUNT_DEFAULT
+from qotgate.protocol.interface import ACTIVE_TRANSACTIONS
+
+KIND, _CYCLE, SORT, _SORT_DIR = ACTIVE_TRANSACTIONS.choices
+Count = Annotated[int, typer.Option(help=f"Rows, 1 to {ACTIVE_TRANSACTIONS.most}.")]
 
 
 def transactions(
     holding_type: Annotated[
         str,
-        typer.Option("--type", metavar="increase|decrease|new|sold_out", help="What became of the position."),
+        typer.Option("--type", metavar=KIND.metavar, help="What became of the position."),
     ] = "increase",
     cycle: Cycle = "one_day",
     sort_field: Annotated[
-        str, typer.Option("--sort", metavar="change_amount|change_shares", help="By what.")
+        str, typer.Option("--sort", metavar=SORT.metavar, help="By what.")
     ] = "change_amount",
     sort_dir: SortDir = "descending",
-    count: Annotated[int, typer.Option(help="Rows, 1 to 200.")] = TRANSACTION_COUNT_DEFAULT,
+    count: Annotated[
+        int, typer.Option(help=f"Rows, 1 to {ACTIVE_TRANSACTIONS.most}.")
+    ] = ACTIVE_TRANSACTIONS.count,
     page: PageCursor = None,
     as_of: AsOf = None,
     as_json: AsJson = False,
@@ -62,12 +64,4 @@ def transactions(
     if as_json:
         print_json(answer)
     else:
-        print_table(_table(answer), answer)
-
-
-def _table(answer: Page[ActiveTransaction]) -> Table:
-    table = numbers_table("USD", "shares")
-    for row in answer.rows:
-        amount = shown(row.change_amount, "+,.2f")
-        table.add_row(shown(row.security), row.name, amount, f"{row.change_shares:+,}")
-    return table
+        print_table(list_table(ACTIVE_TRANSACTIONS, answer), answer)

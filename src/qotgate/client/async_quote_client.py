@@ -1,14 +1,15 @@
 """``AsyncQuoteClient``: :class:`~qotgate.client.QuoteClient` for asyncio, name by name."""
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Iterable
 from datetime import date
+from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, TypeVar
 
 from qotgate.client import questions
 from qotgate.client.async_link import AsyncLink
 from qotgate.client.rows import AsyncPagedRows, Rows
-from qotgate.client.typed import chosen, page_rows, typed_options
+from qotgate.client.typed import list_pages, typed_options
 from qotgate.model import (
     ActiveTransaction,
     ArkActiveTransactionHoldingType,
@@ -19,13 +20,20 @@ from qotgate.model import (
     FundHolding,
     GlobalState,
     Market,
-    Page,
     RankSortDir,
     RatingChange,
     RatingChangeType,
     Security,
     StockDynamic,
 )
+from qotgate.protocol.interface import (
+    ACTIVE_TRANSACTIONS,
+    FUND_HOLDINGS,
+    RATING_CHANGES,
+    ListQuestion,
+)
+
+T = TypeVar("T")
 
 
 class AsyncQuoteClient:
@@ -95,13 +103,13 @@ class AsyncQuoteClient:
     ) -> AsyncPagedRows[RatingChange]:
         """How analysts changed their ratings in ``market`` (US or CA), newest first: all pages of it, asked
         for as they are iterated, ``page_size`` (1 to 20) rows at a time."""
-        asked = chosen(Market, "market", market), chosen(RatingChangeType, "change_type", change_type)
-        rows = page_rows(page_size, 20)
-
-        def page(cursor: str | None) -> Awaitable[Page[RatingChange]]:
-            return self._link.ask(questions.rating_changes(*asked, rows, cursor, as_of))
-
-        return AsyncPagedRows(RatingChange, page, self._link.pause)
+        return self._pages(
+            RATING_CHANGES,
+            page_size,
+            as_of,
+            market=market,
+            change_type=change_type,
+        )
 
     def fund_holdings(
         self,
@@ -115,18 +123,15 @@ class AsyncQuoteClient:
     ) -> AsyncPagedRows[FundHolding]:
         """What the ARK funds hold together, or what changed over ``cycle``: all pages, ``page_size`` (1 to
         200) rows at a time."""
-        asked = (
-            chosen(ArkHoldingType, "holding_type", holding_type),
-            chosen(ArkCycleType, "cycle", cycle),
-            chosen(ArkFundHoldingSortField, "sort_field", sort_field),
-            chosen(RankSortDir, "sort_dir", sort_dir),
-            page_rows(page_size, 200),
+        return self._pages(
+            FUND_HOLDINGS,
+            page_size,
+            as_of,
+            holding_type=holding_type,
+            cycle=cycle,
+            sort_field=sort_field,
+            sort_dir=sort_dir,
         )
-
-        def page(cursor: str | None) -> Awaitable[Page[FundHolding]]:
-            return self._link.ask(questions.fund_holdings(*asked, cursor, as_of))
-
-        return AsyncPagedRows(FundHolding, page, self._link.pause)
 
     def active_transactions(
         self,
@@ -140,15 +145,18 @@ class AsyncQuoteClient:
     ) -> AsyncPagedRows[ActiveTransaction]:
         """What the ARK funds actively bought and sold over ``cycle``: all pages, ``page_size`` (1 to 200)
         rows at a time."""
-        asked = (
-            chosen(ArkActiveTransactionHoldingType, "holding_type", holding_type),
-            chosen(ArkCycleType, "cycle", cycle),
-            chosen(ArkActiveTransactionSortField, "sort_field", sort_field),
-            chosen(RankSortDir, "sort_dir", sort_dir),
-            page_rows(page_size, 200),
+        return self._pages(
+            ACTIVE_TRANSACTIONS,
+            page_size,
+            as_of,
+            holding_type=holding_type,
+            cycle=cycle,
+            sort_field=sort_field,
+            sort_dir=sort_dir,
         )
 
-        def page(cursor: str | None) -> Awaitable[Page[ActiveTransaction]]:
-            return self._link.ask(questions.active_transactions(*asked, cursor, as_of))
-
-        return AsyncPagedRows(ActiveTransaction, page, self._link.pause)
+    def _pages(
+        self, question: ListQuestion[T], page_size: int, as_of: date | None, **words: StrEnum | str
+    ) -> AsyncPagedRows[T]:
+        page = list_pages(question, page_size, as_of, **words)
+        return AsyncPagedRows(question.row, lambda cursor: self._link.ask(page(cursor)), self._link.pause)

@@ -15,22 +15,16 @@ from qotgate.client.link import Link
 from qotgate.client.questions import LOGIN_USER, Question, ask
 from qotgate.client.sys_config import SysConfig
 from qotgate.model import InvalidRequest, QotGateError, Security
-from qotgate.protocol.messages import ProtoId
-from qotgate.protocol.names import (
-    CHANGE_TYPES,
-    CYCLES,
-    DYNAMIC_TYPES,
-    HOLDING_SORTS,
-    HOLDING_TYPES,
-    LEVELS,
-    MARKET_STATES,
-    MARKETS,
-    PROGRAM_STATUSES,
-    SORT_DIRS,
-    STATE_FIELDS,
-    TRANSACTION_SORTS,
-    TRANSACTION_TYPES,
+from qotgate.protocol.interface import (
+    ACTIVE_TRANSACTIONS,
+    FUND_HOLDINGS,
+    LIST_QUESTIONS,
+    RATING_CHANGES,
+    Choice,
+    ListQuestion,
 )
+from qotgate.protocol.messages import ProtoId
+from qotgate.protocol.names import DYNAMIC_TYPES, MARKET_STATES, MARKETS, PROGRAM_STATUSES, STATE_FIELDS
 
 RET_OK: Literal[0] = 0
 RET_ERROR: Literal[-1] = -1
@@ -43,12 +37,23 @@ Columns = dict[str, tuple[str, Words | None]]
 """A table's columns: the field of the wire behind each, and the words for its numbers."""
 
 
+def _columns(question: ListQuestion[Any]) -> Columns:
+    """The columns of a list but the security, which comes first in its table."""
+    return {
+        column.published or column.name: (
+            column.field,
+            None if column.numbers is None else _words(column.numbers),
+        )
+        for column in question.columns
+        if column.name != "security"
+    }
+
+
 def _words(numbers: Mapping[Any, int]) -> Words:
     return {number: word.value for word, number in numbers.items()}
 
 
 MARKET_WORDS = _words(MARKETS)
-LEVEL_WORDS = _words(LEVELS)
 STATE_WORDS = _words(MARKET_STATES)
 PROGRAM_WORDS = _words(PROGRAM_STATUSES)
 DYNAMIC: Columns = {
@@ -57,31 +62,7 @@ DYNAMIC: Columns = {
     "net_shares": ("netShares", None),
     "last_transaction_time": ("lastTransactionTime", None),
 }
-RATINGS: Columns = {
-    "name": ("name", None),
-    "rating": ("rating", LEVEL_WORDS),
-    "last_rating": ("lastRating", LEVEL_WORDS),
-    "target_price": ("targetPrice", None),
-    "last_target_price": ("lastTargetPrice", None),
-    "change_type": ("changeType", _words(CHANGE_TYPES)),
-    "institution_name": ("institutionName", None),
-    "recommendation_date": ("recommendationDate", None),
-    "last_recommendation_date": ("lastRecommendationDate", None),
-}
-HOLDINGS: Columns = {
-    "name": ("name", None),
-    "shares": ("shares", None),
-    "shares_change": ("sharesChange", None),
-    "market_value": ("marketValue", None),
-    "weight": ("weight", None),
-    "weight_change": ("weightChange", None),
-}
-TRANSACTIONS: Columns = {
-    "name": ("name", None),
-    "change_amount": ("changeAmount", None),
-    "change_shares": ("changeShares", None),
-}
-
+LISTS = {question: _columns(question) for question in LIST_QUESTIONS}
 log = logging.getLogger("qotgate")
 
 
@@ -198,17 +179,7 @@ class OpenQuoteContext:
         ``(RET_ERROR, sentence, None, None)``. 'N/A' stands for what is absent. ``as_of`` goes with every
         page.
         """
-        return self._table(
-            RATINGS,
-            lambda: ask(
-                ProtoId.Qot_GetRatingChange,
-                _unread,
-                as_of,
-                market=_number("market", {**MARKETS, NO_VALUE: 0}, market),
-                changeType=_optional("change_type", {**CHANGE_TYPES, NO_VALUE: 0}, change_type),
-                **_paging(count, page),
-            ),
-        )
+        return self._list(RATING_CHANGES, count, page, as_of, market=market, change_type=change_type)
 
     def get_ark_fund_holding(
         self,
@@ -227,18 +198,15 @@ class OpenQuoteContext:
         are in units of the day asked for, ``market_value`` in USD, weights in percent. Returns what
         :meth:`get_rating_change` does.
         """
-        return self._table(
-            HOLDINGS,
-            lambda: ask(
-                ProtoId.Qot_GetArkFundHolding,
-                _unread,
-                as_of,
-                holdingType=_optional("holding_type", HOLDING_TYPES, holding_type),
-                cycleType=_optional("cycle_type", CYCLES, cycle_type),
-                sortField=_optional("sort_field", HOLDING_SORTS, sort_field),
-                sortDir=_optional("sort_dir", SORT_DIRS, sort_dir),
-                **_paging(count, page),
-            ),
+        return self._list(
+            FUND_HOLDINGS,
+            count,
+            page,
+            as_of,
+            holding_type=holding_type,
+            cycle_type=cycle_type,
+            sort_field=sort_field,
+            sort_dir=sort_dir,
         )
 
     def get_ark_active_transaction(
@@ -257,18 +225,15 @@ class OpenQuoteContext:
         The words are those of ArkActiveTransactionHoldingType, ArkCycleType, ArkActiveTransactionSortField
         and RankSortDir; ``change_amount`` is in USD. Returns what :meth:`get_rating_change` does.
         """
-        return self._table(
-            TRANSACTIONS,
-            lambda: ask(
-                ProtoId.Qot_GetArkActiveTransaction,
-                _unread,
-                as_of,
-                holdingType=_optional("holding_type", TRANSACTION_TYPES, holding_type),
-                cycleType=_optional("cycle_type", CYCLES, cycle_type),
-                sortField=_optional("sort_field", TRANSACTION_SORTS, sort_field),
-                sortDir=_optional("sort_dir", SORT_DIRS, sort_dir),
-                **_paging(count, page),
-            ),
+        return self._list(
+            ACTIVE_TRANSACTIONS,
+            count,
+            page,
+            as_of,
+            holding_type=holding_type,
+            cycle_type=cycle_type,
+            sort_field=sort_field,
+            sort_dir=sort_dir,
         )
 
     def _ask(self, question: Callable[[], Question[Any]]) -> tuple[int, Any]:
@@ -290,9 +255,29 @@ class OpenQuoteContext:
         except QotGateError as error:
             return RET_ERROR, f"{PREFIX}{error}"
 
-    def _table(
-        self, columns: Columns, question: Callable[[], Question[Any]]
+    def _list(
+        self,
+        listed: ListQuestion[Any],
+        count: Any,
+        page: object,
+        as_of: date | str | None,
+        **words: object,
     ) -> tuple[int, Any, str | None, int | None]:
+        """A page of a list as a table; ``words`` are the list's choices by their names."""
+
+        def question() -> Question[Any]:
+            chosen = {
+                choice.field: _number(choice, words[choice.name])
+                for choice in listed.choices
+                # What has to be named is refused where it is not.
+                if choice.default is None or words[choice.name] is not None
+            }
+            paging = {
+                "count": None if count is None else int(count),
+                "page": None if page is None else str(page),
+            }
+            return ask(listed.proto_id, _unread, as_of, **chosen, **paging)
+
         ret, s2c = self._ask(question)
         if ret != RET_OK:
             return RET_ERROR, s2c, None, None
@@ -301,8 +286,8 @@ class OpenQuoteContext:
 
         rows = [{field.name: value for field, value in row.ListFields()} for row in s2c.dataList]
         table: dict[str, list[Any]] = {"security": list(map(_security, rows))}
-        for column, (field, words) in columns.items():
-            table[column] = [_word(row.get(field, NO_VALUE), words) for row in rows]
+        for column, (field, names) in LISTS[listed].items():
+            table[column] = [_word(row.get(field, NO_VALUE), names) for row in rows]
         if any(bytes in map(type, values) for values in table.values()):
             return RET_ERROR, f"{PREFIX}the answer has text that is not UTF-8", None, None
         next_page = s2c.nextPage if s2c.HasField("nextPage") else None
@@ -331,18 +316,14 @@ def _code(text: object) -> Security:
     return security
 
 
-def _number(parameter: str, numbers: Mapping[Any, int], word: object) -> int:
+def _number(choice: Choice, word: object) -> int:
+    numbers = choice.numbers
+    # Where no word has the number 0, the published clients have N/A for it.
+    if word == NO_VALUE and 0 not in numbers.values():
+        return 0
     if not isinstance(word, str) or word not in numbers:
-        raise _WrongArgument(f"{PREFIX}the type of {parameter} param is wrong")
+        raise _WrongArgument(f"{PREFIX}the type of {choice.name} param is wrong")
     return numbers[word]
-
-
-def _optional(parameter: str, numbers: Mapping[Any, int], word: object) -> int | None:
-    return None if word is None else _number(parameter, numbers, word)
-
-
-def _paging(count: Any, page: object) -> dict[str, Any]:
-    return {"count": None if count is None else int(count), "page": None if page is None else str(page)}
 
 
 def _word(value: Any, words: Words | None) -> Any:

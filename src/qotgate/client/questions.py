@@ -6,42 +6,24 @@ Both faces and both shells ask through these, so that they cannot drift apart.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from qotgate.model import (
-    ActiveTransaction,
-    ArkActiveTransactionHoldingType,
-    ArkActiveTransactionSortField,
-    ArkCycleType,
-    ArkFundHoldingSortField,
-    ArkHoldingType,
-    FundHolding,
     GlobalState,
     InvalidRequest,
-    Market,
     Page,
     ProtocolError,
-    RankSortDir,
     RateLimited,
-    RatingChange,
-    RatingChangeType,
     Refused,
     Security,
     StockDynamic,
     Unavailable,
 )
 from qotgate.protocol import answers
+from qotgate.protocol.interface import ListQuestion
 from qotgate.protocol.messages import REQUESTS, ProtoId, RetType
-from qotgate.protocol.names import (
-    CHANGE_TYPES,
-    CYCLES,
-    HOLDING_SORTS,
-    HOLDING_TYPES,
-    MARKETS,
-    SORT_DIRS,
-    TRANSACTION_SORTS,
-    TRANSACTION_TYPES,
-)
+from qotgate.protocol.names import MARKETS
 
 T = TypeVar("T")
 LONGEST = 3600.0
@@ -118,62 +100,15 @@ def ark_dynamic(security: Security | str, as_of: date | None) -> Question[StockD
     )
 
 
-def rating_changes(
-    market: Market, change_type: RatingChangeType, count: int, page: str | None, as_of: date | None
-) -> Question[Page[RatingChange]]:
-    return ask(
-        ProtoId.Qot_GetRatingChange,
-        answers.read_rating_changes,
-        as_of,
-        market=MARKETS[market],
-        changeType=CHANGE_TYPES[change_type],
-        count=count,
-        page=page,
-    )
-
-
-def fund_holdings(
-    holding_type: ArkHoldingType,
-    cycle: ArkCycleType,
-    sort_field: ArkFundHoldingSortField,
-    sort_dir: RankSortDir,
-    count: int,
-    page: str | None,
-    as_of: date | None,
-) -> Question[Page[FundHolding]]:
-    return ask(
-        ProtoId.Qot_GetArkFundHolding,
-        answers.read_fund_holdings,
-        as_of,
-        holdingType=HOLDING_TYPES[holding_type],
-        cycleType=CYCLES[cycle],
-        sortField=HOLDING_SORTS[sort_field],
-        sortDir=SORT_DIRS[sort_dir],
-        count=count,
-        page=page,
-    )
-
-
-def active_transactions(
-    holding_type: ArkActiveTransactionHoldingType,
-    cycle: ArkCycleType,
-    sort_field: ArkActiveTransactionSortField,
-    sort_dir: RankSortDir,
-    count: int,
-    page: str | None,
-    as_of: date | None,
-) -> Question[Page[ActiveTransaction]]:
-    return ask(
-        ProtoId.Qot_GetArkActiveTransaction,
-        answers.read_active_transactions,
-        as_of,
-        holdingType=TRANSACTION_TYPES[holding_type],
-        cycleType=CYCLES[cycle],
-        sortField=TRANSACTION_SORTS[sort_field],
-        sortDir=SORT_DIRS[sort_dir],
-        count=count,
-        page=page,
-    )
+def list_page(
+    question: ListQuestion[T], words: Sequence[Any], count: int, page: str | None, as_of: date | None
+) -> Question[Page[T]]:
+    """A page of a list; ``words`` are those of the question's choices, in their order."""
+    chosen = {
+        choice.field: choice.numbers[word] for choice, word in zip(question.choices, words, strict=True)
+    }
+    read = partial(answers.read_list, question)
+    return ask(question.proto_id, read, as_of, **chosen, count=count, page=page)
 
 
 class Batch(Generic[T]):

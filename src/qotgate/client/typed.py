@@ -1,15 +1,20 @@
 """What the typed clients share: their options and the words that they take."""
 
+from collections.abc import Callable
+from datetime import date
 from enum import StrEnum
 from operator import index
 from pathlib import Path
 from typing import Literal, TypeVar
 
 from qotgate.client.core import ClientOptions
-from qotgate.model import InvalidRequest
+from qotgate.client.questions import Question, list_page
+from qotgate.model import InvalidRequest, Page
 from qotgate.protocol.frame import JSON, PROTOBUF
+from qotgate.protocol.interface import ListQuestion
 
 E = TypeVar("E", bound=StrEnum)
+T = TypeVar("T")
 
 
 def typed_options(
@@ -28,6 +33,19 @@ def typed_options(
         encrypt=rsa_key is not None,
         body_format=JSON if body_format == "json" else PROTOBUF,
     )
+
+
+def list_pages(
+    question: ListQuestion[T], page_size: int, as_of: date | None, **words: StrEnum | str
+) -> Callable[[str | None], Question[Page[T]]]:
+    """What asks for a page of a list by its cursor. ``words`` are the question's choices in their order, by
+    their names in the client. Raises InvalidRequest."""
+    asked = [
+        chosen(choice.words, parameter, word)
+        for choice, (parameter, word) in zip(question.choices, words.items(), strict=True)
+    ]
+    rows = page_rows(page_size, question.most)
+    return lambda cursor: list_page(question, asked, rows, cursor, as_of)
 
 
 def page_rows(page_size: int, most: int) -> int:

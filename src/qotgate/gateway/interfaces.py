@@ -1,57 +1,29 @@
 """The table of interfaces: which service call answers a proto id."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 
-from qotgate.model import (
-    ArkActiveTransactionHoldingType,
-    ArkActiveTransactionSortField,
-    ArkCycleType,
-    ArkFundHoldingSortField,
-    ArkHoldingType,
-    InvalidRequest,
-    RankSortDir,
-    RatingChangeType,
-)
-from qotgate.protocol.answers import (
-    write_active_transactions,
-    write_dynamic,
-    write_fund_holdings,
-    write_rating_changes,
+from qotgate.model import Page
+from qotgate.protocol.answers import write_dynamic, write_list
+from qotgate.protocol.interface import (
+    ACTIVE_TRANSACTIONS,
+    FUND_HOLDINGS,
+    RATING_CHANGES,
+    ListQuestion,
 )
 from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
-from qotgate.protocol.names import (
-    CHANGE_TYPES,
-    CYCLES,
-    HOLDING_SORTS,
-    HOLDING_TYPES,
-    MARKET_OF,
-    MARKET_STATES,
-    SORT_DIRS,
-    STATE_FIELDS,
-    TRANSACTION_SORTS,
-    TRANSACTION_TYPES,
-    read_as_of,
-    read_security,
-)
+from qotgate.protocol.names import MARKET_STATES, STATE_FIELDS, read_as_of, read_security
 from qotgate.service.calendar import market_state
-from qotgate.service.questions import (
-    HOLDING_COUNT_DEFAULT,
-    RATING_COUNT_DEFAULT,
-    TRANSACTION_COUNT_DEFAULT,
-    Questions,
-)
+from qotgate.service.questions import Questions
 
 SERVER_VERSION = 1011
 """The OpenD version whose interface this is: 10.11."""
 SERVER_BUILD = 7108
 PROGRAM_READY = 10
 """ProgramStatusType_Ready of Common.proto."""
-
-
-Word = TypeVar("Word")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,54 +58,14 @@ def _ark_stock_dynamic(questions: Questions, c2s: Any) -> Any:
     return _echo(c2s, write_dynamic(questions.ark_stock_dynamic(read_security(c2s.security), as_of)))
 
 
-def _rating_change(questions: Questions, c2s: Any) -> Any:
-    market = MARKET_OF.get(c2s.market)
-    if market is None:
-        raise InvalidRequest("rating_market", value=c2s.market)
-    change_type = _choice(c2s, "changeType", CHANGE_TYPES, RatingChangeType.UPGRADE, "change_type")
-    count = c2s.count if c2s.HasField("count") else RATING_COUNT_DEFAULT
-    answer = questions.rating_changes(market, change_type, count, c2s.page or None, read_as_of(c2s))
-    return _echo(c2s, write_rating_changes(answer))
-
-
-def _ark_fund_holding(questions: Questions, c2s: Any) -> Any:
-    answer = questions.fund_holdings(
-        _choice(c2s, "holdingType", HOLDING_TYPES, ArkHoldingType.POSITION, "ark_holding_type"),
-        _choice(c2s, "cycleType", CYCLES, ArkCycleType.ONE_DAY, "ark_cycle"),
-        _choice(c2s, "sortField", HOLDING_SORTS, ArkFundHoldingSortField.SHARES, "ark_holding_sort"),
-        _choice(c2s, "sortDir", SORT_DIRS, RankSortDir.DESCENDING, "sort_dir"),
-        c2s.count if c2s.HasField("count") else HOLDING_COUNT_DEFAULT,
-        c2s.page or None,
-        read_as_of(c2s),
-    )
-    return _echo(c2s, write_fund_holdings(answer))
-
-
-def _ark_active_transaction(questions: Questions, c2s: Any) -> Any:
-    increase, unknown = ArkActiveTransactionHoldingType.INCREASE, ArkActiveTransactionSortField.UNKNOWN
-    answer = questions.active_transactions(
-        _choice(c2s, "holdingType", TRANSACTION_TYPES, increase, "ark_transaction_type"),
-        _choice(c2s, "cycleType", CYCLES, ArkCycleType.ONE_DAY, "ark_cycle"),
-        _choice(c2s, "sortField", TRANSACTION_SORTS, unknown, "ark_transaction_sort"),
-        _choice(c2s, "sortDir", SORT_DIRS, RankSortDir.DESCENDING, "sort_dir"),
-        c2s.count if c2s.HasField("count") else TRANSACTION_COUNT_DEFAULT,
-        c2s.page or None,
-        read_as_of(c2s),
-    )
-    return _echo(c2s, write_active_transactions(answer))
-
-
-def _choice(c2s: Any, field: str, numbers: Mapping[Word, int], default: Word, sentence: str) -> Word:
-    """The word for the number in ``field``, ``default`` where it is not set.
-
-    Raises InvalidRequest with ``sentence``."""
-    if not c2s.HasField(field):
-        return default
-    value = getattr(c2s, field)
-    for word, number in numbers.items():
-        if number == value:
-            return word
-    raise InvalidRequest(sentence, value=value)
+def _list(question: ListQuestion[Any], call: Callable[..., Page[Any]], questions: Questions, c2s: Any) -> Any:
+    words = [
+        choice.word(getattr(c2s, choice.field)) if c2s.HasField(choice.field) else choice.default
+        for choice in question.choices
+    ]
+    count = c2s.count if c2s.HasField("count") else question.count
+    answer = call(questions, *words, count, c2s.page or None, read_as_of(c2s))
+    return _echo(c2s, write_list(question, answer))
 
 
 def _echo(c2s: Any, response: Any) -> Any:
@@ -143,10 +75,14 @@ def _echo(c2s: Any, response: Any) -> Any:
     return response
 
 
+def _list_interface(question: ListQuestion[Any], call: Callable[..., Page[Any]]) -> Interface:
+    return Interface(partial(_list, question, call), counts=lambda c2s: not c2s.page)
+
+
 INTERFACES = {
     ProtoId.GetGlobalState: Interface(_global_state, counts=lambda _c2s: False, lasts=False),
-    ProtoId.Qot_GetArkFundHolding: Interface(_ark_fund_holding, counts=lambda c2s: not c2s.page),
+    ProtoId.Qot_GetArkFundHolding: _list_interface(FUND_HOLDINGS, Questions.fund_holdings),
     ProtoId.Qot_GetArkStockDynamic: Interface(_ark_stock_dynamic, counts=lambda _c2s: True),
-    ProtoId.Qot_GetArkActiveTransaction: Interface(_ark_active_transaction, counts=lambda c2s: not c2s.page),
-    ProtoId.Qot_GetRatingChange: Interface(_rating_change, counts=lambda c2s: not c2s.page),
+    ProtoId.Qot_GetArkActiveTransaction: _list_interface(ACTIVE_TRANSACTIONS, Questions.active_transactions),
+    ProtoId.Qot_GetRatingChange: _list_interface(RATING_CHANGES, Questions.rating_changes),
 }

@@ -1,34 +1,29 @@
 """Answers: the model's words to the Responses of the wire, and back."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import UTC, date, datetime
-from typing import Any, TypeVar
+from functools import cache, partial
+from operator import attrgetter
+from types import NoneType, UnionType
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from qotgate.model import (
-    ActiveTransaction,
     ArkDynamic,
     DynamicType,
-    FundHolding,
     GlobalState,
     MarketState,
     Page,
     ProgramStatus,
-    RatingChange,
-    RatingLevel,
     Security,
     StockDynamic,
     UntoldDays,
 )
 from qotgate.protocol.body import check_text
+from qotgate.protocol.interface import Column, ListQuestion
 from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
 from qotgate.protocol.names import (
-    CHANGE_TYPE_OF,
-    CHANGE_TYPES,
     DYNAMIC_TYPE_OF,
     DYNAMIC_TYPES,
-    LEVEL_OF,
-    LEVELS,
     MARKET_OF,
     MARKET_STATE_OF,
     MARKETS,
@@ -55,72 +50,59 @@ def write_dynamic(answer: ArkDynamic) -> Any:
     return response
 
 
-def write_rating_changes(answer: Page[RatingChange]) -> Any:
-    """The Response of 3426."""
-    response = _page(ProtoId.Qot_GetRatingChange, answer)
-    for row in answer.rows:
-        item = response.s2c.dataList.add(
-            name=row.name,
-            rating=LEVELS[row.rating],
-            targetPrice=row.target_price,
-            lastTargetPrice=row.last_target_price,
-            changeType=CHANGE_TYPES[row.change_type],
-            institutionName=row.institution,
-            recommendationDate=row.day.isoformat(),
-            lastRecommendationDate=_text(row.last_day),
-        )
-        _write_security(item, row.security)
-        if row.last_rating is not None:
-            item.lastRating = LEVELS[row.last_rating]
-    return response
-
-
-def write_fund_holdings(answer: Page[FundHolding]) -> Any:
-    """The Response of 3423."""
-    response = _ark_page(ProtoId.Qot_GetArkFundHolding, answer)
-    for row in answer.rows:
-        item = response.s2c.dataList.add(
-            name=row.name or None,
-            shares=row.shares,
-            sharesChange=row.shares_change,
-            marketValue=row.market_value,
-            weight=row.weight,
-            weightChange=row.weight_change,
-        )
-        _write_security(item, row.security)
-    return response
-
-
-def write_active_transactions(answer: Page[ActiveTransaction]) -> Any:
-    """The Response of 3425."""
-    response = _ark_page(ProtoId.Qot_GetArkActiveTransaction, answer)
-    for row in answer.rows:
-        item = response.s2c.dataList.add(
-            name=row.name, changeAmount=row.change_amount, changeShares=row.change_shares
-        )
-        _write_security(item, row.security)
-    return response
-
-
-def _page(proto_id: ProtoId, answer: Page[Any]) -> Any:
-    response = RESPONSES[proto_id](retType=RetType.SUCCEED, retMsg="", errCode=0)
-    response.s2c.allCount = answer.all_count
+def write_list(question: ListQuestion[Any], answer: Page[Any]) -> Any:
+    """The Response of a question whose answer is a list."""
+    response = RESPONSES[question.proto_id](retType=RetType.SUCCEED, retMsg="", errCode=0)
+    s2c = response.s2c
+    s2c.allCount = answer.all_count
     if answer.next_page is not None:
-        response.s2c.nextPage = answer.next_page
-    return response
-
-
-def _ark_page(proto_id: ProtoId, answer: Page[Any]) -> Any:
-    response = _page(proto_id, answer)
+        s2c.nextPage = answer.next_page
     for fund, day in answer.left_out:
-        response.s2c.leftOut.add(fund=fund, until=day.isoformat())
+        s2c.leftOut.add(fund=fund, until=day.isoformat())
+    plain, written = _columns(question)
+    for row in answer.rows:
+        item = s2c.dataList.add(
+            **{field: getattr(row, name) for name, field in plain},
+            **{field: write(getattr(row, name)) for name, field, write in written},
+        )
+        if row.security is not None:
+            item.security.market = MARKETS[row.security.market]
+            item.security.code = row.security.code
     return response
 
 
-def _write_security(item: Any, security: Security | None) -> None:
-    if security is not None:
-        item.security.market = MARKETS[security.market]
-        item.security.code = security.code
+@cache
+def _columns(
+    question: ListQuestion[Any],
+) -> tuple[list[tuple[str, str]], list[tuple[str, str, Callable[[Any], Any]]]]:
+    """The name and the field of the columns whose values go as they are, and of the others but the security,
+    with how a value is written. None is absent."""
+    plain: list[tuple[str, str]] = []
+    written: list[tuple[str, str, Callable[[Any], Any]]] = []
+    for column in question.columns:
+        kind, optional = _kind(question, column)
+        if kind is date:
+            written.append((column.name, column.field, _text))
+        elif column.numbers is not None:
+            write = partial(_number, column.numbers) if optional else column.numbers.__getitem__
+            written.append((column.name, column.field, write))
+        elif column.omits_empty:
+            written.append((column.name, column.field, lambda text: text or None))
+        elif kind is not Security:
+            plain.append((column.name, column.field))
+    return plain, written
+
+
+def _number(numbers: Mapping[W, int], word: W | None) -> int | None:
+    return None if word is None else numbers[word]
+
+
+def _kind(question: ListQuestion[Any], column: Column) -> tuple[type, bool]:
+    """The type of a column, and whether it may be absent."""
+    hint = get_type_hints(question.row)[column.name]
+    if isinstance(hint, UnionType):
+        return next(kind for kind in get_args(hint) if kind is not NoneType), True
+    return hint, False
 
 
 def _text(day: date | None) -> str | None:
@@ -142,19 +124,42 @@ def read_dynamic(s2c: Any, security: Security) -> StockDynamic:
     )
 
 
-def read_rating_changes(s2c: Any) -> Page[RatingChange]:
-    """The answer of 3426. Raises ValueError."""
-    return _read_page(s2c, _read_rating_change)
+def read_list(question: ListQuestion[T], s2c: Any) -> Page[T]:
+    """The answer of a question whose answer is a list. Raises ValueError."""
+    check_text(s2c)
+    readers = _readers(question)
+    rows = tuple(question.row(**{name: read(item) for name, read in readers}) for item in s2c.dataList)
+    left_out: tuple[tuple[str, date], ...] = ()
+    if question.left_out:
+        left_out = tuple((one.fund, date.fromisoformat(one.until)) for one in s2c.leftOut)
+    return Page(rows, s2c.nextPage or None, s2c.allCount, left_out)
 
 
-def read_fund_holdings(s2c: Any) -> Page[FundHolding]:
-    """The answer of 3423. Raises ValueError."""
-    return _read_ark_page(s2c, _read_fund_holding)
+@cache
+def _readers(question: ListQuestion[Any]) -> list[tuple[str, Callable[[Any], Any]]]:
+    """The name of each column, and how its value is read from a row of the wire."""
+    return [(column.name, _reader(question, column)) for column in question.columns]
 
 
-def read_active_transactions(s2c: Any) -> Page[ActiveTransaction]:
-    """The answer of 3425. Raises ValueError."""
-    return _read_ark_page(s2c, _read_active_transaction)
+def _reader(question: ListQuestion[Any], column: Column) -> Callable[[Any], Any]:
+    kind, optional = _kind(question, column)
+    field, unknown = column.field, column.unknown
+    if kind is date:
+        if optional:
+            return lambda item: _day(getattr(item, field))
+        return lambda item: date.fromisoformat(getattr(item, field)[:10])
+
+    if kind is Security:
+        read: Callable[[Any], Any] = _security
+    elif column.numbers is None:
+        read = attrgetter(field)
+    else:
+        words = {number: word for word, number in column.numbers.items()}
+        if unknown is None:
+            read = lambda item: _word(words, getattr(item, field))  # noqa: E731
+        else:
+            read = lambda item: words.get(getattr(item, field), unknown)  # noqa: E731
+    return (lambda item: read(item) if item.HasField(field) else None) if optional else read
 
 
 def read_global_state(s2c: Any) -> GlobalState:
@@ -171,70 +176,14 @@ def read_global_state(s2c: Any) -> GlobalState:
     )
 
 
-def _read_page(s2c: Any, read: Callable[[Any], T]) -> Page[T]:
-    check_text(s2c)
-    return Page(tuple(map(read, s2c.dataList)), s2c.nextPage or None, s2c.allCount)
-
-
-def _read_ark_page(s2c: Any, read: Callable[[Any], T]) -> Page[T]:
-    left_out = tuple((one.fund, date.fromisoformat(one.until)) for one in s2c.leftOut)
-    return replace(_read_page(s2c, read), left_out=left_out)
-
-
-def _read_rating_change(item: Any) -> RatingChange:
-    return RatingChange(
-        security=_security(item),
-        name=item.name,
-        rating=_level(item.rating),
-        last_rating=LEVEL_OF.get(item.lastRating, RatingLevel.UNKNOWN)
-        if item.HasField("lastRating")
-        else None,
-        target_price=_number(item, "targetPrice"),
-        last_target_price=_number(item, "lastTargetPrice"),
-        change_type=_word(CHANGE_TYPE_OF, item.changeType),
-        institution=item.institutionName,
-        day=date.fromisoformat(item.recommendationDate[:10]),
-        last_day=_day(item.lastRecommendationDate),
-    )
-
-
-def _read_fund_holding(item: Any) -> FundHolding:
-    return FundHolding(
-        security=_security(item) if item.HasField("security") else None,
-        name=item.name,
-        shares=item.shares,
-        shares_change=item.sharesChange,
-        market_value=_number(item, "marketValue"),
-        weight=_number(item, "weight"),
-        weight_change=_number(item, "weightChange"),
-    )
-
-
-def _read_active_transaction(item: Any) -> ActiveTransaction:
-    return ActiveTransaction(
-        security=_security(item) if item.HasField("security") else None,
-        name=item.name,
-        change_amount=_number(item, "changeAmount"),
-        change_shares=item.changeShares,
-    )
-
-
 def _security(item: Any) -> Security:
     return Security(_word(MARKET_OF, item.security.market), item.security.code)
-
-
-def _level(number: int) -> RatingLevel:
-    return LEVEL_OF.get(number, RatingLevel.UNKNOWN)
 
 
 def _word(words: Mapping[int, W], number: int) -> W:
     if number not in words:
         raise ValueError(f"{number} is none of {', '.join(map(str, words))}")
     return words[number]
-
-
-def _number(item: Any, field: str) -> float | None:
-    return getattr(item, field) if item.HasField(field) else None
 
 
 def _day(text: str) -> date | None:

@@ -10,19 +10,9 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
+from qotgate.protocol.names import ProtoId as ProtoId
+
 DESCRIPTORS = "messages.binpb"
-
-
-class ProtoId(IntEnum):
-    """The proto ids that this package knows, by the name of their package in the .proto files."""
-
-    InitConnect = 1001
-    GetGlobalState = 1002
-    KeepAlive = 1004
-    Qot_GetArkFundHolding = 3423
-    Qot_GetArkStockDynamic = 3424
-    Qot_GetArkActiveTransaction = 3425
-    Qot_GetRatingChange = 3426
 
 
 class RetType(IntEnum):

@@ -2,6 +2,7 @@
 
 import re
 from datetime import date, datetime
+from enum import IntEnum
 from typing import Any
 
 from qotgate.model import (
@@ -24,6 +25,20 @@ from qotgate.model import (
 
 SHOWN = 80
 _LANGUAGE = re.compile(r"\blang=(zh|en)\b")
+
+
+class ProtoId(IntEnum):
+    """The proto ids that this package knows, by the name of their package in the .proto files."""
+
+    InitConnect = 1001
+    GetGlobalState = 1002
+    KeepAlive = 1004
+    Qot_GetArkFundHolding = 3423
+    Qot_GetArkStockDynamic = 3424
+    Qot_GetArkActiveTransaction = 3425
+    Qot_GetRatingChange = 3426
+
+
 MARKETS = {
     Market.HK: 1,
     Market.HK_FUTURE: 2,

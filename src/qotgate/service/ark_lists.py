@@ -37,10 +37,6 @@ from qotgate.service.reference import Reference
 from qotgate.store import books
 from qotgate.store.deriving import BookDay, FundDay
 
-COUNT_MOST = 200
-HOLDING_COUNT_DEFAULT = 20
-TRANSACTION_COUNT_DEFAULT = 50
-
 FRESH_SESSIONS = 10
 """A fund's book of so many trading days ago still says what the fund holds."""
 DIGEST_LENGTH = 32

@@ -35,12 +35,10 @@ from qotgate.model import (
     Unavailable,
     UntoldDays,
 )
+from qotgate.protocol.interface import ACTIVE_TRANSACTIONS, FUND_HOLDINGS, RATING_CHANGES
 from qotgate.ratings.words import known_grade, level
-from qotgate.service.ark_lists import COUNT_MOST as ARK_COUNT_MOST
 from qotgate.service.ark_lists import (
-    HOLDING_COUNT_DEFAULT,
     HOLDING_SORTS,
-    TRANSACTION_COUNT_DEFAULT,
     TRANSACTION_SORTS,
     Label,
     active_transactions,
@@ -59,11 +57,7 @@ from qotgate.store.database import generation, read_state, secret
 from qotgate.store.deriving import HOLE, UNTOLD
 from qotgate.store.queries import Row
 
-__all__ = ["HOLDING_COUNT_DEFAULT", "RATING_COUNT_DEFAULT", "TRANSACTION_COUNT_DEFAULT", "Questions"]
-
 RATING_MARKETS = (Market.US, Market.CA)
-RATING_COUNT_MOST = 20
-RATING_COUNT_DEFAULT = 10
 COUNTS_KEPT = 256
 
 
@@ -206,7 +200,7 @@ class Questions:
         cycle_type: ArkCycleType = ArkCycleType.ONE_DAY,
         sort_field: ArkFundHoldingSortField = ArkFundHoldingSortField.SHARES,
         sort_dir: RankSortDir = RankSortDir.DESCENDING,
-        count: int = HOLDING_COUNT_DEFAULT,
+        count: int = FUND_HOLDINGS.count,
         page: str | None = None,
         as_of: date | None = None,
     ) -> Page[FundHolding]:
@@ -235,7 +229,7 @@ class Questions:
         cycle_type: ArkCycleType = ArkCycleType.ONE_DAY,
         sort_field: ArkActiveTransactionSortField = ArkActiveTransactionSortField.UNKNOWN,
         sort_dir: RankSortDir = RankSortDir.DESCENDING,
-        count: int = TRANSACTION_COUNT_DEFAULT,
+        count: int = ACTIVE_TRANSACTIONS.count,
         page: str | None = None,
         as_of: date | None = None,
     ) -> Page[ActiveTransaction]:
@@ -268,7 +262,7 @@ class Questions:
         *,
         traded: bool,
     ) -> Page[ListRow]:
-        _check_count(count, ARK_COUNT_MOST)
+        _check_count(count, FUND_HOLDINGS.most)
         question = (*question, str(as_of or ""), self.lang, *funds)
         with self.store.reading() as connection:
             cursors = self.cursors(connection)
@@ -284,7 +278,7 @@ class Questions:
         self,
         market: Market,
         change_type: RatingChangeType = RatingChangeType.UPGRADE,
-        count: int = RATING_COUNT_DEFAULT,
+        count: int = RATING_CHANGES.count,
         page: str | None = None,
         as_of: date | None = None,
     ) -> Page[RatingChange]:
@@ -295,7 +289,7 @@ class Questions:
         """
         if market not in RATING_MARKETS:
             raise InvalidRequest("rating_market", value=market)
-        _check_count(count, RATING_COUNT_MOST)
+        _check_count(count, RATING_CHANGES.most)
         question = ("rating_changes", market, change_type, str(as_of or ""))
         with self.store.reading() as connection:
             cursors = self.cursors(connection)

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query, Response
 
 from qotgate.model import InvalidRequest, Market, RatingChangeType, Security
+from qotgate.protocol.interface import RATING_CHANGES
 from qotgate.service.ark_history import ark_history, ark_positions
-from qotgate.service.questions import RATING_COUNT_DEFAULT, RATING_COUNT_MOST
 from qotgate.service.rating_listing import rating_listing
 from qotgate.web.asked import TheRequest
 from qotgate.web.days import Day
@@ -17,11 +17,11 @@ from qotgate.web.shapes import (
     PositionRow,
     Positions,
     RatingChanges,
-    RatingRow,
     Securities,
     SecurityRow,
     TransactionRow,
     Transactions,
+    rating_row,
 )
 
 FOUND_DEFAULT = 20
@@ -123,9 +123,9 @@ def changes(
     ] = None,
     day: Annotated[Day | None, Query(description="Notes of this day alone.")] = None,
     count: Annotated[
-        Annotated[int, Query(ge=1, le=RATING_COUNT_MOST)] | Literal["all"],
+        Annotated[int, Query(ge=1, le=RATING_CHANGES.most)] | Literal["all"],
         Query(description="Rows of a page, or all at once, as for a download."),
-    ] = RATING_COUNT_DEFAULT,
+    ] = RATING_CHANGES.count,
     page: Annotated[
         str | None, Query(description="The `next_page` of an earlier answer to the same question.")
     ] = None,
@@ -151,7 +151,7 @@ def changes(
         return RatingChanges(
             all_count=found.all_count,
             next_page=found.next_page,
-            rows=[RatingRow.of(row) for row in found.rows],
+            rows=[rating_row(row) for row in found.rows],
         )
 
     return asked.answer("changes", make, later_page=bool(page))

@@ -12,16 +12,15 @@ from qotgate.model import (
     ArkHoldingType,
     RankSortDir,
 )
-from qotgate.service.questions import HOLDING_COUNT_DEFAULT, TRANSACTION_COUNT_DEFAULT, Questions
+from qotgate.protocol.interface import ACTIVE_TRANSACTIONS, FUND_HOLDINGS
+from qotgate.service.questions import Questions
 from qotgate.web.api import ANSWERS, AsOf
 from qotgate.web.asked import TheRequest
-from qotgate.web.shapes import ActiveTransactionRow, ActiveTransactions, FundLeftOut, HoldingRow, Holdings
-
-COUNT_MOST = 200
+from qotgate.web.shapes import ActiveTransactions, Holdings, Shape, ark_page
 
 Cycle = Annotated[ArkCycleType, Query(description="How many trading days back a change is measured.")]
 Direction = Annotated[RankSortDir, Query()]
-Count = Annotated[int, Query(ge=1, le=COUNT_MOST)]
+Count = Annotated[int, Query(ge=1, le=FUND_HOLDINGS.most)]
 PageCursor = Annotated[
     str | None, Query(description="The `next_page` of an earlier answer to the same question.")
 ]
@@ -48,20 +47,18 @@ def holdings(
     cycle_type: Cycle = ArkCycleType.ONE_DAY,
     sort_field: ArkFundHoldingSortField = ArkFundHoldingSortField.SHARES,
     sort_dir: Direction = RankSortDir.DESCENDING,
-    count: Count = HOLDING_COUNT_DEFAULT,
+    count: Count = FUND_HOLDINGS.count,
     page: PageCursor = None,
     fund: Fund = None,
     as_of: AsOf = None,
 ) -> Response:
     """What the ARK funds hold together, and how it changed over a cycle."""
 
-    def make() -> Holdings:
+    def make() -> Shape:
         found = of_fund(asked.questions, fund).fund_holdings(
             holding_type, cycle_type, sort_field, sort_dir, count, page or None, as_of
         )
-        rows = [HoldingRow.of(row) for row in found.rows]
-        left_out = FundLeftOut.all_of(found)
-        return Holdings(all_count=found.all_count, next_page=found.next_page, left_out=left_out, rows=rows)
+        return ark_page(Holdings, found)
 
     return asked.answer("holdings", make, later_page=bool(page))
 
@@ -73,21 +70,17 @@ def active_transactions(
     cycle_type: Cycle = ArkCycleType.ONE_DAY,
     sort_field: ArkActiveTransactionSortField = ArkActiveTransactionSortField.CHANGE_AMOUNT,
     sort_dir: Direction = RankSortDir.DESCENDING,
-    count: Count = TRANSACTION_COUNT_DEFAULT,
+    count: Count = ACTIVE_TRANSACTIONS.count,
     page: PageCursor = None,
     fund: Fund = None,
     as_of: AsOf = None,
 ) -> Response:
     """What the ARK funds actively bought or sold together over a cycle, flows left out."""
 
-    def make() -> ActiveTransactions:
+    def make() -> Shape:
         found = of_fund(asked.questions, fund).active_transactions(
             holding_type, cycle_type, sort_field, sort_dir, count, page or None, as_of
         )
-        rows = [ActiveTransactionRow.of(row) for row in found.rows]
-        left_out = FundLeftOut.all_of(found)
-        return ActiveTransactions(
-            all_count=found.all_count, next_page=found.next_page, left_out=left_out, rows=rows
-        )
+        return ark_page(ActiveTransactions, found)
 
     return asked.answer("active-transactions", make, later_page=bool(page))

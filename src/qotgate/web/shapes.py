@@ -1,21 +1,19 @@
 """The shapes of the API's answers, with units; the OpenAPI document is made from them."""
 
+import dataclasses
 from datetime import date
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from qotgate.model import (
-    ActiveTransaction,
     ArkDynamic,
     DynamicType,
-    FundHolding,
     LoadOutcome,
     Page,
-    RatingChangeType,
-    RatingLevel,
     Security,
 )
+from qotgate.protocol.interface import ACTIVE_TRANSACTIONS, FUND_HOLDINGS, RATING_CHANGES, ListQuestion
 from qotgate.service.ark_history import Position
 from qotgate.service.rating_listing import ListedChange
 from qotgate.service.search import Found
@@ -25,6 +23,26 @@ class Shape(BaseModel):
     """Taken as it is from the services' own answers where the names agree."""
 
     model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+
+def _row_shape(name: str, description: str, question: ListQuestion[Any], **beside: Any) -> type[Shape]:
+    """The shape of a list's rows, with the fields ``beside`` after its columns."""
+    types = get_type_hints(question.row)
+    fields: dict[str, Any] = {
+        column.name: (_plain(types[column.name]), Field(description=column.unit or None))
+        for column in question.columns
+    }
+    return create_model(name, __base__=Shape, __doc__=description, **fields, **beside)
+
+
+def _plain(hint: Any) -> Any:
+    """The type of a column as JSON has it: a security is its code."""
+    return {Security: str, Security | None: str | None}.get(hint, hint)
+
+
+def _values(row: Any) -> dict[str, Any]:
+    values = {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
+    return {**values, "security": row.security and str(row.security)}
 
 
 class FilePlace(Shape):
@@ -123,43 +141,21 @@ class Positions(Shape):
     rows: list[PositionRow]
 
 
-class RatingRow(Shape):
-    """One note of one institution that changed something. Targets are in the currency of the listing."""
+RatingRow = _row_shape(
+    "RatingRow",
+    "One note of one institution that changed something. Targets are in the currency of the listing.",
+    RATING_CHANGES,
+    word=(str, Field(description="The institution's own word for the rating.")),
+    file_id=(int, ...),
+    path=(str, ...),
+    line=(int | None, ...),
+)
 
-    security: str
-    name: str
-    rating: RatingLevel
-    last_rating: RatingLevel | None
-    target_price: float | None
-    last_target_price: float | None
-    change_type: RatingChangeType
-    institution: str
-    day: date
-    last_day: date | None
-    word: str = Field(description="The institution's own word for the rating.")
-    file_id: int
-    path: str
-    line: int | None
 
-    @classmethod
-    def of(cls, row: ListedChange) -> "RatingRow":
-        change = row.change
-        return cls(
-            security=str(change.security),
-            name=change.name,
-            rating=change.rating,
-            last_rating=change.last_rating,
-            target_price=change.target_price,
-            last_target_price=change.last_target_price,
-            change_type=change.change_type,
-            institution=change.institution,
-            day=change.day,
-            last_day=change.last_day,
-            word=row.word,
-            file_id=row.place.file_id,
-            path=row.place.path,
-            line=row.place.line,
-        )
+def rating_row(row: ListedChange) -> Shape:
+    """A row of RatingChanges."""
+    beside = {"word": row.word, "file_id": row.place.file_id, "path": row.place.path, "line": row.place.line}
+    return RatingRow.model_validate({**_values(row.change), **beside})
 
 
 class RatingChanges(Shape):
@@ -167,31 +163,19 @@ class RatingChanges(Shape):
 
     all_count: int = Field(ge=0, description="The rows of all pages.")
     next_page: str | None = Field(description="The cursor of the next page; null on the last one.")
-    rows: list[RatingRow]
+    rows: list[RatingRow]  # type: ignore[valid-type]
 
 
-class HoldingRow(Shape):
-    """What the ARK funds hold of a security together, in share units of the day asked for."""
-
-    security: str | None = Field(description="Null where the holding maps to no code.")
-    name: str
-    shares: int
-    shares_change: int
-    market_value: float | None = Field(description="USD.")
-    weight: float | None = Field(description="Percent of the funds' total.")
-    weight_change: float | None = Field(description="Percentage points.")
-
-    @classmethod
-    def of(cls, row: FundHolding) -> "HoldingRow":
-        return cls(
-            security=_code(row.security),
-            name=row.name,
-            shares=row.shares,
-            shares_change=row.shares_change,
-            market_value=row.market_value,
-            weight=row.weight,
-            weight_change=row.weight_change,
-        )
+HoldingRow = _row_shape(
+    "HoldingRow",
+    "What the ARK funds hold of a security together, in share units of the day asked for.",
+    FUND_HOLDINGS,
+)
+ActiveTransactionRow = _row_shape(
+    "ActiveTransactionRow",
+    "What the ARK funds actively traded of a security over the cycle.",
+    ACTIVE_TRANSACTIONS,
+)
 
 
 class FundLeftOut(Shape):
@@ -205,46 +189,32 @@ class FundLeftOut(Shape):
         return [cls(fund=fund, until=day) for fund, day in found.left_out]
 
 
-class Holdings(Shape):
-    """A page of holdings."""
-
-    all_count: int = Field(ge=0)
-    next_page: str | None
-    left_out: list[FundLeftOut] = Field(description="The funds that are in neither end of the changes.")
-    rows: list[HoldingRow]
-
-
-class ActiveTransactionRow(Shape):
-    """What the ARK funds actively traded of a security over the cycle."""
-
-    security: str | None = Field(description="Null where the holding maps to no code.")
-    name: str
-    change_amount: float | None = Field(
-        description="USD, at the prices of the days; null where none is known."
+def _ark_page(name: str, description: str, row: type[Shape]) -> type[Shape]:
+    left_out = Field(description="The funds that are in neither end of the changes.")
+    return create_model(
+        name,
+        __base__=Shape,
+        __doc__=description,
+        all_count=(Annotated[int, Field(ge=0)], ...),
+        next_page=(str | None, ...),
+        left_out=(list[FundLeftOut], left_out),
+        rows=(list[row], ...),  # type: ignore[valid-type]
     )
-    change_shares: int = Field(description="In share units of the day asked for.")
-
-    @classmethod
-    def of(cls, row: ActiveTransaction) -> "ActiveTransactionRow":
-        return cls(
-            security=_code(row.security),
-            name=row.name,
-            change_amount=row.change_amount,
-            change_shares=row.change_shares,
-        )
 
 
-class ActiveTransactions(Shape):
-    """A page of active transactions."""
-
-    all_count: int = Field(ge=0)
-    next_page: str | None
-    left_out: list[FundLeftOut] = Field(description="The funds that are in neither end of the changes.")
-    rows: list[ActiveTransactionRow]
+Holdings = _ark_page("Holdings", "A page of holdings.", HoldingRow)
+ActiveTransactions = _ark_page("ActiveTransactions", "A page of active transactions.", ActiveTransactionRow)
 
 
-def _code(security: Security | None) -> str | None:
-    return None if security is None else str(security)
+def ark_page(shape: type[Shape], found: Page[Any]) -> Shape:
+    """A page of Holdings or ActiveTransactions."""
+    answer = {
+        "all_count": found.all_count,
+        "next_page": found.next_page,
+        "left_out": FundLeftOut.all_of(found),
+        "rows": list(map(_values, found.rows)),
+    }
+    return shape.model_validate(answer)
 
 
 class SecurityRow(Shape):

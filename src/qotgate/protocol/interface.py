@@ -1,0 +1,204 @@
+"""The questions whose answer is a list, each described once.
+
+From a description come the messages (:mod:`qotgate.protocol.answers`), the gateway's dispatch, the requests
+and tables of the clients, the rows of the HTTP API and the options and tables of the commands. A new field of
+a row takes a column here, a field of the .proto file and of the model's dataclass, and what computes it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from qotgate.model import (
+    ActiveTransaction,
+    ArkActiveTransactionHoldingType,
+    ArkActiveTransactionSortField,
+    ArkCycleType,
+    ArkFundHoldingSortField,
+    ArkHoldingType,
+    FundHolding,
+    InvalidRequest,
+    RankSortDir,
+    RatingChange,
+    RatingChangeType,
+    RatingLevel,
+)
+from qotgate.protocol.names import (
+    CHANGE_TYPES,
+    CYCLES,
+    HOLDING_SORTS,
+    HOLDING_TYPES,
+    LEVELS,
+    MARKETS,
+    SORT_DIRS,
+    TRANSACTION_SORTS,
+    TRANSACTION_TYPES,
+    ProtoId,
+)
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A parameter that takes one word of an enum.
+
+    ``name`` is its name in Python and over HTTP, ``field`` that in the C2S. ``numbers`` are the numbers of
+    the words on the wire. ``default`` is the word where none is named; without one it has to be named.
+    ``sentence`` says what it takes.
+    """
+
+    name: str
+    field: str
+    numbers: Mapping[Any, int]
+    default: Any
+    sentence: str
+
+    @property
+    def words(self) -> type[StrEnum]:
+        """The enum."""
+        return type(next(iter(self.numbers)))
+
+    @property
+    def metavar(self) -> str:
+        """The words as a command takes them."""
+        return "|".join(word.name.lower() for word in self.numbers if word.name != "UNKNOWN")
+
+    def word(self, number: int) -> Any:
+        """Raises InvalidRequest for a number that is no word's."""
+        for word, known in self.numbers.items():
+            if known == number:
+                return word
+        raise InvalidRequest(self.sentence, value=number)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A field of a row.
+
+    ``name`` is its name in the model's dataclass, whose type it has, ``field`` that in the message, and
+    ``published`` that in the tables of the published clients, ``name`` where it is empty. ``numbers`` are the
+    numbers of its words; a number beside them is ``unknown``, or an error without one. ``omits_empty``: an
+    empty text is absent. ``unit`` describes it in the API's document; ``heading`` and ``form`` show it in a
+    command's table.
+    """
+
+    name: str
+    field: str
+    published: str = ""
+    numbers: Mapping[Any, int] | None = None
+    unknown: Any = None
+    omits_empty: bool = False
+    unit: str = ""
+    heading: str = ""
+    form: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ListQuestion(Generic[Row]):
+    """A question whose answer is a list in pages of 1 to ``most`` rows, ``count`` unless told otherwise;
+    ``left_out``: the answer names the funds that it does not sum."""
+
+    proto_id: ProtoId
+    row: type[Row]
+    choices: tuple[Choice, ...]
+    columns: tuple[Column, ...]
+    count: int
+    most: int
+    left_out: bool = False
+
+
+_SECURITY = Column("security", "security", heading="security")
+_LISTED = Column("security", "security", unit="Null where the holding maps to no code.", heading="security")
+_CYCLE = Choice("cycle_type", "cycleType", CYCLES, ArkCycleType.ONE_DAY, "ark_cycle")
+_SORT_DIR = Choice("sort_dir", "sortDir", SORT_DIRS, RankSortDir.DESCENDING, "sort_dir")
+
+FUND_HOLDINGS = ListQuestion(
+    ProtoId.Qot_GetArkFundHolding,
+    FundHolding,
+    (
+        Choice("holding_type", "holdingType", HOLDING_TYPES, ArkHoldingType.POSITION, "ark_holding_type"),
+        _CYCLE,
+        Choice("sort_field", "sortField", HOLDING_SORTS, ArkFundHoldingSortField.SHARES, "ark_holding_sort"),
+        _SORT_DIR,
+    ),
+    (
+        _LISTED,
+        Column("name", "name", omits_empty=True, heading="name"),
+        Column("shares", "shares", heading="shares", form=","),
+        Column("shares_change", "sharesChange", heading="change", form="+,"),
+        Column("market_value", "marketValue", unit="USD.", heading="USD", form=",.0f"),
+        Column("weight", "weight", unit="Percent of the funds' total.", heading="weight %", form=".2f"),
+        Column("weight_change", "weightChange", unit="Percentage points.", heading="change", form="+.2f"),
+    ),
+    count=20,
+    most=200,
+    left_out=True,
+)
+ACTIVE_TRANSACTIONS = ListQuestion(
+    ProtoId.Qot_GetArkActiveTransaction,
+    ActiveTransaction,
+    (
+        Choice(
+            "holding_type",
+            "holdingType",
+            TRANSACTION_TYPES,
+            ArkActiveTransactionHoldingType.INCREASE,
+            "ark_transaction_type",
+        ),
+        _CYCLE,
+        Choice(
+            "sort_field",
+            "sortField",
+            TRANSACTION_SORTS,
+            ArkActiveTransactionSortField.UNKNOWN,
+            "ark_transaction_sort",
+        ),
+        _SORT_DIR,
+    ),
+    (
+        _LISTED,
+        Column("name", "name", heading="name"),
+        Column(
+            "change_amount",
+            "changeAmount",
+            unit="USD, at the prices of the days; null where none is known.",
+            heading="USD",
+            form="+,.2f",
+        ),
+        Column(
+            "change_shares",
+            "changeShares",
+            unit="In share units of the day asked for.",
+            heading="shares",
+            form="+,",
+        ),
+    ),
+    count=50,
+    most=200,
+    left_out=True,
+)
+RATING_CHANGES = ListQuestion(
+    ProtoId.Qot_GetRatingChange,
+    RatingChange,
+    (
+        Choice("market", "market", MARKETS, None, "rating_market"),
+        Choice("change_type", "changeType", CHANGE_TYPES, RatingChangeType.UPGRADE, "change_type"),
+    ),
+    (
+        _SECURITY,
+        Column("name", "name"),
+        Column("rating", "rating", numbers=LEVELS, unknown=RatingLevel.UNKNOWN),
+        Column("last_rating", "lastRating", numbers=LEVELS, unknown=RatingLevel.UNKNOWN),
+        Column("target_price", "targetPrice"),
+        Column("last_target_price", "lastTargetPrice"),
+        Column("change_type", "changeType", numbers=CHANGE_TYPES),
+        Column("institution", "institutionName", published="institution_name"),
+        Column("day", "recommendationDate", published="recommendation_date"),
+        Column("last_day", "lastRecommendationDate", published="last_recommendation_date"),
+    ),
+    count=10,
+    most=20,
+)
+LIST_QUESTIONS: tuple[ListQuestion[Any], ...] = (FUND_HOLDINGS, ACTIVE_TRANSACTIONS, RATING_CHANGES)
