@@ -5,7 +5,7 @@ import pytest
 from qotgate.gateway import pacing, websocket
 from qotgate.service import loading
 from qotgate.sources import cells, layout, lines, opening
-from qotgate.web import bodies, connections
+from qotgate.web import api, bodies, connections, downloads
 from tests.support.paths import ROOT
 
 BOUNDS = {
@@ -27,6 +27,8 @@ BOUNDS = {
     "of one address": f"not fewer than {connections.MIN_CONNECTIONS_PER_ADDRESS}, "
     f"and {connections.MAX_CONNECTIONS_PER_ADDRESS} unless",
     "spare connections": f"{connections.MAX_SPARE_CONNECTIONS} more are open for two seconds",
+    "parts of a list": f"in parts of {api.PART_ROWS:,} rows",
+    "a turn at lists": f"first part within {downloads.WAIT_SECONDS:g} seconds has 503",
 }
 
 

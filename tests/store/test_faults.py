@@ -146,7 +146,7 @@ def asked(questions: Questions) -> list[Callable[[], Any]]:
         lambda: questions.explain_ark_stock_dynamic(tsla),
         questions.fund_holdings,
         questions.active_transactions,
-        lambda: rating_listing(questions, count=None),
+        lambda: rating_listing(questions, count=1000),
         lambda: status(questions.store),
     ]
 

@@ -58,7 +58,7 @@ QUESTIONS: dict[str, Callable[[Questions], Any]] = {
     "changes": lambda questions: questions.rating_changes(
         Market.US, RatingChangeType.UPGRADE, 10, None, None
     ),
-    "listing": lambda questions: rating_listing(questions),
+    "listing": lambda questions: rating_listing(questions, count=1),
 }
 
 

@@ -40,11 +40,11 @@ def rating_listing(
     security: Security | None = None,
     institution: str | None = None,
     day: date | None = None,
-    count: int | None = None,
+    count: int,
     page: str | None = None,
     as_of: date | None = None,
 ) -> Page[ListedChange]:
-    """Up to ``count`` rows, all of them where it is None, newest first.
+    """Up to ``count`` rows, newest first.
 
     ``market`` is US or CA; ``institution`` a name in either language or a spelling; None is any. ``page`` is
     the ``next_page`` of an earlier answer to the same question. Raises InvalidRequest.
@@ -72,8 +72,7 @@ def rating_listing(
                 raise NothingLoaded("no_notes")
             number, asked, after = generation(connection), day_asked(as_of, latest), None
             all_count = browsing.count_listed(connection, wanted, number, asked)
-        one_more = None if count is None else count + 1
-        found = browsing.listed_changes(connection, wanted, number, asked, after, one_more)
+        found = browsing.listed_changes(connection, wanted, number, asked, after, count + 1)
     rows = found[:count]
     next_page = None
     if len(rows) < len(found):

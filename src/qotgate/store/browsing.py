@@ -164,10 +164,10 @@ def listed_changes(
     generation: int,
     as_of: date,
     after: tuple[date, int] | None,
-    count: int | None,
+    count: int,
 ) -> list[Row]:
-    """Up to ``count`` rows, all of them where it is None, newest first, that come after the row whose
-    (day, note id) is ``after``; each with the file and line of its note."""
+    """Up to ``count`` rows, newest first, that come after the row whose (day, note id) is ``after``; each
+    with the file and line of its note."""
     change, history, note, file = tables.rating_change, tables.history, tables.note, tables.file
     query = (
         _listed(wanted, generation, as_of)

@@ -1,5 +1,7 @@
 """The HTTP API: each path a plain question to the services."""
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Response
@@ -24,6 +26,8 @@ from qotgate.web.shapes import (
     rating_row,
 )
 
+PART_ROWS = 2000
+"""Rows of a whole list that are made at a time."""
 FOUND_DEFAULT = 20
 FOUND_MOST = 100
 ANSWERS: dict[int | str, dict[str, Any]] = {
@@ -136,7 +140,7 @@ def changes(
     if listed and market and listed.market != market:
         raise InvalidRequest("market_of_security", market=market, value=security)
 
-    def make() -> RatingChanges:
+    def part(size: int, cursor: str | None) -> RatingChanges:
         found = rating_listing(
             asked.questions,
             market=Market(market) if market else None,
@@ -144,8 +148,8 @@ def changes(
             security=listed,
             institution=institution or None,
             day=day,
-            count=None if count == "all" else count,
-            page=page or None,
+            count=size,
+            page=cursor,
             as_of=as_of,
         )
         return RatingChanges(
@@ -154,7 +158,26 @@ def changes(
             rows=[rating_row(row) for row in found.rows],
         )
 
-    return asked.answer("changes", make, later_page=bool(page))
+    if count == "all":
+        return asked.answer_in_parts("changes", _parts(partial(part, PART_ROWS), page), later_page=bool(page))
+    return asked.answer("changes", lambda: part(count, page or None), later_page=bool(page))
+
+
+def _parts(ask: Callable[[str | None], RatingChanges], page: str | None) -> Iterator[RatingChanges]:
+    """The page at the cursor ``page`` and all that follow it. Each is a short read of its own, of the data as
+    it was for the first: no transaction is open while the caller reads."""
+    following: list[str | None] = [page or None]
+
+    def next_part() -> RatingChanges | None:
+        if not following:
+            return None
+        found = ask(following.pop())
+        if found.next_page:
+            following.append(found.next_page)
+        return found.model_copy(update={"next_page": None})
+
+    # A generator would keep a part in memory while the caller reads it.
+    return iter(next_part, None)
 
 
 @router.get("/securities", response_model=Securities, tags=["Securities"])

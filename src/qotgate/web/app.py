@@ -76,8 +76,12 @@ class Watched:
         with self._metrics.streams.track_inprogress(), structlog.contextvars.bound_contextvars(**about):
             try:
                 await self._app(inner, receive, send_counted)
-            except Exception:
-                log.exception("request failed", path=scope["path"])
+            except Exception as error:
+                if status and isinstance(error.__cause__, QotGateError):
+                    # An answer that is made as it is read. The connection is closed before the answer's end.
+                    log.warning("answer broken off", path=scope["path"], reason=str(error.__cause__))
+                else:
+                    log.exception("request failed", path=scope["path"])
                 if not status:
                     await problem(500, "The gateway failed on this request; its log has the details.")(
                         inner, receive, send_counted

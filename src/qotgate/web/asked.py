@@ -1,6 +1,6 @@
 """A request of the API on its way: its format, the tag that spares an answer, its share of the allowance."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import ceil
 from typing import Annotated, Literal
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from qotgate.model import Language, RateLimited
 from qotgate.service.questions import Questions
-from qotgate.web.formats import Format, encode, wanted_format
+from qotgate.web.formats import Format, encode, encode_parts, wanted_format
 from qotgate.web.site import TheSite, fresh
 
 NamesIn = Annotated[
@@ -34,6 +34,16 @@ class Asked:
 
         As on the wire, later pages are free; so is a 304. Raises RateLimited over the allowance.
         """
+        return self._answer(interface, lambda: encode(make(), self.format), later_page)
+
+    def answer_in_parts(
+        self, interface: str, parts: Iterator[BaseModel], *, later_page: bool = False
+    ) -> Response:
+        """The same for a long list, whose ``parts`` are made as the response is read; see
+        :func:`qotgate.web.formats.encode_parts`."""
+        return self._answer(interface, lambda: encode_parts(parts, self.format), later_page)
+
+    def _answer(self, interface: str, respond: Callable[[], Response], later_page: bool) -> Response:
         # The tag is older than the answer or of its age: a load in between costs one more answer, no less.
         tag = self.site.tag(self.site.state(), self.format, self.lang)
         headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept"}
@@ -41,7 +51,7 @@ class Asked:
             return Response(status_code=304, headers=headers)
         if not later_page:
             self._count(interface)
-        response = encode(make(), self.format)
+        response = respond()
         response.headers.update(headers | getattr(self.request.state, "limit_headers", {}))
         return response
 

@@ -1,16 +1,21 @@
-"""Whole lists, asked for by ``count=all``: a few at a time, since making one takes much memory."""
+"""Whole lists, asked for by ``count=all``: they are made in parts, of which a few are made at once.
+
+A caller has a turn while a part of its list is made, and none while it reads: a slow reader keeps its
+connection and one part in memory, and holds up no other. (A reader that stops is closed; see
+:mod:`qotgate.web.connections`.)
+"""
 
 import asyncio
 from urllib.parse import parse_qs
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from qotgate.web.problems import problem
 
 MAX_DOWNLOADS = 2
-"""Whole lists that are made at once."""
+"""Parts of whole lists that are made at once."""
 WAIT_SECONDS = 30.0
-"""How long a caller waits for its turn."""
+"""How long a caller waits for its first turn."""
 
 
 class Downloads:
@@ -24,14 +29,39 @@ class Downloads:
         if parse_qs(scope["query_string"].decode("latin-1")).get("count") != ["all"]:
             await self._app(scope, receive, send)
             return
+        turn = _Turn(self._turns)
         try:
             async with asyncio.timeout(WAIT_SECONDS):
-                await self._turns.acquire()
+                await turn.take()
         except TimeoutError:
             detail = f"{MAX_DOWNLOADS} whole lists are being made: ask again in a moment, or page by page."
             await problem(503, detail, headers={"Retry-After": "10"})(scope, receive, send)
             return
+
+        async def send_out_of_turn(message: Message) -> None:
+            turn.give_back()
+            await send(message)
+            if message.get("more_body", message["type"] == "http.response.start"):
+                await turn.take()
+
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, send_out_of_turn)
         finally:
+            turn.give_back()
+
+
+class _Turn:
+    """One of the turns, or none."""
+
+    def __init__(self, turns: asyncio.Semaphore) -> None:
+        self._turns = turns
+        self._taken = False
+
+    async def take(self) -> None:
+        await self._turns.acquire()
+        self._taken = True
+
+    def give_back(self) -> None:
+        if self._taken:
+            self._taken = False
             self._turns.release()

@@ -6,14 +6,18 @@ People open CSV in spreadsheets, which take a text that begins as a formula for 
 or a feed calls a company. Such a text has an apostrophe before it, in CSV alone; numbers are never touched.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
+from functools import partial
 from io import BytesIO
+from itertools import chain
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin
 
 import polars as pl
 from fastapi import HTTPException, Request, Response
+from fastapi.responses import StreamingResponse
+from polars.io.plugins import register_io_source
 from pydantic import BaseModel
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -91,21 +95,70 @@ def encode(body: BaseModel, chosen: Format) -> Response:
     if chosen == "json":
         # Pydantic writes null for what is no number.
         return Response(body.model_dump_json(), media_type=MEDIA_TYPES["json"])
-    found: list[BaseModel] | None = getattr(body, "rows", None)
-    row_type = type(body) if found is None else get_args(type(body).model_fields["rows"].annotation)[0]
-    rows = [
-        {name: finite(value) for name, value in row.model_dump().items()}
-        for row in ([body] if found is None else found)
-    ]
-    schema = {name: _column(field.annotation) for name, field in row_type.model_fields.items()}
-    file = BytesIO()
+    content = _parquet(body, ()) if chosen == "parquet" else _csv(body)
+    return Response(content, media_type=MEDIA_TYPES[chosen])
+
+
+def encode_parts(parts: Iterator[BaseModel], chosen: Format) -> Response:
+    """The response that has the ``rows`` of one or more ``parts``; the other fields are those of the first.
+    ``rows`` is the last field, and none but the first part may have no rows.
+
+    The next part is made when the reader has taken most of the one before. A Parquet file, whose end tells
+    where its parts are, is made whole; it is compressed. Raises what the first part raises; an error at a
+    later part breaks the response off.
+    """
+    first = next(parts)
+    media_type = MEDIA_TYPES[chosen]
     if chosen == "parquet":
-        pl.DataFrame(rows, schema=schema).write_parquet(file)
-    else:
-        flat = {name: pl.String if isinstance(kind, pl.List) else kind for name, kind in schema.items()}
-        texts = [{name: _text(value) for name, value in row.items()} for row in rows]
-        pl.DataFrame(texts, schema=flat).write_csv(file)
-    return Response(file.getvalue(), media_type=MEDIA_TYPES[chosen])
+        return Response(_parquet(first, parts), media_type=media_type)
+    # No generator of our own: it would keep a part in memory while its text is read.
+    if chosen == "csv":
+        return StreamingResponse(
+            chain([_csv(first)], map(partial(_csv, header=False), parts)), media_type=media_type
+        )
+    head = first.model_copy(update={"rows": []}).model_dump_json().removesuffix("]}")
+    more = ("," + rows for rows in map(_json_rows, parts))
+    return StreamingResponse(chain([head + _json_rows(first)], more, ["]}"]), media_type=media_type)
+
+
+def _json_rows(body: BaseModel) -> str:
+    return ",".join(row.model_dump_json() for row in _rows(body))
+
+
+def _rows(body: BaseModel) -> list[BaseModel]:
+    return getattr(body, "rows", [body])
+
+
+def _schema(body: BaseModel) -> dict[str, Any]:
+    rows = type(body).model_fields.get("rows")
+    row_type = type(body) if rows is None else get_args(rows.annotation)[0]
+    return {name: _column(field.annotation) for name, field in row_type.model_fields.items()}
+
+
+def _cells(body: BaseModel) -> Iterator[dict[str, Any]]:
+    for row in _rows(body):
+        yield {name: finite(value) for name, value in row.model_dump().items()}
+
+
+def _csv(body: BaseModel, *, header: bool = True) -> bytes:
+    schema = {name: pl.String if isinstance(kind, pl.List) else kind for name, kind in _schema(body).items()}
+    texts = [{name: _text(value) for name, value in row.items()} for row in _cells(body)]
+    file = BytesIO()
+    pl.DataFrame(texts, schema=schema).write_csv(file, include_header=header)
+    return file.getvalue()
+
+
+def _parquet(first: BaseModel, parts: Iterable[BaseModel]) -> bytes:
+    """A file of all parts, of which one at a time is in memory beside what is written."""
+    schema = _schema(first)
+
+    def frames(*_what: object) -> Iterator[pl.DataFrame]:
+        for part in chain([first], parts):
+            yield pl.DataFrame(list(_cells(part)), schema=schema)
+
+    file = BytesIO()
+    register_io_source(frames, schema=schema).sink_parquet(file)
+    return file.getvalue()
 
 
 def _column(annotation: Any) -> Any:
