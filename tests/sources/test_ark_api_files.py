@@ -84,16 +84,47 @@ def test_the_list_of_a_fund_of_notes_is_refused_by_what_it_lacks() -> None:
     line = '"TREASURY BILL 0 8/5/2027",912797VR5,"4,900,000","$4,718,634.73",11.31%'
     with pytest.raises(Unreadable) as refused:
         sources.read(f"{header}\n{line}\n".encode())
-    assert str(refused.value) == (
-        "it looks like ARK holdings but has no fund, date, ticker or shares columns; its header is: "
-        "position, cusip, $ notional per note, market value ($), market weight (%)"
-    )
+    assert str(refused.value) == "it looks like ARK holdings but has no fund, date, ticker or shares columns"
 
 
 def test_the_owners_of_a_stock_are_no_holdings() -> None:
+    """Neither v1, which has them in a list, nor v2, which has such a list for each day."""
     owner = {"date": "2021-08-20", "fund": "ARKK", "weight": 10.56, "shares": 3256252, "market_value": 2.2e9}
-    with pytest.raises(Unreadable, match="looks like ARK trade notices but has no direction column"):
-        sources.read(json.dumps({"symbol": "TSLA", "date": "2021-08-20", "ownership": [owner]}).encode())
-    nested = {"symbol": "TSLA", "data": [{"date": "2021-08-20", "ownership": [owner], "totals": {}}]}
-    with pytest.raises(Unreadable):
-        sources.read(json.dumps(nested).encode())
+    flat = {"symbol": "TSLA", "date": "2021-08-20", "ownership": [owner]}
+    nested = {
+        "symbol": "TSLA",
+        "data": [{"date": "2021-08-20", "ownership": [owner], "totals": {"funds": 1}}],
+    }
+    for answer in (flat, nested):
+        with pytest.raises(Unreadable) as refused:
+            sources.read(json.dumps(answer).encode())
+        assert str(refused.value) == (
+            "it lists the funds that hold one stock, not the whole book of a fund; load the funds' holdings"
+        )
+
+
+@pytest.mark.parametrize(
+    ("header", "sentence"),
+    [
+        ("Date,Status,Outer,Rating,Price", "analyst notes but has no ticker or firm columns"),
+        (
+            "date,category,analyst,rating,price_from,price_to",
+            "Benzinga ratings but has no ticker or rating columns",
+        ),
+        (
+            "published_date,symbol,analyst_firm,price_target,rating_now",
+            "analyst notes but has no rating column",
+        ),
+        ("institution,status,name,us,hk,day", "analyst notes but has no ticker or rating columns"),
+    ],
+)
+def test_what_is_not_read_is_told_by_what_it_lacks(header: str, sentence: str) -> None:
+    with pytest.raises(Unreadable) as refused:
+        sources.read(f"{header}\n".encode())
+    assert str(refused.value) == f"it looks like {sentence}"
+
+
+def test_what_looks_like_nothing_is_refused_in_a_short_sentence() -> None:
+    with pytest.raises(Unreadable) as refused:
+        sources.read(b"open,high,low,close\n1,2,3,4\n")
+    assert str(refused.value) == "it is of no known format; docs/formats.md lists those that are read"

@@ -276,6 +276,16 @@ def test_yfinance_without_the_name_of_its_index(index: str) -> None:
     assert notes(content.getvalue(), "AAPL.parquet") == yfinance_notes(1)
 
 
+def test_yahoos_own_answer_has_its_history_inside() -> None:
+    """``quoteSummary`` as it comes, and the part that yahoo-finance2 gives."""
+    record = {"firm": "UBS", "toGrade": "Buy", "fromGrade": "", "action": "init"}
+    for stamp in (1706877000, "2024-02-02T12:30:00.000Z"):
+        part = {"upgradeDowngradeHistory": {"history": [record | {"epochGradeDate": stamp}], "maxAge": 86400}}
+        for answer in (part, {"quoteSummary": {"result": [part], "error": None}}):
+            (found,) = notes(json.dumps(answer).encode(), "MSFT.json")
+            assert (found.firm, found.word, str(found.day)) == ("UBS", "Buy", "2024-02-02")
+
+
 def test_yfinance_without_its_index_is_refused() -> None:
     records = [{name: value for name, value in record.items() if name != "GradeDate"} for record in YFINANCE]
     with pytest.raises(Unreadable, match="looks like yfinance upgrades_downgrades but has no date column"):

@@ -21,6 +21,7 @@ from qotgate.sources.tabular import is_text, tables
 _LAYOUTS = (
     ark_notices.LAYOUT,  # before the holdings, whose columns it has and one more
     ark_holdings.LAYOUT,
+    ark_holdings.OWNERSHIP,  # after the holdings, which also have a ticker
     yfinance_notes.LAYOUT,
     benzinga_notes.LAYOUT,
     finnhub_notes.LAYOUT,

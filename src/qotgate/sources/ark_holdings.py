@@ -6,9 +6,10 @@ traded and is refused whole. The weight column is required because it tells hold
 whose direction someone may have cut away.
 """
 
-from qotgate.model import FileKind, Holding
+from qotgate.model import FileKind, Holding, Unreadable
 from qotgate.sources.ark_lines import COLUMNS, MOST_SHARES, fund_and_day, security_of
 from qotgate.sources.cells import number, shown
+from qotgate.sources.json_tables import outer
 from qotgate.sources.layout import Layout, Row
 from qotgate.sources.lines import Cell
 
@@ -50,3 +51,25 @@ LAYOUT = Layout(
     required=("date", "fund", "ticker", "shares", "weight"),
     record=_holding,
 )
+
+
+def _no_book(row: Row) -> Holding:
+    raise Unreadable(
+        "it lists the funds that hold one stock, not the whole book of a fund; load the funds' holdings"
+    )
+
+
+OWNERSHIP = Layout(
+    title="the funds that hold a stock",
+    kind=FileKind.HOLDINGS,
+    columns={
+        "stock": (outer("symbol"),),
+        "date": COLUMNS["date"],
+        "fund": ("fund",),
+        "shares": ("shares",),
+        "weight": ("weight",),
+    },
+    required=("stock", "date", "fund", "shares", "weight"),
+    record=_no_book,
+)
+"""``stock/fund-ownership`` of arkfunds.io, refused by what it is: of each fund's book it has one line."""

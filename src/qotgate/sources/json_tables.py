@@ -1,11 +1,12 @@
 """JSON as tables of lines: the names of the fields as the header, and one line for each record.
 
 Taken are a list of flat objects; an object with such lists inside, as ``{"ratings": [...]}`` and the
-``table`` form of pandas are, whose other fields each record has under :func:`outer`; one object a line
-(NDJSON); and the other forms of pandas' ``to_json``: records, split, and columns and index, which cannot be
-told apart and are tried in this order. In these last three the column of row labels is headed ``index``.
-Numbers stay as the file writes them, as in CSV, so no size of them does harm; null, NaN and Infinity are
-blank. Lines are numbered by record, from 1; in NDJSON by physical line.
+``table`` form of pandas are, whose other fields each record has under :func:`outer`; the lists inside those
+records, where their own fields are no table that is known; an object that holds one such object and nothing
+else; one object a line (NDJSON); and the other forms of pandas' ``to_json``: records, split, and columns and
+index, which cannot be told apart and are tried in this order. In these last three the column of row labels is
+headed ``index``. Numbers stay as the file writes them, as in CSV, so no size of them does harm; null, NaN and
+Infinity are blank. Lines are numbered by record, from 1; in NDJSON by physical line.
 """
 
 import json
@@ -47,6 +48,11 @@ def json_tables(text: str) -> Iterator[Iterable[Line]]:
         if not found:
             raise Unreadable(_EMPTY)
         yield from _tables(found)
+        # An envelope, as Yahoo's {"quoteSummary": {...}}, has one object and nothing beside it.
+        while isinstance(found, dict) and len(found) == 1:
+            (found,) = found.values()
+            if found and isinstance(found, dict):
+                yield from _tables(found)
 
 
 def _parsed(text: str) -> Any:
@@ -93,12 +99,27 @@ def _tables(found: Any) -> Iterator[Iterable[Line]]:
             raise Unreadable(_EMPTY)
         beside = {outer(name): value for name, value in found.items() if not isinstance(value, (list, dict))}
         for records in lists or [[found]]:
-            yield _records(
-                [
-                    (number, beside | record if lists and isinstance(record, dict) else record)
-                    for number, record in enumerate(records, 1)
-                ]
-            )
+            inner = [one for record in records for one in _inner(record)] if lists else []
+            for rows in filter(None, (records, inner)):
+                yield _records(
+                    [
+                        (number, beside | row if lists and isinstance(row, dict) else row)
+                        for number, row in enumerate(rows, 1)
+                    ]
+                )
+
+
+def _inner(record: Any) -> list[Any]:
+    """The objects in the one list of a record, or of an object in it, each with the record's other fields
+    under :func:`outer`; none if it has no such list."""
+    if not isinstance(record, dict):
+        return []
+    objects = [record, *(value for value in record.values() if isinstance(value, dict))]
+    lists = [value for one in objects for value in one.values() if isinstance(value, list)]
+    if len(lists) != 1 or not all(isinstance(one, dict) for one in lists[0]):
+        return []
+    beside = {outer(name): value for name, value in record.items() if not isinstance(value, (list, dict))}
+    return [beside | one for one in lists[0]]
 
 
 def _labelled(rows: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[Line]:

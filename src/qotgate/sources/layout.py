@@ -18,7 +18,8 @@ from qotgate.sources.lines import Cell, Line
 _HEADER_WITHIN = 20  # rows; the notices have three of disclaimer above theirs
 _ENOUGH_TO_NAME = 2  # required columns that make a line the broken header of its format, not just any line
 _ENOUGH_OF_ALL = 3  # or columns of any kind
-_HEADER_SHOWN = 160  # characters
+
+_UNKNOWN = "it is of no known format; docs/formats.md lists those that are read"
 
 MAX_REJECTS = 10_000
 """Lines of a file that are left out one by one; with more, the file is something else."""
@@ -155,7 +156,7 @@ class Layout:
 def parse(tables: Iterable[Iterable[Line]], layouts: Sequence[Layout], file: str = "") -> ParsedFile:
     """Read the first table that has the header of a layout; ``file`` is the name of the file. Raises
     Unreadable, with the nearest miss."""
-    near: tuple[int, str] | None = None
+    near: tuple[tuple[int, int], str] | None = None
     for table in tables:
         lines = iter(table)
         top = list(islice(lines, _HEADER_WITHIN))
@@ -167,16 +168,10 @@ def parse(tables: Iterable[Iterable[Line]], layouts: Sequence[Layout], file: str
                 known = sum(field in columns.places for field in layout.required)
                 enough = known >= _ENOUGH_TO_NAME or len(columns.places) >= _ENOUGH_OF_ALL
                 lacks = len(problems) + sum(field not in columns.places for field in layout.required)
-                if enough and (near is None or lacks < near[0]):
-                    header = ", ".join(map(cells.text, line.cells))[:_HEADER_SHOWN]
-                    sentence = (
-                        f"it looks like {layout.title} but {' and '.join(problems)}; its header is: {header}"
-                    )
-                    near = lacks, sentence
-    if near:
-        raise Unreadable(near[1])
-    known_formats = "; ".join(f"{layout.title} ({', '.join(layout.required)})" for layout in layouts)
-    raise Unreadable(f"it is of no known format: no line has the columns of any of these: {known_formats}")
+                rank = lacks, -len(columns.places)
+                if enough and (near is None or rank < near[0]):
+                    near = rank, f"it looks like {layout.title} but {' and '.join(problems)}"
+    raise Unreadable(near[1] if near else _UNKNOWN)
 
 
 def _check_rejects(rejects: Sequence[Reject]) -> None:
