@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from datetime import date
+from io import BytesIO
 from typing import Literal
 
+import polars as pl
 import pytest
+from httpx import Response
 from sqlalchemy import update
 
 from qotgate import AsyncQuoteClient, QuoteClient, UntoldDays
@@ -17,7 +20,10 @@ from tests.support.in_process import in_process, run_alone, web_in_process
 from tests.support.wire import Wire
 
 LEFT_OUT = (("ARKW", date(2026, 6, 1)),)
-DAYS = (UntoldDays("ARKK", date(2026, 6, 23), date(2026, 6, 23)),)
+DAYS = (
+    UntoldDays("ARKK", date(2026, 6, 3), date(2026, 6, 22), "hole"),
+    UntoldDays("ARKK", date(2026, 6, 23), date(2026, 6, 23), "untold"),
+)
 
 
 @pytest.fixture
@@ -53,8 +59,10 @@ def test_the_wire(port: int) -> None:
             s2c = wire.ask(proto_id).s2c
             assert [(one.fund, one.until) for one in s2c.leftOut] == [("ARKW", "2026-06-01")]
             assert not wire.ask(proto_id, asOf="2026-06-02").s2c.leftOut
-        (days,) = wire.dynamic().s2c.untold
-        assert (days.fund, days.firstDay, days.lastDay) == ("ARKK", "2026-06-23", "2026-06-23")
+        assert [(one.fund, one.firstDay, one.lastDay, one.why) for one in wire.dynamic().s2c.untold] == [
+            ("ARKK", "2026-06-03", "2026-06-22", "hole"),
+            ("ARKK", "2026-06-23", "2026-06-23", "untold"),
+        ]
 
 
 @pytest.mark.parametrize("body_format", ["protobuf", "json"])
@@ -65,7 +73,9 @@ def test_the_clients(port: int, body_format: Literal["protobuf", "json"]) -> Non
         assert client.fund_holdings(as_of=date(2026, 6, 2)).left_out == ()
         assert client.ark_dynamic("US.TSLA").untold == DAYS
         assert client.ark_dynamic("US.TSLA", as_of=date(2026, 6, 2)).untold == ()
-        assert "untold" not in client.ark_dynamics(["US.TSLA"]).to_polars().columns
+        many = client.ark_dynamics(["US.TSLA", "US.ROKU"])
+        assert [one.untold for one in many] == [DAYS, DAYS]
+        assert "untold" not in many.to_polars().columns
 
     async def ask() -> None:
         async with AsyncQuoteClient(port=port, body_format=body_format) as client:
@@ -74,6 +84,21 @@ def test_the_clients(port: int, body_format: Literal["protobuf", "json"]) -> Non
             assert (await client.ark_dynamic("US.TSLA")).untold == DAYS
 
     run_alone(ask())
+
+
+def test_http(port: int, url: str) -> None:
+    async def ask(suffix: str) -> Response:
+        async with web_in_process(url) as (web, _):
+            return await web.get(f"/api/v1/ark/dynamics/US.TSLA{suffix}")
+
+    assert run_alone(ask("")).json()["untold"] == [
+        {"fund": "ARKK", "first_day": "2026-06-03", "last_day": "2026-06-22", "why": "hole"},
+        {"fund": "ARKK", "first_day": "2026-06-23", "last_day": "2026-06-23", "why": "untold"},
+    ]
+    said = "ARKK 2026-06-03 2026-06-22 hole; ARKK 2026-06-23 2026-06-23 untold"
+    assert run_alone(ask(".csv")).text.splitlines()[1].endswith(said)
+    (row,) = pl.read_parquet(BytesIO(run_alone(ask(".parquet")).content)).to_dicts()
+    assert [days["why"] for days in row["untold"]] == ["hole", "untold"]
 
 
 def test_the_page_of_a_stock(port: int, url: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from qotgate.model import DynamicType, InvalidRequest, QotGateError, Security
+from qotgate.model import DynamicType, InvalidRequest, QotGateError, Security, UntoldDays
 from qotgate.service.loading import LoadReport, find_files, load
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference, load_reference
@@ -371,7 +371,10 @@ def test_days_on_which_nothing_can_be_told(store: Store, load_text: LoadText, re
     )
     assert trades(store) == []
     assert [source for _, source, _ in days(store)] == ["untold", "hole"]
-    assert Questions(store, reference).unknown_days() == [
-        ("ARKK", date(2026, 6, 16), date(2026, 6, 16), "untold"),
-        ("ARKK", date(2026, 6, 17), date(2026, 6, 29), "hole"),
-    ]
+    questions = Questions(store, reference)
+    days_between = (
+        UntoldDays("ARKK", date(2026, 6, 16), date(2026, 6, 16), "untold"),
+        UntoldDays("ARKK", date(2026, 6, 17), date(2026, 6, 29), "hole"),
+    )
+    for as_of in (None, date(2026, 6, 20)):
+        assert questions.ark_stock_dynamic(Security.parse("US.TSLA"), as_of).untold == days_between

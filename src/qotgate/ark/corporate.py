@@ -4,7 +4,7 @@ Shares and price together tell a split from a trade; a count that carries over f
 one that is new tells a new symbol, a merger of a SPAC or a new listing from a sale and a purchase.
 """
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import log
@@ -24,6 +24,13 @@ RENAMED_SHARES = 0.01
 """How much may be traded on the day a name changes, as a part of the position."""
 RENAMED_PRICE = 0.3
 """How far the price may be from that of the day before, as a part of it."""
+NEAR_SHARES = NEAR_PRICE = 0.05
+"""Where the price hardly moved, so much may be traded. Of all that vanished in 2020 to 2026 as another name
+appeared in the fund, no other company's position had a count and a price within even 30%."""
+TRUST = 10.0
+"""USD a share that every SPAC stands near before it merges, so that there the price tells nothing."""
+IDENTIFIED_SHARES = 1.0
+"""How much may be traded where old and new have one identifier, as a part of the position."""
 SAME_SHARES = 1e-5
 SAME_PRICE = 1.0
 """Where no share was traded the count alone says enough, and the price may jump with the news."""
@@ -73,17 +80,20 @@ def is_split(old: float, new: float, ratio: Fraction) -> bool:
     return old > 0 and new > 0 and abs(log(new / (old * float(ratio)))) < abs(log(new / old))
 
 
-def renames(gone: Mapping[Key, Position], new: Mapping[Key, Position]) -> dict[Key, tuple[Key, Fraction]]:
+def renames(
+    gone: Mapping[Key, Position], new: Mapping[Key, Position], identified: Collection[tuple[Key, Key]] = ()
+) -> dict[Key, tuple[Key, Fraction]]:
     """The old name of each new one that took over its position, and the new shares for each old one.
 
-    ``gone`` are the positions that vanished, already moved by the flow; ``new`` those that appeared. The
+    ``gone`` are the positions that vanished, already moved by the flow; ``new`` those that appeared;
+    ``identified`` the pairs of an old and a new name whose lines have an identifier in common. The
     pair that agrees best goes first, in shares, then in price; of pairs that agree equally well the larger
     position, so that the order in which files were loaded says nothing.
     """
     pairs: list[tuple[tuple[float, ...], int, Key, Key, Fraction]] = []
     for old, before in gone.items():
         for fresh, after in new.items():
-            found = _exchange(before, after)
+            found = _exchange(before, after, identified=(old, fresh) in identified)
             if found is not None:
                 *difference, ratio = found
                 sizes = (-before.shares, before.price or 0.0, -after.shares, after.price or 0.0)
@@ -97,7 +107,7 @@ def renames(gone: Mapping[Key, Position], new: Mapping[Key, Position]) -> dict[K
     return found_pairs
 
 
-def _exchange(old: Position, new: Position) -> tuple[float, float, Fraction] | None:
+def _exchange(old: Position, new: Position, *, identified: bool) -> tuple[float, float, Fraction] | None:
     """How far two positions are from being one, in shares and in price as a part of it, and the new shares
     for each old one; None if they are not one."""
     if old.shares < FEWEST_SHARES or not old.price or not new.price:
@@ -108,6 +118,10 @@ def _exchange(old: Position, new: Position) -> tuple[float, float, Fraction] | N
         price = abs(new.price * units / old.price - 1)
         if shares <= RENAMED_SHARES and price <= (SAME_PRICE if shares <= SAME_SHARES else RENAMED_PRICE):
             return shares, price, ratio
+    shares, price = abs(new.shares / old.shares - 1), abs(new.price / old.price - 1)
+    near = shares <= NEAR_SHARES and price <= NEAR_PRICE and abs(old.price / TRUST - 1) > NEAR_PRICE
+    if near or (identified and shares <= IDENTIFIED_SHARES and price <= RENAMED_PRICE):
+        return shares, price, Fraction(1)
     return None
 
 

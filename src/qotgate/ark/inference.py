@@ -6,7 +6,7 @@ purchases in offerings, which are round numbers. What remains was traded. A name
 whether it is left out of creations; its latest untraded move in ``earlier`` does.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
@@ -95,10 +95,12 @@ def infer(
     earlier: Sequence[Inference[Key]] = (),
     days: int = 1,
     known: Mapping[Key, Fraction] | None = None,
+    identified: Collection[tuple[Key, Key]] = (),
 ) -> Inference[Key]:
     """Compare two snapshots of one fund, ``days`` trading days apart.
 
-    Positions with no shares count as absent. ``known`` are the splits of about these days that a table tells.
+    Positions with no shares count as absent. ``known`` are the splits of about these days that a table tells,
+    ``identified`` the pairs of a key in ``before`` and one in ``after`` whose lines share an identifier.
 
     ``earlier`` are the inferences of the differences before this one, oldest first; without them the
     result is the same but for names whose part in the basket does not show. What they learnt from
@@ -115,7 +117,7 @@ def infer(
         if key not in holds
     }
     new = {key: position for key, position in holds.items() if key not in held}
-    exchanged = {} if basket.untold else renames(gone, new)
+    exchanged = {} if basket.untold else renames(gone, new, identified)
     result.renamed.update({key: old for key, (old, _) in exchanged.items()})
     told = dict(known or {})
     for key, position in held.items():

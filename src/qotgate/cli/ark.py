@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from datetime import date
 from typing import Annotated, Any
 
 import typer
@@ -34,13 +35,11 @@ def ark(
     settings = read_settings(funds=funds, window_days=window_days, db=db, tables=tables)
     with open_questions(settings, loaded=True) as questions:
         answer, evidence = questions.explain_ark_stock_dynamic(security, day)
-        unknown = questions.unknown_days(day) if explain else []
     shown = _answer(answer)
     if as_json:
         trades: dict[str, Any] = {"trades": [asdict(trade) for trade in evidence]} if explain else {}
         if explain:
-            names = ("fund", "day", "through", "why")
-            trades["unknown_days"] = [dict(zip(names, row, strict=True)) for row in unknown]
+            trades["untold"] = [asdict(days) for days in answer.untold]
         typer.echo(json.dumps(shown | trades, default=str))
         return
     for name, value in shown.items():
@@ -48,9 +47,9 @@ def ark(
     if explain:
         for trade in evidence:
             _print(trade)
-        for fund, first, last, why in unknown:
-            days = f"{first}" if first == last else f"{first} to {last}"
-            typer.echo(f"\n{days} {fund}: {WHY[why]}, so what it traded is not told")
+        for untold in answer.untold:
+            days = _span(untold.first_day, untold.last_day)
+            typer.echo(f"\n{days} {untold.fund}: {WHY[untold.why]}, so what it traded is not told")
 
 
 def _answer(answer: ArkDynamic) -> dict[str, Any]:
@@ -62,8 +61,12 @@ def _answer(answer: ArkDynamic) -> dict[str, Any]:
     }
 
 
+def _span(first: date, last: date) -> str:
+    return f"{first}" if first == last else f"{first} to {last}"
+
+
 def _print(trade: TradeEvidence) -> None:
-    days = f"{trade.day}" if trade.through == trade.day else f"{trade.day} to {trade.through}"
+    days = _span(trade.day, trade.through)
     typer.echo(f"\n{days} {trade.fund} {trade.shares:+,} shares, confidence {trade.confidence:.2f}")
     rest = ""
     if trade.change is not None and trade.flow is not None:

@@ -168,11 +168,13 @@ class TradeEvidence:
 
 @dataclass(frozen=True, slots=True)
 class UntoldDays:
-    """Trading days on which what ``fund`` traded is not told, as its flow does not come apart from it."""
+    """Trading days on which what ``fund`` traded is not told. ``why`` is "untold" where its flow does not
+    come apart from the trades, "hole" where too many of its holdings files are missing."""
 
     fund: str
     first_day: date
     last_day: date
+    why: str = "untold"
 
 
 @dataclass(frozen=True, slots=True)

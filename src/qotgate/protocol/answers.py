@@ -46,7 +46,7 @@ def write_dynamic(answer: ArkDynamic) -> Any:
         s2c.lastTransactionTime = answer.last_transaction_day.isoformat()
     for days in answer.untold:
         first, last = days.first_day.isoformat(), days.last_day.isoformat()
-        s2c.untold.add(fund=days.fund, firstDay=first, lastDay=last)
+        s2c.untold.add(fund=days.fund, firstDay=first, lastDay=last, why=days.why)
     return response
 
 
@@ -118,7 +118,9 @@ def read_dynamic(s2c: Any, security: Security) -> StockDynamic:
         _day(s2c.lastTransactionTime),
         security,
         untold=tuple(
-            UntoldDays(days.fund, date.fromisoformat(days.firstDay), date.fromisoformat(days.lastDay))
+            UntoldDays(
+                days.fund, date.fromisoformat(days.firstDay), date.fromisoformat(days.lastDay), days.why
+            )
             for days in s2c.untold
         ),
     )

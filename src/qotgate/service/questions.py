@@ -54,7 +54,6 @@ from qotgate.service.evidence import evidence
 from qotgate.service.reference import Reference
 from qotgate.store import Store, queries
 from qotgate.store.database import generation, read_state, secret
-from qotgate.store.deriving import HOLE, UNTOLD
 from qotgate.store.queries import Row
 
 RATING_MARKETS = (Market.US, Market.CA)
@@ -144,15 +143,6 @@ class Questions:
         untold = queries.untold_days(connection, self.funds, since, day)
         answer = dynamic(sums, day, self.window_days)
         return replace(answer, untold=tuple(UntoldDays(*days) for days in untold))
-
-    def unknown_days(self, as_of: date | None = None) -> list[tuple[str, date, date, str]]:
-        """(fund, first day, last day, why) of the days in the window of a dynamic on which nothing is told
-        without a notice: "untold", where the flow does not come apart from the trades, and "hole", where too
-        many files are missing. Raises InvalidRequest."""
-        with self.store.reading() as connection:
-            day = self.ark_day(connection, as_of)
-            start = window_start(day, self.window_days)
-            return queries.unknown_days(connection, self.funds, (UNTOLD, HOLE), start, day)
 
     def transaction_days(
         self, connection: Connection, security: Security, as_of: date | None

@@ -112,9 +112,14 @@ class _Fund:
                 deriving.save_difference(self.connection, self.fund, start.day, end.day, state)
             if changed or touched:
                 self.changed.add(gap)
-            # A name that changed while the count stayed, to the share, is one security; a count that moved
-            # as well may be a coincidence, and ties nothing together for good.
-            renamed |= {new: old for new, old in inference.renamed.items() if new not in inference.trades}
+            # A name that changed while the count stayed is one security for good. Over several days, or in
+            # the units of a split, a count that was traded as well may be a coincidence.
+            sure = len(sessions) <= 1
+            renamed |= {
+                new: old
+                for new, old in inference.renamed.items()
+                if new not in inference.trades or (sure and new not in inference.splits)
+            }
             self.history.append(inference)
         deriving.drop_differences(self.connection, self.fund, self.known.keys() - chain)
         return renamed
@@ -129,7 +134,10 @@ class _Fund:
                     known[security] = split.ratio
         known |= self._exchanges(start, end)
         before, after = self._book(start.day), self._book(end.day)
-        return infer(before, after, self.history[-MEMORY:], max(len(sessions), 1), known)
+        identified: set[tuple[int, int]] = set()
+        if before.keys() - after.keys() and after.keys() - before.keys():
+            identified = deriving.identified(self.connection, self.fund, (start.day, end.day))
+        return infer(before, after, self.history[-MEMORY:], max(len(sessions), 1), known, identified)
 
     def _exchanges(self, start: BookDay, end: BookDay) -> dict[int, Fraction]:
         """The exchanges of shares in mergers that were seen between two books before: once both names are one

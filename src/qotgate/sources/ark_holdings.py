@@ -53,7 +53,7 @@ LAYOUT = Layout(
 )
 
 
-def _no_book(row: Row) -> Holding:
+def _no_book(_: Row) -> Holding:
     raise Unreadable(
         "it lists the funds that hold one stock, not the whole book of a fund; load the funds' holdings"
     )

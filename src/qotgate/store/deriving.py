@@ -11,14 +11,15 @@ from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
 from qotgate.store import tables
 from qotgate.store.bulk import insert_rows
+from qotgate.store.queries import HOLE as HOLE
 from qotgate.store.queries import UNTOLD as UNTOLD
 from qotgate.store.queries import Row as Row
 from qotgate.store.sums import whole_sum
 
 FundDay = tuple[str, date]
-NOTICE, PARTIAL, HOLDINGS, HOLE = "notice", "partial", "holdings", "hole"
-"""What a fund day rests on: a notice, a notice that names only some of what was traded, the difference of two
-holdings files, and too many days without a file; UNTOLD is beside them."""
+NOTICE, PARTIAL, HOLDINGS = "notice", "partial", "holdings"
+"""What a fund day rests on: a notice, a notice that names only some of what was traded, and the difference of
+two holdings files; UNTOLD and HOLE are beside them."""
 
 
 class BookDay(NamedTuple):
@@ -108,6 +109,22 @@ def security_ids(connection: Connection, codes: Collection[str]) -> dict[str, in
     spelling = tables.spelling
     query = select(spelling.c.code, spelling.c.security_id).where(spelling.c.code.in_(codes)).distinct()
     return {row.code: row.security_id for row in connection.execute(query)}
+
+
+def identified(connection: Connection, fund: str, days: tuple[date, date]) -> set[tuple[int, int]]:
+    """The pairs of a security in the first and another in the second of two books of a fund whose lines have
+    an identifier in common, whether it is believed or not."""
+    old, new = tables.holding.alias(), tables.holding.alias()
+    query = select(old.c.security_id, new.c.security_id).where(
+        old.c.fund == fund,
+        new.c.fund == fund,
+        old.c.day == days[0],
+        new.c.day == days[1],
+        old.c.identifier == new.c.identifier,
+        old.c.identifier != "",
+        old.c.security_id != new.c.security_id,
+    )
+    return {(row[0], row[1]) for row in connection.execute(query)}
 
 
 def held(connection: Connection, security: int, since: date, until: date) -> dict[str, list[float]]:

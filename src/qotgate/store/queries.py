@@ -4,13 +4,14 @@ from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import CTE, Connection, Select, String, Table, and_, column, func, or_, select, values
+from sqlalchemy import CTE, Connection, Select, String, Table, and_, column, func, or_, select, union, values
 
 from qotgate.store import tables
 
 Row = dict[str, Any]
-UNTOLD = "untold"
-"""What a fund day rests on where two holdings files do not tell the flow from the trades."""
+UNTOLD, HOLE = "untold", "hole"
+"""What a fund day rests on where two holdings files do not tell the flow from the trades, and where too many
+days have no file."""
 LONGEST_GAP = timedelta(days=30)
 """Longer than the days between two books over which something is inferred."""
 
@@ -39,38 +40,22 @@ def first_ark_day(connection: Connection, funds: Collection[str]) -> date | None
     return min((one for one in found if one is not None), default=None)
 
 
-def unknown_days(
-    connection: Connection, funds: Collection[str], sources: Collection[str], since: date, until: date
-) -> list[tuple[str, date, date, str]]:
-    """(fund, first day, last day, source) of the days from ``since`` to ``until`` that rest on one of
-    ``sources``, oldest first."""
-    day = tables.ark_day
-    query = (
-        select(day.c.fund, day.c.day, day.c.through, day.c.source)
-        .where(day.c.fund.in_(funds), day.c.source.in_(sources), day.c.through >= since, day.c.day <= until)
-        .order_by(day.c.day, day.c.fund)
-    )
-    return [(row[0], row[1], row[2], row[3]) for row in connection.execute(query)]
-
-
 def untold_days(
     connection: Connection, funds: Collection[str], since: date, until: date
-) -> list[tuple[str, date, date]]:
-    """(fund, first day, last day) of the days from ``since`` to ``until`` on which two books do not tell the
-    flow from the trades, oldest first."""
-    day = tables.ark_day
-    query = (
-        select(day.c.fund, day.c.day, day.c.through)
-        .where(
-            day.c.fund.in_(funds),
-            # Between two books there are a few days: a longer history costs no more.
-            day.c.through.between(since, until + LONGEST_GAP),
-            day.c.day <= until,
-            day.c.source == UNTOLD,
-        )
-        .order_by(day.c.day, day.c.fund)
+) -> list[tuple[str, date, date, str]]:
+    """(fund, first day, last day, why) of the days from ``since`` to ``until`` that are not told without
+    a notice, oldest first. Why is UNTOLD or HOLE."""
+    day, wanted = tables.ark_day, each_fund(funds)
+    rows = select(day.c.fund, day.c.day, day.c.through, day.c.source).where(day.c.source.in_((UNTOLD, HOLE)))
+    # A longer history costs no more: what ends long after ``until`` is the last that begins before it.
+    ends_soon = rows.where(
+        day.c.fund.in_(funds), day.c.through.between(since, until + LONGEST_GAP), day.c.day <= until
     )
-    return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+    inner = tables.ark_day.alias()
+    last = select(func.max(inner.c.day)).where(inner.c.fund == wanted.c.fund, inner.c.day <= until)
+    around = rows.join(wanted, and_(day.c.fund == wanted.c.fund, day.c.day == last.scalar_subquery()))
+    query = union(ends_soon, around.where(day.c.through >= since)).order_by("day", "fund")
+    return [(row[0], row[1], row[2], row[3]) for row in connection.execute(query)]
 
 
 def security_id(connection: Connection, code: str) -> int | None:

@@ -176,9 +176,16 @@ def _column(annotation: Any) -> Any:
 
 
 def _text(value: Any) -> Any:
-    """A cell of a CSV file; places, which nest, as ``file:line`` with semicolons between them."""
+    """A cell of a CSV file; what nests with semicolons between its parts."""
     if isinstance(value, list):
-        value = "; ".join(f"{place['path']}:{place['line'] or ''}" for place in value)
+        value = "; ".join(map(_part, value))
     if isinstance(value, str) and value.startswith(FORMULA_STARTS):
         return f"'{value}"
     return value
+
+
+def _part(part: dict[str, Any]) -> str:
+    """A place as ``file:line``, anything else as its values."""
+    if "path" in part:
+        return f"{part['path']}:{part['line'] or ''}"
+    return " ".join(map(str, part.values()))

@@ -112,7 +112,6 @@ def security(request: Request, site: TheSite, code: Code, as_of: OneDay = None) 
             "as_of": as_of,
             "history": history,
             "no_history": no_history,
-            "unknown": questions.unknown_days(as_of) if history else (),
             "said": history and _in_words(view, history, questions.window_days),
             "positions": positions,
             "changes": changes,

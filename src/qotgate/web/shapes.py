@@ -53,6 +53,18 @@ class FilePlace(Shape):
     line: int | None = Field(description="Null where the file is telling by not having the security.")
 
 
+class Untold(Shape):
+    """Trading days on which what a fund traded is not told."""
+
+    fund: str
+    first_day: date
+    last_day: date
+    why: Literal["untold", "hole"] = Field(
+        description="`untold`: the fund's flow does not come apart from its trades; `hole`: too many of its "
+        "holdings files are missing."
+    )
+
+
 class Dynamic(Shape):
     """How the ARK funds trade a security."""
 
@@ -63,6 +75,7 @@ class Dynamic(Shape):
     transaction_count: int = Field(ge=0)
     net_shares: int = Field(description="Signed, in share units of the day asked for.")
     last_transaction_time: date | None
+    untold: list[Untold] = Field(description="The days of the window that the answer does not take in.")
 
     @classmethod
     def of(cls, found: Found, as_of: date, answer: ArkDynamic) -> "Dynamic":
@@ -74,6 +87,7 @@ class Dynamic(Shape):
             transaction_count=answer.transaction_count,
             net_shares=answer.net_shares,
             last_transaction_time=answer.last_transaction_day,
+            untold=[Untold.model_validate(days) for days in answer.untold],
         )
 
 

@@ -1,0 +1,68 @@
+"""A position goes on under a new ticker and a new name, from the first day's answers on."""
+
+from collections.abc import Callable
+from datetime import date
+
+import pytest
+
+from qotgate.model import ArkHoldingType
+from qotgate.service.loading import LoadReport
+from qotgate.service.questions import Questions
+from qotgate.service.reference import Reference
+from qotgate.store import Store
+from tests.support.ark_files import LARGE_BOOK, LINES, created, holdings
+
+LoadText = Callable[..., LoadReport]
+UNITS = 3
+DAY = date(2026, 6, 16)
+OTHER = "EXAMPLE HOLDINGS,YY,EXAMPLE10"
+
+
+def rows(store: Store, reference: Reference, kind: ArkHoldingType) -> list[tuple[str, int]]:
+    found = Questions(store, reference).fund_holdings(kind, as_of=DAY)
+    return [(str(row.security), row.shares_change) for row in found.rows]
+
+
+def load_renamed(load_text: LoadText, spelling: str, bought: int, *, price: float = 23.0) -> tuple[int, int]:
+    """Two books between which units were created, X3 has a new spelling, and some of it was bought; the count
+    before and after."""
+    after = created(UNITS)
+    after["X3"] += bought
+    text = holdings("6/17/2026", after, price=price).replace(LINES["X3"], spelling)
+    load_text(a=holdings("6/16/2026", LARGE_BOOK, price=price), b=text)
+    return LARGE_BOOK["X3"], int(after["X3"])
+
+
+@pytest.mark.parametrize(
+    ("cusip", "bought", "price"),
+    [
+        ("TESTCO103", 40_000, 23.0),  # a third of the position, under the same identifier
+        ("TESTCO103", 30_000, 10.0),
+        ("EXAMPLE10", 3_000, 23.0),  # 2% of it, under another, as LGVW and BFLY on 2021-02-16
+        ("EXAMPLE10", 700, 10.0),  # 0.5% of it, as AONE and MKFG on 2021-07-15
+        ("EXAMPLE10", 0, 10.0),
+    ],
+)
+def test_nothing_is_new_or_sold_out(
+    store: Store, load_text: LoadText, reference: Reference, cusip: str, bought: int, price: float
+) -> None:
+    old, new = load_renamed(load_text, f"EXAMPLE HOLDINGS,YY,{cusip}", bought, price=price)
+    assert rows(store, reference, ArkHoldingType.SOLD_OUT) == []
+    assert rows(store, reference, ArkHoldingType.NEW) == []
+    held = dict(rows(store, reference, ArkHoldingType.POSITION))
+    assert held["US.YY"] == new - old
+    assert "US.XD" not in held
+    trades = Questions(store, reference).active_transactions(as_of=DAY).rows
+    assert [(str(row.security), row.change_shares) for row in trades] == (
+        [("US.YY", bought)] if bought else []
+    )
+
+
+@pytest.mark.parametrize(("bought", "price"), [(40_000, 23.0), (3_000, 10.0)])
+def test_another_company_is_new(
+    store: Store, load_text: LoadText, reference: Reference, bought: int, price: float
+) -> None:
+    """Whose count is far from the old one's, or whose price is that of every SPAC."""
+    old, new = load_renamed(load_text, OTHER, bought, price=price)
+    assert rows(store, reference, ArkHoldingType.SOLD_OUT) == [("US.XD", -old)]
+    assert rows(store, reference, ArkHoldingType.NEW) == [("US.YY", new)]
