@@ -4,6 +4,7 @@ The published clients register files of the same names in protobuf's default poo
 package does so again; a pool of our own lets them all live in one process, imported in any order.
 """
 
+from collections.abc import Iterable
 from enum import IntEnum
 from importlib.resources import files
 from typing import Any
@@ -24,15 +25,15 @@ class RetType(IntEnum):
     INVALID = -500
 
 
-def _load_pool() -> tuple[descriptor_pool.DescriptorPool, dict[str, Any]]:
-    """The pool, and the class of each message in it by full name, of those within another too."""
+def make_classes(descriptors: Iterable[Any]) -> tuple[descriptor_pool.DescriptorPool, dict[str, Any]]:
+    """A pool of these files, FileDescriptorProtos that each come after those they import; and the class of
+    each message in it by full name, of those within another too."""
     pool = descriptor_pool.DescriptorPool()
-    descriptors = descriptor_pb2.FileDescriptorSet.FromString(
-        (files("qotgate.protocol") / "proto" / DESCRIPTORS).read_bytes()
-    )
-    for file in descriptors.file:
+    names = []
+    for file in descriptors:
         pool.AddSerializedFile(file.SerializeToString())
-    found = [pool.FindFileByName(file.name) for file in descriptors.file]
+        names.append(file.name)
+    found = [pool.FindFileByName(name) for name in names]
     messages = [message for file in found for message in file.message_types_by_name.values()]
     classes = {}
     while messages:
@@ -42,10 +43,15 @@ def _load_pool() -> tuple[descriptor_pool.DescriptorPool, dict[str, Any]]:
     return pool, classes
 
 
+def _own_files() -> Iterable[Any]:
+    own = (files("qotgate.protocol") / "proto" / DESCRIPTORS).read_bytes()
+    return descriptor_pb2.FileDescriptorSet.FromString(own).file
+
+
 # protobuf's C code (upb) refers to a class weakly, and makes a collected one anew when it next reads such a
 # message, in any thread. Crashes are reported of classes in pools such as ours that come and go
 # (protocolbuffers/protobuf#12047), so all of them are made here, in one thread, and stay.
-POOL, CLASSES = _load_pool()
+POOL, CLASSES = make_classes(_own_files())
 """The class of every message, by its full name, such as ``Qot_Common.Security``."""
 REQUESTS = {proto_id: CLASSES[f"{proto_id.name}.Request"] for proto_id in ProtoId}
 RESPONSES = {proto_id: CLASSES[f"{proto_id.name}.Response"] for proto_id in ProtoId}

@@ -1,0 +1,293 @@
+"""A recording in memory: exchanges by what was asked, and pushes by the exchange that caused them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from qotgate.model import QotGateError
+from qotgate.protocol.frame import JSON, PROTOBUF
+from qotgate.protocol.messages import ProtoId
+from qotgate.relay.bodies import Body, json_fields, load_body, meaning
+from qotgate.relay.published import PACKAGES, Messages, known_messages
+from qotgate.relay.recording import Line, read_lines
+
+QUOTE_SUB, QUOTE_PUSH = 3001, 3002
+"""Qot_Sub and Qot_RegQotPush: each names securities and kinds of data, in any order."""
+ORDERS = (2202, 2205, 2227)
+CAUSES = {
+    **dict.fromkeys((3005, 3007, 3009, 3011, 3013, 3015), (QUOTE_SUB, QUOTE_PUSH)),
+    **dict.fromkeys((2208, 2218), (*ORDERS, 2008)),
+    **dict.fromkeys((3450, 3451, 3452), (3455,)),
+    3019: (3220,),
+    3261: (3260,),
+    3310: (3309,),
+}
+"""The requests that may cause a push, by its proto id. Others are caused by the session's begin."""
+PUSHES = {1: 3005, 2: 3013, 4: 3011, 5: 3009, 14: 3015, 22: 3013}
+"""The proto id of pushes by SubType; those that are not here are K-lines' of a length."""
+KLINE_PUSH = 3007
+WITHIN_ANY_CONNECTION = {"connID", "userID"}
+"""Fields of a request that say who asks and not what. userID is out of use: clients give their own or 0."""
+
+Security = tuple[int, str]
+
+
+class Unsubscribed(NamedTuple):
+    """What a request ends the pushes of; ``proto_ids`` is None for all of quotes."""
+
+    proto_ids: frozenset[int] | None
+    securities: frozenset[Security]
+
+    def covers(self, push: "Push") -> bool:
+        if self.proto_ids is None:
+            return push.proto_id in CAUSES and QUOTE_SUB in CAUSES[push.proto_id]
+        return push.proto_id in self.proto_ids and push.securities <= self.securities
+
+
+@dataclass(slots=True, frozen=True)
+class Push:
+    """A push, ``after`` seconds after what caused it."""
+
+    line: int
+    proto_id: int
+    after: float
+    body: Body
+    securities: frozenset[Security]
+
+
+@dataclass
+class Exchange:
+    """A request and its answer. ``at`` and ``asked_at`` are seconds from the beginning of the file."""
+
+    line: int
+    session: int
+    number: int
+    proto_id: int
+    name: str
+    at: float
+    asked_at: float
+    request: Body
+    response: Body
+    key: bytes
+    pushes: list[Push] = field(default_factory=list)
+
+    @property
+    def subscribes(self) -> bool:
+        """Whether it may cause pushes."""
+        return self.unsubscribes is None
+
+    @cached_property
+    def unsubscribes(self) -> Unsubscribed | None:
+        message = self.request.message
+        if message is None or self.proto_id not in (QUOTE_SUB, QUOTE_PUSH):
+            return None
+        c2s = message.c2s
+        if self.proto_id == QUOTE_SUB and c2s.isUnsubAll:
+            return Unsubscribed(None, frozenset())
+        if c2s.isSubOrUnSub if self.proto_id == QUOTE_SUB else c2s.isRegOrUnReg:
+            return None
+        return Unsubscribed(self.subscribed_to, self.securities)
+
+    def covers(self, proto_id: int, securities: frozenset[Security]) -> bool:
+        """Whether a subscription is to what a push of this kind says of these securities."""
+        if self.request.message is None or self.proto_id not in (QUOTE_SUB, QUOTE_PUSH):
+            return True
+        return proto_id in self.subscribed_to and securities <= self.securities
+
+    @cached_property
+    def subscribed_to(self) -> frozenset[int]:
+        """The proto ids of the pushes that a quote subscription names."""
+        return frozenset(PUSHES.get(kind, KLINE_PUSH) for kind in self.request.message.c2s.subTypeList)
+
+    @cached_property
+    def securities(self) -> frozenset[Security]:
+        return frozenset((one.market, one.code) for one in self.request.message.c2s.securityList)
+
+
+@dataclass(slots=True)
+class RecordedSession:
+    """A client's session: what it was told at its begin, its exchanges in the order in which they were asked,
+    and the pushes that its begin caused."""
+
+    number: int
+    greeting: Exchange | None = None
+    exchanges: list[Exchange] = field(default_factory=list)
+    pushes: list[Push] = field(default_factory=list)
+
+
+class Recording:
+    """The recording in the file at ``path``, read with ``messages``.
+
+    Raises QotGateError for a file that is no recording, and for a line that cannot be given back.
+    """
+
+    def __init__(self, path: Path, messages: Messages | None = None) -> None:
+        self.path = path
+        self.messages = messages or known_messages()
+        self.exchanges: list[Exchange] = []
+        """In the order of the file, but for those that begin a session."""
+        self.by_key: dict[bytes, list[Exchange]] = {}
+        self.left_out: dict[int, int] = {}
+        """Proto ids of which exchanges are there without their bodies, and the line of the last."""
+        self.pushes = 0
+        sessions: dict[int, RecordedSession] = {}
+        pushes: list[tuple[Line, Push]] = []
+        for number, line in read_lines(path):
+            session = sessions.setdefault(line.session, RecordedSession(line.session))
+            if line.is_push:
+                push = self._push(number, line)
+                if push is not None:
+                    pushes.append((line, push))
+                continue
+            exchange = self._exchange(number, line)
+            if exchange is None:
+                self.left_out[line.proto] = number
+            elif line.proto == ProtoId.InitConnect:
+                session.greeting = exchange
+            else:
+                session.exchanges.append(exchange)
+                self.exchanges.append(exchange)
+                self.by_key.setdefault(exchange.key, []).append(exchange)
+        self.pushes = len(pushes)
+        self.sessions = [sessions[number] for number in sorted(sessions)]
+        for session in self.sessions:
+            session.exchanges.sort(key=lambda exchange: exchange.number)
+        for line, push in pushes:
+            _hang(sessions[line.session], line.at, push)
+        self.proto_ids = frozenset(exchange.proto_id for exchange in self.exchanges)
+
+    def _exchange(self, number: int, line: Line) -> Exchange | None:
+        request = self._body(number, line, "request", self.messages.requests.get(line.proto))
+        response = self._body(number, line, "response", self.messages.responses.get(line.proto))
+        if request is None or response is None:
+            return None
+        return Exchange(
+            line=number,
+            session=line.session,
+            number=line.n or 0,
+            proto_id=line.proto,
+            name=line.name,
+            at=line.at,
+            asked_at=line.at - (line.took or 0.0),
+            request=request,
+            response=response,
+            key=request_key(line.proto, request),
+        )
+
+    def _push(self, number: int, line: Line) -> Push | None:
+        body = self._body(number, line, "push", self.messages.responses.get(line.proto))
+        if body is None:
+            return None
+        return Push(number, line.proto, 0.0, body, _securities(body.message))
+
+    def _body(self, number: int, line: Line, name: str, kind: Any) -> Body | None:
+        written, written_base64 = getattr(line, name), getattr(line, f"{name}_base64")
+        if written is None and written_base64 is None:
+            if line.left_out is None:
+                raise QotGateError(f"{self.path}, line {number}: has no {name}.")
+            return None
+        try:
+            return load_body(kind, written, written_base64, JSON if line.format == "json" else PROTOBUF)
+        except ValueError as error:
+            told = f"{self.path}, line {number}: the {name} of {line.name} ({line.proto}) {error}"
+            if self.messages.source is None:
+                packages = " or ".join(PACKAGES.values())
+                raise QotGateError(f"{told}; install {packages}, which has the messages.") from error
+            raise QotGateError(f"{told} ({self.messages.source}).") from error
+
+
+def request_key(proto_id: int, body: Body) -> bytes:
+    """Equal for requests that ask the same, whoever asks, on whichever connection and with whichever PacketID."""
+    head = f"{proto_id}:".encode()
+    if body.message is None:
+        return head + b"%d:" % body.body_format + body.data
+    message = _copied(body.message)
+    c2s = getattr(message, "c2s", None)
+    if c2s is not None:
+        for one, _ in c2s.ListFields():
+            part = one.message_type
+            if one.name in WITHIN_ANY_CONNECTION or (part is not None and part.full_name == "Common.PacketID"):
+                c2s.ClearField(one.name)
+        if proto_id in (QUOTE_SUB, QUOTE_PUSH):
+            c2s.securityList.sort(key=lambda security: (security.market, security.code))
+            c2s.subTypeList.sort()
+    return head + b"*:" + meaning(message)
+
+
+def _copied(message: Any) -> Any:
+    copy = type(message)()
+    copy.CopyFrom(message)
+    return copy
+
+
+def _securities(message: Any) -> frozenset[Security]:
+    """The securities that a push is about; none where it does not say."""
+    s2c = getattr(message, "s2c", None)
+    if s2c is None:
+        return frozenset()
+    if "security" in s2c.DESCRIPTOR.fields_by_name and s2c.DESCRIPTOR.fields_by_name["security"].message_type:
+        return frozenset({(s2c.security.market, s2c.security.code)})
+    quotes = getattr(s2c, "basicQotList", ())
+    return frozenset((quote.security.market, quote.security.code) for quote in quotes)
+
+
+def _hang(session: RecordedSession, at: float, push: Push) -> None:
+    """Give a push to the exchange that caused it: the last one before it that is to what the push says."""
+    causes = CAUSES.get(push.proto_id, ())
+    before = [
+        exchange
+        for exchange in session.exchanges
+        if exchange.proto_id in causes and exchange.asked_at <= at and exchange.subscribes
+    ]
+    covering = [exchange for exchange in before if exchange.covers(push.proto_id, push.securities)]
+    cause = max(covering or before, key=lambda exchange: exchange.at, default=None)
+    began = cause or session.greeting
+    after = max(0.0, at - began.at) if began is not None else 0.0
+    hung = Push(push.line, push.proto_id, after, push.body, push.securities)
+    (cause.pushes if cause is not None else session.pushes).append(hung)
+
+
+def _flat(body: Body) -> dict[str, Any]:
+    """The values of a request by their paths."""
+    found: dict[str, Any] = {}
+
+    def walk(path: str, value: Any) -> None:
+        if isinstance(value, Mapping):
+            items: Iterable[tuple[str, Any]] = ((f"{path}.{name}", part) for name, part in value.items())
+        elif isinstance(value, list):
+            items = ((f"{path}[{number}]", part) for number, part in enumerate(value))
+        else:
+            found[path.lstrip(".")] = value
+            return
+        for where, part in items:
+            walk(where, part)
+
+    if body.message is not None:
+        walk("", json_fields(body.message))
+    return {path: value for path, value in found.items() if not _is_connection(path)}
+
+
+def _is_connection(path: str) -> bool:
+    return path.startswith("c2s.packetID") or path.removeprefix("c2s.") in WITHIN_ANY_CONNECTION
+
+
+def likeness(recorded: Body, asked: Body) -> float:
+    """How much two requests have in common, for the nearest to be named."""
+    one, other = _flat(recorded), _flat(asked)
+    return sum(one.get(path) == value for path, value in other.items()) - len(set(one) ^ set(other)) / 1000
+
+
+def differences(recorded: Body, asked: Body, most: int) -> str:
+    """The differences between two requests, as ``path (recorded, asked)``, the first ``most`` of them."""
+    one, other = _flat(recorded), _flat(asked)
+    paths = [path for path in {**one, **other} if one.get(path) != other.get(path)]
+    told = [f"{path} ({_shown(one.get(path))}, {_shown(other.get(path))})" for path in paths[:most]]
+    if len(paths) > most:
+        told.append("...")
+    return ", ".join(told) or "?"
+
+
+def _shown(value: Any) -> str:
+    return "-" if value is None else repr(value)[:60]

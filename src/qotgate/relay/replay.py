@@ -1,0 +1,240 @@
+"""An upstream that answers from a recording: no OpenD, no login, no network; nothing is sent anywhere.
+
+The sessions of clients are given those of the recording in turn, and the first again after the last. A
+request is answered by what was recorded for an equal one: in that session, else in any. Asked again, it gets
+the next answer that was recorded for it, then the last one for ever. Each exchange brings the pushes that it
+caused, once for a client's session.
+"""
+
+import asyncio
+import secrets
+from heapq import heapify, heappop, heappush
+from itertools import count
+from typing import Any
+
+import structlog
+
+from qotgate.model import InvalidRequest, Refused
+from qotgate.protocol.body import FORMATS, encode
+from qotgate.protocol.frame import PROTOBUF, Frame
+from qotgate.protocol.messages import CLASSES, AnyResponse, ProtoId, RetType
+from qotgate.relay.bodies import read_body
+from qotgate.relay.opend import CONNECTION, OWN
+from qotgate.relay.recorded import (
+    Exchange,
+    Push,
+    RecordedSession,
+    Recording,
+    differences,
+    likeness,
+    request_key,
+)
+from qotgate.relay.upstream import Client, Reply
+
+UNLOCK = 2005
+"""Trd_UnlockTrade, which no recording has: whatever the password, nothing is there to unlock."""
+BURST = 256
+"""Pushes that are sent in one turn of the event loop."""
+MAX_DIFFERENCES = 3
+"""Differences from the nearest recorded request that a refusal names."""
+
+log = structlog.get_logger()
+
+
+class Replay:
+    """Answers from ``recording``. Pushes come ``speed`` times as fast as they were recorded, at once with 0;
+    ``strict`` takes the requests of each session only in the order in which they were recorded."""
+
+    def __init__(self, recording: Recording, *, speed: float = 1.0, strict: bool = False) -> None:
+        self.recording = recording
+        self.speed = speed
+        self.strict = strict
+        self._sessions = 0
+
+    def takes(self, proto_id: int) -> bool:
+        if proto_id in CONNECTION:
+            return False
+        if proto_id in OWN or proto_id == ProtoId.GetGlobalState:
+            return proto_id in self.recording.proto_ids
+        return True
+
+    async def open(self, c2s: Any, client: Client, *, secure: bool) -> "ReplaySession":  # noqa: ARG002
+        sessions = self.recording.sessions
+        recorded = sessions[self._sessions % len(sessions)] if sessions else RecordedSession(0)
+        self._sessions += 1
+        return ReplaySession(self, recorded, c2s.pushProtoFmt, client)
+
+    async def start(self) -> None:
+        recording = self.recording
+        log.info(
+            "replaying",
+            file=str(recording.path),
+            sessions=len(recording.sessions),
+            exchanges=len(recording.exchanges),
+            pushes=recording.pushes,
+        )
+
+    async def close(self) -> None:
+        pass
+
+
+class ReplaySession:
+    """A client's session, which is told what was recorded in ``recorded``."""
+
+    def __init__(self, replay: Replay, recorded: RecordedSession, push_format: int, client: Client) -> None:
+        self._replay = replay
+        self._recorded = recorded
+        self._client = client
+        self._push_format = push_format if push_format in FORMATS else PROTOBUF
+        self._loop = asyncio.get_running_loop()
+        self._s2c = self._greeting()
+        self._cursors: dict[bytes, int] = {}
+        self._place = 0
+        """In the recorded order, where that is wanted."""
+        self._released: set[int] = set()
+        self._due: list[tuple[float, int, Push]] = []
+        self._numbers = count(1)
+        self._serials = count(1)
+        self._timer: asyncio.TimerHandle | None = None
+        self._held = False
+        self._plan(recorded.pushes)
+
+    @property
+    def s2c(self) -> Any:
+        return self._s2c
+
+    def ask(self, frame: Frame, reply: Reply) -> None:
+        try:
+            if frame.proto_id == UNLOCK:
+                answer = AnyResponse(retType=RetType.SUCCEED, retMsg="", errCode=0)
+                reply(frame._replace(body=encode(answer, frame.body_format)))
+                return
+            exchange = self._find(frame)
+            body = self._answer(exchange, frame)
+        except Refused as error:
+            log.warning("not in the recording", proto_id=frame.proto_id, reason=error.text("en"))
+            reply(error)
+            return
+        reply(frame._replace(body=body))
+        self._cancel(exchange)
+        if exchange.line not in self._released:
+            self._released.add(exchange.line)
+            self._plan(exchange.pushes)
+
+    def pause(self) -> None:
+        self._held = True
+
+    def resume(self) -> None:
+        self._held = False
+        self._set_timer()
+
+    def close(self) -> None:
+        self._due.clear()
+        self._set_timer()
+
+    def _greeting(self) -> Any:
+        """InitConnect.S2C as recorded, with a connection id of its own."""
+        s2c = CLASSES["InitConnect.S2C"](serverVer=0, loginUserID=0, keepAliveInterval=10)
+        greeting = self._recorded.greeting
+        if greeting is not None and greeting.response is not None and greeting.response.message is not None:
+            known = greeting.response.message.s2c
+            s2c.MergeFromString(known.SerializePartialToString())
+        s2c.connID = secrets.randbits(53) | 1
+        s2c.connAESKey = ""
+        s2c.ClearField("aesCBCiv")
+        return s2c
+
+    def _find(self, frame: Frame) -> Exchange:
+        """The recorded exchange that answers a request. Raises InvalidRequest."""
+        recording = self._replay.recording
+        kind = recording.messages.requests.get(frame.proto_id)
+        body = read_body(kind, frame.body, frame.body_format)
+        key = request_key(frame.proto_id, body)
+        name = recording.messages.name(frame.proto_id)
+        asked = {"proto": name, "proto_id": frame.proto_id}
+        if self._replay.strict:
+            order = self._recorded.exchanges
+            if self._place == len(order):
+                raise InvalidRequest("replay_ended", **asked)
+            expected = order[self._place]
+            if expected.key != key:
+                told = f"{expected.name} ({expected.proto_id})"
+                if expected.proto_id == frame.proto_id:
+                    told += ", " + differences(expected.request, body, MAX_DIFFERENCES)
+                raise InvalidRequest("replay_order", expected=told, line=expected.line, **asked)
+            self._place += 1
+            return expected
+        found = recording.by_key.get(key)
+        if found is None:
+            raise self._unknown(asked, frame.proto_id, body)
+        mine = [exchange for exchange in found if exchange.session == self._recorded.number] or found
+        place = self._cursors.get(key, 0)
+        self._cursors[key] = place + 1
+        return mine[min(place, len(mine) - 1)]
+
+    def _unknown(self, asked: dict[str, Any], proto_id: int, body: Any) -> InvalidRequest:
+        recording = self._replay.recording
+        left_out = recording.left_out.get(proto_id)
+        if left_out is not None:
+            return InvalidRequest("replay_left_out", line=left_out, **asked)
+        alike = [exchange for exchange in recording.exchanges if exchange.proto_id == proto_id]
+        if not alike:
+            names = sorted({f"{one.name} ({one.proto_id})" for one in recording.exchanges})
+            return InvalidRequest("replay_no_such", names=", ".join(names) or "nothing", **asked)
+        nearest = max(alike, key=lambda exchange: likeness(exchange.request, body))
+        told = differences(nearest.request, body, MAX_DIFFERENCES)
+        return InvalidRequest("replay_differs", line=nearest.line, differences=told, **asked)
+
+    def _answer(self, exchange: Exchange, frame: Frame) -> bytes:
+        """The recorded answer in the format that is asked for. Raises InvalidRequest."""
+        body = exchange.response
+        message = body.message
+        if message is not None and frame.proto_id == ProtoId.GetGlobalState and message.s2c.connID:
+            message = type(message).FromString(message.SerializePartialToString())
+            message.s2c.connID = self._s2c.connID
+            body = body._replace(message=message)
+        try:
+            return body.encode(frame.body_format if frame.body_format in FORMATS else PROTOBUF)
+        except ValueError as error:
+            raise InvalidRequest(
+                "replay_format", proto=exchange.name, proto_id=exchange.proto_id, line=exchange.line
+            ) from error
+
+    def _plan(self, pushes: list[Push]) -> None:
+        """Have pushes sent at their recorded distance from now, and after the answer that has been given now."""
+        speed, now = self._replay.speed, self._loop.time()
+        for push in pushes:
+            due = now + push.after / speed if speed else now
+            heappush(self._due, (due, next(self._numbers), push))
+        if pushes:
+            self._set_timer()
+
+    def _cancel(self, exchange: Exchange) -> None:
+        """Send no more of what a client has unsubscribed."""
+        ended = exchange.unsubscribes
+        if ended is not None and self._due:
+            self._due = [one for one in self._due if not ended.covers(one[2])]
+            heapify(self._due)
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._due and not self._held:
+            self._timer = self._loop.call_at(self._due[0][0], self._send_due)
+
+    def _send_due(self) -> None:
+        self._timer = None
+        now = self._loop.time()
+        sent = 0
+        while self._due and not self._held and sent < BURST and self._due[0][0] <= now:
+            push = heappop(self._due)[2]
+            sent += 1
+            try:
+                body = push.body.encode(self._push_format)
+            except ValueError as error:
+                log.warning("push left out", line=push.line, proto_id=push.proto_id, reason=str(error))
+                continue
+            self._client.push(Frame(push.proto_id, self._push_format, next(self._serials), body))
+        self._set_timer()

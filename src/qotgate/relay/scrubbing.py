@@ -1,0 +1,270 @@
+"""What is personal in OpenD's messages, and the stand-ins that a recording has instead.
+
+A stand-in is made from the value and a secret key by HMAC-SHA256: the same value has the same stand-in in
+every recording made with the key, and without the key nothing leads back, however short the value. Numbers
+stay numbers of the same type, and texts keep their letters, digits and signs in their places. 0 and "" stay,
+since they say that nothing is named.
+
+Rules are by field name, and hold in every message unless they name those they hold in. They were set up by
+reading all messages of futu-api 10.11.7108; a test walks over the messages of the package that is installed.
+"""
+
+import hmac
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from qotgate.model import QotGateError
+
+NEVER_RECORDED = {1006, 1008, 2005}
+"""Verification and Trd_UnlockTrade, which carry codes and passwords, and TestCmd, which carries anything."""
+KEY_BYTES = 32
+PERSONAL = {
+    "accID": "account",
+    "accIDList": "account",
+    "cardNum": "account",
+    "uniCardNum": "account",
+    "competitionAccName": "name",
+    "orderID": "order",
+    "orderIDEx": "order",
+    "orderIDExList": "order",
+    "orderIdExList": "order",
+    "fillID": "order",
+    "fillIDEx": "order",
+    "idList": "order",
+    "positionID": "order",
+    "comboID": "order",
+    "quoteID": "order",
+    "quoteId": "order",
+    "cashFlowID": "order",
+    "cashFlowRemark": "name",
+    "userID": "user",
+    "loginUserID": "user",
+    "nickName": "name",
+    "avatarUrl": "user",
+    "webKey": "user",
+    "webJumpUrlHead": "user",
+    "clientID": "device",
+    "qotSvrIpAddr": "device",
+    "trdSvrIpAddr": "device",
+    "connID": "connection",
+    "serialNo": "connection",
+    "connAESKey": "connection",
+    "aesCBCiv": "connection",
+    "pwdMD5": "user",
+    "key": "alert",
+}
+"""Fields whose values are replaced, and what the value names. Equal values that name the same have the same
+stand-in, whichever field they stand in."""
+ONLY_IN = {
+    "orderID": ("Trd_", "GetDelayStatistics."),
+    "idList": ("Trd_",),
+    "key": ("Qot_SetPriceReminder.", "Qot_GetPriceReminder.", "Qot_UpdatePriceReminder.", "Qot_GetOptionEventAlert."),
+}
+"""How the names of the messages start that a rule is for: the order ids of Qot_Common are the exchange's, of
+anyone's orders, and keys elsewhere are keys of pages."""
+SENTENCES = {"retMsg", "desc", "strExtDesc", "lastErrMsg"}
+"""Fields with OpenD's own sentences, where whatever looks personal is replaced."""
+OWN_WORDS = {"remark", "note", "groupName", "watchlistGroupName"}
+"""Fields with the user's own words, which a program finds its things by. They stay, but for e-mail addresses
+and for what is replaced elsewhere."""
+LOOKED_FOR = {"account", "order", "user", "name"}
+"""What is looked for within texts, too: by then it has been seen in a field of its own."""
+SHORTEST_KNOWN = 5
+"""Characters of the shortest value that is looked for within texts; two where some are not ASCII."""
+MAX_KNOWN = 2000
+"""Values that are looked for within texts; later ones are not."""
+DIGITS = (15, 18)
+"""Digits of a 64-bit stand-in: enough that two values hardly meet, and within the type."""
+_EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
+_LONG_NUMBER = re.compile(
+    r"\d{4}-\d\d-\d\d|(?<![A-Za-z\d])(\+\d[\d* -]{5,}\d|\d[\d*-]{5,}\d)(?![A-Za-z\d])"
+)
+"""A date, to pass over, or a number of seven digits or more, perhaps written as phone numbers are."""
+
+
+def read_key(path: Path) -> bytes:
+    """The key that this user's stand-ins are made with, made and kept in ``path`` when first asked for.
+
+    Raises QotGateError where it cannot be read or written.
+    """
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            path.write_bytes(secrets.token_bytes(KEY_BYTES))
+        key = path.read_bytes()
+    except OSError as error:
+        raise QotGateError(f"The key of the stand-ins, {path}, cannot be used: {error.strerror}.") from error
+    if len(key) != KEY_BYTES:
+        raise QotGateError(f"The key of the stand-ins, {path}, has {len(key)} bytes instead of {KEY_BYTES}.")
+    return key
+
+
+def personal_kind(message: str, field: str) -> str | None:
+    """What a field of a message, both by name, names of a person; None where it stays as it is."""
+    only = ONLY_IN.get(field)
+    if only is not None and not message.startswith(only):
+        return None
+    return PERSONAL.get(field)
+
+
+class Plan(NamedTuple):
+    """What to look at in the messages of a class."""
+
+    personal: tuple[tuple[Any, str], ...]
+    texts: tuple[Any, ...]
+    parts: "tuple[tuple[Any, Any], ...]"
+    """Fields of messages that have something to look at, and the descriptors of these messages."""
+
+
+class Scrubber:
+    """Replaces what is personal in messages by stand-ins made with ``key``."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._known: dict[str, str] = {}
+        self._pattern: re.Pattern[str] | None = None
+
+    def scrub(self, message: Any) -> None:
+        """Replace what is personal in ``message``, in place."""
+        self._replace(message)
+        self._clean(message)
+
+    def stand_in(self, kind: str, value: Any, *, bits: int = 64) -> Any:
+        """The stand-in of a value, of its type; an int has at most ``bits`` bits."""
+        if isinstance(value, int):
+            if value == 0:
+                return 0
+            length = min(max(len(str(abs(value))), DIGITS[0]), DIGITS[1])
+            if bits < 64:
+                length = 9
+            made = int(self._digits(kind, str(value), length))
+            return made if value > 0 else -made
+        if not isinstance(value, str) or not value:
+            return value
+        if kind == "name":
+            return f"name-{self._digest(kind, value).hex()[:8]}"
+        if value.isascii() and value.isdigit():
+            return self._digits(kind, value, max(len(value), 8))
+        return self._shaped(kind, value)
+
+    def _replace(self, message: Any) -> None:
+        plan = plan_of(message.DESCRIPTOR)
+        for field, kind in plan.personal:
+            bits = 32 if field.cpp_type in (field.CPPTYPE_INT32, field.CPPTYPE_UINT32) else 64
+            value = getattr(message, field.name)
+            if is_repeated(field):
+                value[:] = [self._known_stand_in(kind, one, bits) for one in value]
+            elif message.HasField(field.name):
+                setattr(message, field.name, self._known_stand_in(kind, value, bits))
+        for part in parts_of(message, plan):
+            self._replace(part)
+
+    def _clean(self, message: Any) -> None:
+        plan = plan_of(message.DESCRIPTOR)
+        for field in plan.texts:
+            value = getattr(message, field.name)
+            if value and isinstance(value, str):
+                clean = self._clean_text(value, sentence=field.name in SENTENCES)
+                if clean != value:
+                    setattr(message, field.name, clean)
+        for part in parts_of(message, plan):
+            self._clean(part)
+
+    def _known_stand_in(self, kind: str, value: Any, bits: int) -> Any:
+        made = self.stand_in(kind, value, bits=bits)
+        text = str(value)
+        long_enough = len(text) >= (SHORTEST_KNOWN if text.isascii() else 2)
+        if kind in LOOKED_FOR and long_enough and text not in self._known and len(self._known) < MAX_KNOWN:
+            self._known[text] = str(made)
+            self._pattern = None
+        return made
+
+    def _clean_text(self, text: str, *, sentence: bool) -> str:
+        if self._known:
+            if self._pattern is None:
+                longest_first = sorted(self._known, key=len, reverse=True)
+                either = "|".join(map(re.escape, longest_first))
+                self._pattern = re.compile(f"(?<![A-Za-z0-9])(?:{either})(?![A-Za-z0-9])")
+            text = self._pattern.sub(lambda found: self._known[found[0]], text)
+        text = _EMAIL.sub(lambda found: f"{self._digest('user', found[0]).hex()[:8]}@example.com", text)
+        if sentence:
+            stand_ins = set(self._known.values())
+            text = _LONG_NUMBER.sub(
+                lambda found: (
+                    self._shaped("user", found[0]) if found[1] and found[0] not in stand_ins else found[0]
+                ),
+                text,
+            )
+        return text
+
+    def _digest(self, kind: str, value: str) -> bytes:
+        return hmac.digest(self._key, f"{kind}:{value}".encode(), sha256)
+
+    def _digits(self, kind: str, value: str, length: int) -> str:
+        number = int.from_bytes(self._digest(kind, value), "big")
+        return str(number % (9 * 10 ** (length - 1)) + 10 ** (length - 1))
+
+    def _shaped(self, kind: str, value: str) -> str:
+        """Another text with digits, letters and signs in the same places; a short one gets longer."""
+        stream, made = self._stream(kind, value), []
+        for sign in value:
+            number = next(stream)
+            if sign.isdigit():
+                made.append(str(number % 10))
+            elif sign.isascii() and not sign.isalpha():
+                made.append(sign)
+            else:
+                letter = chr(ord("a") + number % 26)
+                made.append(letter.upper() if sign.isupper() else letter)
+        short = SHORTEST_KNOWN + 3 - sum(sign.isalnum() for sign in made)
+        return "".join(made) + "".join(str(next(stream) % 10) for _ in range(short))
+
+    def _stream(self, kind: str, value: str) -> Iterator[int]:
+        block = self._digest(kind, value)
+        while True:
+            yield from block
+            block = hmac.digest(self._key, block, sha256)
+
+
+def is_repeated(field: Any) -> bool:
+    # label is deprecated from protobuf 6 on, and what replaces it is not in protobuf 4.
+    repeated = getattr(field, "is_repeated", None)
+    return bool(repeated) if repeated is not None else field.label == field.LABEL_REPEATED
+
+
+def parts_of(message: Any, plan: Plan) -> Iterator[Any]:
+    """The messages within ``message`` that have something to look at."""
+    for field, _ in plan.parts:
+        if is_repeated(field):
+            yield from getattr(message, field.name)
+        elif message.HasField(field.name):
+            yield getattr(message, field.name)
+
+
+@cache
+def plan_of(descriptor: Any) -> Plan:
+    """What to look at in messages of this descriptor. Messages that hold themselves are looked into."""
+    return _plan(descriptor, ())
+
+
+def _plan(descriptor: Any, above: Sequence[str]) -> Plan:
+    personal, texts, parts = [], [], []
+    for field in descriptor.fields:
+        if field.message_type is not None:
+            part = field.message_type
+            within = part.full_name in above or _plan(part, [*above, descriptor.full_name]) != ((), (), ())
+            if part.full_name == descriptor.full_name or within:
+                parts.append((field, part))
+            continue
+        kind = personal_kind(descriptor.full_name, field.name)
+        if kind is not None:
+            personal.append((field, kind))
+        elif field.name in SENTENCES | OWN_WORDS and field.cpp_type == field.CPPTYPE_STRING:
+            texts.append(field)
+    return Plan(tuple(personal), tuple(texts), tuple(parts))
