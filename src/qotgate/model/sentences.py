@@ -280,19 +280,20 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "zh": "录制文件中没有 {proto}（{proto_id}），只有 {names}。",
     },
     "replay_differs": {
-        "en": "The recording has no {proto} ({proto_id}) that asks this; the nearest one, in line {line}, differs "
-        "in (recorded, asked): {differences}.",
+        "en": "The recording has no {proto} ({proto_id}) that asks this; the nearest one, in line {line}, "
+        "differs in (recorded, asked): {differences}.",
         "zh": "录制文件中没有相同的 {proto}（{proto_id}）请求；最接近的在第 {line} 行，"
         "不同之处（录制值, 请求值）：{differences}。",
     },
     "replay_left_out": {
-        "en": "The recording leaves out what {proto} ({proto_id}) said, as its line {line} tells: record it again "
-        "where futu-api or moomoo-api is installed.",
-        "zh": "录制文件第 {line} 行没有保存 {proto}（{proto_id}）的内容：请安装 futu-api 或 moomoo-api 后重新录制。",
+        "en": "The recording leaves out what {proto} ({proto_id}) said, as its line {line} tells: "
+        "record it again where futu-api or moomoo-api is installed.",
+        "zh": "录制文件第 {line} 行没有保存 {proto}（{proto_id}）的内容："
+        "请安装 futu-api 或 moomoo-api 后重新录制。",
     },
     "replay_order": {
-        "en": "--replay-strict: the next request in this session of the recording is {expected} in line {line}, "
-        "not this {proto} ({proto_id}).",
+        "en": "--replay-strict: the next request in this session of the recording is {expected} in line "
+        "{line}, not this {proto} ({proto_id}).",
         "zh": "--replay-strict：录制文件中该会话的下一个请求是第 {line} 行的 {expected}，"
         "而不是当前的 {proto}（{proto_id}）。",
     },
@@ -302,9 +303,10 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "zh": "--replay-strict：录制文件中该会话已没有后续请求，不应再有 {proto}（{proto_id}）。",
     },
     "replay_format": {
-        "en": "The answer to {proto} ({proto_id}) in line {line} of the recording is in one body format only, as "
-        "its message is not known here: install futu-api or moomoo-api, or ask in the other format.",
-        "zh": "录制文件第 {line} 行 {proto}（{proto_id}）的响应只能以一种格式返回，因为此处没有其消息定义："
+        "en": "The answer to {proto} ({proto_id}) in line {line} of the recording is in one body format "
+        "only, as its message is not known here: install futu-api or moomoo-api, or ask in the other format.",
+        "zh": "录制文件第 {line} 行 {proto}（{proto_id}）的响应只能以一种格式返回，"
+        "因为此处没有其消息定义："
         "请安装 futu-api 或 moomoo-api，或改用另一种格式请求。",
     },
 }

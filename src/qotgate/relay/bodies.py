@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError, EncodeError
 
 from qotgate.protocol.frame import JSON, PROTOBUF
 
-UNREADABLE = (DecodeError, EncodeError, json_format.Error, UnicodeError, RecursionError, TypeError, ValueError)
+UNREADABLE = (DecodeError, EncodeError, json_format.Error, RecursionError, TypeError, ValueError)
 """What protobuf raises of a body that is not the message it should be."""
 
 
@@ -28,7 +28,7 @@ class Body(NamedTuple):
         """The body on the wire. Raises ValueError where that takes the message, and it is not known."""
         if self.message is None:
             if body_format != self.body_format:
-                raise ValueError("its message is not known, so that it stays in the format it was recorded in")
+                raise ValueError("its message is not known, and it was recorded in another format")
             return self.data
         if body_format == JSON:
             return json_text(self.message).encode()
@@ -90,7 +90,11 @@ def json_fields(message: Any) -> dict[str, Any]:
 
 def json_text(message: Any) -> str:
     text: str = json_format.MessageToJson(
-        message, preserving_proto_field_name=True, use_integers_for_enums=True, indent=None, ensure_ascii=False
+        message,
+        preserving_proto_field_name=True,
+        use_integers_for_enums=True,
+        indent=None,
+        ensure_ascii=False,
     )
     return text
 

@@ -82,7 +82,8 @@ def _published(module: str) -> Messages | None:
     folder = Path(spec.submodule_search_locations[0]) / "common"
     try:
         names = dict(_proto_ids(folder / "constant.py"))
-        files = {file.name: file for file in map(_descriptor, sorted((folder / "pb").glob("*_pb2.py"))) if file}
+        found_files = map(_descriptor, sorted((folder / "pb").glob("*_pb2.py")))
+        files = {file.name: file for file in found_files if file is not None}
         order = TopologicalSorter({name: file.dependency for name, file in files.items()}).static_order()
         classes = make_classes(files[name] for name in order)[1]
     except (OSError, SyntaxError, KeyError, TypeError):

@@ -28,8 +28,8 @@ CAUSES = {
 PUSHES = {1: 3005, 2: 3013, 4: 3011, 5: 3009, 14: 3015, 22: 3013}
 """The proto id of pushes by SubType; those that are not here are K-lines' of a length."""
 KLINE_PUSH = 3007
-WITHIN_ANY_CONNECTION = {"connID", "userID"}
-"""Fields of a request that say who asks and not what. userID is out of use: clients give their own or 0."""
+WITHIN_ANY_CONNECTION = {"packetID", "connID", "userID"}
+"""Fields of a request that say who asks, and not what. userID is out of use: clients give their own or 0."""
 
 Security = tuple[int, str]
 
@@ -199,7 +199,7 @@ class Recording:
 
 
 def request_key(proto_id: int, body: Body) -> bytes:
-    """Equal for requests that ask the same, whoever asks, on whichever connection and with whichever PacketID."""
+    """Equal for requests that ask the same: who asks, the connection and the PacketID do not count."""
     head = f"{proto_id}:".encode()
     if body.message is None:
         return head + b"%d:" % body.body_format + body.data
@@ -207,8 +207,7 @@ def request_key(proto_id: int, body: Body) -> bytes:
     c2s = getattr(message, "c2s", None)
     if c2s is not None:
         for one, _ in c2s.ListFields():
-            part = one.message_type
-            if one.name in WITHIN_ANY_CONNECTION or (part is not None and part.full_name == "Common.PacketID"):
+            if one.name in WITHIN_ANY_CONNECTION:
                 c2s.ClearField(one.name)
         if proto_id in (QUOTE_SUB, QUOTE_PUSH):
             c2s.securityList.sort(key=lambda security: (security.market, security.code))
@@ -270,13 +269,14 @@ def _flat(body: Body) -> dict[str, Any]:
 
 
 def _is_connection(path: str) -> bool:
-    return path.startswith("c2s.packetID") or path.removeprefix("c2s.") in WITHIN_ANY_CONNECTION
+    return path.removeprefix("c2s.").partition(".")[0] in WITHIN_ANY_CONNECTION
 
 
 def likeness(recorded: Body, asked: Body) -> float:
     """How much two requests have in common, for the nearest to be named."""
     one, other = _flat(recorded), _flat(asked)
-    return sum(one.get(path) == value for path, value in other.items()) - len(set(one) ^ set(other)) / 1000
+    equal = sum(1 for path, value in other.items() if one.get(path) == value)
+    return equal - len(set(one) ^ set(other)) / 1000
 
 
 def differences(recorded: Body, asked: Body, most: int) -> str:

@@ -20,8 +20,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from qotgate.model import QotGateError
 from qotgate.model.version import __version__
 
-FORMAT = 1
-"""The version of the format, which the header names."""
 MAX_LINE = 64 << 20
 """Bytes of the longest line: an answer has 16 MiB at most, and JSON takes a few times that."""
 
@@ -31,7 +29,7 @@ class Header(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    qotgate_recording: Literal[1] = FORMAT
+    qotgate_recording: Literal[1] = 1
     written_by: str = f"qotgate {__version__}"
     messages: str | None = None
     recorded: str
@@ -107,10 +105,8 @@ def _not_read(path: Path, number: int, text: bytes, error: ValidationError) -> Q
         version = json.loads(text)["qotgate_recording"]
     except (ValueError, TypeError, KeyError, RecursionError):
         return QotGateError(f"{path} is no recording of qotgate.")
-    if version != FORMAT:
-        return QotGateError(
-            f"{path} is a recording of format {version!r}, and this qotgate reads format {FORMAT}."
-        )
+    if version != 1:
+        return QotGateError(f"{path} is a recording of format {version!r}, and this qotgate reads format 1.")
     return QotGateError(f"{path}, line 1: {told}.")
 
 

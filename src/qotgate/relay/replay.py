@@ -96,7 +96,8 @@ class ReplaySession:
         self._numbers = count(1)
         self._serials = count(1)
         self._timer: asyncio.TimerHandle | None = None
-        self._held = False
+        self._held = True
+        """Until the first :meth:`resume`."""
         self._plan(recorded.pushes)
 
     @property
@@ -201,7 +202,7 @@ class ReplaySession:
             ) from error
 
     def _plan(self, pushes: list[Push]) -> None:
-        """Have pushes sent at their recorded distance from now, and after the answer that has been given now."""
+        """Have pushes sent at their recorded distance from now, after the answer that was given now."""
         speed, now = self._replay.speed, self._loop.time()
         for push in pushes:
             due = now + push.after / speed if speed else now

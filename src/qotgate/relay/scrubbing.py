@@ -60,10 +60,14 @@ PERSONAL = {
 }
 """Fields whose values are replaced, and what the value names. Equal values that name the same have the same
 stand-in, whichever field they stand in."""
+ALERTS = (
+    *("Qot_SetPriceReminder", "Qot_GetPriceReminder", "Qot_UpdatePriceReminder"),
+    *("Qot_GetOptionEventAlert", "Qot_SetOptionEventAlert"),
+)
 ONLY_IN = {
     "orderID": ("Trd_", "GetDelayStatistics."),
     "idList": ("Trd_",),
-    "key": ("Qot_SetPriceReminder.", "Qot_GetPriceReminder.", "Qot_UpdatePriceReminder.", "Qot_GetOptionEventAlert."),
+    "key": tuple(f"{name}." for name in ALERTS),
 }
 """How the names of the messages start that a rule is for: the order ids of Qot_Common are the exchange's, of
 anyone's orders, and keys elsewhere are keys of pages."""
@@ -80,10 +84,15 @@ MAX_KNOWN = 2000
 """Values that are looked for within texts; later ones are not."""
 DIGITS = (15, 18)
 """Digits of a 64-bit stand-in: enough that two values hardly meet, and within the type."""
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
-_LONG_NUMBER = re.compile(
-    r"\d{4}-\d\d-\d\d|(?<![A-Za-z\d])(\+\d[\d* -]{5,}\d|\d[\d*-]{5,}\d)(?![A-Za-z\d])"
+LOOKS_PERSONAL = re.compile(
+    r"acc(?!um|el)|card|order_?id|fill_?id|position_?id|flow_?id|combo_?id|quote_?id|user(?!t)|login|nick|avatar|phone"
+    r"|mobile|mail|device|imei(?!n)|conn|packet|serial|client|pwd|passw|token|secret|key|addr|remark(?!et)|note(?!s)"
+    r"|group_?name|person|birth|passport|identity|contact(?!s)|u_?id$|id_?list$|desc$|msg$",
+    re.IGNORECASE,
 )
+"""Names of fields that may be personal, for a test, and for those who read a recording, to look at."""
+_EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
+_LONG_NUMBER = re.compile(r"\d{4}-\d\d-\d\d|(?<![A-Za-z\d])(\+\d[\d* -]{5,}\d|\d[\d*-]{5,}\d)(?![A-Za-z\d])")
 """A date, to pass over, or a number of seven digits or more, perhaps written as phone numbers are."""
 
 
@@ -143,7 +152,7 @@ class Scrubber:
             length = min(max(len(str(abs(value))), DIGITS[0]), DIGITS[1])
             if bits < 64:
                 length = 9
-            made = int(self._digits(kind, str(value), length))
+            made = int(self._digits(kind, str(abs(value)), length))
             return made if value > 0 else -made
         if not isinstance(value, str) or not value:
             return value
