@@ -88,7 +88,7 @@ class UpstreamClient:
         self.body_format = body_format
         self.pushes: list[Frame] = []
         self.gone: Refused | None = None
-        self._serial = 0
+        self.serial = 0
 
     @classmethod
     async def connected(cls, upstream: Upstream, body_format: int = PROTOBUF) -> "UpstreamClient":
@@ -101,13 +101,14 @@ class UpstreamClient:
 
     async def answer(self, proto_id: int, body: bytes) -> Frame:
         """The answer to a request. Raises Refused."""
-        self._serial += 1
+        self.serial += 1
+        serial = self.serial
         future: asyncio.Future[Frame | Refused] = asyncio.get_running_loop().create_future()
-        self.session.ask(Frame(proto_id, self.body_format, self._serial, body), future.set_result)
+        self.session.ask(Frame(proto_id, self.body_format, serial, body), future.set_result)
         found = await asyncio.wait_for(future, 20)
         if isinstance(found, Refused):
             raise found
-        assert (found.proto_id, found.body_format, found.serial) == (proto_id, self.body_format, self._serial)
+        assert (found.proto_id, found.body_format, found.serial) == (proto_id, self.body_format, serial)
         return found
 
     async def ask(self, proto_id: int, **c2s: Any) -> Any:

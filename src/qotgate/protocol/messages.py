@@ -45,7 +45,7 @@ def make_classes(descriptors: Iterable[Any]) -> tuple[descriptor_pool.Descriptor
 
 def _own_files() -> Iterable[Any]:
     own = (files("qotgate.protocol") / "proto" / DESCRIPTORS).read_bytes()
-    return descriptor_pb2.FileDescriptorSet.FromString(own).file
+    return list(descriptor_pb2.FileDescriptorSet.FromString(own).file)
 
 
 # protobuf's C code (upb) refers to a class weakly, and makes a collected one anew when it next reads such a

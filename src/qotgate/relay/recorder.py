@@ -48,11 +48,10 @@ class Recorder:
 
     def exchanged(self, session: int, number: int, request: Frame, response: Frame, took: float) -> None:
         """OpenD has answered the request ``number`` of a session after ``took`` seconds."""
-        requests, responses = self.messages.requests, self.messages.responses
-        proto_id = request.proto_id
+        messages, proto_id = self.messages, request.proto_id
         bodies = {
-            "request": read_body(requests.get(proto_id), request.body, request.body_format),
-            "response": read_body(responses.get(proto_id), response.body, response.body_format),
+            "request": read_body(messages.requests.get(proto_id), request.body, request.body_format),
+            "response": read_body(messages.responses.get(proto_id), response.body, response.body_format),
         }
         self._write(session, proto_id, bodies, n=number, took=round(took, 6))
 

@@ -15,10 +15,10 @@ from typing import Any
 import structlog
 
 from qotgate.model import InvalidRequest, Refused
-from qotgate.protocol.body import FORMATS, encode
+from qotgate.protocol.body import FORMATS
 from qotgate.protocol.frame import PROTOBUF, Frame
 from qotgate.protocol.messages import CLASSES, AnyResponse, ProtoId, RetType
-from qotgate.relay.bodies import read_body
+from qotgate.relay.bodies import Body, read_body
 from qotgate.relay.opend import CONNECTION, OWN
 from qotgate.relay.recorded import (
     Exchange,
@@ -107,8 +107,7 @@ class ReplaySession:
     def ask(self, frame: Frame, reply: Reply) -> None:
         try:
             if frame.proto_id == UNLOCK:
-                answer = AnyResponse(retType=RetType.SUCCEED, retMsg="", errCode=0)
-                reply(frame._replace(body=encode(answer, frame.body_format)))
+                reply(frame._replace(body=self._unlocked(frame.body_format)))
                 return
             exchange = self._find(frame)
             body = self._answer(exchange, frame)
@@ -200,6 +199,13 @@ class ReplaySession:
             raise InvalidRequest(
                 "replay_format", proto=exchange.name, proto_id=exchange.proto_id, line=exchange.line
             ) from error
+
+    def _unlocked(self, body_format: int) -> bytes:
+        kind = self._replay.recording.messages.responses.get(UNLOCK, AnyResponse)
+        answer = kind(retType=RetType.SUCCEED, retMsg="", errCode=0)
+        if "s2c" in kind.DESCRIPTOR.fields_by_name:
+            answer.s2c.SetInParent()
+        return Body(answer).encode(body_format)
 
     def _plan(self, pushes: list[Push]) -> None:
         """Have pushes sent at their recorded distance from now, after the answer that was given now."""
