@@ -22,9 +22,9 @@ from qotgate.service.loading import LoadReport, find_files, load
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference
 from qotgate.store import Store, tables
-from qotgate.store import restore as restore_module
 from qotgate.store.backup import backup, contents
 from qotgate.store.database import generation
+from qotgate.store.dialects import dialect_of
 from qotgate.store.restore import restore
 from tests.support.databases import PostgreSQL
 from tests.support.paths import SAMPLE
@@ -305,9 +305,10 @@ def test_one_that_is_undone_leaves_room_for_loads(
         raise StoreError("The machine fails.")
 
     before = digests(store)
-    settle = restore_module._settle
+    dialect = dialect_of(store.engine)
+    restored = dialect.restored
     with monkeypatch.context() as failing, pytest.raises(StoreError, match="fails"):
-        failing.setattr(restore_module, "_settle", lambda target: (settle(target), fail()))
+        failing.setattr(dialect, "restored", lambda *given: (restored(*given), fail()))
         restore(store, saved, replace=True)
     assert digests(store) == before
     assert load(store, reference, find_files([more])).added

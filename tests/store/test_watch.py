@@ -12,7 +12,8 @@ from qotgate.service.loading import find_files, load
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference
 from qotgate.store import Store, postgresql
-from qotgate.store.database import Watch, generation, move_generation, write_state
+from qotgate.store.database import generation, move_generation, write_state
+from qotgate.store.dialect import Watch
 from tests.support.databases import PostgreSQL
 from tests.support.paths import SAMPLE
 from tests.support.serving import until

@@ -11,8 +11,9 @@ from rich.progress import Progress as Bar
 from qotgate.cli.console import new_console
 from qotgate.cli.options import Database, open_store
 from qotgate.cli.settings import read_settings
-from qotgate.store.backup import Manifest, Progress
+from qotgate.store.backup import Manifest
 from qotgate.store.backup import backup as write_backup
+from qotgate.store.dialect import Progress
 from qotgate.store.restore import restore as write_restore
 
 

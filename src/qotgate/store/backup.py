@@ -10,30 +10,28 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Connection, Float, String, Table, create_engine, func, select
+from sqlalchemy import Connection, Table, create_engine, func, select
 from sqlalchemy.exc import DBAPIError
 
 from qotgate.model import StoreError
 from qotgate.model.version import __version__
 from qotgate.store import bulk, tables
 from qotgate.store.database import HEAD, Store, generation
+from qotgate.store.dialect import Progress
+from qotgate.store.dialects import dialect_of
 from qotgate.store.faults import reason
 
 OWNER_ALONE = 0o600
 CHUNK = 5_000
 """Rows that are held at once."""
-PAGES = 2_000
-"""Pages of a SQLite file that are copied between two words on how far it is."""
-Progress = Callable[[str, int, int], None]
-"""Told what is done, how far it is, and of how much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +66,7 @@ def backup(store: Store, path: Path, *, replace: bool = False, progress: Progres
     try:
         with store.reading() as source:
             number = generation(source)
-            if source.dialect.name == "sqlite":
-                _copy_pages(source, partial, tell)
-            else:
+            if not dialect_of(source).copy_file(source, partial, tell):
                 _copy_rows(source, partial, tell)
             rows, digests = contents(source, "Reading", tell)
         made_at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -145,17 +141,9 @@ def contents(connection: Connection, what: str, tell: Progress) -> tuple[dict[st
 
 def chunks(connection: Connection, table: Table) -> Iterator[list[Any]]:
     """The rows of a table in the order of their keys, some at a time."""
-    postgresql = connection.dialect.name == "postgresql"
-    # By their bytes: how else letters are ordered is each PostgreSQL's own.
-    keys = [
-        column.collate("C") if postgresql and isinstance(column.type, String) else column
-        for column in table.primary_key.columns
-    ]
-    # PostgreSQL tells -0.0 from 0.0, SQLite does not: added to 0.0, they are one.
-    columns = [
-        (column + 0.0).label(column.name) if postgresql and isinstance(column.type, Float) else column
-        for column in table.columns
-    ]
+    dialect = dialect_of(connection)
+    keys = map(dialect.key, table.primary_key.columns)
+    columns = map(dialect.value, table.columns)
     found = connection.execute(select(*columns).order_by(*keys).execution_options(yield_per=CHUNK))
     return (list(chunk) for chunk in found.partitions())
 
@@ -166,17 +154,6 @@ def _count(table: Table) -> Any:
 
 def _silent(_what: str, _done: int, _total: int) -> None:
     pass
-
-
-def _copy_pages(source: Connection, path: Path, tell: Progress) -> None:
-    """Copy the file. The transaction of ``source`` holds on to one state, so that loads do not matter."""
-    driver = cast(sqlite3.Connection, source.connection.driver_connection)
-    with closing(sqlite3.connect(path)) as target:
-
-        def copied(_status: int, left: int, total: int) -> None:
-            tell("Copying", total - left, total)
-
-        driver.backup(target, pages=PAGES, progress=copied)
 
 
 def _copy_rows(source: Connection, path: Path, tell: Progress) -> None:

@@ -4,38 +4,21 @@ statement. Rows are dictionaries by column name, all with the same columns."""
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import JSON, Column, Connection, Integer, MetaData, Select, Table, insert, select, true
-from sqlalchemy.dialects import sqlite as sqlite_dialect
 
-from qotgate.store import postgresql
+from qotgate.store.dialects import dialect_of
 from qotgate.store.queries import Row
-
-if TYPE_CHECKING:
-    from sqlalchemy.dialects import postgresql as postgresql_dialect
-
-    Upsert = postgresql_dialect.Insert | sqlite_dialect.Insert
-COPY_LEAST = 50
-"""Rows from which on COPY is quicker than a statement for each."""
-
-
-def upsert(connection: Connection, table: Table) -> "Upsert":
-    """An INSERT that takes ON CONFLICT."""
-    if connection.dialect.name == "postgresql":
-        # Imported late: it would take a tenth of the time to start.
-        from sqlalchemy.dialects import postgresql as postgresql_dialect
-
-        return postgresql_dialect.insert(table)
-    return sqlite_dialect.insert(table)
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Insert ``rows`` in their order."""
     if not rows:
         return
-    if connection.dialect.name == "postgresql" and len(rows) >= COPY_LEAST:
-        postgresql.copy_rows(connection, table.name, list(rows[0]), _values(table, rows))
+    dialect = dialect_of(connection)
+    if dialect.copies_from is not None and len(rows) >= dialect.copies_from:
+        dialect.copy_rows(connection, table.name, list(rows[0]), _values(table, rows))
     else:
         connection.execute(insert(table), list(rows))
 
@@ -69,8 +52,9 @@ def insert_new(connection: Connection, table: Table, key: str, rows: Sequence[Ro
     """Insert, in their order, those of ``rows`` whose ``key`` is not there yet."""
     if not rows:
         return
-    if connection.dialect.name != "postgresql" or len(rows) < COPY_LEAST:
-        connection.execute(upsert(connection, table).on_conflict_do_nothing(index_elements=[key]), list(rows))
+    dialect = dialect_of(connection)
+    if dialect.copies_from is None or len(rows) < dialect.copies_from:
+        connection.execute(dialect.insert(table).on_conflict_do_nothing(index_elements=[key]), list(rows))
         return
     names = list(rows[0])
     with staged(connection, (table.c[name] for name in names), rows) as found:
@@ -83,5 +67,5 @@ def insert_chosen(
 ) -> None:
     """Insert what a query finds, in its order, leaving out rows whose ``key`` is there already."""
     # Without a WHERE, SQLite takes ON for that of a join.
-    statement = upsert(connection, table).from_select(names, chosen.where(true()))
+    statement = dialect_of(connection).insert(table).from_select(names, chosen.where(true()))
     connection.execute(statement.on_conflict_do_nothing(index_elements=key))

@@ -1,9 +1,7 @@
 """The database and its transactions, whatever engine keeps it.
 
 A reader sees one state of the data for as long as its transaction lasts; a writer's work appears at once,
-when it commits, or never. What differs between the engines is in :mod:`qotgate.store.sqlite`,
-:mod:`qotgate.store.postgresql` and :mod:`qotgate.store.bulk`; the tables, the queries and the migrations are
-the same.
+when it commits, or never. What differs between the engines is in :mod:`qotgate.store.dialects`.
 """
 
 import re
@@ -11,7 +9,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import as_file, files
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from sqlalchemy import URL, Connection, Engine, inspect, select
 from sqlalchemy.engine import make_url
@@ -20,7 +18,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.schema import Table
 
 from qotgate.model import StoreError
-from qotgate.store import postgresql, sqlite, tables
+from qotgate.store import tables
+from qotgate.store.dialect import Watch
+from qotgate.store.dialects import DIALECTS, dialect_of
 from qotgate.store.faults import told, unwritten
 
 HEAD = "0004"
@@ -29,19 +29,7 @@ WRITER_WAIT = 60.0
 WRITES = "qotgate_writes"
 STORE = "qotgate_store"
 TAKES = "--db takes sqlite:///FILE or postgresql://USER@HOST/DATABASE"
-IN_MEMORY = (None, "", ":memory:")
 ESCAPES = "; in a password, /, ?, #, @ and % are written %2F, %3F, %23, %40 and %25"
-
-
-class Watch(Protocol):
-    """Looks whether the data has changed, at the price of a few microseconds a look."""
-
-    def moved(self) -> bool:
-        """Whether anything was committed since the last look, or may have been: where the database cannot be
-        read, who asks it in full is told why."""
-        ...
-
-    def close(self) -> None: ...
 
 
 class Store:
@@ -91,9 +79,7 @@ class Store:
     def watch(self) -> Watch:
         """Raises StoreError where the database cannot be read."""
         try:
-            if self.engine.dialect.name == "sqlite":
-                return sqlite.Watch(self.engine)
-            return postgresql.Watch(self)
+            return dialect_of(self.engine).watch(self)
         except DBAPIError as error:
             raise StoreError(f"The database {self.name} cannot be used: {told(error)}") from error
 
@@ -157,8 +143,7 @@ class Store:
                     "upgrade qotgate or name another one with --db."
                 )
             with self.writing() as connection:
-                if connection.dialect.name == "postgresql":
-                    postgresql.require_utf8(connection, self.name)
+                dialect_of(connection).check(connection, self.name)
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
                 if read_state(connection, "secret") is None:
@@ -169,10 +154,9 @@ class Store:
 def _engine(url: str) -> Engine:
     parsed = parsed_url(url)
     if parsed is not None:
-        if parsed.drivername == "sqlite" and not parsed.query and parsed.database not in IN_MEMORY:
-            return sqlite.engine(parsed, WRITES, WRITER_WAIT)
-        if parsed.drivername in postgresql.DRIVERNAMES:
-            return postgresql.engine(parsed, WRITES, WRITER_WAIT)
+        for dialect in DIALECTS.values():
+            if dialect.takes(parsed):
+                return dialect.engine(parsed, WRITES, WRITER_WAIT)
     raise StoreError(f"{TAKES}, not {shown(url)}{ESCAPES if '@' in url else ''}.")
 
 
@@ -264,5 +248,4 @@ def _note_generation(connection: Connection, number: int) -> None:
 def move_generation(connection: Connection, number: int) -> None:
     """Write down the new state of the data; who watches is told when the transaction commits."""
     write_state(connection, "generation", str(number))
-    if connection.dialect.name == "postgresql":
-        postgresql.tell(connection, number)
+    dialect_of(connection).tell(connection, number)

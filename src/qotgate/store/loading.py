@@ -22,8 +22,9 @@ from qotgate.ark.codes import Listings
 from qotgate.ark.identity import Identities, Known, Move, Spelling
 from qotgate.model import FileKind, ParsedFile, Security
 from qotgate.store import tables
-from qotgate.store.bulk import insert_chosen, insert_new, insert_rows, staged, upsert
+from qotgate.store.bulk import insert_chosen, insert_new, insert_rows, staged
 from qotgate.store.deriving import FundDay
+from qotgate.store.dialects import dialect_of
 from qotgate.store.queries import Row as Row
 from qotgate.store.tables import FOREVER
 
@@ -167,7 +168,7 @@ def moved_days(connection: Connection, moves: Sequence[Move]) -> Iterator[FundDa
 
 def _upsert(connection: Connection, table: Table, key: str, rows: Sequence[Row]) -> None:
     if rows:
-        statement = upsert(connection, table)
+        statement = dialect_of(connection).insert(table)
         columns = {name: statement.excluded[name] for name in rows[0] if name != key}
         connection.execute(statement.on_conflict_do_update(index_elements=[key], set_=columns), list(rows))
 
@@ -225,7 +226,9 @@ def session_span(connection: Connection) -> tuple[date, date] | None:
 
 def add_sessions(connection: Connection, days: Sequence[date]) -> None:
     if days:
-        statement = upsert(connection, tables.session).on_conflict_do_nothing(index_elements=["day"])
+        statement = (
+            dialect_of(connection).insert(tables.session).on_conflict_do_nothing(index_elements=["day"])
+        )
         connection.execute(statement, [{"day": day} for day in days])
 
 

@@ -8,12 +8,14 @@ is refused.
 import secrets
 from pathlib import Path
 
-from sqlalchemy import Connection
-
 from qotgate.model import StoreError
-from qotgate.store import postgresql, tables
-from qotgate.store.backup import Manifest, Progress, contents, copy_tables, is_file_of, opened
+from qotgate.store import tables
+from qotgate.store.backup import Manifest, contents, copy_tables, is_file_of, opened
 from qotgate.store.database import Store, generation, move_generation, write_state
+from qotgate.store.dialect import Progress
+from qotgate.store.dialects import dialect_of
+
+TABLES = tables.METADATA.sorted_tables
 
 
 def restore(
@@ -31,6 +33,7 @@ def restore(
         if progress is not None:
             progress(what, done, total)
 
+    dialect = dialect_of(store.engine)
     with opened(path, progress) as (source, manifest), store.writing() as target:
         before = generation(target)
         if before and not replace:
@@ -38,31 +41,16 @@ def restore(
                 f"The database {store.name} has data (generation {before}), which a restore takes the place "
                 "of: back it up, then allow that with --replace."
             )
-        _empty(target)
+        dialect.before_restore(target, TABLES)
+        # The tables that name others first.
+        for table in reversed(TABLES):
+            target.execute(table.delete())
         copy_tables(source, target, "Restoring", tell)
         if contents(target, "Checking", tell) != contents(source, "Checking", tell):
             raise StoreError(f"{path} did not arrive in {store.name} as it is; nothing was changed.")
         number = max(before, manifest.generation) + 1
         write_state(target, "secret", secrets.token_urlsafe(32))
         move_generation(target, number)
-        _settle(target)
-    if store.engine.dialect.name == "postgresql":
-        postgresql.drop_reference_indexes(store.engine, tables.METADATA.sorted_tables)
+        dialect.restored(target, TABLES)
+    dialect.after_restore(store.engine, TABLES)
     return manifest, number
-
-
-def _empty(target: Connection) -> None:
-    """Delete all rows, of the tables that name others first."""
-    if target.dialect.name == "postgresql":
-        postgresql.index_references(target, tables.METADATA.sorted_tables)
-    for table in reversed(tables.METADATA.sorted_tables):
-        target.execute(table.delete())
-
-
-def _settle(target: Connection) -> None:
-    """Have PostgreSQL number on after the rows that came with their numbers, and look at what it has now."""
-    if target.dialect.name != "postgresql":
-        return
-    for table in tables.METADATA.sorted_tables:
-        postgresql.number_on(target, table)
-    postgresql.analyze(target, tables.METADATA.sorted_tables)

@@ -5,15 +5,24 @@ so that a load that was reported survives a power cut.
 """
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from time import monotonic
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
+from sqlalchemy.dialects.sqlite import insert
 
 from qotgate.model import StoreError
+from qotgate.store.dialect import Dialect, Progress
+
+if TYPE_CHECKING:
+    from qotgate.store.database import Store
 
 FILES = "qotgate_files"
+IN_MEMORY = (None, "", ":memory:")
+PAGES = 2_000
+"""Pages that a backup copies between two reports of its progress."""
 LOOK_SECONDS = 5.0
 """How often it is seen whether the files are still there."""
 
@@ -107,7 +116,7 @@ class Watch:
         self._gone = False
 
     def moved(self) -> bool:
-        """See :class:`qotgate.store.database.Watch`."""
+        """See :class:`qotgate.store.dialect.Watch`."""
         version = self._version()
         if monotonic() > self._look_at:
             self._look_at = monotonic() + LOOK_SECONDS
@@ -125,3 +134,30 @@ class Watch:
         except sqlite3.Error:
             return None
         return int(version)
+
+
+class SQLite(Dialect):
+    """See :class:`~qotgate.store.dialect.Dialect`."""
+
+    def takes(self, url: URL) -> bool:
+        return url.drivername == "sqlite" and not url.query and url.database not in IN_MEMORY
+
+    def engine(self, url: URL, writes: str, writer_wait: float) -> Engine:
+        return engine(url, writes, writer_wait)
+
+    def watch(self, store: "Store") -> Watch:
+        return Watch(store.engine)
+
+    def insert(self, table: Table) -> Any:
+        return insert(table)
+
+    def copy_file(self, source: Connection, path: Path, tell: Progress) -> bool:
+        # The transaction of ``source`` holds on to one state, so that loads do not matter.
+        driver = cast(sqlite3.Connection, source.connection.driver_connection)
+        with closing(sqlite3.connect(path)) as target:
+
+            def copied(_status: int, left: int, total: int) -> None:
+                tell("Copying", total - left, total)
+
+            driver.backup(target, pages=PAGES, progress=copied)
+        return True
