@@ -11,6 +11,7 @@ import structlog
 from qotgate.cli.gateway_options import allow_files, gateway_options
 from qotgate.cli.http import web_options
 from qotgate.cli.settings import Settings, read_settings
+from qotgate.cli.upstream_options import MakeUpstream, make_upstream
 from qotgate.gateway import GatewayOptions
 from qotgate.model import QotGateError
 from qotgate.service.questions import Questions
@@ -29,6 +30,12 @@ NEXT_START = (
     "no_http",
     "port",
     "rate_limit_scope",
+    "upstream",
+    "upstream_cache",
+    "upstream_encryption",
+    "upstream_for",
+    "upstream_rsa_key",
+    "upstream_trade",
     "websocket_host",
     "websocket_port",
     "workers",
@@ -48,6 +55,7 @@ class Configuration:
     options: GatewayOptions
     reference: Reference
     digests: dict[str, str]
+    make_upstream: MakeUpstream | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> "Configuration":
@@ -57,7 +65,8 @@ class Configuration:
             web_options(settings)
         reference = load_reference(settings.tables)
         allow_files(options.max_connections)
-        return cls(settings, options, reference, {**_digests(settings), "tables": reference.digest})
+        digests = {**_digests(settings), "tables": reference.digest}
+        return cls(settings, options, reference, digests, make_upstream(settings))
 
     def questions(self, store: Store) -> Questions:
         settings = self.settings

@@ -125,6 +125,50 @@ def serve(
         Path | None,
         typer.Option(metavar="FILE", help="The certificate's private key (PEM).", show_default=False),
     ] = None,
+    upstream: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="OpenD that answers all but the gateway's own questions; none unless given.",
+            show_default=False,
+        ),
+    ] = None,
+    upstream_rsa_key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The RSA key (PKCS#1 PEM) that OpenD has.", show_default=False),
+    ] = None,
+    upstream_encryption: Annotated[
+        str | None,
+        typer.Option(
+            metavar="aes_cbc|aes_ecb|ftaes_ecb",
+            help="The cipher towards OpenD with that key; aes_cbc unless given.",
+            show_default=False,
+        ),
+    ] = None,
+    upstream_for: Annotated[
+        str | None,
+        typer.Option(
+            metavar="3426,...",
+            help="Those of the gateway's own questions (3423 to 3426) that OpenD answers, too.",
+            show_default=False,
+        ),
+    ] = None,
+    upstream_trade: Annotated[
+        bool | None,
+        typer.Option(
+            "--upstream-trade",
+            help="Pass on trading requests; from other machines only over encrypted connections.",
+            show_default=False,
+        ),
+    ] = None,
+    upstream_cache: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Where OpenD's answers that do not change are kept; nowhere unless given.",
+            show_default=False,
+        ),
+    ] = None,
     http_port: Annotated[
         int | None,
         typer.Option(help="Port of the pages and the HTTP API; 8080 unless given.", show_default=False),

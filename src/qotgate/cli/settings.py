@@ -29,6 +29,8 @@ from qotgate.model import ACTIVE_FUNDS, Language, QotGateError
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
+OWN_QUESTIONS = ("3423", "3424", "3425", "3426")
+"""The proto ids of the questions that the gateway answers from the user's data."""
 SECRET = (
     *("db", "limit_store", "http_token", "websocket_key", "websocket_key_md5"),
     *("fmp_key", "benzinga_key"),
@@ -90,6 +92,13 @@ def _origins(value: Any) -> Any:
     return tuple(parts)
 
 
+def _own_questions(value: Any) -> Any:
+    parts = [part for part in _parts(value) if part]
+    if any(part not in OWN_QUESTIONS for part in parts):
+        raise ValueError(f"takes proto ids of {', '.join(OWN_QUESTIONS)}, comma separated")
+    return tuple(dict.fromkeys(map(int, parts)))
+
+
 class Settings(BaseSettings):
     """Every option that more than one command, or the gateway, takes."""
 
@@ -120,6 +129,12 @@ class Settings(BaseSettings):
     websocket_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = ()
     websocket_cert: Path | None = None
     websocket_private_key: Path | None = None
+    upstream: str | None = Field(None, min_length=1)
+    upstream_rsa_key: Path | None = None
+    upstream_encryption: Literal["aes_cbc", "aes_ecb", "ftaes_ecb"] = "aes_cbc"
+    upstream_for: Annotated[tuple[int, ...], NoDecode, BeforeValidator(_own_questions)] = ()
+    upstream_trade: bool = False
+    upstream_cache: Path | None = None
     no_http: bool = False
     http_host: str = Field("127.0.0.1", min_length=1)
     http_port: int | None = Field(None, ge=0, le=65535)

@@ -1,0 +1,66 @@
+"""The options about an OpenD behind the gateway, checked and with what they name read."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from qotgate.cli.settings import Settings
+from qotgate.model import QotGateError, is_loopback
+from qotgate.protocol.cipher import PacketEncAlgo, RsaKey
+from qotgate.relay.opend import OWN, OpenD, OpenDOptions
+from qotgate.relay.upstream import Upstream
+
+MakeUpstream: TypeAlias = Callable[[], Upstream]
+"""Makes the upstream of one event loop: with several workers each has its own."""
+PORT = 11111
+ALGORITHMS = {
+    "aes_cbc": PacketEncAlgo.AES_CBC,
+    "aes_ecb": PacketEncAlgo.AES_ECB,
+    "ftaes_ecb": PacketEncAlgo.FTAES_ECB,
+}
+NEEDS_UPSTREAM = ("upstream_rsa_key", "upstream_for", "upstream_trade", "upstream_cache")
+"""Options that say nothing without --upstream."""
+
+
+def make_upstream(settings: Settings) -> MakeUpstream | None:
+    """What makes the upstream that the options name, None where they name none. Raises QotGateError."""
+    options = opend_options(settings)
+    return None if options is None else lambda: OpenD(options)
+
+
+def opend_options(settings: Settings) -> OpenDOptions | None:
+    """The OpenD that the options name. Raises QotGateError."""
+    if settings.upstream is None:
+        for name in NEEDS_UPSTREAM:
+            if getattr(settings, name):
+                raise QotGateError(f"--{name.replace('_', '-')} takes --upstream HOST:PORT, too.")
+        return None
+    host, port = _address(settings.upstream)
+    if port == settings.port and _is_our_own(host, settings.host):
+        raise QotGateError(
+            f"--upstream {settings.upstream} is the gateway's own port: start the gateway with another "
+            "--port, or OpenD on another port."
+        )
+    return OpenDOptions(
+        host,
+        port,
+        RsaKey.load(settings.upstream_rsa_key) if settings.upstream_rsa_key else None,
+        ALGORITHMS[settings.upstream_encryption],
+        OWN - set(settings.upstream_for),
+        settings.upstream_trade,
+    )
+
+
+def _address(text: str) -> tuple[str, int]:
+    """Host and port of ``HOST:PORT``, ``HOST`` or ``[IPV6]:PORT``. Raises QotGateError."""
+    host, colon, port = text.rpartition(":")
+    if not colon or (":" in text and text.endswith("]")) or (":" in host and not host.startswith("[")):
+        host, port = text, str(PORT)
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise QotGateError(f"--upstream takes HOST:PORT, such as 127.0.0.1:{PORT}, not {text!r}.")
+    return host, int(port)
+
+
+def _is_our_own(host: str, listening: str) -> bool:
+    everywhere = listening in ("0.0.0.0", "::")  # noqa: S104  # nosec B104
+    return host == listening or (is_loopback(host) and (everywhere or is_loopback(listening)))
