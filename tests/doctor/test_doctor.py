@@ -25,12 +25,14 @@ from qotgate.cli import settings
 from qotgate.cli.main import main
 from qotgate.doctor import keys, machine
 from qotgate.doctor.freshness import freshness
+from qotgate.protocol.cipher import RsaKey
 from qotgate.service.loading import find_files, load
 from qotgate.service.reference import Reference
 from qotgate.store import Store
 from tests.support.certificates import certificate
 from tests.support.databases import PostgreSQL
 from tests.support.limit_stores import StoreServer
+from tests.support.opend import scripted_opend
 from tests.support.parts import faketime_library
 from tests.support.paths import SAMPLE
 from tests.support.serving import QOTGATE, serving, serving_process
@@ -265,6 +267,31 @@ class TestLimitStore:
             assert levels(doctor.findings(LIMIT_STORE=server.url)[1]["limit store"]) == [OK, WARN]
         finally:
             server.stop()
+
+
+class TestUpstream:
+    def test_one_that_answers(self, doctor: Doctor, tmp_path: Path) -> None:
+        key = rsa_key(tmp_path / "key.pem")
+        with scripted_opend(RsaKey.load(key)) as opend:
+            address = f"127.0.0.1:{opend.port}"
+            status, found = doctor.findings("--upstream", address, "--upstream-rsa-key", str(key))
+            assert (status, levels(found["upstream"])) == (0, [OK, OK, OK])
+            assert "encrypted by AES_CBC; version 1009" in found["upstream"][0]["found"]
+            # By the configuration alone, and without the key.
+            status, found = doctor.findings(UPSTREAM=address)
+            assert (status, levels(found["upstream"])) == (1, [FAIL])
+            assert "Decryption failed" in found["upstream"][0]["found"]
+
+    def test_one_that_is_away_or_says_no(self, doctor: Doctor) -> None:
+        status, found = doctor.findings("--upstream", f"127.0.0.1:{free_port()}")
+        assert (status, levels(found["upstream"])) == (1, [FAIL])
+        assert "Connection refused" in found["upstream"][0]["found"]
+        with scripted_opend(refuses="clientVer is too low") as opend:
+            _, found = doctor.findings("--upstream", f"127.0.0.1:{opend.port}")
+            assert "“clientVer is too low”" in found["upstream"][0]["found"]
+        with scripted_opend(damaged={1002}) as opend:
+            _, found = doctor.findings("--upstream", f"127.0.0.1:{opend.port}")
+            assert levels(found["upstream"]) == [OK, FAIL]
 
 
 class TestPorts:

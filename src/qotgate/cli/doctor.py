@@ -4,6 +4,7 @@ import json
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,8 +15,10 @@ from qotgate.cli.gateway_options import OTHER_FILES, gateway_options
 from qotgate.cli.http import web_options
 from qotgate.cli.options import AsJson, Database, Tables
 from qotgate.cli.settings import CONFIG_FILE, SECRET, Settings, read_settings, secrets_folder
+from qotgate.cli.upstream_options import opend_options
 from qotgate.doctor import Finding, Level, databases, keys, limits, machine, ports
 from qotgate.doctor.finding import fail, looked, ok
+from qotgate.doctor.upstream import upstream as upstream_findings
 from qotgate.gateway.allowance import RateLimit
 from qotgate.model import QotGateError
 from qotgate.service.reference import load_reference
@@ -29,6 +32,18 @@ def doctor(
     thorough: Annotated[
         bool, typer.Option("--thorough", help="Read all of the database, which takes longer.")
     ] = False,
+    upstream: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Look at this OpenD; else at the one of the configuration, if any.",
+            show_default=False,
+        ),
+    ] = None,
+    upstream_rsa_key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The RSA key (PKCS#1 PEM) that it has.", show_default=False),
+    ] = None,
     as_json: AsJson = False,
     db: Database = None,
     tables: Tables = None,
@@ -39,7 +54,7 @@ def doctor(
     The options are those that `qotgate serve` would take from variables and the configuration file.
     """
     try:
-        settings = read_settings(db=db, tables=tables)
+        settings = read_settings(db=db, tables=tables, upstream=upstream, upstream_rsa_key=upstream_rsa_key)
     except QotGateError as error:
         findings: Iterable[Finding] = [
             fail("configuration", str(error), f"Correct the variable, or the line in {CONFIG_FILE}.")
@@ -86,6 +101,7 @@ def _findings(settings: Settings, *, thorough: bool) -> Iterator[Finding]:
         ("clock", machine.clock),
         ("time zones", machine.time_zones),
         ("ports", lambda: _ports(settings)),
+        ("upstream", lambda: _upstream(settings)),
         ("limit store", lambda: _limit_store(settings)),
         ("database", lambda: databases.database(settings.db, settings.funds, thorough=thorough)),
     ]
@@ -143,6 +159,14 @@ def _limit_store(settings: Settings) -> Iterator[Finding]:
     limit = RateLimit.parse(settings.rate_limit)
     if settings.limit_store is not None and limit is not None:
         yield from limits.limit_store(settings.limit_store.get_secret_value(), limit)
+
+
+def _upstream(settings: Settings) -> Iterator[Finding]:
+    options = opend_options(settings)
+    if options is not None:
+        yield from upstream_findings(options)
+        if settings.upstream_rsa_key is not None:
+            yield from keys.secret_file("upstream", settings.upstream_rsa_key)
 
 
 def _ports(settings: Settings) -> Iterator[Finding]:

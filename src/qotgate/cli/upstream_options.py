@@ -47,6 +47,7 @@ def opend_options(settings: Settings) -> OpenDOptions | None:
         ALGORITHMS[settings.upstream_encryption],
         OWN - set(settings.upstream_for),
         settings.upstream_trade,
+        settings.upstream_cache,
     )
 
 

@@ -6,6 +6,8 @@ proto id and serial number. What fits no request under way is a push.
 """
 
 import asyncio
+import os
+import socket
 import time
 from collections import Counter, deque
 from collections.abc import Callable
@@ -81,7 +83,7 @@ class Link(asyncio.Protocol):
             link.abort()
             raise Unavailable("upstream_silent", seconds=f"{LOGIN_SECONDS:g}") from error
         except OSError as error:
-            raise Unavailable("upstream_away", reason=error.strerror or str(error)) from error
+            raise Unavailable("upstream_away", reason=_reason(error)) from error
         except BaseException:
             link.abort()
             raise
@@ -263,6 +265,13 @@ class Link(asyncio.Protocol):
         if self._client is not None:
             self._ended(self, reason)
             self._client.lost(Unavailable("upstream_lost"))
+
+
+def _reason(error: OSError) -> str:
+    """Why a connection could not be made, without the address, which is not the client's business."""
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return "its name is not known" if isinstance(error, socket.gaierror) else "no address of it answers"
 
 
 def _lost(frame: Frame) -> Refused:

@@ -11,7 +11,9 @@ import contextlib
 import random
 import re
 from collections import Counter
+from collections.abc import Coroutine
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -20,6 +22,7 @@ from qotgate.model import QotGateError, Refused, Unavailable, is_loopback
 from qotgate.protocol.cipher import PacketEncAlgo, RsaKey
 from qotgate.protocol.frame import Frame
 from qotgate.protocol.messages import REQUESTS, ProtoId
+from qotgate.relay.cache import AnswerCache
 from qotgate.relay.link import Link
 from qotgate.relay.trading import trading_refusal
 from qotgate.relay.upstream import Client, Reply
@@ -39,6 +42,9 @@ FIRST_BACKOFF_SECONDS = 0.5
 MAX_BACKOFF_SECONDS = 10.0
 REFUSED_BACKOFF_SECONDS = 30.0
 """After how long a login that OpenD refused is tried again."""
+COUNTED = ("answers", "cached", "pushes", "lost", "damaged", "refused", "failures")
+"""What is counted: answers of OpenD, those from the cache, pushes, requests whose answer was lost, damaged
+packets, refused logins, attempts that found no OpenD."""
 NUMBERS = re.compile(r"\d{5,}")
 """What may be the number of an account or a user."""
 
@@ -48,7 +54,8 @@ log = structlog.get_logger()
 @dataclass(frozen=True, slots=True)
 class OpenDOptions:
     """Where OpenD listens, the RSA key that it has, and what passes. ``own`` are the proto ids that the
-    gateway answers by itself, ``trade`` says that trading requests pass.
+    gateway answers by itself, ``trade`` says that trading requests pass, ``cache`` is the folder of the
+    answers that are kept.
 
     Raises QotGateError for trading over an unencrypted network.
     """
@@ -59,6 +66,7 @@ class OpenDOptions:
     algorithm: PacketEncAlgo = PacketEncAlgo.AES_CBC
     own: frozenset[int] = OWN
     trade: bool = False
+    cache: Path | None = None
 
     def __post_init__(self) -> None:
         if self.trade and self.key is None and not is_loopback(self.host):
@@ -78,9 +86,9 @@ class OpenD:
 
     def __init__(self, options: OpenDOptions) -> None:
         self.options = options
-        self.counts: Counter[str] = Counter(answers=0, pushes=0, lost=0, damaged=0, refused=0, failures=0)
-        """What has passed: answers, pushes, requests whose answer was lost, damaged packets, refused logins,
-        attempts that found no OpenD."""
+        self.counts: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))
+        """What has passed, by the names of COUNTED."""
+        self.cache = AnswerCache(options.cache) if options.cache is not None else None
         self.links: set[Link] = set()
         self.state = ""
         """What was last found: up, lost, away or refused; empty before anything was tried."""
@@ -99,6 +107,8 @@ class OpenD:
         return proto_id not in self.options.own and proto_id not in CONNECTION
 
     async def start(self) -> None:
+        if self.cache is not None:
+            await self.cache.open()
         # Looked at in the background: the gateway starts without OpenD, too.
         self._first = asyncio.create_task(self._look())
 
@@ -113,6 +123,8 @@ class OpenD:
             self._first.cancel()
         for session in list(self._sessions):
             session.close()
+        if self.cache is not None:
+            await self.cache.close()
 
     def forget(self, session: "_Session") -> None:
         self._sessions.discard(session)
@@ -191,6 +203,7 @@ class _Session:
         self._link: Link | None = None
         self._error: Refused = Unavailable("upstream_lost")
         self._seeking: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def begin(self) -> None:
         try:
@@ -210,11 +223,15 @@ class _Session:
         if refusal is not None:
             reply(refusal)
         elif self._link is not None:
-            self._link.ask(frame, reply)
+            cache = self._opend.cache
+            if cache is not None and cache.rule(frame) is not None:
+                self._start(self._ask_cache(cache, self._link, frame, reply))
+            else:
+                self._link.ask(frame, reply)
         else:
             reply(self._error)
             if self._seeking is None:
-                self._seeking = asyncio.create_task(self._seek())
+                self._seeking = self._start(self._seek())
 
     def pause(self) -> None:
         if self._link is not None:
@@ -228,8 +245,30 @@ class _Session:
         self._opend.forget(self)
         if self._link is not None:
             self._opend.drop(self._link)
-        if self._seeking is not None:
-            self._seeking.cancel()
+        for task in self._tasks:
+            task.cancel()
+
+    async def _ask_cache(self, cache: AnswerCache, link: Link, frame: Frame, reply: Reply) -> None:
+        """Answer from the cache, or by OpenD, and keep that."""
+        scope = f"{self._opend.options.address} {link.s2c.loginUserID}"
+        found = await cache.find(scope, frame)
+        if found is not None:
+            self._opend.counts["cached"] += 1
+            reply(frame._replace(body=found))
+            return
+
+        def answered(answer: Frame | Refused) -> None:
+            reply(answer)
+            if isinstance(answer, Frame):
+                self._start(cache.keep(scope, frame, answer.body))
+
+        link.ask(frame, answered)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _seek(self) -> None:
         """Wait until OpenD takes the client's login, then have the client log in again."""
@@ -242,7 +281,6 @@ class _Session:
                 self._error = error
                 continue
             self._opend.drop(link)
-            self._seeking = None
             self._client.lost(Unavailable("upstream_back"))
             return
 
