@@ -125,7 +125,7 @@ class _Transport(asyncio.Transport):
 
 
 async def _tcp(gateway: Gateway, stream: bytes, step: int) -> None:
-    session, transport = TcpSession(gateway), _Transport()
+    session, transport = TcpSession(gateway.tcp), _Transport()
     session.connection_made(transport)
     for piece in sliced(stream, step):
         if transport.closed:
@@ -138,13 +138,13 @@ async def _tcp(gateway: Gateway, stream: bytes, step: int) -> None:
     assert transport.closed
     sent = bytes(transport.sent)
     session.connection_lost(None)
-    assert session not in gateway.sessions
+    assert session not in gateway.door.sessions
     asked = _count(stream)
     parser = FrameParser(1 << 24)
     answers = list(parser.feed(sent))
     assert sum(HEADER_SIZE + len(answer.body) for answer in answers) == len(sent)
     assert len(answers) == asked, (len(answers), asked)
-    if session._cipher is None:
+    if not session._encryption.active:
         for answer in answers:
             frame = answer.open()
             assert frame.intact
@@ -203,9 +203,9 @@ class _Connection:
 
 async def _websocket(gateway: Gateway, messages: list[bytes]) -> None:
     connection = _Connection(messages)
-    session: Session = WebSocketSession(gateway, cast(Any, connection))
+    session: Session = WebSocketSession(gateway.websocket, cast(Any, connection))
     await cast(WebSocketSession, session).run()
-    assert session not in gateway.sessions
+    assert session not in gateway.door.sessions
     broken = connection.code == CloseCode.PROTOCOL_ERROR
     assert connection.code is not None
     assert len(connection.sent) == connection.taken - broken

@@ -16,8 +16,9 @@ import httpx
 import pytest
 
 from qotgate.gateway import Gateway, GatewayOptions
+from qotgate.gateway.encryption import MAX_RSA_BLOCKS
 from qotgate.gateway.listening import listen
-from qotgate.gateway.tcp import RSA_BLOCKS_MOST, TcpSession
+from qotgate.gateway.tcp import TcpSession
 from qotgate.protocol.cipher import RsaKey
 from qotgate.protocol.frame import HEADER_SIZE, Frame
 from qotgate.protocol.messages import ProtoId
@@ -396,11 +397,11 @@ def test_the_private_key_works_once_in_a_turn(questions: Questions) -> None:
     async def scenario() -> None:
         key = CountedKey.generate(1024)
         gateway = Gateway(questions, GatewayOptions(rsa_key=key))
-        wrong = Frame(1001, 0, 1, b"x" * 50).encode(lambda _body: os.urandom(RSA_BLOCKS_MOST * 128))
-        too_long = Frame(1001, 0, 1, b"x").encode(lambda _body: os.urandom((RSA_BLOCKS_MOST + 1) * 128))
+        wrong = Frame(1001, 0, 1, b"x" * 50).encode(lambda _body: os.urandom(MAX_RSA_BLOCKS * 128))
+        too_long = Frame(1001, 0, 1, b"x").encode(lambda _body: os.urandom((MAX_RSA_BLOCKS + 1) * 128))
         sessions: list[tuple[TcpSession, Transport]] = []
         for _ in range(30):
-            session, transport = TcpSession(gateway), Transport()
+            session, transport = TcpSession(gateway.tcp), Transport()
             transport.session = session
             session.connection_made(transport)
             session.data_received(wrong * 3)
@@ -438,7 +439,7 @@ def test_wrong_keys_do_not_starve_others(sample_url: str, tmp_path: Path) -> Non
     options = ("--rsa-key", str(key_file), "--allow-plaintext", "--rate-limit", "off")
     with serving_process(sample_url, *options) as gateway, unharmed(gateway):
         size = RsaKey.load(key_file).block_size
-        wrong = Frame(1001, 0, 1, b"x").encode(lambda _body: os.urandom(RSA_BLOCKS_MOST * size))
+        wrong = Frame(1001, 0, 1, b"x").encode(lambda _body: os.urandom(MAX_RSA_BLOCKS * size))
 
         def insist() -> None:
             with Wire(gateway.port, init=False) as wire:

@@ -8,9 +8,9 @@ import pytest
 
 from qotgate.gateway import Gateway, GatewayOptions
 from qotgate.gateway.answers import Kept, Request
-from qotgate.gateway.session import UNDER_WAY_MOST, Session
+from qotgate.gateway.session import MAX_UNDER_WAY, Session, State
 from qotgate.gateway.tcp import STEP_BYTES, TURN_BYTES, TURN_REPLY_BYTES, TcpSession
-from qotgate.gateway.turns import THREADS, Question, Turns
+from qotgate.gateway.worker_pool import THREADS, Job, WorkerPool
 from qotgate.protocol.body import encode
 from qotgate.protocol.frame import Frame, FrameParser, lead, seal
 from qotgate.protocol.messages import REQUESTS, ProtoId
@@ -32,16 +32,18 @@ def questions(sample_url: str, reference: Reference) -> Iterator[Questions]:
 
 
 def connect(gateway: Gateway) -> tuple[TcpSession, Transport]:
-    session, transport = TcpSession(gateway), Transport()
+    session, transport = TcpSession(gateway.tcp), Transport()
     transport.session = session
     session.connection_made(transport)
-    session.initialised = True
+    session.state = State.OPEN
     return session, transport
 
 
 def with_a_known_answer(questions: Questions) -> Gateway:
     gateway = Gateway(questions, GatewayOptions(rate_limit=None))
-    gateway.answers.keep(Request(lead(3424, 0), seal(b"one")), Kept(seal(b"1"), None), gateway.answers.epoch)
+    gateway.engine.answers.keep(
+        Request(lead(3424, 0), seal(b"one")), Kept(seal(b"1"), None), gateway.engine.answers.epoch
+    )
     return gateway
 
 
@@ -89,7 +91,9 @@ def test_long_answers_end_a_turn_as_well(questions: Questions) -> None:
     async def scenario() -> None:
         gateway = Gateway(questions, GatewayOptions(rate_limit=None))
         sealed = seal(bytes(35_000))
-        gateway.answers.keep(Request(lead(3424, 0), seal(b"one")), Kept(sealed, None), gateway.answers.epoch)
+        gateway.engine.answers.keep(
+            Request(lead(3424, 0), seal(b"one")), Kept(sealed, None), gateway.engine.answers.epoch
+        )
         session, transport = connect(gateway)
         transport.full = True
         session.data_received(PACKET * 1000)
@@ -125,26 +129,26 @@ def test_who_joins_a_question_gets_it_in_the_own_turn(questions: Questions) -> N
     async def scenario() -> None:
         gateway = Gateway(questions, GatewayOptions(rate_limit=None))
         greedy, patient = connect(gateway)[0], connect(gateway)[0]
-        turns, go, order = Turns(), threading.Event(), []
+        pool, go, order = WorkerPool(), threading.Event(), []
 
-        def question(name: int) -> Question:
+        def question(name: int) -> Job:
             def work() -> bytes:
                 go.wait(10)
                 order.append(name)
                 return b""
 
-            return Question(work, greedy)
+            return Job(work, greedy)
 
         asked = [question(number) for number in range(200)]
         for one in asked:
-            turns.put(one, greedy)
+            pool.put(one, greedy)
         asked[-1].askers.append(patient)
-        turns.put(asked[-1], patient)
+        pool.put(asked[-1], patient)
         go.set()
         await asyncio.gather(*(one.future for one in asked))
         assert order.index(199) <= 2 * THREADS
         assert sorted(order) == list(range(200))
-        turns.stop()
+        pool.stop()
         await gateway.stop()
 
     asyncio.run(scenario())
@@ -154,7 +158,7 @@ def test_questions_under_way_are_bounded_and_all_answered(questions: Questions) 
     async def scenario() -> None:
         gateway = Gateway(questions, GatewayOptions(rate_limit=None))
         session, transport = connect(gateway)
-        wanted = UNDER_WAY_MOST * 3
+        wanted = MAX_UNDER_WAY * 3
         bodies = (
             encode(
                 REQUESTS[ProtoId.Qot_GetArkStockDynamic](c2s={"security": {"market": 11, "code": f"X{n}"}}), 0
@@ -163,7 +167,7 @@ def test_questions_under_way_are_bounded_and_all_answered(questions: Questions) 
         )
         session.data_received(b"".join(Frame(3424, 0, n, body).encode() for n, body in enumerate(bodies)))
         while transport.answers() < wanted:
-            assert session.under_way <= UNDER_WAY_MOST
+            assert session.under_way <= MAX_UNDER_WAY
             await asyncio.sleep(0.01)
         serials = {packet.serial for packet in FrameParser().feed(bytes(transport.written))}
         assert serials == set(range(wanted))
@@ -176,7 +180,7 @@ def test_the_threads_take_sessions_in_turn(questions: Questions) -> None:
     async def scenario() -> None:
         gateway = Gateway(questions, GatewayOptions(rate_limit=None))
         greedy, patient = connect(gateway)[0], connect(gateway)[0]
-        turns, go, order = Turns(), threading.Event(), []
+        pool, go, order = WorkerPool(), threading.Event(), []
 
         def put(asker: Session, name: str) -> asyncio.Future[bytes]:
             def work() -> bytes:
@@ -184,9 +188,9 @@ def test_the_threads_take_sessions_in_turn(questions: Questions) -> None:
                 order.append(name)
                 return b""
 
-            question = Question(work, asker)
-            turns.put(question, asker)
-            return question.future
+            job = Job(work, asker)
+            pool.put(job, asker)
+            return job.future
 
         futures = [put(greedy, "greedy") for _ in range(200)]
         futures.append(put(patient, "patient"))
@@ -195,7 +199,7 @@ def test_the_threads_take_sessions_in_turn(questions: Questions) -> None:
         # Those that were in the threads already, one more of each of them at most, and then its turn.
         assert order.index("patient") <= 2 * THREADS
         assert len(order) == 201
-        turns.stop()
+        pool.stop()
         await gateway.stop()
 
     asyncio.run(scenario())
@@ -205,23 +209,23 @@ def test_what_a_client_that_left_asked_for_is_not_worked_out(questions: Question
     async def scenario() -> None:
         gateway = Gateway(questions, GatewayOptions(rate_limit=None))
         gone, stays = connect(gateway)[0], connect(gateway)[0]
-        turns, go, worked = Turns(), threading.Event(), []
+        pool, go, worked = WorkerPool(), threading.Event(), []
 
         def work() -> bytes:
             go.wait(10)
             worked.append(1)
             return b""
 
-        asked = [Question(work, gone) for _ in range(100)]
+        asked = [Job(work, gone) for _ in range(100)]
         asked[50].askers.append(stays)
         for question in asked:
-            turns.put(question, gone)
+            pool.put(question, gone)
         gone.connection_lost(None)
         go.set()
         await asyncio.wait([question.future for question in asked])
         assert len(worked) == THREADS + 1
         assert asked[50].future.result() == b""
-        turns.stop()
+        pool.stop()
         await gateway.stop()
 
     asyncio.run(scenario())

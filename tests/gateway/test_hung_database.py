@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from qotgate import QuoteClient, Unavailable
-from qotgate.gateway.session import UNDER_WAY_MOST
+from qotgate.gateway.session import MAX_UNDER_WAY
 from qotgate.protocol.messages import ProtoId
 from qotgate.service.reference import Reference
 from tests.support.databases import PostgreSQL, filled
@@ -52,7 +52,7 @@ def asked(wire: Wire, code: str) -> bytes:
 
 
 def test_who_waits_for_the_database_is_not_taken_for_silent(postgresql_sample: str) -> None:
-    codes = ["TSLA", *(f"NONE{number}" for number in range(2 * UNDER_WAY_MOST))]
+    codes = ["TSLA", *(f"NONE{number}" for number in range(2 * MAX_UNDER_WAY))]
     options = ("--rate-limit", "off", "--keep-alive-interval", "1")
     with serving(postgresql_sample, *options) as gateway, Wire(gateway.port) as wire:
         with locked(postgresql_sample):

@@ -125,7 +125,7 @@ def test_a_plain_login_as_long_as_a_block_is_taken(plain: InProcess) -> None:
 
 
 def test_refused_logins_are_told_once_and_counted(keyed: InProcess) -> None:
-    before = keyed.gateway.counts.reasons["not_encrypted"]
+    before = keyed.gateway.engine.counts.reasons["not_encrypted"]
     with capture_logs() as lines:
         for _ in range(4):
             with Wire(keyed.port, init=False) as wire:
@@ -134,7 +134,7 @@ def test_refused_logins_are_told_once_and_counted(keyed: InProcess) -> None:
     assert line["log_level"] == "warning"
     assert line["peer"].startswith("127.0.0.1:")
     assert "RSA key" in line["reason"]
-    assert keyed.gateway.counts.reasons["not_encrypted"] == before + 4
+    assert keyed.gateway.engine.counts.reasons["not_encrypted"] == before + 4
 
 
 def test_a_wrong_websocket_key_is_told_too(plain: InProcess) -> None:
@@ -144,7 +144,7 @@ def test_a_wrong_websocket_key_is_told_too(plain: InProcess) -> None:
             with connect(plain.websocket, compression=None) as connection:
                 assert WebSocket(connection).init("0" * 32)[1] == 1
     assert [line["log_level"] for line in lines if line["event"] == "login refused"] == ["warning"]
-    assert plain.gateway.counts.reasons["websocket_key"] == 3
+    assert plain.gateway.engine.counts.reasons["websocket_key"] == 3
 
 
 def test_a_wrong_token_is_told_too(sample_url: str) -> None:
@@ -165,7 +165,7 @@ def test_a_wrong_token_is_told_too(sample_url: str) -> None:
 def test_the_metric_has_the_reason(sample_url: str) -> None:
     async def ask() -> str:
         async with web_in_process(sample_url) as (web, site):
-            site.gateway.counts.refused(3203, Unserved("unserved", proto_id=3203, served=""))
+            site.gateway.engine.counts.refused(3203, Unserved("unserved", proto_id=3203, served=""))
             return (await web.get("/metrics")).text
 
     assert 'qotgate_refusals_total{reason="unserved"} 1.0' in run_alone(ask())
@@ -178,7 +178,7 @@ def test_an_interface_that_is_not_served_is_named_in_the_log(plain: InProcess) -
             assert wire.answer().retType == -1
     told = [line for line in lines if line["event"] == "interface not served"]
     assert [line["proto_id"] for line in told] == [3203, 3004]
-    assert plain.gateway.counts.reasons["unserved"] == 4
+    assert plain.gateway.engine.counts.reasons["unserved"] == 4
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_what_a_client_said_of_itself_moves_with_its_connection(
 
     async def move() -> None:
         gateway = Gateway(Questions(store, reference), GatewayOptions(rsa_key=key, lang="en"))
-        before, transport = TcpSession(gateway), Buffered()
+        before, transport = TcpSession(gateway.tcp), Buffered()
         before.connection_made(transport)
         before.data_received(
             hashed_as_sent(login(clientID="bot lang=zh", packetEncAlgo=PacketEncAlgo.AES_ECB), key.encrypt)
@@ -273,9 +273,9 @@ def test_what_a_client_said_of_itself_moves_with_its_connection(
         opened = transport.take().open(key.decrypt)
         s2c = decode(RESPONSES[ProtoId.InitConnect], opened.body, PROTOBUF).s2c
         cipher = AesCipher(PacketEncAlgo.AES_ECB, s2c.connAESKey.encode(), bytes(16))
-        state = before.state()
+        state = before.description()
         assert state is not None
-        after, transport = TcpSession(gateway, json.loads(json.dumps(state))), Buffered()
+        after, transport = TcpSession(gateway.tcp, json.loads(json.dumps(state))), Buffered()
         after.connection_made(transport)
         assert after.lang == "zh"
         after.data_received(hashed_as_sent(Frame(3203, PROTOBUF, 2, b""), cipher.encrypt))

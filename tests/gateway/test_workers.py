@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qotgate.gateway.allowance import Allowance, RateLimit
-from qotgate.gateway.places import Places
-from qotgate.gateway.shared import SharedAllowance, SharedPlaces
+from qotgate.gateway.shared import SharedAllowance, SharedSlots
+from qotgate.gateway.slots import ProcessSlots
 from qotgate.model import QotGateError
 from qotgate.protocol.messages import ProtoId
 from tests.support.commands import run_process
@@ -85,7 +85,7 @@ def test_a_process_killed_while_it_asks_holds_nobody_up() -> None:
 
 
 def test_the_places_of_an_ended_worker_come_back() -> None:
-    places = SharedPlaces(3, 2)
+    places = SharedSlots(3, 2)
     one, two = places.of(0), places.of(1)
     full = "too_many_connections"
     assert [one.take(), two.take(), two.take(), one.take()] == [None, None, None, full]
@@ -96,7 +96,7 @@ def test_the_places_of_an_ended_worker_come_back() -> None:
 
 
 def test_the_places_of_an_ended_worker_come_back_to_their_address() -> None:
-    places = SharedPlaces(5, 2, 2)
+    places = SharedSlots(5, 2, 2)
     one, two = places.of(0), places.of(1)
     assert [one.take(7), two.take(7), two.take(8), one.take(7)] == [None, None, None, "too_many_of_address"]
     places.clear(1)
@@ -108,7 +108,7 @@ def test_the_places_of_an_ended_worker_come_back_to_their_address() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(["take", "give back"]), st.integers(0, 1), st.integers(1, 3))))
 def test_shared_places_are_those_of_one_process(steps: list[tuple[str, int, int]]) -> None:
-    plain, shared = Places(4, 2), SharedPlaces(4, 2, 2)
+    plain, shared = ProcessSlots(4, 2), SharedSlots(4, 2, 2)
     workers = [shared.of(0), shared.of(1)]
     taken: set[tuple[int, int, int]] = set()
     for number, (step, worker, address) in enumerate(steps):

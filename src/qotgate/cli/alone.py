@@ -72,7 +72,9 @@ async def run_alone(
         elif not await asyncio.to_thread(listening, addresses):
             running.end("it was asked to answer once")
         reason = await running.ended
-        log.info("gateway stopping", reason=reason, drain_seconds=running.gateway.options.drain_seconds)
+        log.info(
+            "gateway stopping", reason=reason, drain_seconds=running.gateway.engine.options.drain_seconds
+        )
     finally:
         notify("STOPPING=1")
         alone.close()

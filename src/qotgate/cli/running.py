@@ -16,6 +16,7 @@ from qotgate.cli.reload import Configuration
 from qotgate.cli.secrecy import secrets_of
 from qotgate.cli.settings import Settings
 from qotgate.gateway import Gateway
+from qotgate.gateway.door import Phase
 from qotgate.gateway.handover import Message
 from qotgate.gateway.listening import Listening
 from qotgate.gateway.moving import arrive, move
@@ -50,7 +51,7 @@ class Running:
 
     async def prepare(self) -> None:
         """All that can fail before another gateway is taken over. Raises QotGateError."""
-        await self.gateway.prepare()
+        await self.gateway.engine.prepare()
 
     async def start(self) -> list[str]:
         """Serve; the addresses. Raises QotGateError."""
@@ -75,7 +76,7 @@ class Running:
     def change(self, configuration: Configuration) -> None:
         """Go on by other options."""
         start_log(configuration.settings)
-        questions = configuration.questions(self.gateway.questions.store)
+        questions = configuration.questions(self.gateway.engine.questions.store)
         self.gateway.change(configuration.options, questions)
         if self._pages is not None:
             self._pages.change(questions, web_options(configuration.settings))
@@ -87,17 +88,20 @@ class Running:
 
     def granted(self) -> Message:
         """What was granted lately and is not shared by memory."""
-        return {"gateway": self.gateway.granted(), "pages": self._pages.granted() if self._pages else {}}
+        return {
+            "gateway": self.gateway.engine.granted(),
+            "pages": self._pages.granted() if self._pages else {},
+        }
 
     def restore(self, granted: Message) -> None:
-        self.gateway.restore(granted.get("gateway", {}))
+        self.gateway.engine.restore(granted.get("gateway", {}))
         if self._pages is not None:
             self._pages.restore(granted.get("pages", {}))
 
     async def leave(self, channels: list[socket.socket]) -> None:
         """Pass on the connections, and those of the pages as their clients open new ones; then end."""
         moved, _ = await asyncio.gather(move(self.gateway, channels), self._drain_pages())
-        log.info("connections moved", number=moved, left=len(self.gateway.sessions))
+        log.info("connections moved", number=moved, left=len(self.gateway.door.sessions))
         self.end("another gateway took over")
 
     def arrive(self, channel: socket.socket) -> None:
@@ -105,8 +109,7 @@ class Running:
         arrive(self.gateway, channel)
 
     async def stop(self) -> None:
-        self.gateway.closing = True
-        self.gateway.pause()
+        self.gateway.pause(Phase.CLOSING)
         if self._pages is not None:
             await asyncio.gather(self._pages.stop(), self.gateway.stop())
         else:

@@ -22,7 +22,7 @@ from qotgate.cli.sockets import Sockets, open_sockets
 from qotgate.gateway.allowance import DEFAULT_LIMIT
 from qotgate.gateway.handover import Message, Offer
 from qotgate.gateway.interfaces import INTERFACES
-from qotgate.gateway.shared import SharedAllowance, SharedLimits, SharedPlaces
+from qotgate.gateway.shared import SharedAllowance, SharedLimits, SharedSlots
 from qotgate.gateway.workers import CHANGE, MOVE, PAUSE, READY, Workers
 from qotgate.model import QotGateError
 from qotgate.store import Store
@@ -54,11 +54,11 @@ class _Parent:
         self._allowance = None
         if options.rate_limit_scope == "gateway":
             self._allowance = SharedAllowance(options.rate_limit or DEFAULT_LIMIT, INTERFACES)
-        self._places = SharedPlaces(
+        self._slots = SharedSlots(
             options.max_connections, configuration.settings.workers, options.max_connections_per_address
         )
         self._workers = Workers(
-            configuration.settings.workers, self._work, self._places.clear, self._hung_up, self._stay_alive
+            configuration.settings.workers, self._work, self._slots.clear, self._hung_up, self._stay_alive
         )
         self._workers.drain_seconds = options.drain_seconds
 
@@ -77,7 +77,7 @@ class _Parent:
         for other in self._sockets.sets:
             if other is not self._sockets.sets[number]:
                 other.close()
-        limits = SharedLimits(self._allowance, self._places.of(number))
+        limits = SharedLimits(self._allowance, self._slots.of(number))
         with open_store(configuration.settings) as store:
             run_loop(self._serve(number, store, limits, line, orphaned))
         drain_log()

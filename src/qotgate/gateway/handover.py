@@ -26,8 +26,8 @@ from qotgate.model import QotGateError
 
 HELLO = 1
 STATE = 1
-MESSAGE_MOST = 128 << 10
-UNREAD_MOST = 16 << 10
+MAX_MESSAGE = 128 << 10
+MAX_UNREAD = 16 << 10
 """Bytes of a request that is half there, with which a connection is moved."""
 SECONDS = 10.0
 """How long the one that starts waits for the other's next word; it has nothing else to do then."""
@@ -50,7 +50,7 @@ def send(to: socket.socket, message: Message, file: int | None = None) -> None:
 
 def receive(of: socket.socket) -> tuple[Message, int | None]:
     """The next message and its file; nothing at the end. Raises OSError, and ValueError for what is none."""
-    data, files, _, _ = socket.recv_fds(of, MESSAGE_MOST, 1, socket.MSG_CMSG_CLOEXEC)
+    data, files, _, _ = socket.recv_fds(of, MAX_MESSAGE, 1, socket.MSG_CMSG_CLOEXEC)
     try:
         message: Message = json.loads(data) if data else {}
         if not isinstance(message, dict):

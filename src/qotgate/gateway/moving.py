@@ -11,23 +11,18 @@ import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import cycle
-from typing import TYPE_CHECKING
 
 import structlog
 
-from qotgate.gateway.handover import UNREAD_MOST, Message, receive, send
-from qotgate.gateway.tcp import TcpSession
-from qotgate.gateway.websocket import adopt_websocket
-
-if TYPE_CHECKING:
-    from qotgate.gateway.server import Gateway
+from qotgate.gateway.handover import MAX_UNREAD, Message, receive, send
+from qotgate.gateway.server import Gateway
 
 TURN_SECONDS = 0.005
 
 log = structlog.get_logger()
 
 
-async def move(gateway: "Gateway", channels: list[socket.socket]) -> int:
+async def move(gateway: Gateway, channels: list[socket.socket]) -> int:
     """Pass on the sessions of a gateway that is paused, as they become quiet, until there are none or its
     time to drain is over; how many."""
     moved = 0
@@ -37,12 +32,12 @@ async def move(gateway: "Gateway", channels: list[socket.socket]) -> int:
     # A connection that was taken last is known to the gateway a turn later.
     await asyncio.sleep(TURN_SECONDS)
     try:
-        while (gateway.sessions or gateway.expecting) and gateway.loop.time() < gateway.deadline:
-            for session in list(gateway.sessions):
-                state = None if session.over_limit else session.state()
-                if state is None or len(state["unread"]) > 2 * UNREAD_MOST:
+        sessions, deadline = gateway.door.sessions, gateway.door.deadline
+        while (sessions or _opening(gateway)) and gateway.loop.time() < deadline:
+            for session in list(sessions):
+                state = session.description()
+                if state is None or len(state["unread"]) > 2 * MAX_UNREAD:
                     continue
-                state["granted"] = gateway.granted(session)
                 file = session.file()
                 try:
                     send(next(turns), state, file)
@@ -53,7 +48,7 @@ async def move(gateway: "Gateway", channels: list[socket.socket]) -> int:
                 session.because("it moved to the next gateway")
                 session.abort()
                 moved += 1
-            for session in gateway.sessions:
+            for session in sessions:
                 session.stop_reading()
             await asyncio.sleep(TURN_SECONDS)
     except OSError as error:
@@ -64,7 +59,7 @@ async def move(gateway: "Gateway", channels: list[socket.socket]) -> int:
     return moved
 
 
-def arrive(gateway: "Gateway", channel: socket.socket) -> None:
+def arrive(gateway: Gateway, channel: socket.socket) -> None:
     """Serve the connections that come through ``channel``, until it ends."""
     channel.setblocking(False)
     tasks: set[asyncio.Task[None]] = set()
@@ -94,13 +89,16 @@ def _messages(channel: socket.socket) -> Iterator[tuple[Message, int | None]]:
                 return
 
 
-async def _adopt(gateway: "Gateway", state: Message, connection: socket.socket) -> None:
+async def _adopt(gateway: Gateway, state: Message, connection: socket.socket) -> None:
     connection.setblocking(False)
     try:
-        if state["carrier"] == "websocket":
-            await adopt_websocket(gateway, state, connection)
-        else:
-            await gateway.loop.connect_accepted_socket(lambda: TcpSession(gateway, state), connection)
+        carrier = gateway.websocket if state["carrier"] == "websocket" else gateway.tcp
+        await carrier.adopt(state, connection)
     except (OSError, KeyError, ValueError) as error:
         log.warning("connection lost", connection=state.get("id"), reason=str(error))
         connection.close()
+
+
+def _opening(gateway: Gateway) -> bool:
+    """Whether a WebSocket connection is not open yet."""
+    return gateway.websocket.opening(sum(not one.sends_keep_alive for one in gateway.door.sessions))

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from qotgate.gateway.allowance import RateLimit
-from qotgate.gateway.places import Lack
+from qotgate.gateway.slots import Lack
 from qotgate.model import QotGateError
 
 WORD = 8
@@ -118,10 +118,10 @@ class SharedAllowance:
             )
 
 
-class SharedPlaces:
-    """``most`` places over several ``workers``; each counts its own, so that a killed one's are known.
+class SharedSlots:
+    """``most`` slots over several ``workers``; each counts its own, so that a killed one's are known.
 
-    With ``most_of_address`` there is a table of the places beside: from where, and which worker's.
+    With ``most_of_address`` there is a table of the slots beside: from where, and which worker's.
     """
 
     def __init__(self, most: int, workers: int, most_of_address: int | None = None) -> None:
@@ -132,12 +132,12 @@ class SharedPlaces:
         self.counts = counts[:workers]
         self.addresses, self.owners = counts[workers : workers + most], counts[workers + most :]
 
-    def of(self, worker: int) -> "WorkerPlaces":
-        """The places as one worker takes them."""
-        return WorkerPlaces(self, worker)
+    def of(self, worker: int) -> "WorkerSlots":
+        """The slots as one worker takes them."""
+        return WorkerSlots(self, worker)
 
     def clear(self, worker: int) -> None:
-        """Give back all places of a worker that has ended."""
+        """Give back all slots of a worker that has ended."""
         with self.memory.locked():
             self.counts[worker] = 0
             for place, owner in enumerate(self.owners.tolist()):
@@ -150,17 +150,17 @@ class SharedLimits:
     """What a worker counts together with the others; ``allowance`` None where it counts by itself."""
 
     allowance: SharedAllowance | None
-    places: "WorkerPlaces"
+    slots: "WorkerSlots"
 
 
-class WorkerPlaces:
-    """A worker's view of the shared places."""
+class WorkerSlots:
+    """A worker's view of the shared slots."""
 
-    def __init__(self, shared: SharedPlaces, worker: int) -> None:
+    def __init__(self, shared: SharedSlots, worker: int) -> None:
         self._shared = shared
         self._worker = worker
         self._own: dict[int, list[int]] = {}
-        """Of each address the worker's own places in the table."""
+        """Of each address the worker's own slots in the table."""
 
     @property
     def most(self) -> int:
@@ -172,7 +172,7 @@ class WorkerPlaces:
         self._shared.most = most
 
     def take(self, address: int | None = None, *, force: bool = False) -> Lack | None:
-        """Take a place; where there is none, why, unless ``force``."""
+        """Take a slot; where there is none, why, unless ``force``."""
         shared = self._shared
         with shared.memory.locked():
             if sum(shared.counts) >= shared.most and not force:
@@ -194,7 +194,7 @@ class WorkerPlaces:
         return None
 
     def give_back(self, address: int | None = None) -> None:
-        """Leave a place that was taken."""
+        """Give back a slot that was taken."""
         shared = self._shared
         with shared.memory.locked():
             if shared.most_of_address is not None and address is not None:

@@ -12,9 +12,9 @@ import re
 import socket
 import ssl
 import time
-from dataclasses import dataclass
+from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, ClassVar, cast
 
 from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -24,22 +24,23 @@ from websockets.exceptions import ProtocolError as FrameError
 from websockets.frames import CloseCode, Opcode
 from websockets.frames import Frame as WebSocketFrame
 from websockets.http11 import Request
-from websockets.protocol import State
+from websockets.protocol import State as ConnectionState
 from websockets.server import ServerProtocol
 from websockets.typing import Origin
 
-from qotgate.gateway.handover import UNREAD_MOST, Message
+from qotgate.gateway.door import SILENT_INTERVALS, Door, Phase
+from qotgate.gateway.engine import Engine
+from qotgate.gateway.handover import MAX_UNREAD, Message
+from qotgate.gateway.interfaces import SERVER_VERSION
 from qotgate.gateway.listening import BACKLOG, shown_address
-from qotgate.gateway.pacing import PacedTransport
-from qotgate.gateway.session import SILENT_INTERVALS, UNDER_WAY_MOST, Asked, Later, Session
+from qotgate.gateway.options import WebSocketOptions
+from qotgate.gateway.pacing import PacedTransport, Pacer
+from qotgate.gateway.session import MAX_UNDER_WAY, Login, Session, State
 from qotgate.model import InvalidRequest, ProtocolError, Refused
-from qotgate.protocol.body import decode, encode
+from qotgate.protocol.body import decode
 from qotgate.protocol.envelope import INIT, decode_request, encode_answer
 from qotgate.protocol.frame import PROTOBUF, Frame, unseal
-from qotgate.protocol.messages import InitWebSocketRequest, InitWebSocketResponse, RetType
-
-if TYPE_CHECKING:
-    from qotgate.gateway.server import Gateway
+from qotgate.protocol.messages import CLASSES, InitWebSocketRequest, InitWebSocketResponse, RetType
 
 INIT_FAILED = 1
 """The error number of a refused Init; the client takes any but 0 for a no."""
@@ -60,28 +61,21 @@ TURN_MESSAGES = 32
 """Messages that are taken from one session in one turn of the loop."""
 
 
-@dataclass(frozen=True, slots=True)
-class WebSocketOptions:
-    """How the WebSocket side serves. ``key_md5`` is the hexadecimal MD5 of the key that clients must name,
-    None for none; ``tls`` makes it wss. ``origins`` are the web sites whose pages may connect, beside
-    those of this machine."""
-
-    host: str = "127.0.0.1"
-    port: int = 33333
-    key_md5: str | None = None
-    tls: ssl.SSLContext | None = None
-    origins: tuple[str, ...] = ()
-
-
 class WebSocketSession(Session):
     """A session on a WebSocket connection."""
 
-    def __init__(self, gateway: "Gateway", connection: "_Connection", state: Message | None = None) -> None:
-        super().__init__(gateway, state)
+    sends_keep_alive: ClassVar[bool] = False
+
+    def __init__(
+        self, carrier: "WebSocketCarrier", connection: "_Connection", moved: Message | None = None
+    ) -> None:
+        self._engine, self._door = carrier.engine, carrier.door
+        super().__init__(self._engine.loop.time(), moved)
+        self._engine.restore((moved or {}).get("granted", {}), self)
         self._connection = connection
         self._taking = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self._free = asyncio.Semaphore(UNDER_WAY_MOST)
+        self._free = asyncio.Semaphore(MAX_UNDER_WAY)
 
     async def run(self) -> None:
         """Serve the connection until it ends."""
@@ -89,10 +83,9 @@ class WebSocketSession(Session):
         taken = 0
         try:
             async for message in self._connection:
-                self.last_received = now = self.gateway.loop.time()
-                if now != self.gateway.answers.checked:
-                    self.gateway.answers.check(now)
-                if self.gateway.closing:
+                self.last_received = self._engine.loop.time()
+                self._engine.see_commits()
+                if self._door.phase is Phase.CLOSING:
                     code, reason = CloseCode.GOING_AWAY, "the gateway stops"
                     break
                 if isinstance(message, str):
@@ -105,7 +98,7 @@ class WebSocketSession(Session):
                 if taken % TURN_MESSAGES == 0:
                     # Neither receiving nor sending need suspend, and others want their turn.
                     await asyncio.sleep(0)
-                if self.over_limit is not None:
+                if self.turned_away is not None:
                     code, reason = CloseCode.TRY_AGAIN_LATER, "too many connections"
                     break
         except ProtocolError as error:
@@ -115,17 +108,19 @@ class WebSocketSession(Session):
         except ConnectionClosed as closed:
             self.because(str(closed))
         finally:
-            if self._tasks and self._connection.state is State.OPEN:
+            while self.under_way and self._connection.state is ConnectionState.OPEN:
+                await asyncio.sleep(0.01)
+            if self._tasks and self._connection.state is ConnectionState.OPEN:
                 await asyncio.wait(self._tasks)
             for task in self._tasks:
                 task.cancel()
             if reason:
-                self.because(reason, warns=not self.gateway.draining)
-            self.gateway.forget(self)
+                self.because(reason, warns=self._door.phase is Phase.SERVING)
+            self._door.leave(self)
             await self._connection.close(code, reason)
 
     def close(self) -> None:
-        if self._connection.state is State.CONNECTING:
+        if self._connection.state is ConnectionState.CONNECTING:
             self.abort()
             return
         self._start(self._connection.close(CloseCode.GOING_AWAY))
@@ -133,13 +128,16 @@ class WebSocketSession(Session):
     def abort(self) -> None:
         self._connection.transport.abort()
 
+    def hold(self, held: bool) -> None:
+        self._connection.paced.hold(held)
+
     def stop_reading(self) -> None:
         """Where the gateway closes, the next message finds that; until then the client may close in its own
         way."""
         transport = self._connection.paced
         if transport.is_closing():
             return
-        if self._connection.state is State.OPEN and not self.gateway.closing:
+        if self._connection.state is ConnectionState.OPEN and self._door.phase is not Phase.CLOSING:
             transport.stop_reading()
         else:
             # What is about to close takes some words from the client.
@@ -150,11 +148,13 @@ class WebSocketSession(Session):
         taken = self._connection.paced.taken
         return taken and not self._taking and not len(self._connection.recv_messages.frames)
 
-    def state(self) -> Message | None:
+    def description(self) -> Message | None:
         protocol, transport = self._connection.protocol, self._connection.transport
-        if not self.looked_at or self._tasks or not isinstance(protocol, Restarted) or not protocol.whole:
+        quiet = self.looked_at and not (self.busy or self._tasks or self.upstream or self.turned_away)
+        if not quiet or not isinstance(protocol, Restarted) or not protocol.whole:
             return None
-        if protocol.state is not State.OPEN or transport.is_closing() or transport.get_write_buffer_size():
+        closing = protocol.state is not ConnectionState.OPEN or transport.is_closing()
+        if closing or transport.get_write_buffer_size():
             return None
         if transport.get_extra_info("ssl_object") is not None:
             # What the TLS connection has agreed on cannot be taken out of it.
@@ -162,81 +162,79 @@ class WebSocketSession(Session):
         return {
             "carrier": "websocket",
             "id": self.connection_id,
-            "initialised": self.initialised,
+            "initialised": self.state is State.OPEN,
             "requests": self.requests,
-            "lang": self._lang,
+            "lang": self.lang,
             "unread": protocol.unread.hex(),
+            "granted": self._engine.granted(self),
         }
 
     def file(self) -> int:
         return os.dup(self._connection.transport.get_extra_info("socket").fileno())
 
-    def initialise(self, frame: Frame) -> Any:  # noqa: ARG002 - no frame of it is taken here
-        raise InvalidRequest("websocket_init")
-
-    async def _take_message(self, message: bytes) -> None:
-        frame = decode_request(message)
-        if frame.proto_id == INIT:
-            await self._init(frame)
-            return
-        outcome = self.take(frame)
-        if not isinstance(outcome, asyncio.Future):
-            await self._send(frame, unseal(outcome))
-            return
-        await self._free.acquire()
-        self.under_way += 1
-        self._start(self._answer_later(self.asked(frame), outcome))
-
-    async def _init(self, frame: Frame) -> None:
-        response = InitWebSocketResponse(retType=RetType.SUCCEED, retMsg="", errCode=0)
-        try:
-            self._check_init(frame)
-        except Refused as error:
-            self.count_refused(frame, error)
-            await self._send(frame, encode(self.refuse(error), PROTOBUF), INIT_FAILED, error.text("en"))
-            return
-        response.s2c.serverTime = int(time.time())
-        response.s2c.connID = self.connection_id
-        await self._send(frame, encode(response, PROTOBUF))
-
-    def _check_init(self, frame: Frame) -> None:
-        if self.over_limit is not None:
-            raise self.over_limit
-        if self.initialised:
-            raise InvalidRequest("initialised_twice")
+    def read_login(self, frame: Frame) -> Login:
+        if frame.proto_id != INIT:
+            raise InvalidRequest("websocket_init")
         try:
             c2s = decode(InitWebSocketRequest, frame.body, PROTOBUF).c2s
         except ValueError as error:
             raise InvalidRequest(
                 "undecodable", proto="InitWebSocket", proto_id=INIT, format="Protobuf"
             ) from error
-        options = self.gateway.options.websocket
+        options = self._engine.options.websocket
         assert options is not None
         if options.key_md5 is not None and not hmac.compare_digest(
             c2s.websocketKey.lower().encode(), options.key_md5.lower().encode()
         ):
             raise InvalidRequest("websocket_key")
-        self.open(
-            c2s.clientID,
-            language=c2s.programmingLanguage,
-            encryption="TLS" if options.tls else "NONE",
+        said = CLASSES["InitConnect.C2S"](
+            clientVer=SERVER_VERSION,
+            clientID=c2s.clientID,
+            recvNotify=True,
+            programmingLanguage=c2s.programmingLanguage,
         )
+        encrypted = options.tls is not None
+        fields = {"language": c2s.programmingLanguage, "encryption": "TLS" if encrypted else "NONE"}
+        return Login(said, encrypted, fields)
 
-    async def _answer_later(self, asked: Asked, done: Later) -> None:
-        try:
-            await asyncio.wait([done])
-            await self._send(asked.frame, unseal(self.settle(asked, done)))
-        except ConnectionClosed:
-            pass
-        finally:
-            self.under_way -= 1
-            self._free.release()
+    def welcome(self, login: Login, s2c: Any) -> Any:  # noqa: ARG002 - it is not encrypted anew
+        response = InitWebSocketResponse(retType=RetType.SUCCEED, retMsg="", errCode=0)
+        response.s2c.serverTime = int(time.time())
+        response.s2c.connID = s2c.connID
+        return response
+
+    def broken(self, frame: Frame) -> str:  # noqa: ARG002 - a frame has no SHA-1 here
+        return "bad_digest"
+
+    def deliver(self, frame: Frame, sealed: bytes) -> None:
+        self._free.release()
+        self._start(self._send(frame, unseal(sealed)))
+
+    def push(self, frame: Frame) -> None:
+        self._start(self._send(frame, frame.body))
+
+    async def _take_message(self, message: bytes) -> None:
+        frame = decode_request(message)
+        error, text = 0, ""
+        if frame.proto_id == INIT:
+            try:
+                sealed = self._engine.log_in(frame, self)
+            except Refused as refused:
+                sealed = self._engine.refuse(frame, self, refused)
+                error, text = INIT_FAILED, refused.text("en")
+        else:
+            sealed = self._engine.answer(frame, self)
+        if sealed is None:
+            await self._free.acquire()
+        else:
+            await self._send(frame, unseal(sealed), error, text)
 
     async def _send(self, request: Frame, body: bytes, error: int = 0, text: str = "") -> None:
-        await self._connection.send(encode_answer(request._replace(body=body), error, text))
+        with suppress(ConnectionClosed):
+            await self._connection.send(encode_answer(request._replace(body=body), error, text))
 
     def _start(self, work: Any) -> None:
-        task = self.gateway.loop.create_task(work)
+        task = self._engine.loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -257,13 +255,13 @@ class Restarted(ServerProtocol):
 
     def receive_data(self, data: bytes | bytearray) -> None:
         self._left = None
-        opened = self.state is not State.CONNECTING
+        opened = self.state is not ConnectionState.CONNECTING
         super().receive_data(data)
         if not opened:
             return
         if self._left is not None:
             self.unread = bytes(data[len(data) - self._left :])
-        elif len(self.unread) <= UNREAD_MOST:
+        elif len(self.unread) <= MAX_UNREAD:
             self.unread += data
 
     def recv_frame(self, frame: WebSocketFrame) -> None:
@@ -286,7 +284,7 @@ class Restarted(ServerProtocol):
 
     def go_on(self) -> None:
         """Past the handshake."""
-        self.state = State.OPEN
+        self.state = ConnectionState.OPEN
         self.parser = self.parse()
         next(self.parser)
 
@@ -303,40 +301,40 @@ class _Connection(ServerConnection):
     would else hold files that nobody counts. With a ``state`` another process has made the handshake."""
 
     def __init__(
-        self, gateway: "Gateway", server: Server, state: Message | None = None, **given: Any
+        self, carrier: "WebSocketCarrier", server: Server, moved: Message | None = None, **given: Any
     ) -> None:
-        options = gateway.options.websocket
-        assert options is not None
+        options = carrier.engine.options
+        assert options.websocket is not None
         protocol = Restarted(
-            origins=_origins(options),
-            max_size=gateway.options.request_limit,
+            origins=_origins(options.websocket),
+            max_size=options.request_limit,
             logger=_SILENT,
         )
-        interval = gateway.options.keep_alive_interval
+        interval = options.keep_alive_interval
         super().__init__(
             protocol, server, **{**given, "ping_interval": interval, "ping_timeout": 2 * interval}
         )
-        self.gateway = gateway
-        self._state = state
+        self._carrier = carrier
+        self._moved = moved
         self._unread: asyncio.TimerHandle | None = None
-        if state is not None:
+        if moved is not None:
             protocol.go_on()
             # The package would take the first message for a handshake.
             self.request = Request("/", Headers())
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.paced = PacedTransport(cast(asyncio.Transport, transport), self.gateway.pacer, self._take)
-        self.session = WebSocketSession(self.gateway, self, self._state)
+        self.paced = PacedTransport(cast(asyncio.Transport, transport), self._carrier.pacer, self._take)
+        self.session = WebSocketSession(self._carrier, self, self._moved)
         self.session.peer = shown_address(transport.get_extra_info("peername"))
-        self.admitted = self.gateway.admit(self.session, transport)
+        self.admitted = self._carrier.door.admit(self.session, transport)
         if not self.admitted:
             self.paced.abort()
-        elif self._state is None:
+        elif self._moved is None:
             super().connection_made(self.paced)
         else:
             Connection.connection_made(self, self.paced)
             # Before anything else that the client sends.
-            self.data_received(bytes.fromhex(self._state["unread"]))
+            self.data_received(bytes.fromhex(self._moved["unread"]))
 
     def data_received(self, data: bytes) -> None:
         if self.admitted:
@@ -349,8 +347,8 @@ class _Connection(ServerConnection):
         # The package answers pings whether that is read or not, and its own pings wait for the client.
         super().pause_writing()
         self.paced.hold(True)
-        allowed = SILENT_INTERVALS * self.gateway.options.keep_alive_interval
-        self._unread = self.gateway.loop.call_later(
+        allowed = SILENT_INTERVALS * self._carrier.engine.options.keep_alive_interval
+        self._unread = self._carrier.engine.loop.call_later(
             allowed, self._drop, f"it read nothing for {allowed} seconds"
         )
 
@@ -379,54 +377,75 @@ class _Connection(ServerConnection):
             super().connection_lost(exc)
         if exc is not None:
             self.session.because(f"it was lost: {exc}")
-        self.gateway.forget(self.session)
+        self._carrier.door.leave(self.session)
 
 
-async def serve_websocket(gateway: "Gateway", options: WebSocketOptions, listening: socket.socket) -> Server:
-    """Serve WebSocket connections on ``listening``."""
+class WebSocketCarrier:
+    """Makes sessions of WebSocket connections, and serves the sockets that listen for them."""
 
-    async def handle(connection: ServerConnection) -> None:
-        assert isinstance(connection, _Connection)
-        await connection.session.run()
+    def __init__(self, engine: Engine, door: Door, pacer: Pacer) -> None:
+        self.engine = engine
+        self.door = door
+        self.pacer = pacer
+        self._servers: list[Server] = []
 
-    def connect(_protocol_of_theirs: ServerProtocol, server: Server, **given: Any) -> ServerConnection:
-        return _Connection(gateway, server, **given)
+    async def serve(self, listening: socket.socket) -> str:
+        """Serve the connections of a socket that listens; its address."""
+        options = self.engine.options.websocket
+        assert options is not None
+        address = f"{'wss' if options.tls else 'ws'}://{shown_address(listening.getsockname())}"
 
-    if options.tls is not None:
-        # For each handshake the certificate of the day: the options change while the gateway runs.
-        options.tls.sni_callback = partial(_certify, gateway)
-    server = await serve(
-        handle,
-        sock=listening,
-        backlog=BACKLOG,
-        ssl=options.tls,
-        # Requests are small; inflating what a stranger sends costs more than it saves.
-        compression=None,
-        open_timeout=min(OPEN_SECONDS, 3 * gateway.options.keep_alive_interval),
-        server_header=None,
-        logger=_SILENT,
-        create_connection=cast(Any, connect),
-    )
-    # The package refuses a handshake once it takes no more connections; here it may be moved after it.
-    server.is_serving = lambda: not gateway.closing  # type: ignore[method-assign]
-    return server
+        async def handle(connection: ServerConnection) -> None:
+            assert isinstance(connection, _Connection)
+            await connection.session.run()
+
+        def connect(_protocol_of_theirs: ServerProtocol, server: Server, **given: Any) -> ServerConnection:
+            return _Connection(self, server, **given)
+
+        if options.tls is not None:
+            # For each handshake the certificate of the day: the options change while the gateway runs.
+            options.tls.sni_callback = partial(_certify, self.engine)
+        server = await serve(
+            handle,
+            sock=listening,
+            backlog=BACKLOG,
+            ssl=options.tls,
+            # Requests are small; inflating what a stranger sends costs more than it saves.
+            compression=None,
+            open_timeout=min(OPEN_SECONDS, 3 * self.engine.options.keep_alive_interval),
+            server_header=None,
+            logger=_SILENT,
+            create_connection=cast(Any, connect),
+        )
+        # The package refuses a handshake once it takes no more connections; here it may be moved after it.
+        server.is_serving = lambda: self.door.phase is not Phase.CLOSING  # type: ignore[method-assign]
+        self._servers.append(server)
+        return address
+
+    def stop_listening(self) -> None:
+        """Take no more connections."""
+        for server in self._servers:
+            server.close(close_connections=False)
+
+    def opening(self, served: int) -> bool:
+        """Whether a connection is not one of the ``served`` sessions yet."""
+        return bool(self._servers) and len(self._servers[-1].handler_tasks) > served
+
+    async def adopt(self, moved: Message, connection: socket.socket) -> None:
+        """Go on with a connection from another process. Raises OSError."""
+        if not self._servers:
+            connection.close()
+            return
+        server = self._servers[-1]
+        arrived = _Connection(self, server, moved)
+        await self.engine.loop.connect_accepted_socket(lambda: arrived, connection)
+        arrived.start_keepalive()
+        task = self.engine.loop.create_task(arrived.session.run())
+        server.handler_tasks.add(task)
+        task.add_done_callback(server.handler_tasks.discard)
 
 
-async def adopt_websocket(gateway: "Gateway", state: Message, connection: socket.socket) -> None:
-    """Go on with a connection from another process. Raises OSError."""
-    server = gateway.websocket
-    if server is None:
-        connection.close()
-        return
-    arrived = _Connection(gateway, server, state)
-    await gateway.loop.connect_accepted_socket(lambda: arrived, connection)
-    arrived.start_keepalive()
-    task = gateway.loop.create_task(arrived.session.run())
-    server.handler_tasks.add(task)
-    task.add_done_callback(server.handler_tasks.discard)
-
-
-def _certify(gateway: "Gateway", connection: ssl.SSLObject, _name: str, _first: ssl.SSLContext) -> None:
-    options = gateway.options.websocket
+def _certify(engine: Engine, connection: ssl.SSLObject, _name: str, _first: ssl.SSLContext) -> None:
+    options = engine.options.websocket
     if options is not None and options.tls is not None:
         connection.context = options.tls

@@ -63,7 +63,7 @@ class Watched:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers[request_ids.HEADER] = request_id
-                if self._site.gateway.draining:
+                if self._site.gateway.door.draining:
                     # Whoever asks on is better served by who comes next, and loses nothing this way.
                     headers["Connection"] = "close"
                 path = getattr(inner.get("route"), "path", "other")
@@ -92,7 +92,7 @@ class Watched:
     def _log(self, scope: Scope, status: int, seconds: float) -> None:
         """A line about a request: for one that was slow, else where it is wanted. A query may hold anything,
         and is not in it."""
-        options = self._site.gateway.options
+        options = self._site.gateway.engine.options
         # A stream of events lasts as long as its page is open.
         slow = 0 < options.slow_seconds <= seconds and scope["path"] != "/events"
         if slow or options.log_requests:
@@ -144,7 +144,7 @@ async def healthz() -> Health:
 
 def readyz(site: TheSite) -> Health:
     """Whether the database can be read, and the gateway is not about to stop."""
-    if site.gateway.draining:
+    if site.gateway.door.draining:
         raise HTTPException(503, "The gateway is stopping")
     return Health(status="ready", generation=site.generation())
 

@@ -14,7 +14,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from qotgate.gateway.pacing import PacedTransport, Pacer
-from qotgate.gateway.places import address_of
+from qotgate.gateway.slots import address_of
 
 MAX_CONNECTIONS = 256
 MAX_CONNECTIONS_PER_ADDRESS = 128

@@ -63,7 +63,8 @@ class _Wire(Collector):
         return []
 
     def collect(self) -> Iterator[Metric]:
-        counts = self._gateway.counts
+        engine = self._gateway.engine
+        counts = engine.counts
         requests = CounterMetricFamily(
             "qotgate_requests", "Requests on the wire.", labels=["interface", "outcome"]
         )
@@ -85,7 +86,7 @@ class _Wire(Collector):
         for interface, (times, total) in counts.times().items():
             seconds.add_metric([interface], list(zip(bounds, accumulate(times), strict=True)), total)
         yield seconds
-        link = self._gateway.store_link
+        link = engine.store_link
         if link is not None:
             yield GaugeMetricFamily(
                 "qotgate_limit_store_up", "Whether the limit store answers, 1, or is away, 0.", int(link.up)
@@ -101,14 +102,14 @@ class _Wire(Collector):
             for by, number in link.decisions.items():
                 decisions.add_metric([by], number)
             yield decisions
-        connections = len(self._gateway.sessions)
+        connections = len(self._gateway.door.sessions)
         yield GaugeMetricFamily("qotgate_connections", "Open connections on the wire.", connections)
         yield _turned_away(
             "qotgate_connections_turned_away",
             "Connections on the wire that got no place, by why: too many in all, or too many of one address.",
             counts.turned_away,
         )
-        kept = self._gateway.answers.size
+        kept = engine.answers.size
         yield GaugeMetricFamily("qotgate_kept_answer_bytes", "Memory of the answers kept lately.", kept)
 
 

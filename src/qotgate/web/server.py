@@ -69,14 +69,14 @@ class WebServer:
             server.close()
         await self._site.live.stop()
         gateway = self._gateway
-        while self._server.server_state.connections and gateway.loop.time() < gateway.deadline:
+        while self._server.server_state.connections and gateway.loop.time() < gateway.door.deadline:
             await asyncio.sleep(0.02)
 
     async def stop(self) -> None:
         """Answer what is under way, and close."""
         await self._site.live.stop()
         if self._server is not None and self._serving is not None:
-            left = self._gateway.deadline - self._gateway.loop.time()
+            left = self._gateway.door.deadline - self._gateway.loop.time()
             self._server.config.timeout_graceful_shutdown = max(0, left)  # type: ignore[assignment]
             self._server.should_exit = True
             await self._serving

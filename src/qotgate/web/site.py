@@ -60,7 +60,8 @@ class HttpAllowance:
         self._own = Allowance(limit)
         self._lock = Lock()
         self._loop = gateway.loop
-        self._on_store = StoreAllowance(gateway.store_link, "http", self._own) if gateway.store_link else None
+        link = gateway.engine.store_link
+        self._on_store = StoreAllowance(link, "http", self._own) if link else None
 
     def take(self, interface: str) -> Taken:
         """Count a request, not in the event loop's thread. Raises Refused where the store is away and nothing
@@ -135,7 +136,7 @@ class Site:
         """Somebody has tried with a wrong token."""
         host, _ = scope.get("client") or ("", 0)
         reason = "The token is not the one that the gateway was started with (--http-token)."
-        self.gateway.refusals.tell(
+        self.gateway.engine.refusals.tell(
             "login refused", host, "http_token", peer=request_ids.peer_of(scope), reason=reason
         )
 

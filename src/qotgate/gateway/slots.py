@@ -1,16 +1,16 @@
-"""Places: how many connections are served at once, in all and of one address."""
+"""Connection slots: how many connections are served at once, in all and of one address."""
 
 import asyncio
 from collections import Counter
 from ipaddress import IPv6Address, ip_address
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 NETWORK_BITS = 64
 """Of an IPv6 address: what a site has. The rest a host chooses as it likes."""
 MAPPED = 0xFFFF << 32
 
 Lack: TypeAlias = Literal["too_many_connections", "too_many_of_address"]
-"""Why there is no place: the sentence that says so."""
+"""Why there is no slot: the sentence that says so."""
 
 
 def address_of(transport: asyncio.BaseTransport) -> int | None:
@@ -30,8 +30,20 @@ def address_of(transport: asyncio.BaseTransport) -> int | None:
     return MAPPED | int(address)
 
 
-class Places:
-    """``most`` places of one process, ``most_of_address`` of them for one address, None for all."""
+class Slots(Protocol):
+    """Connection slots, wherever they are counted; ``most`` in all."""
+
+    most: int
+
+    def take(self, address: int | None = None, *, force: bool = False) -> Lack | None:
+        """Take a slot; where there is none, why, unless ``force``."""
+
+    def give_back(self, address: int | None = None) -> None:
+        """Give back a slot that was taken."""
+
+
+class ProcessSlots:
+    """``most`` slots of one process, ``most_of_address`` of them for one address, None for all."""
 
     def __init__(self, most: int, most_of_address: int | None = None) -> None:
         self.most = most
@@ -40,7 +52,7 @@ class Places:
         self._of_address: Counter[int] = Counter()
 
     def take(self, address: int | None = None, *, force: bool = False) -> Lack | None:
-        """Take a place; where there is none, why, unless ``force``."""
+        """Take a slot; where there is none, why, unless ``force``."""
         if self._taken >= self.most and not force:
             return "too_many_connections"
         if self._most_of_address is not None and address is not None:
@@ -51,7 +63,7 @@ class Places:
         return None
 
     def give_back(self, address: int | None = None) -> None:
-        """Leave a place that was taken."""
+        """Give back a slot that was taken."""
         self._taken -= 1
         if self._most_of_address is not None and address is not None:
             self._of_address[address] -= 1

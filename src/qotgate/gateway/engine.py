@@ -1,0 +1,511 @@
+"""The engine: a frame in, an answer out. It decodes, counts, asks, keeps, seals and refuses.
+
+It knows sessions by :class:`~qotgate.gateway.session.Session` and no carrier. A sealed answer is a packet
+from behind the serial number on; one that comes later, because a question is under way in the worker pool or
+at an OpenD behind the gateway, is handed to the session.
+"""
+
+import asyncio
+from collections.abc import Callable, Hashable
+from functools import partial
+from math import ceil
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import structlog
+
+from qotgate.gateway.allowance import Allowance
+from qotgate.gateway.answers import Answers, Kept, Request
+from qotgate.gateway.counts import Counts, interface_name
+from qotgate.gateway.data_log import DataLog
+from qotgate.gateway.handover import Message
+from qotgate.gateway.interfaces import INTERFACES, SERVER_VERSION, Interface
+from qotgate.gateway.limit_store import LimitStore
+from qotgate.gateway.options import GatewayOptions
+from qotgate.gateway.refusals import Refusals
+from qotgate.gateway.session import Login, Session, State
+from qotgate.gateway.store_allowance import StoreAllowance, StoreLink
+from qotgate.gateway.worker_pool import Job, WorkerPool
+from qotgate.model import (
+    InvalidPacket,
+    InvalidRequest,
+    RateLimited,
+    Refused,
+    StoreError,
+    Unavailable,
+    Unserved,
+    is_loopback,
+)
+from qotgate.protocol.body import FORMATS, decode_request, encode, refusal
+from qotgate.protocol.envelope import INIT
+from qotgate.protocol.frame import PROTOBUF, Frame, lead, seal
+from qotgate.protocol.messages import CLASSES, RESPONSES, ProtoId, RetType
+from qotgate.protocol.names import language_of
+from qotgate.relay.upstream import Upstream
+from qotgate.service.questions import Questions
+
+if TYPE_CHECKING:
+    from qotgate.gateway.shared import SharedAllowance
+
+LOGINS = (ProtoId.InitConnect, INIT)
+"""The requests by which a client says who it is."""
+LOGIN_USER = 1
+"""There is no login; clients want a user id."""
+REPLY_PARTS = 3
+"""Parts of an answer on its way: what comes before the serial number, the number, and the rest."""
+
+log = structlog.get_logger()
+
+
+class Pending(NamedTuple):
+    """A request: its number in its session, and when it came by the performance counter."""
+
+    frame: Frame
+    session: Session
+    number: int
+    at: float
+
+
+class Engine:
+    """Answers frames from ``questions``, and by ``upstream`` what that takes. To be made within the loop."""
+
+    def __init__(
+        self,
+        questions: Questions,
+        options: GatewayOptions,
+        allowance: "SharedAllowance | None" = None,
+        upstream: Upstream | None = None,
+    ) -> None:
+        self.questions = questions
+        self.options = options
+        self.loop = asyncio.get_running_loop()
+        self.counts = Counts()
+        self.refusals = Refusals(self.loop.time)
+        self._watch = questions.store.watch()
+        self.answers = Answers(self._watch.moved)
+        self._data_log = DataLog(self.loop.time)
+        self._upstream = upstream
+        self._jobs: dict[Request, tuple[int, Job]] = {}
+        self._pool = WorkerPool()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._allowance: Allowance | SharedAllowance | None = None
+        if options.rate_limit is not None:
+            self._allowance = allowance or Allowance(options.rate_limit)
+        self.store_link: StoreLink | None = None
+        self._prepared = False
+        self._store_allowance: StoreAllowance | None = None
+        if options.limit_store is not None and self._allowance is not None:
+            store = LimitStore(options.limit_store, self._allowance.limit)
+            self.store_link = StoreLink(store, options.limit_store_down)
+            # A connection is one gateway's: no other gateway needs to know how much it has asked.
+            if options.rate_limit_scope == "gateway":
+                self._store_allowance = StoreAllowance(self.store_link, "wire", self._allowance)
+
+    async def prepare(self) -> None:
+        """See that the limit store serves this gateway, and begin upstream. Raises QotGateError."""
+        if self._prepared:
+            return
+        if self.store_link is not None:
+            await self.store_link.open()
+        if self._upstream is not None:
+            await self._upstream.start()
+        self._prepared = True
+
+    async def close(self) -> None:
+        """Leave what is not answered yet."""
+        if self.store_link is not None:
+            await self.store_link.close()
+        if self._upstream is not None:
+            await self._upstream.close()
+        self._pool.stop()
+        self._watch.close()
+
+    def change(self, options: GatewayOptions, questions: Questions) -> None:
+        """Go on by other options; what was granted counts."""
+        self.options, self.questions = options, questions
+        self.answers.forget()
+        if options.rate_limit is None:
+            return
+        if self._allowance is None:
+            self._allowance = Allowance(options.rate_limit)
+        else:
+            self._allowance.change(options.rate_limit)
+
+    def see_commits(self) -> None:
+        """Drop the kept answers if the data has moved; looked up once in each turn of the loop."""
+        now = self.loop.time()
+        if now != self.answers.checked:
+            self.answers.check(now)
+
+    def log_data(self) -> None:
+        """Say in the log what has become of the data, where that is new."""
+        self.answers.check(self.loop.time())
+        self._data_log.look(self.questions.store, self.answers.epoch)
+
+    def answer(self, frame: Frame, session: Session) -> bytes | None:
+        """The sealed answer to a frame; None where :meth:`Session.deliver` gets it later. Never raises."""
+        session.requests += 1
+        pending = Pending(frame, session, session.requests, perf_counter())
+        try:
+            sealed = self._answer(pending)
+        except Refused as error:
+            sealed, outcome = self.refuse(frame, session, error), f"refused: {error.sentence}"
+        else:
+            outcome = "kept" if frame.proto_id in INTERFACES else "answered"
+        if sealed is not None and self.options.log_requests:
+            self._log(pending, outcome)
+        return sealed
+
+    def answer_kept(
+        self, data: bytes, position: int, end: int, replies: list[bytes], session: Session
+    ) -> int:
+        """Answer the plain packets in ``data`` whose answers are kept, as :meth:`Answers.reply` does."""
+        if session.state is not State.OPEN or self.options.log_requests:
+            return position
+        over_limit: Callable[[ProtoId], object] | None = None
+        if self._store_allowance is not None:
+            over_limit = _always
+        elif self._allowance is not None and self.options.rate_limit is not None:
+            over_limit = partial(self._take, session)
+        before = len(replies)
+        position = self.answers.reply(data, position, end, replies, over_limit)
+        self.counts.kept(replies[before::REPLY_PARTS])
+        return position
+
+    def log_in(self, frame: Frame, session: Session) -> bytes | None:
+        """Let a client in by its first request. Raises Refused; else as :meth:`answer`."""
+        return self._log_in(Pending(frame, session, session.requests, perf_counter()))
+
+    def refuse(self, frame: Frame, session: Session, error: Refused) -> bytes:
+        """The sealed answer that says no. It is counted, and logged where no answer tells of it."""
+        self.counts.refused(frame.proto_id, error)
+        told = {"connection": session.connection_id, "peer": session.peer, "reason": error.text("en")}
+        if isinstance(error, Unserved):
+            self.refusals.tell(
+                "interface not served", session.origin, frame.proto_id, proto_id=frame.proto_id, **told
+            )
+        elif session.state is State.NEW and session.turned_away is None and frame.proto_id in LOGINS:
+            self.refusals.tell("login refused", session.origin, error.sentence, **told)
+        return self._sealed_refusal(frame, session, error)
+
+    def leave(self, session: Session) -> None:
+        """A session has ended."""
+        if session.upstream is not None:
+            session.upstream.close()
+        if isinstance(self._allowance, Allowance) and self.options.rate_limit_scope == "connection":
+            for proto_id in INTERFACES:
+                self._allowance.forget((session.connection_id, proto_id))
+
+    def granted(self, session: Session | None = None) -> Message:
+        """What was granted lately, by interface, as seconds ago: of all, or of a session by itself where each
+        is."""
+        by_connection = self.options.rate_limit_scope == "connection"
+        if self._allowance is None or by_connection == (session is None):
+            return {}
+        return {
+            str(int(proto_id)): self._allowance.granted(self._key(session, proto_id))
+            for proto_id in INTERFACES
+        }
+
+    def restore(self, granted: Message, session: Session | None = None) -> None:
+        """Count what another process granted."""
+        for proto_id in INTERFACES:
+            ages = granted.get(str(int(proto_id)))
+            if ages and self._allowance is not None:
+                self._allowance.restore((session.connection_id, proto_id) if session else proto_id, ages)
+
+    def _answer(self, pending: Pending) -> bytes | None:
+        frame, session, *_ = pending
+        if session.turned_away is not None:
+            raise session.turned_away
+        if frame.body_format not in FORMATS:
+            raise InvalidRequest("unknown_format", value=frame.body_format)
+        if not frame.intact:
+            raise InvalidPacket(session.broken(frame))
+        if frame.proto_id == ProtoId.InitConnect:
+            return self._log_in(pending)
+        if session.state is not State.OPEN:
+            raise InvalidRequest("not_initialised", proto_id=frame.proto_id)
+        if frame.proto_id == ProtoId.KeepAlive:
+            return self._keep_alive(frame)
+        if self._upstream is not None and self._upstream.takes(frame.proto_id):
+            self._relay(pending)
+            return None
+        if frame.proto_id in INTERFACES:
+            return self._ask(pending, ProtoId(frame.proto_id))
+        served = sorted({ProtoId.InitConnect, ProtoId.KeepAlive, *INTERFACES})
+        names = ", ".join(f"{proto_id.name} ({proto_id:d})" for proto_id in served)
+        raise Unserved("unserved", proto_id=frame.proto_id, served=names)
+
+    def _keep_alive(self, frame: Frame) -> bytes:
+        request = decode_request(ProtoId.KeepAlive, frame.body, frame.body_format)
+        response = RESPONSES[ProtoId.KeepAlive](retType=RetType.SUCCEED, retMsg="", errCode=0)
+        response.s2c.time = request.c2s.time
+        self.counts.answered(frame.proto_id)
+        return _seal(frame, response)
+
+    def _log_in(self, pending: Pending) -> bytes | None:
+        session = pending.session
+        if session.turned_away is not None:
+            raise session.turned_away
+        if session.state is not State.NEW:
+            raise InvalidRequest("initialised_twice")
+        login = session.read_login(pending.frame)
+        if self._upstream is None:
+            return self._welcome(pending, login, self._own_s2c(session))
+        session.state = State.LOGGING_IN
+        session.under_way += 1
+        task = self.loop.create_task(self._open_upstream(self._upstream, pending, login))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return None
+
+    async def _open_upstream(self, upstream: Upstream, pending: Pending, login: Login) -> None:
+        session = pending.session
+        secure = login.encrypted or is_loopback(session.peer.rpartition(":")[0].strip("[]"))
+        s2c = self._own_s2c(session)
+        try:
+            opened = await upstream.open(login.c2s, session, secure=secure)
+        except Refused as error:
+            session.upstream_error = error
+        else:
+            s2c.CopyFrom(opened.s2c)
+            if session.state is State.ENDED:
+                opened.close()
+                return
+            session.upstream = opened
+            session.keep_alive_interval = s2c.keepAliveInterval
+        if session.state is not State.ENDED:
+            self._deliver(pending, self._welcome(pending, login, s2c))
+
+    def _own_s2c(self, session: Session) -> Any:
+        return CLASSES["InitConnect.S2C"](
+            serverVer=SERVER_VERSION,
+            loginUserID=LOGIN_USER,
+            connID=session.connection_id,
+            keepAliveInterval=self.options.keep_alive_interval,
+        )
+
+    def _welcome(self, pending: Pending, login: Login, s2c: Any) -> bytes:
+        frame, session, *_ = pending
+        session.connection_id = s2c.connID
+        sealed = _seal(frame, session.welcome(login, s2c))
+        session.state = State.OPEN
+        session.lang = language_of(login.c2s.clientID)
+        self.counts.answered(frame.proto_id)
+        log.info(
+            "client connected",
+            connection=session.connection_id,
+            peer=session.peer,
+            client=login.c2s.clientID,
+            **login.fields,
+        )
+        return sealed
+
+    def _relay(self, pending: Pending) -> None:
+        session = pending.session
+        if session.upstream is None:
+            raise session.upstream_error or Refused("internal")
+        session.under_way += 1
+        session.upstream.ask(pending.frame, partial(self._relayed, pending))
+
+    def _relayed(self, pending: Pending, answer: Frame | Refused) -> None:
+        """What came back from upstream is sent at once: a push that follows it must not overtake it."""
+        if isinstance(answer, Refused):
+            sealed = self._failed(pending, answer)
+        else:
+            self.counts.answered(pending.frame.proto_id)
+            self._log(pending, "relayed")
+            sealed = seal(answer.body)
+        self._deliver(pending, sealed)
+
+    def _ask(self, pending: Pending, proto_id: ProtoId) -> bytes | None:
+        frame, session, *_ = pending
+        request = Request(lead(proto_id, frame.body_format), seal(frame.body))
+        kept, c2s = self.answers.find(request), None
+        if kept is not None:
+            counted = kept.counted
+        else:
+            c2s = decode_request(proto_id, frame.body, frame.body_format).c2s
+            counted = proto_id if INTERFACES[proto_id].counts(c2s) else None
+        if counted is not None:
+            if self._store_allowance is not None:
+                task = self.loop.create_task(self._ask_store(self._store_allowance, pending, request))
+                self._later(pending, task)
+                return None
+            wait = self._take(session, counted)
+            if wait:
+                raise self._rate_limited(counted, wait)
+        if kept is not None:
+            self.counts.kept((request.lead,))
+            return kept.sealed
+        self._later(pending, self._work(pending, c2s, request, counted))
+        return None
+
+    async def _ask_store(self, allowance: StoreAllowance, pending: Pending, request: Request) -> bytes | Kept:
+        """Ask a question that counts once the limit store has granted it."""
+        frame = pending.frame
+        proto_id = ProtoId(frame.proto_id)
+        taken = await allowance.take(proto_id)
+        if taken.wait:
+            raise self._rate_limited(proto_id, taken.wait)
+        # The data may have moved meanwhile, and a kept answer with it.
+        self.see_commits()
+        kept = self.answers.find(request)
+        if kept is not None:
+            return kept
+        c2s = decode_request(proto_id, frame.body, frame.body_format).c2s
+        return await self._work(pending, c2s, request, proto_id)
+
+    def _work(
+        self, pending: Pending, c2s: Any, request: Request, counted: ProtoId | None
+    ) -> "asyncio.Future[bytes]":
+        """Have a question worked out in the pool; the future of the sealed answer, which is the same for all
+        that ask for it meanwhile."""
+        frame, session, *_ = pending
+        interface, epoch = INTERFACES[ProtoId(frame.proto_id)], self.answers.epoch
+        job_epoch, job = self._jobs.get(request, (None, None))
+        # A job that no session waits for any more is cancelled when its turn comes.
+        if job is not None and job_epoch == epoch and not job.future.cancelled():
+            job.askers.append(session)
+            if not job.started:
+                self._pool.put(job, session)
+            return job.future
+        job = Job(partial(_work_out, interface, self.questions, c2s, frame.body_format), session)
+        put_at, proto_id = self.loop.time(), ProtoId(frame.proto_id)
+        job.future.add_done_callback(lambda _done: self.counts.worked(proto_id, self.loop.time() - put_at))
+        if interface.lasts:
+            self._jobs[request] = epoch, job
+            job.future.add_done_callback(partial(self._keep, request, counted, epoch))
+        self._pool.put(job, session)
+        return job.future
+
+    def _keep(
+        self, request: Request, counted: ProtoId | None, epoch: int, done: "asyncio.Future[bytes]"
+    ) -> None:
+        if self._jobs.get(request, (None,))[0] == epoch:
+            del self._jobs[request]
+        self.answers.check(self.loop.time())
+        if not done.cancelled() and done.exception() is None:
+            self.answers.keep(request, Kept(done.result(), counted), epoch)
+
+    def _later(
+        self, pending: Pending, future: "asyncio.Future[bytes] | asyncio.Future[bytes | Kept]"
+    ) -> None:
+        pending.session.under_way += 1
+        future.add_done_callback(partial(self._settle, pending))
+
+    def _settle(self, pending: Pending, done: "asyncio.Future[bytes | Kept]") -> None:
+        """A question that was under way has its answer."""
+        error = asyncio.CancelledError() if done.cancelled() else done.exception()
+        if error is not None:
+            sealed = self._failed(pending, error)
+        else:
+            result, frame = done.result(), pending.frame
+            kept = isinstance(result, Kept)
+            if isinstance(result, Kept):
+                sealed = result.sealed
+                self.counts.kept((lead(frame.proto_id, frame.body_format),))
+            else:
+                sealed = result
+                self.counts.answered(frame.proto_id)
+            self._log(pending, "kept" if kept else "answered")
+        self._deliver(pending, sealed)
+
+    def _deliver(self, pending: Pending, sealed: bytes) -> None:
+        pending.session.under_way -= 1
+        pending.session.deliver(pending.frame, sealed)
+
+    def _failed(self, pending: Pending, error: BaseException) -> bytes:
+        """The sealed answer to a question that has none."""
+        frame, session, *_ = pending
+        if isinstance(error, Refused):
+            self.counts.refused(frame.proto_id, error)
+            self._log(pending, f"refused: {error.sentence}")
+            return self._sealed_refusal(frame, session, error)
+        self.counts.failed(frame.proto_id)
+        if isinstance(error, StoreError):
+            # The client is not told where the database is.
+            level = "error" if self._data_log.is_news(str(error)) else "debug"
+            getattr(log, level)("data cannot be read", **_ids(pending), reason=str(error))
+            return self._sealed_refusal(frame, session, Unavailable("store"))
+        self._log(pending, "failed", error)
+        return self._sealed_refusal(frame, session, Refused("internal"), RetType.UNKNOWN)
+
+    def _sealed_refusal(
+        self, frame: Frame, session: Session, error: Refused, ret_type: RetType = RetType.FAILED
+    ) -> bytes:
+        """A Response that says no in the client's language."""
+        if isinstance(error, InvalidPacket):
+            ret_type = RetType.INVALID
+        own: dict[str, float | bool] = {}
+        if isinstance(error, RateLimited):
+            own = {"retryAfter": error.seconds}
+        elif isinstance(error, Unavailable):
+            own = {"unavailable": True}
+        return _seal(frame, refusal(ret_type, error.text(session.lang or self.options.lang), **own))
+
+    def _key(self, session: Session | None, proto_id: ProtoId) -> Hashable:
+        if session is not None and self.options.rate_limit_scope == "connection":
+            return session.connection_id, proto_id
+        return proto_id
+
+    def _take(self, session: Session, proto_id: ProtoId) -> float:
+        """Count a request and give 0; or the seconds to wait, and nothing counted, over the allowance."""
+        if self._allowance is None or self.options.rate_limit is None:
+            return 0.0
+        return self._allowance.take(self._key(session, proto_id))
+
+    def _rate_limited(self, proto_id: ProtoId, wait: float) -> RateLimited:
+        limit = self.options.rate_limit
+        assert limit is not None
+        return RateLimited(
+            "rate_limited",
+            proto=proto_id.name,
+            proto_id=int(proto_id),
+            limit=limit.requests,
+            window=f"{limit.seconds:g}",
+            seconds=ceil(wait * 10) / 10,
+        )
+
+    def _log(self, pending: Pending, outcome: str, error: BaseException | None = None) -> None:
+        """A line about a request: always for one that failed or was slow, else where it is wanted."""
+        seconds = perf_counter() - pending.at
+        slow = 0 < self.options.slow_seconds <= seconds
+        if not (slow or error or self.options.log_requests):
+            return
+        level, event = "debug", "request"
+        if error is not None:
+            level, event = "error", "request failed"
+        elif slow:
+            level, event = "warning", "slow request"
+        getattr(log, level)(
+            event,
+            **_ids(pending),
+            outcome=outcome,
+            ms=round(seconds * 1000, 3),
+            **({"exc_info": error} if error else {}),
+        )
+
+
+def _ids(pending: Pending) -> dict[str, Any]:
+    session, frame = pending.session, pending.frame
+    return {
+        "connection": session.connection_id,
+        "peer": session.peer,
+        "request": f"{session.connection_id}-{pending.number}",
+        "serial": frame.serial,
+        "interface": interface_name(frame.proto_id),
+    }
+
+
+def _seal(request: Frame, response: Any) -> bytes:
+    return seal(encode(response, request.body_format if request.body_format in FORMATS else PROTOBUF))
+
+
+def _always(_proto_id: ProtoId) -> bool:
+    return True
+
+
+def _work_out(interface: Interface, questions: Questions, c2s: Any, body_format: int) -> bytes:
+    return seal(encode(interface.answer(questions, c2s), body_format))

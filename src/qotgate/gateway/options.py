@@ -1,0 +1,51 @@
+"""How a gateway serves: what the command line, the demo and the tests hand to it."""
+
+import ssl
+from dataclasses import dataclass, field
+from typing import Literal
+
+from qotgate.gateway.allowance import DEFAULT_LIMIT, RateLimit
+from qotgate.gateway.store_allowance import WhenDown
+from qotgate.model import Language
+from qotgate.protocol.cipher import RsaKey
+from qotgate.protocol.frame import REQUEST_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketOptions:
+    """How the WebSocket side serves. ``key_md5`` is the hexadecimal MD5 of the key that clients must name,
+    None for none; ``tls`` makes it wss. ``origins`` are the web sites whose pages may connect, beside
+    those of this machine."""
+
+    host: str = "127.0.0.1"
+    port: int = 33333
+    key_md5: str | None = None
+    tls: ssl.SSLContext | None = None
+    origins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayOptions:
+    """How a gateway serves. Times are in seconds, sizes in bytes; ``rate_limit`` None is no limit."""
+
+    host: str = "127.0.0.1"
+    port: int = 11111
+    max_connections: int = 128
+    max_connections_per_address: int | None = None
+    keep_alive_interval: int = 10
+    request_limit: int = REQUEST_LIMIT
+    rate_limit: RateLimit | None = DEFAULT_LIMIT
+    rate_limit_scope: Literal["gateway", "connection"] = "gateway"
+    limit_store: str | None = field(default=None, repr=False)
+    """URL of the Redis where gateways count their allowance together; it may have a password."""
+    limit_store_down: WhenDown = "local"
+    lang: Language = "zh"
+    rsa_key: RsaKey | None = None
+    allow_plaintext: bool = False
+    websocket: WebSocketOptions | None = None
+    drain_seconds: float = 5.0
+    """How long answers under way are given when it stops."""
+    log_requests: bool = False
+    """Whether the log has a line for each request."""
+    slow_seconds: float = 1.0
+    """From how long on it has one in any case; 0 for never."""
