@@ -3,7 +3,9 @@
 import subprocess
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import date
 from decimal import Decimal
+from math import inf, isfinite
 from pathlib import Path
 
 import pytest
@@ -11,12 +13,17 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import BigInteger, Column, Float, MetaData, Table, select
 
-from qotgate.model import StoreError
+from qotgate.model import ArkActiveTransactionHoldingType, Security, StoreError
+from qotgate.service.ark_history import ark_moves, ark_positions
 from qotgate.service.loading import LoadReport
+from qotgate.service.questions import Questions
+from qotgate.service.reference import Reference
+from qotgate.service.status import status
 from qotgate.store import Store, database
 from qotgate.store.database import generation
 from qotgate.store.sums import PARTS, exact_sum
 from qotgate.store.tables import METADATA
+from tests.support.ark_files import BOOK, holdings
 from tests.support.paths import SAMPLE
 from tests.support.serving import QOTGATE, serving
 from tests.support.wire import Wire
@@ -35,6 +42,38 @@ def test_opening_again_keeps_the_secret(store: Store) -> None:
     again = Store.open(store.url)
     assert again.secret() == store.secret()
     assert len(store.secret()) >= 32
+    again.close()
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("shares", inf), ("shares", 1e300), ("shares", 5e-324), ("market_value", inf), ("weight", 1e16)],
+)
+def test_a_line_that_an_earlier_version_took_costs_itself_alone(
+    store: Store, load_text: Callable[..., LoadReport], reference: Reference, column: str, value: float
+) -> None:
+    """An infinite or a minute count of shares made each list an error."""
+    for number, day in enumerate(("6/15/2026", "6/16/2026", "6/17/2026")):
+        load_text(**{f"book{number}": holdings(day, BOOK | {"TSLA": 1000 + number})})
+    holding, trade = METADATA.tables["holding"], METADATA.tables["trade"]
+    with store.writing() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0004'")
+        here = holding.update().where(holding.c.ticker == "TSLA", holding.c.day == date(2026, 6, 17))
+        connection.execute(here.values({column: value}))
+        connection.execute(trade.update().values(price=value))
+    url = store.url
+    store.close()
+    again = Store.open(url)
+    questions = Questions(again, reference)
+    codes = {str(row.security) for row in questions.fund_holdings(count=200).rows}
+    assert codes == {f"US.{ticker}" for ticker in BOOK if ticker != "TSLA"}
+    for row in questions.active_transactions(ArkActiveTransactionHoldingType.SOLD_OUT).rows:
+        assert row.change_amount is None or isfinite(row.change_amount)
+    assert len(ark_positions(questions, Security.parse("US.TSLA"))[1]) == 3
+    ark_moves(questions)
+    ((path, line, reason),) = [tuple(row.values()) for row in status(again).rejects]
+    assert (path.rpartition("/")[2], line) == ("book2.csv", 2)
+    assert reason == f"{column} is {value}, neither 0 nor from 1e-06 to 1e+15"
     again.close()
 
 
