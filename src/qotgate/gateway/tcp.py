@@ -242,8 +242,7 @@ class TcpSession(Session, asyncio.Protocol):
             self.last_received = self._engine.loop.time()
         self._hold(Hold.LOGIN, held=False)
         if self._intake is Intake.ENDED:
-            # More of what was read may be about to be looked at.
-            self._engine.loop.call_soon(self._end)
+            self._end()
 
     def push(self, frame: Frame) -> None:
         if self._transport is not None and not self._transport.is_closing():
@@ -260,6 +259,8 @@ class TcpSession(Session, asyncio.Protocol):
         the private ``key`` where the session's turn with it has come."""
         self._engine.see_commits()
         replies: list[bytes] = []
+        # An answer from upstream may be delivered before this returns, and must not end the session yet.
+        self._rest = (arrived, position)
         try:
             position, done = self._take_packets(arrived, position, replies, key)
         except ProtocolError as error:
@@ -267,13 +268,14 @@ class TcpSession(Session, asyncio.Protocol):
             self._intake, done = Intake.ENDED, True
         if replies and self._transport is not None:
             self._transport.write(b"".join(replies))
+        self._rest = None if done else (arrived, position)
         if self.turned_away is not None:
+            self._rest = None
             self.close()
-        elif not done:
-            self._rest = (arrived, position)
-            self._balance()
-        elif self._intake is Intake.ENDED:
+        elif done and self._intake is Intake.ENDED:
             self._end()
+        else:
+            self._balance()
 
     def _take_packets(
         self, arrived: bytes, position: int, replies: list[bytes], key: RsaKey | None
@@ -343,10 +345,8 @@ class TcpSession(Session, asyncio.Protocol):
             return
         if self._rest is not None and self._may_answer:
             arrived, position = self._rest
-            self._rest = None
             self.last_received = self._engine.loop.time()
             self._walk(arrived, position, key)
-            self._balance()
 
     def _packet(self, request: Frame, sealed: bytes) -> tuple[bytes, ...]:
         """The packet of an answer, in parts."""
