@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import cast
 
 import uvicorn
@@ -14,8 +14,26 @@ from qotgate.service.questions import Questions
 from qotgate.web.app import make_app
 from qotgate.web.site import Site, WebOptions
 
+TICK_SECONDS = 1.0
+
 
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._stopping = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Write the date of the answers once a second. The loop of uvicorn wakes ten times as often, only to
+        see whether it is to stop."""
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), TICK_SECONDS)
+
+    def end(self) -> None:
+        """Have :meth:`serve` return once what is under way is answered."""
+        self.should_exit = True
+        self._stopping.set()
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """The gateway has its own way to stop."""
@@ -78,5 +96,5 @@ class WebServer:
         if self._server is not None and self._serving is not None:
             left = self._gateway.door.deadline - self._gateway.loop.time()
             self._server.config.timeout_graceful_shutdown = max(0, left)  # type: ignore[assignment]
-            self._server.should_exit = True
+            self._server.end()
             await self._serving
