@@ -465,3 +465,22 @@ def test_a_database_deleted_under_a_gateway(doctor: Doctor, sample_file: Path, t
         status, found = doctor.findings(DB=url, HTTP_PORT=number)
         assert (status, levels(found[f"port {number}"])) == (1, [OK, FAIL])
         assert "deleted or replaced" in found[f"port {number}"][1]["found"]
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_database_deleted_under_a_gateway_without_pages(
+    doctor: Doctor, sample_file: Path, tmp_path: Path, *, replaced: bool
+) -> None:
+    path = tmp_path / "q.db"
+    path.write_bytes(sample_file.read_bytes())
+    url = f"sqlite:///{path}"
+    with serving_process(url) as gateway:
+        _, found = doctor.findings(DB=url)
+        assert FAIL not in levels(found["database"])
+        for one in tmp_path.glob("q.db*"):
+            one.unlink()
+        if replaced:
+            path.write_bytes(sample_file.read_bytes())
+        status, found = doctor.findings(DB=url)
+        (failed,) = [one for one in found["database"] if one["level"] == FAIL]
+        assert (status, f"while process {gateway.process.pid} had it open" in failed["found"]) == (1, True)

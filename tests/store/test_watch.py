@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from qotgate.model import InvalidRequest, Market
+from qotgate.model import InvalidRequest, Market, StoreError
 from qotgate.service.loading import find_files, load
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference
@@ -69,6 +69,31 @@ def test_what_cannot_be_read_may_have_moved(tmp_path: Path) -> None:
     assert watch.moved()
     database.write_bytes(content)
     watch.close()
+
+
+def test_a_database_that_was_replaced_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qotgate.store.sqlite.LOOK_SECONDS", 0)
+    path, other = tmp_path / "test.db", tmp_path / "other.db"
+    store = Store.open(f"sqlite:///{path}")
+    watch = store.watch()
+    assert not watch.moved()
+    Store.open(f"sqlite:///{other}").close()
+    for file in tmp_path.glob("test.db*"):
+        file.unlink()
+    assert watch.moved()
+    assert watch.moved()
+    assert not path.exists()
+    other.rename(path)
+    until(watch.moved)
+    until(lambda: not watch.moved())
+    # What was open is told so once, and serves on from the new files.
+    with pytest.raises(StoreError, match="deleted or replaced"), store.reading() as connection:
+        generation(connection)
+    with store.writing() as connection:
+        move_generation(connection, 1)
+    assert watch.moved()
+    watch.close()
+    store.close()
 
 
 def test_what_a_later_page_tells_moves_it(

@@ -21,6 +21,7 @@ NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "ceph", "glust
 
 def database(path: Path, *, thorough: bool = False) -> Iterator[Finding]:
     """What is to be said of the file at ``path``; ``thorough`` reads and compares every index, too."""
+    yield from _held_deleted(path)
     if not path.exists():
         yield from _missing(path)
         return
@@ -44,6 +45,29 @@ def database(path: Path, *, thorough: bool = False) -> Iterator[Finding]:
     yield from _writable(path)
     yield from _room(path)
     yield from _place(path)
+
+
+def _held_deleted(path: Path) -> Iterator[Finding]:
+    """A finding for each program that has a deleted or replaced file of the database open. Linux tells it in
+    /proc: of the programs of this user, and of all to root."""
+    gone = {f"{path.resolve()}{end} (deleted)" for end in ("", "-wal")}
+    for program in sorted(Path("/proc").glob("[0-9]*")):
+        if not gone.isdisjoint(_open_files(program)):
+            yield fail(
+                CHECK,
+                f"{path}, or its -wal file, was deleted or replaced while process {program.name} had it "
+                "open: what is loaded there is lost when that process ends.",
+                f"Stop the process (kill {program.name}), restore the database (qotgate restore FILE), "
+                "and start the process again.",
+            )
+
+
+def _open_files(program: Path) -> Iterator[str]:
+    # The program, or one of its files, may be gone by now, or be of another user.
+    with suppress(OSError):
+        for file in (program / "fd").iterdir():
+            with suppress(OSError):
+                yield str(file.readlink())
 
 
 def _opened(path: Path) -> sqlite3.Connection:

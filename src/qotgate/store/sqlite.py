@@ -5,7 +5,7 @@ so that a load that was reported survives a power cut.
 """
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
@@ -100,17 +100,14 @@ class Watch:
     """Looks whether anything was committed; of one thread.
 
     It asks SQLite's own change counter (PRAGMA data_version) on a connection kept for it, which never
-    writes, holds no transaction, and waits for nobody.
+    writes, holds no transaction, and waits for nobody. While the files are deleted, each look finds that the
+    data has moved; once there are files again, it watches those.
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._connection = engine.raw_connection()
-        self._driver = cast(Any, self._connection.driver_connection)
-        # The pool would take it back, and give it to a reader.
-        self._connection.detach()
-        self._driver.execute("PRAGMA busy_timeout=0")
-        self._seen = self._version()
         self._files = Files(Path(str(engine.url.database)))
+        self._driver = self._connected()
+        self._seen = self._version()
         self._opened = self._files.numbers()
         self._look_at = 0.0
         self._gone = False
@@ -121,12 +118,26 @@ class Watch:
         if monotonic() > self._look_at:
             self._look_at = monotonic() + LOOK_SECONDS
             self._gone = not self._files.same_as(self._opened)
+            if self._gone:
+                self._open_again()
         moved = version is None or version != self._seen or self._gone
         self._seen = version
         return moved
 
     def close(self) -> None:
-        self._connection.close()
+        self._driver.close()
+
+    def _connected(self) -> sqlite3.Connection:
+        # Not of the pool, which has connections to files that were there before. It makes no file.
+        name = f"{self._files.path.absolute().as_uri()}?mode=rw"
+        return sqlite3.connect(name, timeout=0, check_same_thread=False, uri=True)
+
+    def _open_again(self) -> None:
+        with suppress(sqlite3.Error):
+            driver = self._connected()
+            self._driver.close()
+            self._driver = driver
+            self._opened = self._files.numbers()
 
     def _version(self) -> int | None:
         try:
