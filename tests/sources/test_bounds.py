@@ -1,6 +1,7 @@
 """Files that are large in one direction, deep, or made of errors cost their own refusal, and little time."""
 
 import json
+import socket
 import time
 from collections.abc import Callable
 
@@ -10,7 +11,7 @@ from qotgate.model import Unreadable
 from qotgate.sources import read
 from qotgate.sources.layout import MAX_FUNDS, MAX_REJECTS
 from qotgate.sources.lines import MAX_COLUMNS
-from qotgate.sources.opening import REFUSED, opener
+from qotgate.sources.opening import REFUSED, Opener, opener
 
 HEADER = "date,fund,company,ticker,cusip,shares,market value($),weight(%)\n"
 LINE = "2021-08-03,ARKK,TESLA INC,TSLA,88160R101,1000,700000,99\n"
@@ -58,6 +59,29 @@ def test_a_process_that_ends_costs_its_file_alone() -> None:
     with pytest.raises(Unreadable, match=REFUSED[:20]):
         read(records)
     assert len(read(records).records) == 1
+
+
+def test_a_process_that_ends_is_missed_where_another_has_its_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that was forked between two lines has it: the link alone would say nothing for two minutes."""
+    plain, copies = socket.socketpair, []
+
+    def copied() -> tuple[socket.socket, socket.socket]:
+        ours, its = plain()
+        copies.append(its.dup())
+        return ours, its
+
+    monkeypatch.setattr("qotgate.sources.opening.MAX_SECONDS", 3600)
+    monkeypatch.setattr(socket, "socketpair", copied)
+    one = Opener()
+    with pytest.raises(Unreadable, match="no records"):
+        one.read(b"[]", "")
+    assert one._process is not None
+    one._process.kill()
+    with pytest.raises(Unreadable, match=REFUSED[:20]):
+        one.read(b"[]", "")
+    for copy in copies:
+        copy.close()
+    one.close()
 
 
 def test_the_name_is_asked_for_once_where_it_is_needed() -> None:

@@ -14,6 +14,7 @@ import sys
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from threading import Lock
+from time import monotonic
 from typing import Any
 
 from qotgate.model import ParsedFile, Unreadable
@@ -22,6 +23,8 @@ MAX_MEMORY = 2 << 30
 """Bytes that the process may take."""
 MAX_SECONDS = 120.0
 """How long one file may take to open; a sheet of 5,000,000 cells takes a tenth of it."""
+LOOK_SECONDS = 0.5
+"""How often it is seen whether the process is still there."""
 REFUSED = (
     f"it is damaged, or opening it takes more than {MAX_MEMORY >> 30} GiB of memory or {MAX_SECONDS:g} "
     "seconds; download it again, or save the table as .csv without stray cells far from it"
@@ -58,7 +61,7 @@ class Opener:
         try:
             link.send(name)
             link.send_bytes(content)
-            if link.poll(MAX_SECONDS):
+            if self._answers(link):
                 answer: ParsedFile | str = link.recv()
                 return answer
         except (EOFError, OSError):
@@ -69,6 +72,17 @@ class Opener:
             raise
         self.close()
         return REFUSED
+
+    def _answers(self, link: Connection) -> bool:
+        """Whether there is an answer in time. A process that has ended is looked for as well: its end of the
+        link stays open as long as a process that was forked meanwhile has a copy of it."""
+        deadline = monotonic() + MAX_SECONDS
+        while not link.poll(LOOK_SECONDS):
+            if monotonic() > deadline or self._process is None:
+                return False
+            if self._process.poll() is not None:
+                return link.poll()
+        return True
 
     def _start(self) -> Connection:
         ours, its = socket.socketpair()
