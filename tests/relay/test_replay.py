@@ -69,7 +69,7 @@ def test_each_session_is_told_its_own(replayed: Callable[..., Replay]) -> None:
         assert await state(first, "A") == 3
         ids = {client.session.s2c.connID for client in (first, second, again)}
         assert len(ids) == 3
-        assert first.session.s2c.loginUserID == 123456789012345
+        assert first.session.s2c.loginUserID == 970000000000001
         assert first.session.s2c.keepAliveInterval == 7
 
     asyncio.run(run())

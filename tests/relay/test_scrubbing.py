@@ -13,6 +13,7 @@ from qotgate.relay.published import Messages, known_messages
 from qotgate.relay.scrubbing import (
     LOOKS_PERSONAL,
     NEVER_RECORDED,
+    NOT_PERSONAL,
     OWN_WORDS,
     SENTENCES,
     Scrubber,
@@ -20,24 +21,6 @@ from qotgate.relay.scrubbing import (
     read_key,
 )
 
-NOT_PERSONAL = {
-    # Kinds and states, not whose.
-    *(
-        "accRole",
-        "accStatus",
-        "accType",
-        "jpAccType",
-        "simAccType",
-        "needGeneralSecAccount",
-        "userAttribution",
-    ),
-    *("clientVer", "packetEncAlgo", "isOwnConnData", "isReqAllConn", "qotLogined", "trdLogined"),
-    # Where a list goes on, and what is searched for in the market.
-    *("nextKey", "nextPageKey", "nextReqKey", "keyword", "searchKey", "time_key", "plateIdList"),
-    # Of companies, institutions and analysts.
-    *("accountingStandards", "eventProceDesc", "sourceGroupName", "analystUid", "institutionUid", "uid"),
-}
-"""Fields that look personal by their names, and were found not to be by reading their messages."""
 ABOUT_USER = ("Trd_", "GetUserInfo.", "InitConnect.", "Notify.", "GetGlobalState.", "Common.", "GetDelay")
 """The messages that are about the user, where each text and each 64-bit number was looked at."""
 NOT_ABOUT_USER = {
@@ -78,7 +61,7 @@ def test_every_field_that_looks_personal_has_a_rule_or_was_looked_at(messages: M
         if LOOKS_PERSONAL.search(field.name)
         and personal_kind(name, field.name) is None
         and field.name not in SENTENCES | OWN_WORDS | NOT_PERSONAL
-        and not (field.name == "orderID" and name.startswith("Qot_Common."))
+        and f"{name}.{field.name}" not in NOT_PERSONAL
     }
     assert not_read == set()
 

@@ -21,7 +21,7 @@ GREETING = {
         "retType": 0,
         "s2c": {
             "serverVer": 1009,
-            "loginUserID": "123456789012345",
+            "loginUserID": "970000000000001",
             "connID": "1",
             "connAESKey": "",
             "keepAliveInterval": 7,

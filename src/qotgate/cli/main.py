@@ -41,6 +41,7 @@ COMMANDS = {
     "restore": "backup.restore",
     "demo": "demo.demo",
     "fetch": "fetch.app",
+    "recording": "recording.app",
 }
 """Where each command is, in the order of the help."""
 

@@ -66,6 +66,14 @@ class Line(BaseModel):
         return self.n is None
 
 
+def read_header(path: Path) -> Header:
+    """The first line. Raises QotGateError as :func:`read_lines` does."""
+    for _ in read_lines(path):
+        break
+    with path.open("rb") as file:
+        return Header.model_validate_json(file.readline(MAX_LINE))
+
+
 def read_lines(path: Path) -> Iterator[tuple[int, Line]]:
     """The lines after the header, each with its number in the file.
 

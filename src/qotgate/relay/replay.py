@@ -104,6 +104,11 @@ class ReplaySession:
     def s2c(self) -> Any:
         return self._s2c
 
+    @property
+    def waiting(self) -> int:
+        """The pushes that are still to come of what has been asked."""
+        return len(self._due)
+
     def ask(self, frame: Frame, reply: Reply) -> None:
         try:
             if frame.proto_id == UNLOCK:

@@ -91,6 +91,28 @@ LOOKS_PERSONAL = re.compile(
     re.IGNORECASE,
 )
 """Names of fields that may be personal, for a test, and for those who read a recording, to look at."""
+NOT_PERSONAL = {
+    # Kinds and states, not whose.
+    *(
+        "accRole",
+        "accStatus",
+        "accType",
+        "jpAccType",
+        "simAccType",
+        "needGeneralSecAccount",
+        "userAttribution",
+    ),
+    *("clientVer", "packetEncAlgo", "isOwnConnData", "isReqAllConn", "qotLogined", "trdLogined"),
+    # Where a list goes on, and what is searched for in the market.
+    *("nextKey", "nextPageKey", "nextReqKey", "keyword", "searchKey", "time_key", "plateIdList"),
+    # Of companies, institutions and analysts.
+    *("accountingStandards", "eventProceDesc", "sourceGroupName", "analystUid", "institutionUid", "uid"),
+    # Of orders of anyone at the exchange.
+    *("Qot_Common.Broker.orderID", "Qot_Common.OrderBookDetail.orderID"),
+}
+"""Fields that look personal by their names, and were found not to be by reading their messages."""
+CHECK = 97
+"""Stand-ins of digits leave 1 when divided by this, as few real numbers do."""
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
 _LONG_NUMBER = re.compile(r"\d{4}-\d\d-\d\d|(?<![A-Za-z\d])(\+\d[\d* -]{5,}\d|\d[\d*-]{5,}\d)(?![A-Za-z\d])")
 """A date, to pass over, or a number of seven digits or more, perhaps written as phone numbers are."""
@@ -217,7 +239,8 @@ class Scrubber:
 
     def _digits(self, kind: str, value: str, length: int) -> str:
         number = int.from_bytes(self._digest(kind, value), "big")
-        return str(number % (9 * 10 ** (length - 1)) + 10 ** (length - 1))
+        number = number % (9 * 10 ** (length - 1) - CHECK) + 10 ** (length - 1)
+        return str(number + (1 - number) % CHECK)
 
     def _shaped(self, kind: str, value: str) -> str:
         """Another text with digits, letters and signs in the same places; a short one gets longer."""
@@ -239,6 +262,24 @@ class Scrubber:
         while True:
             yield from block
             block = hmac.digest(self._key, block, sha256)
+
+
+def personal_text(text: Any) -> bool:
+    """Whether a sentence has an e-mail address that is no stand-in."""
+    if not isinstance(text, str):
+        return False
+    return any(not found.endswith("@example.com") for found in _EMAIL.findall(text))
+
+
+def may_be_stand_in(kind: str, value: Any) -> bool:
+    """Whether a value of a field that is replaced can have been made here; of texts of letters and signs
+    that is not known."""
+    text = str(value)
+    if text in ("", "0"):
+        return True
+    if kind == "name":
+        return re.fullmatch("name-[0-9a-f]{8}", text) is not None
+    return not text.isdigit() or int(text) % CHECK == 1
 
 
 def is_repeated(field: Any) -> bool:
