@@ -1,5 +1,6 @@
 """The examples, run as they stand but for the port."""
 
+import json
 import os
 import re
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.commands import run as run_command
 from tests.support.paths import ROOT
 from tests.support.serving import Serving, serving
 
@@ -72,6 +74,36 @@ def test_bot_test(tmp_path: Path, package: str) -> None:
         env={**os.environ, "HOME": str(tmp_path)},
     )
     assert "2 passed" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("package", ["futu", "moomoo"])
+def test_trading_bot_replays(tmp_path: Path, package: str) -> None:
+    """On the recording that is committed: no OpenD is anywhere."""
+    for name in ("trading_bot.py", "test_trading_bot.py"):
+        script = (EXAMPLES / name).read_text()
+        (tmp_path / name).write_text(script.replace("from futu", f"from {package}"))
+    (tmp_path / "trading_bot.jsonl").write_text((EXAMPLES / "trading_bot.jsonl").read_text())
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        timeout=120,
+        env={**os.environ, "HOME": str(tmp_path)},
+    )
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_recording_of_the_trading_bot_has_nothing_personal() -> None:
+    done = run_command("recording", "check", EXAMPLES / "trading_bot.jsonl", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["answers"] > 10
+    assert told["pushes"] >= 2
+    assert told["left_out"] == {}
+    assert {finding["told"].partition(":")[2] for finding in told["findings"]} == {" 'average'"}
 
 
 @pytest.mark.parametrize("document", ["README.md", "README.zh-CN.md", "docs/python.md"])

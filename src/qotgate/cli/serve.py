@@ -169,6 +169,29 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="With --upstream, record there what OpenD says, without what is personal.",
+            show_default=False,
+        ),
+    ] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Answer from a recording in place of OpenD.", show_default=False),
+    ] = None,
+    replay_speed: Annotated[
+        float | None,
+        typer.Option(
+            help="How many times as fast as they were recorded pushes come; 1 unless given, 0 for at once.",
+            show_default=False,
+        ),
+    ] = None,
+    replay_strict: Annotated[
+        bool | None,
+        typer.Option("--replay-strict", help="Take requests only in the recorded order.", show_default=False),
+    ] = None,
     http_port: Annotated[
         int | None,
         typer.Option(help="Port of the pages and the HTTP API; 8080 unless given.", show_default=False),

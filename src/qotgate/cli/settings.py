@@ -135,6 +135,10 @@ class Settings(BaseSettings):
     upstream_for: Annotated[tuple[int, ...], NoDecode, BeforeValidator(_own_questions)] = ()
     upstream_trade: bool = False
     upstream_cache: Path | None = None
+    record: Path | None = None
+    replay: Path | None = None
+    replay_speed: float = Field(1.0, ge=0, allow_inf_nan=False)
+    replay_strict: bool = False
     no_http: bool = False
     http_host: str = Field("127.0.0.1", min_length=1)
     http_port: int | None = Field(None, ge=0, le=65535)

@@ -1,12 +1,19 @@
 """The options about an OpenD behind the gateway, checked and with what they name read."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeAlias
 
 from qotgate.cli.settings import Settings
 from qotgate.model import QotGateError, is_loopback
 from qotgate.protocol.cipher import PacketEncAlgo, RsaKey
 from qotgate.relay.opend import OWN, OpenD, OpenDOptions
+from qotgate.relay.published import known_messages
+from qotgate.relay.recorded import Recording
+from qotgate.relay.recorder import Recorder, RecordingUpstream
+from qotgate.relay.recording import RecordingFile
+from qotgate.relay.replay import Replay
+from qotgate.relay.scrubbing import user_key
 from qotgate.relay.upstream import Upstream
 
 MakeUpstream: TypeAlias = Callable[[], Upstream]
@@ -17,14 +24,41 @@ ALGORITHMS = {
     "aes_ecb": PacketEncAlgo.AES_ECB,
     "ftaes_ecb": PacketEncAlgo.FTAES_ECB,
 }
-NEEDS_UPSTREAM = ("upstream_rsa_key", "upstream_for", "upstream_trade", "upstream_cache")
+NEEDS_UPSTREAM = ("upstream_rsa_key", "upstream_for", "upstream_trade", "upstream_cache", "record")
 """Options that say nothing without --upstream."""
 
 
 def make_upstream(settings: Settings) -> MakeUpstream | None:
     """What makes the upstream that the options name, None where they name none. Raises QotGateError."""
     options = opend_options(settings)
-    return None if options is None else lambda: OpenD(options)
+    alone = ("record", "replay")
+    for name in alone:
+        if getattr(settings, name) is not None and (settings.workers > 1 or settings.handover is not None):
+            raise QotGateError(f"--{name} takes one process: leave out --workers and --handover.")
+    if settings.replay is not None:
+        return _make_replay(settings.replay, settings)
+    if settings.replay_strict or "replay_speed" in settings.model_fields_set:
+        raise QotGateError("--replay-speed and --replay-strict take --replay FILE, too.")
+    if options is None:
+        return None
+    if settings.record is not None:
+        record = settings.record
+        return lambda: _recorded(OpenD(options), record)
+    return lambda: OpenD(options)
+
+
+def _make_replay(path: Path, settings: Settings) -> MakeUpstream:
+    if settings.upstream is not None:
+        raise QotGateError("--replay answers in place of --upstream: give one of them.")
+    recording = Recording(path)
+    return lambda: Replay(recording, speed=settings.replay_speed, strict=settings.replay_strict)
+
+
+def _recorded(upstream: Upstream, path: Path) -> Upstream:
+    """Raises QotGateError, also where another gateway records into the file."""
+    key = user_key()
+    messages = known_messages()
+    return RecordingUpstream(upstream, Recorder(RecordingFile(path, messages.source), key, messages))
 
 
 def opend_options(settings: Settings) -> OpenDOptions | None:

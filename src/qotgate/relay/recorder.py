@@ -120,6 +120,12 @@ class RecordingUpstream:
 
     async def start(self) -> None:
         await self._upstream.start()
+        file, source = self._recorder.file, self._recorder.messages.source
+        log.info("recording", file=str(file.path), sessions=file.sessions, messages=source)
+        if source is None:
+            log.warning(
+                "accounts and orders are not recorded", reason="no futu-api or moomoo-api is installed"
+            )
 
     async def close(self) -> None:
         await self._upstream.close()

@@ -18,6 +18,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import platformdirs
+
 from qotgate.model import QotGateError
 
 NEVER_RECORDED = {1006, 1008, 2005}
@@ -116,6 +118,17 @@ CHECK = 97
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
 _LONG_NUMBER = re.compile(r"\d{4}-\d\d-\d\d|(?<![A-Za-z\d])(\+\d[\d* -]{5,}\d|\d[\d*-]{5,}\d)(?![A-Za-z\d])")
 """A date, to pass over, or a number of seven digits or more, perhaps written as phone numbers are."""
+
+
+def user_key() -> bytes:
+    """The key of this user's stand-ins, kept in the folder of the user's data. Raises QotGateError."""
+    try:
+        folder = platformdirs.user_data_path("qotgate")
+    except RuntimeError as error:
+        raise QotGateError(
+            "This account has no home folder, where the key of a recording's stand-ins is kept: set HOME."
+        ) from error
+    return read_key(folder / "recording.key")
 
 
 def read_key(path: Path) -> bytes:

@@ -2,8 +2,8 @@
 
 import csv
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, get_args
@@ -13,11 +13,13 @@ import structlog
 from qotgate.gateway import Gateway, GatewayOptions
 from qotgate.gateway.allowance import RateLimit
 from qotgate.model import Language, QotGateError
+from qotgate.relay.upstream import Upstream
 from qotgate.service.loading import LoadReport, find_files, load
 from qotgate.service.questions import Questions
 from qotgate.service.reference import load_reference
 from qotgate.store import Store
 from qotgate.testing.thread import LoopThread
+from qotgate.testing.upstream import RecordMode, recorded_upstream
 
 HOST = "127.0.0.1"
 REQUIRED = {
@@ -33,7 +35,14 @@ Row = Mapping[str, Any]
 class RunningGateway:
     """A gateway that serves; ``host`` and ``port`` are what a client needs."""
 
-    def __init__(self, folder: Path, rate_limit: RateLimit | None, lang: Language) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        rate_limit: RateLimit | None,
+        lang: Language,
+        make_upstream: Callable[[], Upstream] | None = None,
+    ) -> None:
+        self._make_upstream = make_upstream
         self._folder = folder
         self._tables = 0
         self._reference = load_reference()
@@ -92,7 +101,9 @@ class RunningGateway:
 
     @asynccontextmanager
     async def _serve(self) -> AsyncIterator[str]:
-        gateway = Gateway(Questions(self._store, self._reference, lang=self._options.lang), self._options)
+        upstream = self._make_upstream() if self._make_upstream is not None else None
+        questions = Questions(self._store, self._reference, lang=self._options.lang)
+        gateway = Gateway(questions, self._options, upstream=upstream)
         try:
             yield (await gateway.start())[0]
         finally:
@@ -127,9 +138,20 @@ def run_gateway(
     holdings: Iterable[Row] | None = None,
     rate_limit: str | None = "off",
     lang: Language = "en",
+    replay: str | Path | None = None,
+    replay_speed: float = 1.0,
+    replay_strict: bool = False,
+    record: RecordMode = "none",
+    upstream: str | None = None,
+    upstream_trade: bool = False,
 ) -> Iterator[RunningGateway]:
     """A gateway on what is given, for :meth:`RunningGateway.load` to read; on qotgate's synthetic sample
     where nothing is. ``rate_limit`` is as on the command line, such as ``60/30s``.
+
+    ``replay`` is a recording that answers all else, in place of an OpenD; ``replay_speed`` and
+    ``replay_strict`` are as on the command line. With ``record`` "once" it is made from the OpenD at
+    ``upstream``, HOST:PORT, where it is not there yet, with "all" each time; ``upstream_trade`` lets trading
+    requests through to that.
 
     Raises QotGateError, as ``load`` does.
     """
@@ -137,16 +159,28 @@ def run_gateway(
         raise QotGateError(f"lang takes {' or '.join(get_args(Language))}, not {lang!r}.")
     limit = RateLimit.parse(rate_limit or "off")
     log_to_logging()
-    with tempfile.TemporaryDirectory(prefix="qotgate-testing-") as folder:
-        gateway = RunningGateway(Path(folder), limit, lang)
-        try:
-            given = {"notes": notes, "trades": trades, "holdings": holdings}
-            rows = {kind: list(table) for kind, table in given.items() if table is not None}
-            if paths or rows:
-                gateway.load(*paths, **rows)
-            else:
-                with as_file(files("qotgate") / "sample") as sample:
-                    gateway.load(sample)
-            yield gateway
-        finally:
-            gateway.stop()
+    recorded = None
+    if replay is not None:
+        recorded = recorded_upstream(
+            Path(replay),
+            speed=replay_speed,
+            strict=replay_strict,
+            record=record,
+            upstream=upstream,
+            trade=upstream_trade,
+        )
+    with ExitStack() as stack:
+        if recorded is not None:
+            stack.callback(recorded.keep)
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="qotgate-testing-"))
+        make_upstream = recorded.make if recorded is not None else None
+        gateway = RunningGateway(Path(folder), limit, lang, make_upstream)
+        stack.callback(gateway.stop)
+        given = {"notes": notes, "trades": trades, "holdings": holdings}
+        rows = {kind: list(table) for kind, table in given.items() if table is not None}
+        if paths or rows:
+            gateway.load(*paths, **rows)
+        else:
+            with as_file(files("qotgate") / "sample") as sample:
+                gateway.load(sample)
+        yield gateway
