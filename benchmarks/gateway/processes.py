@@ -72,6 +72,11 @@ def gateway(url: str, *options: str) -> AbstractContextManager[Server]:
     return _running(*QOTGATE, "serve", "--no-http", "--db", url, *ports, "--rate-limit", "off", *options)
 
 
+def canned_opend(answer_bytes: int, push_bytes: int) -> AbstractContextManager[Server]:
+    """An OpenD that costs next to nothing."""
+    return _running(sys.executable, "-m", "gateway.canned_opend", str(answer_bytes), str(push_bytes))
+
+
 @contextmanager
 def web_service(path: Path, port: int) -> Iterator[Server]:
     """The FastAPI service on ``port``."""

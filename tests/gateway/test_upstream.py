@@ -38,8 +38,7 @@ class OpenD:
         return proto_id in (BASIC_QUOTE, SUBSCRIBE, ProtoId.Qot_GetRatingChange)
 
     async def open(self, c2s: Any, client: Client, *, secure: bool) -> "OpenDSession":
-        if self.away:
-            raise Unavailable("store")
+        self.session.s2c = None if self.away else self.s2c
         self.said.append(f"open {c2s.clientID} {secure}")
         self.client = client
         await asyncio.sleep(0)
@@ -56,12 +55,15 @@ class OpenDSession:
     """A session that answers when it is told to."""
 
     def __init__(self, opend: OpenD) -> None:
-        self.s2c = opend.s2c
+        self.s2c: Any = opend.s2c
         self.asked: list[tuple[Frame, Reply]] = []
         self._opend = opend
 
     def ask(self, frame: Frame, reply: Reply) -> None:
-        self.asked.append((frame, reply))
+        if self.s2c is None:
+            reply(Unavailable("store"))
+        else:
+            self.asked.append((frame, reply))
 
     def pause(self) -> None:
         self._opend.said.append("pause")
@@ -132,7 +134,7 @@ def test_what_opend_says_of_itself_is_said_to_the_client(questions: Questions) -
         sent = [(packet.proto_id, packet.serial, packet.body) for packet in packets(transport)]
         assert sent == [(BASIC_QUOTE, 2, b"a"), (QUOTE_PUSH, 900, b"p")]
         transport.close()
-        assert opend.said == ["open bot False", "close"]
+        assert opend.said == ["open bot False", "resume", "close"]
         await gateway.stop()
 
     run(scenario())
@@ -150,7 +152,7 @@ def test_each_side_has_its_own_cipher(questions: Questions) -> None:
         cipher = AesCipher(PacketEncAlgo.AES_CBC, s2c.connAESKey.encode(), s2c.aesCBCiv.encode())
         opend.client.push(Frame(QUOTE_PUSH, PROTOBUF, 1, b"push"))
         assert packets(transport)[0].open(cipher.decrypt).body == b"push"
-        assert opend.said == ["open bot True"]
+        assert opend.said == ["open bot True", "resume"]
         await gateway.stop()
 
     run(scenario())
@@ -189,7 +191,7 @@ def test_a_lost_opend_is_told_once_and_closes(questions: Questions) -> None:
         session.pause_writing()
         session.resume_writing()
         opend.client.hold(False)
-        assert (transport.reading, opend.said[1:]) == (True, ["pause", "resume"])
+        assert (transport.reading, opend.said[1:]) == (True, ["resume", "pause", "resume"])
         opend.asked[0][1](Refused("internal"))
         assert decode(AnyResponse, packets(transport)[0].body, PROTOBUF).retType == -1
         opend.client.lost(Refused("internal"))

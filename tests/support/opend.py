@@ -191,6 +191,7 @@ class Session(asyncio.Protocol):
             "serverVer": SERVER_VERSION,
             "serverBuildNo": 4242,
             "time": 1_767_225_600,
+            "localTime": 1_767_225_600.5,
             "connID": self.connection_id,
         }
 
@@ -264,7 +265,7 @@ class Session(asyncio.Protocol):
         return {"tradeDateList": [{"time": str(day), "timestamp": 0.0, "tradeDateType": 0} for day in days]}
 
     def on_3426(self, c2s: Any, frame: Frame, pushes: list[Any]) -> Any:
-        return {"ratingChangeList": [], "allCount": 0}
+        return {"dataList": [], "allCount": 0}
 
     def on_2001(self, c2s: Any, frame: Frame, pushes: list[Any]) -> Any:
         if c2s.userID != LOGIN_USER:

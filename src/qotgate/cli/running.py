@@ -42,7 +42,9 @@ class Running:
         listening: Listening,
         limits: "SharedLimits | None" = None,
     ) -> None:
-        self.gateway = Gateway(questions, configuration.options, limits)
+        make_upstream = configuration.make_upstream
+        upstream = None if make_upstream is None else make_upstream()
+        self.gateway = Gateway(questions, configuration.options, limits, upstream)
         self.listening = listening
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._pages: WebServer | None = None

@@ -84,7 +84,7 @@ class Engine:
         self._watch = questions.store.watch()
         self.answers = Answers(self._watch.moved)
         self._data_log = DataLog(self.loop.time)
-        self._upstream = upstream
+        self.upstream = upstream
         self._jobs: dict[Request, tuple[int, Job]] = {}
         self._pool = WorkerPool()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -107,16 +107,16 @@ class Engine:
             return
         if self.store_link is not None:
             await self.store_link.open()
-        if self._upstream is not None:
-            await self._upstream.start()
+        if self.upstream is not None:
+            await self.upstream.start()
         self._prepared = True
 
     async def close(self) -> None:
         """Leave what is not answered yet."""
         if self.store_link is not None:
             await self.store_link.close()
-        if self._upstream is not None:
-            await self._upstream.close()
+        if self.upstream is not None:
+            await self.upstream.close()
         self._pool.stop()
         self._watch.close()
 
@@ -228,7 +228,7 @@ class Engine:
             raise InvalidRequest("not_initialised", proto_id=frame.proto_id)
         if frame.proto_id == ProtoId.KeepAlive:
             return self._keep_alive(frame)
-        if self._upstream is not None and self._upstream.takes(frame.proto_id):
+        if self.upstream is not None and self.upstream.takes(frame.proto_id):
             self._relay(pending)
             return None
         if frame.proto_id in INTERFACES:
@@ -251,11 +251,11 @@ class Engine:
         if session.state is not State.NEW:
             raise InvalidRequest("initialised_twice")
         login = session.read_login(pending.frame)
-        if self._upstream is None:
+        if self.upstream is None:
             return self._welcome(pending, login, self._own_s2c(session))
         session.state = State.LOGGING_IN
         session.under_way += 1
-        task = self.loop.create_task(self._open_upstream(self._upstream, pending, login))
+        task = self.loop.create_task(self._open_upstream(self.upstream, pending, login))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return None
@@ -263,20 +263,17 @@ class Engine:
     async def _open_upstream(self, upstream: Upstream, pending: Pending, login: Login) -> None:
         session = pending.session
         secure = login.encrypted or is_loopback(session.peer.rpartition(":")[0].strip("[]"))
+        opened = await upstream.open(login.c2s, session, secure=secure)
+        if session.state is State.ENDED:
+            opened.close()
+            return
+        session.upstream = opened
         s2c = self._own_s2c(session)
-        try:
-            opened = await upstream.open(login.c2s, session, secure=secure)
-        except Refused as error:
-            session.upstream_error = error
-        else:
+        if opened.s2c is not None:
             s2c.CopyFrom(opened.s2c)
-            if session.state is State.ENDED:
-                opened.close()
-                return
-            session.upstream = opened
             session.keep_alive_interval = s2c.keepAliveInterval
-        if session.state is not State.ENDED:
-            self._deliver(pending, self._welcome(pending, login, s2c))
+        self._deliver(pending, self._welcome(pending, login, s2c))
+        opened.resume()
 
     def _own_s2c(self, session: Session) -> Any:
         return CLASSES["InitConnect.S2C"](
@@ -305,7 +302,10 @@ class Engine:
     def _relay(self, pending: Pending) -> None:
         session = pending.session
         if session.upstream is None:
-            raise session.upstream_error or Refused("internal")
+            # It has moved here from a gateway without upstream, and is to log in there, too.
+            error = Unavailable("upstream_back")
+            self.loop.call_soon(session.lost, error)
+            raise error
         session.under_way += 1
         session.upstream.ask(pending.frame, partial(self._relayed, pending))
 

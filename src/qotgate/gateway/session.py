@@ -63,8 +63,6 @@ class Session(ABC):
         """Seconds, where the client was told others than the gateway's own."""
         self.upstream: UpstreamSession | None = None
         """Its session with the OpenD behind the gateway."""
-        self.upstream_error: Refused | None = None
-        """Why it has none, where there should be one."""
         self.requests: int = moved.get("requests", 0)
         """Requests that were looked at one by one. It numbers them in the log, where no others are."""
         self.under_way = 0

@@ -129,7 +129,7 @@ class WebSocketSession(Session):
         self._connection.transport.abort()
 
     def hold(self, held: bool) -> None:
-        self._connection.paced.hold(held)
+        self._connection.hold(upstream=held)
 
     def stop_reading(self) -> None:
         """Where the gateway closes, the next message finds that; until then the client may close in its own
@@ -317,6 +317,7 @@ class _Connection(ServerConnection):
         self._carrier = carrier
         self._moved = moved
         self._unread: asyncio.TimerHandle | None = None
+        self._writing_held = self._upstream_held = False
         if moved is not None:
             protocol.go_on()
             # The package would take the first message for a handshake.
@@ -346,7 +347,9 @@ class _Connection(ServerConnection):
     def pause_writing(self) -> None:
         # The package answers pings whether that is read or not, and its own pings wait for the client.
         super().pause_writing()
-        self.paced.hold(True)
+        self.hold(writing=True)
+        if self.session.upstream is not None:
+            self.session.upstream.pause()
         allowed = SILENT_INTERVALS * self._carrier.engine.options.keep_alive_interval
         self._unread = self._carrier.engine.loop.call_later(
             allowed, self._drop, f"it read nothing for {allowed} seconds"
@@ -354,8 +357,16 @@ class _Connection(ServerConnection):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self.paced.hold(False)
+        self.hold(writing=False)
+        if self.session.upstream is not None:
+            self.session.upstream.resume()
         self._reads_on()
+
+    def hold(self, *, writing: bool | None = None, upstream: bool | None = None) -> None:
+        """Take no more messages while the client does not read, or the way to OpenD is full."""
+        self._writing_held = self._writing_held if writing is None else writing
+        self._upstream_held = self._upstream_held if upstream is None else upstream
+        self.paced.hold(self._writing_held or self._upstream_held)
 
     def _reads_on(self) -> None:
         if self._unread is not None:

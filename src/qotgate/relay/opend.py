@@ -25,7 +25,7 @@ from qotgate.protocol.messages import REQUESTS, ProtoId
 from qotgate.relay.cache import AnswerCache
 from qotgate.relay.link import Link
 from qotgate.relay.trading import trading_refusal
-from qotgate.relay.upstream import Client, Reply
+from qotgate.relay.upstream import Client, Figures, Reply
 
 OWN = frozenset(
     {
@@ -93,15 +93,14 @@ class OpenD:
         self.state = ""
         """What was last found: up, lost, away or refused; empty before anything was tried."""
         self._sessions: set[_Session] = set()
+        self._keeping: set[asyncio.Task[None]] = set()
         self._error: Unavailable | None = None
         self._failures = 0
         self._next_try = 0.0
         self._first: asyncio.Task[None] | None = None
 
-    @property
-    def up(self) -> bool:
-        """Whether OpenD answered when it was last asked."""
-        return self.state == "up"
+    def figures(self) -> Figures:
+        return Figures(self.state == "up", len(self.links), dict(self.counts))
 
     def takes(self, proto_id: int) -> bool:
         return proto_id not in self.options.own and proto_id not in CONNECTION
@@ -124,7 +123,14 @@ class OpenD:
         for session in list(self._sessions):
             session.close()
         if self.cache is not None:
+            await asyncio.gather(*self._keeping)
             await self.cache.close()
+
+    def keep(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have an answer kept."""
+        task = asyncio.create_task(work)
+        self._keeping.add(task)
+        task.add_done_callback(self._keeping.discard)
 
     def forget(self, session: "_Session") -> None:
         self._sessions.discard(session)
@@ -260,7 +266,8 @@ class _Session:
         def answered(answer: Frame | Refused) -> None:
             reply(answer)
             if isinstance(answer, Frame):
-                self._start(cache.keep(scope, frame, answer.body))
+                # The client need not stay for it.
+                self._opend.keep(cache.keep(scope, frame, answer.body))
 
         link.ask(frame, answered)
 

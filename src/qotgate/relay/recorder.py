@@ -17,7 +17,7 @@ from qotgate.relay.bodies import Body, meaning, read_body, write_body
 from qotgate.relay.published import Messages, known_messages
 from qotgate.relay.recording import Line, RecordingFile
 from qotgate.relay.scrubbing import NEVER_RECORDED, Scrubber
-from qotgate.relay.upstream import Client, Reply, Upstream, UpstreamSession
+from qotgate.relay.upstream import Client, Figures, Reply, Upstream, UpstreamSession
 
 FIRST_OF_MARKET = 3000
 """The first proto id of market data. What comes before is about the user: a body of it that is not known
@@ -117,6 +117,9 @@ class RecordingUpstream:
         session = await self._upstream.open(c2s, recording, secure=secure)
         recording.begin(c2s, session.s2c)
         return RecordingSession(session, self._recorder, recording.number)
+
+    def figures(self) -> Figures:
+        return self._upstream.figures()
 
     async def start(self) -> None:
         await self._upstream.start()

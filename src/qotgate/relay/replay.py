@@ -29,7 +29,7 @@ from qotgate.relay.recorded import (
     likeness,
     request_key,
 )
-from qotgate.relay.upstream import Client, Reply
+from qotgate.relay.upstream import Client, Figures, Reply
 
 UNLOCK = 2005
 """Trd_UnlockTrade, which no recording has: whatever the password, nothing is there to unlock."""
@@ -63,6 +63,9 @@ class Replay:
         recorded = sessions[self._sessions % len(sessions)] if sessions else RecordedSession(0)
         self._sessions += 1
         return ReplaySession(self, recorded, c2s.pushProtoFmt, client)
+
+    def figures(self) -> Figures:
+        return Figures(up=True, sessions=0, events={"replayed_sessions": self._sessions})
 
     async def start(self) -> None:
         recording = self.recording

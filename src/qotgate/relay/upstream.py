@@ -6,8 +6,8 @@ connection id in trade requests belong to a connection. Bodies are plain (each s
 pass untouched, in the format that their frame names.
 """
 
-from collections.abc import Callable
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from qotgate.model import Refused
 from qotgate.protocol.frame import Frame
@@ -55,8 +55,20 @@ class UpstreamSession(Protocol):
         """The client has gone. Nothing is called after this."""
 
 
+class Figures(NamedTuple):
+    """What is measured of an upstream: whether OpenD answered when it was last asked, how many sessions have
+    one behind them, and how often what has happened."""
+
+    up: bool
+    sessions: int
+    events: Mapping[str, int]
+
+
 class Upstream(Protocol):
     """Where upstream sessions come from."""
+
+    def figures(self) -> Figures:
+        """For whoever watches the gateway; called from another thread, too."""
 
     def takes(self, proto_id: int) -> bool:
         """Whether a request of this number goes here, rather than to the gateway's own interfaces.

@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from qotgate.gateway import Gateway
 from qotgate.gateway.counts import BOUNDS
+from qotgate.relay.upstream import Figures
 from qotgate.store import Store, loads, provenance, queries
 from qotgate.store.database import generation
 from qotgate.web.connections import Connections
@@ -102,6 +103,8 @@ class _Wire(Collector):
             for by, number in link.decisions.items():
                 decisions.add_metric([by], number)
             yield decisions
+        if engine.upstream is not None:
+            yield from _upstream(engine.upstream.figures())
         connections = len(self._gateway.door.sessions)
         yield GaugeMetricFamily("qotgate_connections", "Open connections on the wire.", connections)
         yield _turned_away(
@@ -111,6 +114,21 @@ class _Wire(Collector):
         )
         kept = engine.answers.size
         yield GaugeMetricFamily("qotgate_kept_answer_bytes", "Memory of the answers kept lately.", kept)
+
+
+def _upstream(figures: Figures) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "qotgate_upstream_up", "Whether OpenD answered when it was last asked.", int(figures.up)
+    )
+    yield GaugeMetricFamily(
+        "qotgate_upstream_connections", "Clients with a connection to OpenD.", figures.sessions
+    )
+    events = CounterMetricFamily(
+        "qotgate_upstream_events", "What has passed to and from OpenD, and what went wrong.", labels=["event"]
+    )
+    for event, number in figures.events.items():
+        events.add_metric([event], number)
+    yield events
 
 
 class _Http(Collector):

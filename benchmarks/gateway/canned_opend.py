@@ -1,0 +1,98 @@
+"""An OpenD that costs next to nothing: a login, canned answers, and pushes that differ in their serial
+number.
+
+Run as ``python -m gateway.canned_opend ANSWER_BYTES PUSH_BYTES``; prints its port. The body of a subscription
+(3001) is two numbers, in text: how many pushes follow, and how many of them a second, 0 for all at once.
+"""
+
+import asyncio
+import secrets
+import sys
+import time
+from struct import Struct
+from typing import cast
+
+import uvloop
+
+from qotgate.protocol.body import encode
+from qotgate.protocol.frame import HEADER_SIZE, PROTOBUF, SERIAL, Frame, lead, seal
+from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
+
+START = Struct("<2sIBBII").unpack_from
+SUBSCRIBE, PUSH = 3001, 3011
+BATCH = 100
+"""Pushes in one write."""
+
+
+class Session(asyncio.Protocol):
+    """A connection; ``answer`` and ``push`` are what comes after the serial number in a packet."""
+
+    def __init__(self, answer: bytes, push: bytes) -> None:
+        self._answer, self._push = answer, push
+        self._rest = b""
+        self._free = asyncio.Event()
+        self._free.set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002
+        for task in self._tasks:
+            task.cancel()
+
+    def pause_writing(self) -> None:
+        self._free.clear()
+
+    def resume_writing(self) -> None:
+        self._free.set()
+
+    def data_received(self, data: bytes) -> None:
+        data = self._rest + data
+        position, size = 0, len(data)
+        replies: list[bytes] = []
+        while size - position >= HEADER_SIZE:
+            _, proto_id, _, _, serial, length = START(data, position)
+            end = position + HEADER_SIZE + length
+            if end > size:
+                break
+            replies.append(self._reply(proto_id, serial, data[position + HEADER_SIZE : end]))
+            position = end
+        self._rest = data[position:]
+        self._transport.write(b"".join(replies))
+
+    def _reply(self, proto_id: int, serial: int, body: bytes) -> bytes:
+        if proto_id == ProtoId.InitConnect:
+            response = RESPONSES[ProtoId.InitConnect](retType=RetType.SUCCEED)
+            s2c = response.s2c
+            s2c.serverVer, s2c.loginUserID, s2c.connID = 1011, 1, secrets.randbits(50)
+            s2c.connAESKey, s2c.keepAliveInterval = "0" * 16, 10
+            return Frame(proto_id, PROTOBUF, serial, encode(response, PROTOBUF)).encode()
+        if proto_id == SUBSCRIBE:
+            number, rate = map(int, body.split())
+            task = asyncio.create_task(self._pushes(number, rate))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return lead(proto_id, PROTOBUF) + SERIAL.pack(serial) + self._answer
+
+    async def _pushes(self, number: int, rate: int) -> None:
+        head, began = lead(PUSH, PROTOBUF), time.perf_counter()
+        for first in range(0, number, BATCH):
+            await self._free.wait()
+            serials = range(first, min(first + BATCH, number))
+            self._transport.write(b"".join(head + SERIAL.pack(one) + self._push for one in serials))
+            due = began + (first + BATCH) / rate if rate else 0.0
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+
+
+async def main(answer: int, push: int) -> None:
+    loop = asyncio.get_running_loop()
+    # A Response that succeeded, filled up with a field that its reader does not know.
+    bodies = [seal(b"\x08\x00" + b"\x0a\x01x" * (size // 3)) for size in (answer, push)]
+    server = await loop.create_server(lambda: Session(*bodies), "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    uvloop.run(main(int(sys.argv[1]), int(sys.argv[2])))

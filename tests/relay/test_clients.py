@@ -1,0 +1,242 @@
+"""The published clients through the relay and straight to OpenD: the same answers, the same pushes."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qotgate.protocol.cipher import RsaKey
+from tests.support.opend import PASSWORD, scripted_opend
+from tests.support.published import run_script
+from tests.support.serving import serving
+from tests.support.toolchains import bundle, node, rsa_key, run, websocket_port, written
+
+PUSHES = 400
+SCRIPT = """
+import json, sys, threading, time
+from {package} import *
+
+port, key = int(sys.argv[1]), sys.argv[2]
+if key != "none":
+    SysConfig.set_init_rsa_file(key)
+    SysConfig.enable_proto_encrypt(True)
+
+def tell(name, ret, *found):
+    shown = [one.to_dict("split") if hasattr(one, "to_dict") else one for one in found]
+    print("TOLD", json.dumps([name, ret, *shown], default=str, ensure_ascii=False))
+
+def handler(base, name):
+    class Handler(base):
+        seen = []
+        def on_recv_rsp(self, response):
+            ret, data = super().on_recv_rsp(response)
+            self.seen.append([ret, data.to_dict("split")])
+            return ret, data
+    return Handler
+
+quote, tick, candle = (
+    handler(base, base.__name__) for base in (StockQuoteHandlerBase, TickerHandlerBase, CurKlineHandlerBase)
+)
+order = handler(TradeOrderHandlerBase, "order")
+
+def wait(kind, number):
+    deadline = time.monotonic() + 20
+    while len(kind.seen) < number and time.monotonic() < deadline:
+        time.sleep(0.02)
+    tell(kind.__mro__[1].__name__, 0, kind.seen)
+
+context = OpenQuoteContext("127.0.0.1", port)
+for kind in (quote, tick, candle):
+    context.set_handler(kind())
+tell("state", *context.get_global_state())
+tell("snapshot", *context.get_market_snapshot(["US.TSLA", "HK.00700"]))
+tell("static", *context.get_stock_basicinfo(Market.US, SecurityType.STOCK, ["US.TSLA", "US.AAPL"]))
+tell("days", *context.request_trading_days(TradeDateMarket.US, "2025-01-01", "2025-03-01"))
+key_of_page, pages = None, 0
+while key_of_page is not None or pages == 0:
+    ret, data, key_of_page = context.request_history_kline(
+        "US.TSLA", "2025-01-01", "2025-03-01", max_count=10, page_req_key=key_of_page
+    )
+    tell("page", ret, data)
+    pages += 1
+tell("not subscribed", *context.get_cur_kline("US.TSLA", 5, KLType.K_DAY))
+tell("subscribe", *context.subscribe(["US.TSLA"], [SubType.QUOTE, SubType.K_DAY, SubType.TICKER]))
+wait(quote, 1)
+wait(candle, 1)
+wait(tick, {pushes} + 1)
+tell("current", *context.get_cur_kline("US.TSLA", 5, KLType.K_DAY))
+tell("unknown", *context.get_market_state(["US.TSLA"]))
+context.close()
+
+trade = OpenSecTradeContext(TrdMarket.US, "127.0.0.1", port)
+trade.set_handler(order())
+tell("accounts", *trade.get_acc_list())
+tell("locked", *trade.place_order(10, 1, "US.TSLA", TrdSide.BUY, trd_env=TrdEnv.REAL))
+tell("wrong", *trade.unlock_trade("000000"))
+tell("unlock", *trade.unlock_trade("{password}"))
+tell("order", *trade.place_order(10, 1, "US.TSLA", TrdSide.BUY, trd_env=TrdEnv.REAL))
+number = trade.order_list_query(trd_env=TrdEnv.REAL)[1]["order_id"].iloc[-1]
+tell("modify", *trade.modify_order(ModifyOrderOp.NORMAL, number, 2, 11, trd_env=TrdEnv.REAL))
+tell("cancel", *trade.modify_order(ModifyOrderOp.CANCEL, number, 0, 0, trd_env=TrdEnv.REAL))
+wait(order, 3)
+trade.close()
+"""
+
+
+def told(package: str, port: int, key: Path | None, home: Path) -> list[Any]:
+    """What the script tells of each call."""
+    script = SCRIPT.replace("{package}", package).replace("{pushes}", str(PUSHES))
+    lines = run_script(script.replace("{password}", PASSWORD), home, port, key or "none")
+    return [json.loads(line.removeprefix("TOLD ")) for line in lines if line.startswith("TOLD ")]
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+    """What each package tells of OpenD itself."""
+    found = {}
+    for package in ("futu", "moomoo"):
+        with scripted_opend(burst=PUSHES) as opend:
+            found[package] = told(package, opend.port, None, tmp_path_factory.mktemp("home"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
+    """The gateway's key and OpenD's."""
+    folder = tmp_path_factory.mktemp("keys")
+    yield rsa_key(folder / "ours.pem"), rsa_key(folder / "theirs.pem")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("package", "client", "upstream"),
+    [
+        ("futu", "plain", "plain"),
+        ("futu", "plain", "aes_cbc"),
+        ("futu", "RSA", "plain"),
+        ("futu", "RSA", "ftaes_ecb"),
+        ("moomoo", "plain", "plain"),
+        ("moomoo", "RSA", "aes_ecb"),
+    ],
+)
+def test_the_same_as_straight_from_opend(
+    straight: dict[str, list[Any]],
+    keys: tuple[Path, Path],
+    sample_url: str,
+    tmp_path: Path,
+    package: str,
+    client: str,
+    upstream: str,
+) -> None:
+    ours, theirs = keys
+    options = ["--upstream-trade"]
+    if client == "RSA":
+        options += ["--rsa-key", str(ours)]
+    if upstream != "plain":
+        options += ["--upstream-rsa-key", str(theirs), "--upstream-encryption", upstream]
+    with (
+        scripted_opend(None if upstream == "plain" else RsaKey.load(theirs), burst=PUSHES) as opend,
+        serving(sample_url, "--upstream", f"127.0.0.1:{opend.port}", *options) as gateway,
+    ):
+        found = told(package, gateway.port, ours if client == "RSA" else None, tmp_path)
+    check(straight[package])
+    assert found == straight[package]
+
+
+def check(found: list[Any]) -> None:
+    """That there is something to compare."""
+    outcomes = {name: ret for name, ret, *_ in found}
+    failed = {name for name, ret in outcomes.items() if ret != 0}
+    assert failed == {"not subscribed", "unknown", "locked", "wrong"}
+    assert [name for name, *_ in found].count("page") == 5
+    ticks = next(rest[0] for name, _, *rest in found if name == "TickerHandlerBase")
+    position = ticks[0][1]["columns"].index("sequence")
+    assert [frame["data"][0][position] for _, frame in ticks] == [0, *range(PUSHES)]
+
+
+def test_the_gateway_s_own_questions_are_answered_here(sample_url: str, tmp_path: Path) -> None:
+    """And on the same connection as OpenD's."""
+    script = """
+import sys
+from futu import *
+context = OpenQuoteContext("127.0.0.1", int(sys.argv[1]))
+print("DYNAMIC", context.get_ark_stock_dynamic("US.TSLA")[0])
+print("SNAPSHOT", context.get_market_snapshot(["US.TSLA"])[1]["name"][0])
+print("RATINGS", len(context.get_rating_change(market=Market.US, count=2)[1]))
+context.close()
+trade = OpenSecTradeContext(TrdMarket.US, "127.0.0.1", int(sys.argv[1]))
+print("ACCOUNTS", trade.get_acc_list())
+trade.close()
+"""
+    with (
+        scripted_opend() as opend,
+        serving(sample_url, "--upstream", f"127.0.0.1:{opend.port}", "--lang", "en") as gateway,
+    ):
+        lines = run_script(script, tmp_path, gateway.port)
+        assert opend.asked[3424] == opend.asked[3426] == 0
+        assert opend.asked[2001] == 0
+    assert "DYNAMIC 0" in lines
+    assert "SNAPSHOT Name of TSLA" in lines
+    (accounts,) = [line for line in lines if line.startswith("ACCOUNTS")]
+    assert "it takes `qotgate serve --upstream-trade`" in accounts
+
+
+JAVASCRIPT = """
+import Client from "futu-api";
+import { ftCmdID } from "futu-api";
+const [port, key] = process.argv.slice(2);
+const client = new Client();
+const pushed = [];
+client.onPush = (command, push) => {
+  if (command === 3011) pushed.push(push.s2c.tickerList[0].sequence.toString());
+};
+const security = { market: 11, code: "TSLA" };
+const tell = (name, answer) => console.log("TOLD", JSON.stringify([name, answer]));
+client.onlogin = async (fine) => {
+  tell("login", fine);
+  tell("state", await client.GetGlobalState({ c2s: { userID: 0 } }).then(({ s2c }) => s2c.serverBuildNo));
+  tell("snapshot", await client.GetSecuritySnapshot({ c2s: { securityList: [security] } }));
+  tell("static", await client.GetStaticInfo({ c2s: { securityList: [security] } }));
+  tell("unknown", await client.GetMarketState({ c2s: { securityList: [security] } }).catch((error) => error));
+  tell("sub", await client.Sub({
+    c2s: { securityList: [security], subTypeList: [4], isSubOrUnSub: true, isRegOrUnRegPush: true },
+  }));
+  const deadline = Date.now() + 10000;
+  while (pushed.length < PUSHES && Date.now() < deadline) await new Promise((go) => setTimeout(go, 20));
+  tell("pushed", pushed);
+  process.exit(0);
+};
+client.start("127.0.0.1", Number(port), false, key);
+"""
+
+
+@pytest.mark.slow
+def test_javascript_reaches_the_same_opend(sample_url: str, tmp_path: Path) -> None:
+    script = bundle(written(tmp_path / "relay.mjs", JAVASCRIPT.replace("PUSHES", str(PUSHES))))
+    with (
+        scripted_opend(burst=PUSHES) as opend,
+        serving(
+            sample_url,
+            "--upstream",
+            f"127.0.0.1:{opend.port}",
+            "--websocket-port",
+            "0",
+            "--websocket-key",
+            "k",
+        ) as gateway,
+    ):
+        done = run([*node(), script, str(websocket_port(gateway, "ws")), "k"], tmp_path)
+        (login,) = [login for login in opend.logins if login.clientID != "qotgate"]
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = [line.removeprefix("TOLD ") for line in done.stdout.splitlines() if line.startswith("TOLD ")]
+    found = dict(json.loads(line) for line in lines)
+    assert found["login"] is True
+    assert found["state"] == 4242
+    assert found["snapshot"]["s2c"]["snapshotList"][0]["basic"]["name"] == "Name of TSLA"
+    assert found["static"]["s2c"]["staticInfoList"][0]["basic"]["listTime"] == "2010-06-29"
+    assert "Unknown protocol ID 3223" in json.dumps(found["unknown"])
+    assert found["sub"]["retType"] == 0
+    assert found["pushed"] == [str(number) for number in range(PUSHES)]
+    assert login.programmingLanguage == "JavaScript"
