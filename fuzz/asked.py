@@ -12,7 +12,7 @@ from unittest.mock import patch
 from itsdangerous import URLSafeSerializer
 
 from qotgate.cli import settings
-from qotgate.gateway.allowance import RateLimit
+from qotgate.limits.window import RateLimit
 from qotgate.model import InvalidRequest, QotGateError, Security
 from qotgate.service.cursor import Cursor, Cursors, ListCursor
 

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qotgate.gateway.allowance import Allowance, RateLimit
-from qotgate.gateway.shared import SharedAllowance, SharedSlots
-from qotgate.gateway.slots import ProcessSlots
+from qotgate.limits.shared_memory import SharedSlots, SharedWindow
+from qotgate.limits.slots import ProcessSlots
+from qotgate.limits.window import ProcessWindow, RateLimit
 from qotgate.model import QotGateError
 from qotgate.protocol.messages import ProtoId
 from tests.support.commands import run_process
@@ -40,8 +40,8 @@ class Clock:
 @given(st.lists(st.tuples(st.floats(0, 20), st.sampled_from("ab"))))
 def test_a_shared_allowance_grants_what_a_plain_one_grants(asked: list[tuple[float, str]]) -> None:
     clock = Clock()
-    plain = Allowance(RateLimit(3, 30), clock)
-    shared = SharedAllowance(RateLimit(3, 30), "ab", clock)
+    plain = ProcessWindow(RateLimit(3, 30), clock)
+    shared = SharedWindow(RateLimit(3, 30), "ab", clock)
     for gap, key in asked:
         clock.now += gap
         assert shared.take(key) == plain.take(key)
@@ -49,11 +49,11 @@ def test_a_shared_allowance_grants_what_a_plain_one_grants(asked: list[tuple[flo
 
 def test_an_allowance_too_large_to_share_is_refused() -> None:
     with pytest.raises(QotGateError, match="at most 1000000 requests"):
-        SharedAllowance(RateLimit(1_000_001, 30), "a")
+        SharedWindow(RateLimit(1_000_001, 30), "a")
 
 
 def test_processes_at_once_are_granted_the_limit_together() -> None:
-    allowance = SharedAllowance(RateLimit(5000, 3600), "a")
+    allowance = SharedWindow(RateLimit(5000, 3600), "a")
     granted = FORK.SimpleQueue()
 
     def ask() -> None:
@@ -68,7 +68,7 @@ def test_processes_at_once_are_granted_the_limit_together() -> None:
 
 
 def test_a_process_killed_while_it_asks_holds_nobody_up() -> None:
-    allowance = SharedAllowance(RateLimit(1_000_000, 3600), "a")
+    allowance = SharedWindow(RateLimit(1_000_000, 3600), "a")
 
     def ask_on() -> None:
         while True:

@@ -19,7 +19,7 @@ from qotgate.cli.upstream_options import opend_options
 from qotgate.doctor import Finding, Level, databases, keys, limits, machine, ports
 from qotgate.doctor.finding import fail, looked, ok
 from qotgate.doctor.upstream import upstream as upstream_findings
-from qotgate.gateway.allowance import RateLimit
+from qotgate.limits.window import RateLimit
 from qotgate.model import QotGateError
 from qotgate.service.reference import load_reference
 from qotgate.store.database import parsed_url

@@ -7,7 +7,7 @@ from pathlib import Path
 from qotgate.cli.secrecy import key_md5
 from qotgate.cli.settings import Settings
 from qotgate.gateway import GatewayOptions, WebSocketOptions
-from qotgate.gateway.allowance import RateLimit
+from qotgate.limits.window import RateLimit
 from qotgate.model import QotGateError, is_loopback
 from qotgate.protocol.cipher import RsaKey
 

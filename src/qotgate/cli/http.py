@@ -7,8 +7,8 @@ import typer
 
 from qotgate.cli.settings import Settings
 from qotgate.gateway import Gateway
-from qotgate.gateway.allowance import RateLimit
 from qotgate.gateway.listening import listen
+from qotgate.limits.window import RateLimit
 from qotgate.model import QotGateError
 from qotgate.service.questions import Questions
 

@@ -26,7 +26,7 @@ from qotgate.service.questions import Questions
 from qotgate.store.database import shown
 
 if TYPE_CHECKING:
-    from qotgate.gateway.shared import SharedLimits
+    from qotgate.limits.shared_memory import SharedLimits
     from qotgate.web.server import WebServer
 
 log = structlog.get_logger()

@@ -19,11 +19,11 @@ from qotgate.cli.options import open_questions, open_store
 from qotgate.cli.reload import Configuration, read_again
 from qotgate.cli.running import Running, announce, freeze_memory, log_started, run_loop, start_log
 from qotgate.cli.sockets import Sockets, open_sockets
-from qotgate.gateway.allowance import DEFAULT_LIMIT
 from qotgate.gateway.handover import Message, Offer
 from qotgate.gateway.interfaces import INTERFACES
-from qotgate.gateway.shared import SharedAllowance, SharedLimits, SharedSlots
 from qotgate.gateway.workers import CHANGE, MOVE, PAUSE, READY, Workers
+from qotgate.limits.shared_memory import SharedLimits, SharedSlots, SharedWindow
+from qotgate.limits.window import DEFAULT_LIMIT
 from qotgate.model import QotGateError
 from qotgate.store import Store
 
@@ -51,9 +51,9 @@ class _Parent:
         self._on_terminal = sys.stdin is not None and sys.stdin.isatty()
         self._alive_at = 0.0
         options = configuration.options
-        self._allowance = None
+        self._window = None
         if options.rate_limit_scope == "gateway":
-            self._allowance = SharedAllowance(options.rate_limit or DEFAULT_LIMIT, INTERFACES)
+            self._window = SharedWindow(options.rate_limit or DEFAULT_LIMIT, INTERFACES)
         self._slots = SharedSlots(
             options.max_connections, configuration.settings.workers, options.max_connections_per_address
         )
@@ -77,7 +77,7 @@ class _Parent:
         for other in self._sockets.sets:
             if other is not self._sockets.sets[number]:
                 other.close()
-        limits = SharedLimits(self._allowance, self._slots.of(number))
+        limits = SharedLimits(self._window, self._slots.of(number))
         with open_store(configuration.settings) as store:
             run_loop(self._serve(number, store, limits, line, orphaned))
         drain_log()
@@ -111,9 +111,9 @@ class _Parent:
         assert self._sockets.inheritance is not None
         granted = self._sockets.inheritance.go()
         self._took_over = True
-        if self._allowance is not None:
+        if self._window is not None:
             for proto_id in INTERFACES:
-                self._allowance.restore(proto_id, granted.get("gateway", {}).get(str(int(proto_id)), []))
+                self._window.restore(proto_id, granted.get("gateway", {}).get(str(int(proto_id)), []))
         return {"pages": granted.get("pages", {})}
 
     def _listening(self, addresses: list[str]) -> None:
@@ -134,8 +134,8 @@ class _Parent:
         assert self._offer is not None
         pages = self._workers.pause()
         granted: Message = {}
-        if self._allowance is not None:
-            granted = {str(int(proto_id)): self._allowance.granted(proto_id) for proto_id in INTERFACES}
+        if self._window is not None:
+            granted = {str(int(proto_id)): self._window.granted(proto_id) for proto_id in INTERFACES}
         self._offer.give({"gateway": granted, "pages": pages})
         self._offer = None
         self._workers.leave(channels if movable else [])
@@ -150,14 +150,14 @@ class _Parent:
             self._configuration = found
             self._workers.drain_seconds = found.options.drain_seconds
             start_log(found.settings, background=False)
-            if self._allowance is not None and found.options.rate_limit is not None:
-                self._allowance.change(found.options.rate_limit)
+            if self._window is not None and found.options.rate_limit is not None:
+                self._window.change(found.options.rate_limit)
             self._workers.tell((CHANGE, found.settings))
         notify("READY=1")
 
     def _check(self, wanted: Configuration) -> None:
-        if self._allowance is not None and wanted.options.rate_limit is not None:
-            self._allowance.check(wanted.options.rate_limit)
+        if self._window is not None and wanted.options.rate_limit is not None:
+            self._window.check(wanted.options.rate_limit)
 
     def _stay_alive(self) -> float | None:
         seconds = watchdog_seconds()

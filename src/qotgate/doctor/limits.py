@@ -7,8 +7,8 @@ from contextlib import suppress
 
 from qotgate.doctor import machine
 from qotgate.doctor.finding import Finding, fail, ok, warn
-from qotgate.gateway.allowance import RateLimit
-from qotgate.gateway.limit_store import SCHEMES, LimitStore, StoreAway
+from qotgate.limits.redis import SCHEMES, BackendAway, RedisBackend
+from qotgate.limits.window import RateLimit
 
 CHECK = "limit store"
 SECONDS = 2.0
@@ -16,10 +16,10 @@ SECONDS = 2.0
 
 def limit_store(url: str, limit: RateLimit) -> Iterator[Finding]:
     """Look at the store at ``url``. Raises QotGateError for a URL that is none."""
-    store = LimitStore(url, limit)
+    store = RedisBackend(url, limit)
     try:
         asyncio.run(_reach(store))
-    except StoreAway as error:
+    except BackendAway as error:
         yield fail(
             CHECK,
             f"{store.name} does not serve: {str(error).rstrip('.')}.",
@@ -47,7 +47,7 @@ def limit_store(url: str, limit: RateLimit) -> Iterator[Finding]:
                 )
 
 
-async def _reach(store: LimitStore) -> None:
+async def _reach(store: RedisBackend) -> None:
     try:
         await store.take([], asyncio.get_running_loop().time() + SECONDS)
     finally:

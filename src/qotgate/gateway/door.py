@@ -13,7 +13,7 @@ import structlog
 from qotgate.gateway.counts import Counts
 from qotgate.gateway.options import GatewayOptions
 from qotgate.gateway.session import Session, State
-from qotgate.gateway.slots import Slots, address_of
+from qotgate.limits.slots import Slots, address_of
 from qotgate.model import InvalidRequest
 
 SILENT_INTERVALS = 3

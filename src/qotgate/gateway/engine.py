@@ -10,22 +10,22 @@ from collections.abc import Callable, Hashable
 from functools import partial
 from math import ceil
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 
-from qotgate.gateway.allowance import Allowance
 from qotgate.gateway.answers import Answers, Kept, Request
 from qotgate.gateway.counts import Counts, interface_name
 from qotgate.gateway.data_log import DataLog
 from qotgate.gateway.handover import Message
 from qotgate.gateway.interfaces import INTERFACES, SERVER_VERSION, Interface
-from qotgate.gateway.limit_store import LimitStore
 from qotgate.gateway.options import GatewayOptions
 from qotgate.gateway.refusals import Refusals
 from qotgate.gateway.session import Login, Session, State
-from qotgate.gateway.store_allowance import StoreAllowance, StoreLink
 from qotgate.gateway.worker_pool import Job, WorkerPool
+from qotgate.limits.allowance import Allowance, BackendLink
+from qotgate.limits.redis import RedisBackend
+from qotgate.limits.window import Window
 from qotgate.model import (
     InvalidPacket,
     InvalidRequest,
@@ -43,9 +43,6 @@ from qotgate.protocol.messages import CLASSES, RESPONSES, ProtoId, RetType
 from qotgate.protocol.names import language_of
 from qotgate.relay.upstream import Upstream
 from qotgate.service.questions import Questions
-
-if TYPE_CHECKING:
-    from qotgate.gateway.shared import SharedAllowance
 
 LOGINS = (ProtoId.InitConnect, INIT)
 """The requests by which a client says who it is."""
@@ -73,7 +70,7 @@ class Engine:
         self,
         questions: Questions,
         options: GatewayOptions,
-        allowance: "SharedAllowance | None" = None,
+        window: Window | None = None,
         upstream: Upstream | None = None,
     ) -> None:
         self.questions = questions
@@ -88,33 +85,29 @@ class Engine:
         self._jobs: dict[Request, tuple[int, Job]] = {}
         self._pool = WorkerPool()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._allowance: Allowance | SharedAllowance | None = None
-        if options.rate_limit is not None:
-            self._allowance = allowance or Allowance(options.rate_limit)
-        self.store_link: StoreLink | None = None
         self._prepared = False
-        self._store_allowance: StoreAllowance | None = None
-        if options.limit_store is not None and self._allowance is not None:
-            store = LimitStore(options.limit_store, self._allowance.limit)
-            self.store_link = StoreLink(store, options.limit_store_down)
-            # A connection is one gateway's: no other gateway needs to know how much it has asked.
-            if options.rate_limit_scope == "gateway":
-                self._store_allowance = StoreAllowance(self.store_link, "wire", self._allowance)
+        self.backend_link: BackendLink | None = None
+        if options.limit_store is not None and options.rate_limit is not None:
+            backend = RedisBackend(options.limit_store, options.rate_limit)
+            self.backend_link = BackendLink(backend, options.limit_store_down)
+        # A connection is one gateway's: no other gateway needs to know how much it has asked.
+        link = None if options.rate_limit_scope == "connection" else self.backend_link
+        self._allowance = Allowance(options.rate_limit, "wire", window=window, link=link)
 
     async def prepare(self) -> None:
-        """See that the limit store serves this gateway, and begin upstream. Raises QotGateError."""
+        """See that the limit backend serves this gateway, and begin upstream. Raises QotGateError."""
         if self._prepared:
             return
-        if self.store_link is not None:
-            await self.store_link.open()
+        if self.backend_link is not None:
+            await self.backend_link.open()
         if self.upstream is not None:
             await self.upstream.start()
         self._prepared = True
 
     async def close(self) -> None:
         """Leave what is not answered yet."""
-        if self.store_link is not None:
-            await self.store_link.close()
+        if self.backend_link is not None:
+            await self.backend_link.close()
         if self.upstream is not None:
             await self.upstream.close()
         self._pool.stop()
@@ -124,12 +117,7 @@ class Engine:
         """Go on by other options; what was granted counts."""
         self.options, self.questions = options, questions
         self.answers.forget()
-        if options.rate_limit is None:
-            return
-        if self._allowance is None:
-            self._allowance = Allowance(options.rate_limit)
-        else:
-            self._allowance.change(options.rate_limit)
+        self._allowance.change(options.rate_limit)
 
     def see_commits(self) -> None:
         """Drop the kept answers if the data has moved; looked up once in each turn of the loop."""
@@ -163,9 +151,9 @@ class Engine:
         if session.state is not State.OPEN or self.options.log_requests:
             return position
         over_limit: Callable[[ProtoId], object] | None = None
-        if self._store_allowance is not None:
+        if self._allowance.elsewhere:
             over_limit = _always
-        elif self._allowance is not None and self.options.rate_limit is not None:
+        elif self._allowance.limit is not None:
             over_limit = partial(self._take, session)
         before = len(replies)
         position = self.answers.reply(data, position, end, replies, over_limit)
@@ -192,27 +180,24 @@ class Engine:
         """A session has ended."""
         if session.upstream is not None:
             session.upstream.close()
-        if isinstance(self._allowance, Allowance) and self.options.rate_limit_scope == "connection":
+        window = self._allowance.window
+        if window is not None and self.options.rate_limit_scope == "connection":
             for proto_id in INTERFACES:
-                self._allowance.forget((session.connection_id, proto_id))
+                window.forget((session.connection_id, proto_id))
 
     def granted(self, session: Session | None = None) -> Message:
         """What was granted lately, by interface, as seconds ago: of all, or of a session by itself where each
         is."""
         by_connection = self.options.rate_limit_scope == "connection"
-        if self._allowance is None or by_connection == (session is None):
+        window = self._allowance.window
+        if window is None or by_connection == (session is None):
             return {}
-        return {
-            str(int(proto_id)): self._allowance.granted(self._key(session, proto_id))
-            for proto_id in INTERFACES
-        }
+        return {str(int(one)): window.granted(self._key(session, one)) for one in INTERFACES}
 
     def restore(self, granted: Message, session: Session | None = None) -> None:
         """Count what another process granted."""
-        for proto_id in INTERFACES:
-            ages = granted.get(str(int(proto_id)))
-            if ages and self._allowance is not None:
-                self._allowance.restore((session.connection_id, proto_id) if session else proto_id, ages)
+        ages = {self._key(session, one): granted.get(str(int(one))) for one in INTERFACES}
+        self._allowance.restore({key: found for key, found in ages.items() if found})
 
     def _answer(self, pending: Pending) -> bytes | None:
         frame, session, *_ = pending
@@ -329,9 +314,8 @@ class Engine:
             c2s = decode_request(proto_id, frame.body, frame.body_format).c2s
             counted = proto_id if INTERFACES[proto_id].counts(c2s) else None
         if counted is not None:
-            if self._store_allowance is not None:
-                task = self.loop.create_task(self._ask_store(self._store_allowance, pending, request))
-                self._later(pending, task)
+            if self._allowance.elsewhere:
+                self._later(pending, self.loop.create_task(self._ask_granted(pending, request)))
                 return None
             wait = self._take(session, counted)
             if wait:
@@ -342,12 +326,12 @@ class Engine:
         self._later(pending, self._work(pending, c2s, request, counted))
         return None
 
-    async def _ask_store(self, allowance: StoreAllowance, pending: Pending, request: Request) -> bytes | Kept:
-        """Ask a question that counts once the limit store has granted it."""
+    async def _ask_granted(self, pending: Pending, request: Request) -> bytes | Kept:
+        """Ask a question that counts once the limit backend has granted it."""
         frame = pending.frame
         proto_id = ProtoId(frame.proto_id)
-        taken = await allowance.take(proto_id)
-        if taken.wait:
+        taken = await self._allowance.take(proto_id)
+        if taken is not None and taken.wait:
             raise self._rate_limited(proto_id, taken.wait)
         # The data may have moved meanwhile, and a kept answer with it.
         self.see_commits()
@@ -452,12 +436,10 @@ class Engine:
 
     def _take(self, session: Session, proto_id: ProtoId) -> float:
         """Count a request and give 0; or the seconds to wait, and nothing counted, over the allowance."""
-        if self._allowance is None or self.options.rate_limit is None:
-            return 0.0
-        return self._allowance.take(self._key(session, proto_id))
+        return self._allowance.take_here(self._key(session, proto_id))
 
     def _rate_limited(self, proto_id: ProtoId, wait: float) -> RateLimited:
-        limit = self.options.rate_limit
+        limit = self._allowance.limit
         assert limit is not None
         return RateLimited(
             "rate_limited",

@@ -4,8 +4,8 @@ import ssl
 from dataclasses import dataclass, field
 from typing import Literal
 
-from qotgate.gateway.allowance import DEFAULT_LIMIT, RateLimit
-from qotgate.gateway.store_allowance import WhenDown
+from qotgate.limits.allowance import WhenDown
+from qotgate.limits.window import DEFAULT_LIMIT, RateLimit
 from qotgate.model import Language
 from qotgate.protocol.cipher import RsaKey
 from qotgate.protocol.frame import REQUEST_LIMIT

@@ -10,15 +10,15 @@ from qotgate.gateway.engine import Engine
 from qotgate.gateway.listening import Listening, listen
 from qotgate.gateway.options import GatewayOptions
 from qotgate.gateway.pacing import Pacer
-from qotgate.gateway.slots import ProcessSlots
 from qotgate.gateway.tcp import TcpCarrier
 from qotgate.gateway.websocket import WebSocketCarrier
+from qotgate.limits.slots import ProcessSlots
 from qotgate.model import QotGateError
 from qotgate.relay.upstream import Upstream
 from qotgate.service.questions import Questions
 
 if TYPE_CHECKING:
-    from qotgate.gateway.shared import SharedLimits
+    from qotgate.limits.shared_memory import SharedLimits
 
 SETTLE_SECONDS = 2.0
 
@@ -35,7 +35,7 @@ class Gateway:
     ) -> None:
         options = options or GatewayOptions()
         self.loop = asyncio.get_running_loop()
-        self.engine = Engine(questions, options, shared.allowance if shared else None, upstream)
+        self.engine = Engine(questions, options, shared.window if shared else None, upstream)
         slots = ProcessSlots(options.max_connections, options.max_connections_per_address)
         self.door = Door(options, shared.slots if shared else slots, self.engine.counts, self.engine.leave)
         self.pacer = Pacer()

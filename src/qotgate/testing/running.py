@@ -11,7 +11,7 @@ from typing import Any, get_args
 import structlog
 
 from qotgate.gateway import Gateway, GatewayOptions
-from qotgate.gateway.allowance import RateLimit
+from qotgate.limits.window import RateLimit
 from qotgate.model import Language, QotGateError
 from qotgate.relay.upstream import Upstream
 from qotgate.service.loading import LoadReport, find_files, load

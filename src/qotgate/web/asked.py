@@ -1,5 +1,6 @@
 """A request of the API on its way: its format, the tag that spares an answer, its share of the allowance."""
 
+from asyncio import run_coroutine_threadsafe
 from collections.abc import Callable, Iterator
 from math import ceil
 from typing import Annotated, Literal
@@ -57,10 +58,14 @@ class Asked:
 
     def _count(self, interface: str) -> None:
         allowance = self.site.allowance
-        if allowance is None:
-            return
-        wait, left, until_more = allowance.take(interface)
         limit = allowance.limit
+        if limit is None:
+            return
+        # It is counted in the event loop, and this is one of the threads that answer.
+        taken = run_coroutine_threadsafe(allowance.take(interface), self.site.gateway.loop).result()
+        if taken is None:
+            return
+        wait, left, until_more = taken
         self.request.state.limit_headers = {
             "RateLimit-Policy": f'"{interface}";q={limit.requests};w={ceil(limit.seconds)}',
             "RateLimit": f'"{interface}";r={left};t={ceil(until_more)}',

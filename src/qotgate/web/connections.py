@@ -14,7 +14,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from qotgate.gateway.pacing import PacedTransport, Pacer
-from qotgate.gateway.slots import address_of
+from qotgate.limits.slots import ProcessSlots, address_of
 
 MAX_CONNECTIONS = 256
 MAX_CONNECTIONS_PER_ADDRESS = 128
@@ -40,8 +40,8 @@ class Connections:
     def __init__(self, most_of_address: int | None, pacer: Pacer) -> None:
         self.turned_away: Counter[str] = Counter(connections=0, address=0, slow=0)
         self.pacer = pacer
-        self._most = max(most_of_address or MAX_CONNECTIONS_PER_ADDRESS, MIN_CONNECTIONS_PER_ADDRESS)
-        self._open: Counter[int | None] = Counter()
+        most = max(most_of_address or MAX_CONNECTIONS_PER_ADDRESS, MIN_CONNECTIONS_PER_ADDRESS)
+        self._slots = ProcessSlots(MAX_CONNECTIONS, most)
         self._spare: deque[_Connection] = deque()
 
     def __call__(self, *arguments: Any, **options: Any) -> asyncio.Protocol:
@@ -50,15 +50,14 @@ class Connections:
     def take(self, connection: "_Connection") -> bool:
         """Whether one more may be open from its address; else it is a spare one, for which the oldest spare
         one may have to go."""
-        of_address = connection.address is not None and self._open[connection.address] >= self._most
-        if of_address or self._open.total() >= MAX_CONNECTIONS:
-            self.turned_away["address" if of_address else "connections"] += 1
-            if len(self._spare) >= MAX_SPARE_CONNECTIONS:
-                self._spare.popleft().transport.abort()
-            self._spare.append(connection)
-            return False
-        self._open[connection.address] += 1
-        return True
+        lack = self._slots.take(connection.address)
+        if lack is None:
+            return True
+        self.turned_away["address" if lack == "too_many_of_address" else "connections"] += 1
+        if len(self._spare) >= MAX_SPARE_CONNECTIONS:
+            self._spare.popleft().transport.abort()
+        self._spare.append(connection)
+        return False
 
     def give_back(self, connection: "_Connection") -> None:
         """One has ended."""
@@ -66,9 +65,7 @@ class Connections:
             if connection in self._spare:
                 self._spare.remove(connection)
             return
-        self._open[connection.address] -= 1
-        if not self._open[connection.address]:
-            del self._open[connection.address]
+        self._slots.give_back(connection.address)
 
 
 class _Transport(PacedTransport):

@@ -72,11 +72,11 @@ class WebServer:
 
     def granted(self) -> dict[str, list[float]]:
         """What the API's own allowance granted lately, by path, as seconds ago."""
-        return self._site.granted()
+        return self._site.allowance.granted()
 
     def restore(self, granted: dict[str, list[float]]) -> None:
         """Count what another process granted."""
-        self._site.restore(granted)
+        self._site.allowance.restore(granted)
 
     async def drain(self) -> None:
         """Take no more connections, and end each of those that there are with its next answer: one that is

@@ -1,19 +1,16 @@
 """What the API and the pages share: the services in each language, the state of the data, the allowance."""
 
 import hmac
-from asyncio import run_coroutine_threadsafe
 from dataclasses import dataclass
 from hashlib import sha256
-from threading import Lock
 from typing import Annotated, get_args
 
 from fastapi import Depends, Request
 from starlette.types import Scope
 
 from qotgate.gateway import Gateway
-from qotgate.gateway.allowance import Allowance, RateLimit
-from qotgate.gateway.limit_store import Taken
-from qotgate.gateway.store_allowance import StoreAllowance
+from qotgate.limits.allowance import Allowance
+from qotgate.limits.window import RateLimit
 from qotgate.model import Language, QotGateError, is_loopback
 from qotgate.model.version import __version__
 from qotgate.service.questions import Questions
@@ -52,54 +49,13 @@ class WebOptions:
             raise QotGateError(f"--http-token takes at least {TOKEN_LEAST} characters.")
 
 
-class HttpAllowance:
-    """The API's allowance, for the threads that answer it: counted here, or on the gateway's limit store."""
-
-    def __init__(self, limit: RateLimit, gateway: Gateway) -> None:
-        self.limit = limit
-        self._own = Allowance(limit)
-        self._lock = Lock()
-        self._loop = gateway.loop
-        link = gateway.engine.store_link
-        self._on_store = StoreAllowance(link, "http", self._own) if link else None
-
-    def take(self, interface: str) -> Taken:
-        """Count a request, not in the event loop's thread. Raises Refused where the store is away and nothing
-        is granted without it."""
-        if self._on_store is not None:
-            return run_coroutine_threadsafe(self._ask(self._on_store, interface), self._loop).result()
-        with self._lock:
-            return Taken(self._own.take(interface), *self._own.left(interface))
-
-    def change(self, limit: RateLimit) -> None:
-        """Go on with another limit: what was granted counts towards it."""
-        with self._lock:
-            self.limit = limit
-            self._own.change(limit)
-
-    def granted(self) -> dict[str, list[float]]:
-        """How many seconds ago each of the latest requests was granted, by interface."""
-        with self._lock:
-            return self._own.all_granted()
-
-    def restore(self, granted: dict[str, list[float]]) -> None:
-        """Count what another process granted."""
-        with self._lock:
-            for name, ages in granted.items():
-                self._own.restore(name, ages)
-
-    @staticmethod
-    async def _ask(store: StoreAllowance, interface: str) -> Taken:
-        return await store.take(interface)
-
-
 class Site:
     """The services behind the API and the pages."""
 
     def __init__(self, questions: Questions, options: WebOptions, gateway: Gateway) -> None:
         self.gateway = gateway
         self.store = questions.store
-        self.allowance: HttpAllowance | None = None
+        self.allowance = Allowance(options.rate_limit, "http", link=gateway.engine.backend_link)
         self.connections = Connections(options.max_connections_per_address, gateway.pacer)
         self.live = Live(self.state)
         self.metrics = Metrics(questions.store, gateway, self.connections)
@@ -113,24 +69,10 @@ class Site:
         self.lang: Language = questions.lang
         self.questions = {lang: questions.varied(lang=lang) for lang in LANGUAGES}
         self.search = Search(questions.store, questions.reference)
-        if options.rate_limit is None:
-            self.allowance = None
-        elif self.allowance is None:
-            self.allowance = HttpAllowance(options.rate_limit, self.gateway)
-        else:
-            self.allowance.change(options.rate_limit)
+        self.allowance.change(options.rate_limit)
         # Of two sites that answer differently no tag is the same.
         marks = (__version__, questions.reference.digest, ",".join(questions.funds), questions.window_days)
         self._marks = "\x1f".join(map(str, marks))
-
-    def granted(self) -> dict[str, list[float]]:
-        """What the allowance granted lately, by interface, as seconds ago."""
-        return {} if self.allowance is None else self.allowance.granted()
-
-    def restore(self, granted: dict[str, list[float]]) -> None:
-        """Count what another process granted."""
-        if self.allowance is not None:
-            self.allowance.restore(granted)
 
     def tell_wrong_token(self, scope: Scope) -> None:
         """Somebody has tried with a wrong token."""

@@ -1,4 +1,4 @@
-"""Limits that several processes keep together: one allowance, one number of connections.
+"""Limits that several processes keep together in shared memory: one window, one number of connections.
 
 The counts stand in memory that the processes share, and a lock of the operating system's on a file guards
 them. Such a lock ends with its process, however that ends, and what is written under it is ordered so that
@@ -10,20 +10,21 @@ import fcntl
 import mmap
 import os
 import tempfile
+from bisect import bisect_right
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
 
-from qotgate.gateway.allowance import RateLimit
-from qotgate.gateway.slots import Lack
+from qotgate.limits.slots import Lack
+from qotgate.limits.window import RateLimit
 from qotgate.model import QotGateError
 
 WORD = 8
-REQUESTS_MOST = 1_000_000
+MAX_REQUESTS = 1_000_000
 """The largest allowance that is shared: each request of it takes eight bytes for each interface."""
 
-ROOM = 10_000
+MIN_ROOM = 10_000
 """Requests that there is room for at least, so that the limit can grow while the processes run."""
 
 
@@ -47,8 +48,8 @@ class SharedMemory:
             fcntl.lockf(self._file, fcntl.LOCK_UN)
 
 
-class SharedAllowance:
-    """An :class:`~qotgate.gateway.allowance.Allowance` over several processes, for the ``keys`` named ahead.
+class SharedWindow:
+    """A :class:`~qotgate.limits.window.Window` over several processes, for the ``keys`` named ahead.
 
     For each key there is a count of what was ever granted, and a ring of the moments of the latest: one more
     than the limit, so that the next moment is written where none is read.
@@ -57,56 +58,71 @@ class SharedAllowance:
     def __init__(
         self, limit: RateLimit, keys: Iterable[Hashable], clock: Callable[[], float] = monotonic
     ) -> None:
-        if limit.requests > REQUESTS_MOST:
-            raise QotGateError(f"With --workers, --rate-limit takes at most {REQUESTS_MOST} requests.")
+        if limit.requests > MAX_REQUESTS:
+            raise QotGateError(f"With --workers, --rate-limit takes at most {MAX_REQUESTS} requests.")
         self.limit = limit
         self._clock = clock
-        self._size = max(limit.requests, ROOM) + 1
-        self._places = {key: number * (self._size + 1) for number, key in enumerate(keys)}
-        self._memory = SharedMemory(len(self._places) * (self._size + 1))
+        self._size = max(limit.requests, MIN_ROOM) + 1
+        self._offsets = {key: number * (self._size + 1) for number, key in enumerate(keys)}
+        self._memory = SharedMemory(len(self._offsets) * (self._size + 1))
 
     def take(self, key: Hashable) -> float:
-        """Grant a request and return 0, or refuse it and return the seconds until one will be granted."""
-        place, counts, moments = self._places[key], self._memory.counts, self._memory.moments
+        offset, counts, moments = self._offsets[key], self._memory.counts, self._memory.moments
         with self._memory.locked():
             now = self._clock()
-            granted = counts[place]
+            granted = counts[offset]
             if granted >= self.limit.requests:
-                oldest = moments[place + 1 + (granted - self.limit.requests) % self._size]
+                oldest = moments[offset + 1 + (granted - self.limit.requests) % self._size]
                 wait = oldest + self.limit.seconds - now
                 if wait > 0:
                     return wait
-            moments[place + 1 + granted % self._size] = now
-            counts[place] = granted + 1
+            moments[offset + 1 + granted % self._size] = now
+            counts[offset] = granted + 1
         return 0.0
 
     def note(self, key: Hashable) -> None:
-        """Count a request that was granted elsewhere."""
-        place, counts, moments = self._places[key], self._memory.counts, self._memory.moments
+        offset, counts, moments = self._offsets[key], self._memory.counts, self._memory.moments
         with self._memory.locked():
-            granted = counts[place]
-            moments[place + 1 + granted % self._size] = self._clock()
-            counts[place] = granted + 1
+            granted = counts[offset]
+            moments[offset + 1 + granted % self._size] = self._clock()
+            counts[offset] = granted + 1
 
     def granted(self, key: Hashable) -> list[float]:
-        """How many seconds ago each of the latest requests was granted, the oldest first."""
-        place, now = self._places[key], self._clock()
+        offset, now = self._offsets[key], self._clock()
         with self._memory.locked():
-            count = self._memory.counts[place]
+            count = self._memory.counts[offset]
             first = max(0, count - self._size + 1)
-            return [now - self._memory.moments[place + 1 + n % self._size] for n in range(first, count)]
+            return [now - self._memory.moments[offset + 1 + n % self._size] for n in range(first, count)]
+
+    def known(self) -> list[Hashable]:
+        return list(self._offsets)
 
     def restore(self, key: Hashable, ages: list[float]) -> None:
-        """Count requests that were granted so many seconds ago, the oldest first, and nothing before."""
-        place, now = self._places[key], self._clock()
+        offset, now = self._offsets[key], self._clock()
         with self._memory.locked():
             kept = ages[-(self._size - 1) :]
-            self._memory.counts[place] = len(kept)
+            self._memory.counts[offset] = len(kept)
             for number, age in enumerate(kept):
-                self._memory.moments[place + 1 + number] = now - age
+                self._memory.moments[offset + 1 + number] = now - age
+
+    def left(self, key: Hashable) -> tuple[int, float]:
+        offset, now = self._offsets[key], self._clock()
+
+        def moment(number: int) -> float:
+            return self._memory.moments[offset + 1 + number % self._size]
+
+        with self._memory.locked():
+            count = self._memory.counts[offset]
+            latest = range(max(0, count - self._size + 1), count)
+            standing = latest[bisect_right(latest, now - self.limit.seconds, key=moment) :]
+            wait = moment(standing[0]) + self.limit.seconds - now if standing else 0.0
+        return max(self.limit.requests - len(standing), 0), wait
+
+    def forget(self, key: Hashable) -> None:
+        self.restore(key, [])
 
     def change(self, limit: RateLimit) -> None:
-        """Go on with another limit in this process: what was granted counts towards it."""
+        """Go on with another limit in this process. Raises QotGateError."""
         self.check(limit)
         self.limit = limit
 
@@ -147,9 +163,9 @@ class SharedSlots:
 
 @dataclass(frozen=True, slots=True)
 class SharedLimits:
-    """What a worker counts together with the others; ``allowance`` None where it counts by itself."""
+    """What a worker counts together with the others; ``window`` None where it counts by itself."""
 
-    allowance: SharedAllowance | None
+    window: SharedWindow | None
     slots: "WorkerSlots"
 
 

@@ -1,25 +1,24 @@
-"""The store of an allowance that several gateways share: Redis or Valkey, by ``redis``.
+"""The limit backend, where several gateways count together: Redis or Valkey, by ``redis``.
 
-The rule is that of :mod:`qotgate.gateway.allowance`, as a script, which the store runs in one step: for each
-key a list of the moments of what was granted within the window, oldest first. The clock is the store's, so
+The rule is that of :mod:`qotgate.limits.window`, as a script, which the backend runs in one step: for each
+key a list of the moments of what was granted within the window, oldest first. The clock is the backend's, so
 gateways whose clocks differ count alike; the package ``limits`` would take each moment from its client.
 
 Nothing is sent twice, since a script whose answer was lost may have granted. Each carries the moment, by the
-store's clock, until which it is of use: a store that hung and reads it later grants nothing by it.
+backend's clock, until which it is of use: a backend that hung and reads it later grants nothing by it.
 """
 
 import asyncio
 from collections.abc import Sequence
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from qotgate.gateway.allowance import RateLimit
+from qotgate.limits.window import RateLimit, Taken
 from qotgate.model import QotGateError
 
-REQUESTS_MOST = 1_000_000
-"""The largest allowance that is stored: each request of it takes some ten bytes for each interface."""
+MAX_REQUESTS = 1_000_000
+"""The largest allowance that it counts: each request of it takes some ten bytes for each interface."""
 ANSWER_SECONDS = 1.0
-"""How long the store may take to answer, connecting included."""
+"""How long the backend may take to answer, connecting included."""
 SCHEMES = {
     "redis": "redis",
     "rediss": "rediss",
@@ -34,7 +33,7 @@ TAKE = f"""
 local time = {TIME}
 local now = time[1] * 1000000 + time[2]
 local limit, window, counted_anyway = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3] == '1'
--- A second more than the window, so that it is never the store's expiry that grants.
+-- A second more than the window, so that it is never the backend's expiry that grants.
 local ttl = math.ceil(window / 1000) + 1000
 local answers = {{now}}
 if now > tonumber(ARGV[4]) then return answers end
@@ -78,37 +77,28 @@ end
 return answers
 """
 """KEYS: what is asked for, in order. ARGV: requests, microseconds, 1 for what is counted whatever the limit,
-and the moment after which nothing is done. Gives the store's moment, and for each key the microseconds to
+and the moment after which nothing is done. Gives the backend's moment, and for each key the microseconds to
 wait (0 where it is granted), how many are left, and the microseconds until there is one more."""
 NO_DEADLINE = 1 << 53
 
 
-class Taken(NamedTuple):
-    """What an allowance says of a request: the seconds until one is granted, 0 where this one is; how many
-    more would be, and the seconds until there is one more."""
-
-    wait: float
-    left: int
-    until_more: float
-
-
-class StoreAway(QotGateError):  # noqa: N818 - a state
-    """The store did not answer, or not as it should. ``hopeless`` where waiting does not mend it."""
+class BackendAway(QotGateError):  # noqa: N818 - a state
+    """The backend did not answer, or not as it should. ``hopeless`` where waiting does not mend it."""
 
     def __init__(self, reason: str, *, hopeless: bool = False) -> None:
         self.hopeless = hopeless
         super().__init__(reason)
 
 
-class LimitStore:
-    """The store at ``url``. ``name`` tells it without passwords.
+class RedisBackend:
+    """The backend at ``url``. ``name`` tells it without passwords.
 
     Raises QotGateError for a URL that is none, or where the library is missing.
     """
 
     def __init__(self, url: str, limit: RateLimit) -> None:
-        if limit.requests > REQUESTS_MOST:
-            raise QotGateError(f"With --limit-store, --rate-limit takes at most {REQUESTS_MOST} requests.")
+        if limit.requests > MAX_REQUESTS:
+            raise QotGateError(f"With --limit-store, --rate-limit takes at most {MAX_REQUESTS} requests.")
         self.limit = limit
         self.name = _name(url)
         try:
@@ -134,15 +124,15 @@ class LimitStore:
         self._take = self._redis.register_script(TAKE)
         self._window = max(1, round(limit.seconds * 1_000_000))
         self._ahead: float | None = None
-        """Seconds by which the store's clock is ahead of the loop's, or a little less; None if not known."""
+        """Seconds by which the backend's clock is ahead of the loop's, or a little less; None if unknown."""
 
     def key(self, name: str) -> str:
-        """The store's key for what is counted as ``name``. What has another window is counted apart."""
+        """The backend's key for what is counted as ``name``. What has another window is counted apart."""
         return f"qotgate:allowance:{self.limit.seconds:g}s:{name}"
 
     async def take(self, keys: Sequence[str], deadline: float, *, anyway: bool = False) -> list[Taken]:
         """Take a request of each of ``keys`` in one round trip, until ``deadline`` in the loop's time; with
-        ``anyway`` beyond the limit as well, and however late. Raises StoreAway."""
+        ``anyway`` beyond the limit as well, and however late. Raises BackendAway."""
         from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
         useful_until = NO_DEADLINE
@@ -155,16 +145,16 @@ class LimitStore:
             async with asyncio.timeout_at(deadline):
                 found = await self._take(keys=keys, args=arguments)
         except (AuthenticationError, NoPermissionError) as error:
-            raise StoreAway(str(error).rstrip("."), hopeless=True) from error
+            raise BackendAway(str(error).rstrip("."), hopeless=True) from error
         except TimeoutError as error:
-            raise StoreAway("no answer in time") from error
+            raise BackendAway("no answer in time") from error
         except (RedisError, OSError) as error:
-            raise StoreAway(str(error).rstrip(".") or type(error).__name__) from error
+            raise BackendAway(str(error).rstrip(".") or type(error).__name__) from error
         if not isinstance(found, list) or len(found) not in (1, 1 + 3 * len(keys)):
-            raise StoreAway("an answer that is none")
+            raise BackendAway("an answer that is none")
         self._learn_clock(found[0] / 1e6, sent, clock())
         if len(found) == 1 and keys:
-            raise StoreAway("no answer in time")
+            raise BackendAway("no answer in time")
         numbers = iter(found[1:])
         return [
             Taken(wait / 1e6, left, more / 1e6)

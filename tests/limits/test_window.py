@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qotgate.gateway.allowance import Allowance, RateLimit
+from qotgate.limits.allowance import Allowance
+from qotgate.limits.shared_memory import SharedWindow
+from qotgate.limits.window import ProcessWindow, RateLimit
 from qotgate.model import QotGateError
 from qotgate.protocol.messages import ProtoId
 from tests.support.serving import Serving, serving
@@ -23,10 +25,10 @@ class Clock:
 @given(st.lists(st.floats(0, 20)))
 def test_no_window_ever_holds_more(gaps: list[float]) -> None:
     clock, granted = Clock(), []
-    allowance = Allowance(RateLimit(3, 30), clock)
+    window = ProcessWindow(RateLimit(3, 30), clock)
     for gap in gaps:
         clock.now += gap
-        wait = allowance.take("one")
+        wait = window.take("one")
         inside = [moment for moment in granted if moment + 30 > clock.now]
         if wait:
             assert len(inside) == 3
@@ -38,32 +40,32 @@ def test_no_window_ever_holds_more(gaps: list[float]) -> None:
 
 def test_a_refused_request_does_not_lengthen_the_wait() -> None:
     clock = Clock()
-    allowance = Allowance(RateLimit(1, 30), clock)
-    assert allowance.take("one") == 0
+    window = ProcessWindow(RateLimit(1, 30), clock)
+    assert window.take("one") == 0
     for second in range(1, 30):
         clock.now = 1000.0 + second
-        assert allowance.take("one") == 30 - second
+        assert window.take("one") == 30 - second
     clock.now = 1030.0
-    assert allowance.take("one") == 0
+    assert window.take("one") == 0
 
 
 def test_interfaces_are_counted_apart() -> None:
-    allowance = Allowance(RateLimit(1, 30), Clock())
-    assert [allowance.take(key) for key in "aabb"] == [0, 30, 0, 30]
-    allowance.forget("a")
-    assert allowance.take("a") == 0
+    window = ProcessWindow(RateLimit(1, 30), Clock())
+    assert [window.take(key) for key in "aabb"] == [0, 30, 0, 30]
+    window.forget("a")
+    assert window.take("a") == 0
 
 
 def test_what_is_left_keeps_nothing_that_has_passed() -> None:
     clock = Clock()
-    allowance = Allowance(RateLimit(1000, 30), clock)
+    window = ProcessWindow(RateLimit(1000, 30), clock)
     for _ in range(1000):
-        allowance.take("one")
+        window.take("one")
     clock.now += 10
-    assert allowance.left("one") == (0, 20)
+    assert window.left("one") == (0, 20)
     clock.now += 20
-    assert allowance.left("one") == (1000, 0)
-    assert allowance.granted("one") == []
+    assert window.left("one") == (1000, 0)
+    assert window.granted("one") == []
 
 
 @pytest.mark.parametrize(
@@ -134,3 +136,24 @@ def test_each_connection_may_have_its_own(sample_url: str) -> None:
         for _ in range(2):
             with Wire(gateway.port) as wire:
                 assert [wire.dynamic().retType for _ in range(2)] == [0, -1]
+
+
+def test_a_limit_that_comes_later_is_counted_where_all_workers_count() -> None:
+    shared = SharedWindow(RateLimit(60, 30), "a")
+    workers = [Allowance(None, window=shared) for _ in range(2)]
+    assert [worker.take_here("a") for worker in workers * 3] == [0] * 6
+    for worker in workers:
+        worker.change(RateLimit(2, 3600))
+    assert [worker.take_here("a") > 0 for worker in workers * 2] == [False, False, True, True]
+
+
+@given(st.lists(st.tuples(st.floats(0, 20), st.booleans())), st.integers(1, 4))
+def test_shared_memory_knows_what_is_left(steps: list[tuple[float, bool]], requests: int) -> None:
+    clock = Clock()
+    limit = RateLimit(requests, 30)
+    plain, shared = ProcessWindow(limit, clock), SharedWindow(limit, "a", clock)
+    for gap, asks in steps:
+        clock.now += gap
+        if asks:
+            assert plain.take("a") == shared.take("a")
+        assert plain.left("a") == shared.left("a")

@@ -22,10 +22,10 @@ from redis import Redis
 from qotgate import QuoteClient, Unavailable
 from qotgate.cli.gateway_options import gateway_options
 from qotgate.cli.settings import read_settings
-from qotgate.gateway import store_allowance
-from qotgate.gateway.allowance import Allowance, RateLimit
-from qotgate.gateway.limit_store import TAKE, TIME, LimitStore, StoreAway, Taken
-from qotgate.gateway.store_allowance import StoreAllowance, StoreLink
+from qotgate.limits import allowance as allowances
+from qotgate.limits.allowance import Allowance, BackendLink
+from qotgate.limits.redis import TAKE, TIME, BackendAway, RedisBackend
+from qotgate.limits.window import ProcessWindow, RateLimit, Taken
 from qotgate.model import QotGateError, RateLimited, Refused
 from qotgate.protocol.messages import ProtoId
 from tests.support.commands import run_process
@@ -78,7 +78,7 @@ def test_the_store_grants_what_a_plain_allowance_grants(
     redis_server: StoreServer, asked: list[tuple[int, list[str]]], most: int
 ) -> None:
     clock = Clock()
-    plain = Allowance(RateLimit(most, 30 * MICRO), clock)
+    plain = ProcessWindow(RateLimit(most, 30 * MICRO), clock)
     with redis_server.client() as client:
         script = Script(client, most, 30 * MICRO)
         for gap, keys in asked:
@@ -127,10 +127,10 @@ def test_a_limit_that_another_gateway_has_lower_or_higher(redis_server: StoreSer
 
 def test_gateways_at_once_are_granted_the_limit_together_and_keys_expire(redis_server: StoreServer) -> None:
     async def scenario() -> None:
-        stores = [LimitStore(redis_server.url, RateLimit(500, 60)) for _ in range(3)]
+        stores = [RedisBackend(redis_server.url, RateLimit(500, 60)) for _ in range(3)]
         loop = asyncio.get_running_loop()
 
-        async def ask(store: LimitStore) -> list[Taken]:
+        async def ask(store: RedisBackend) -> list[Taken]:
             return [
                 taken
                 for _ in range(25)
@@ -153,7 +153,7 @@ def test_gateways_at_once_are_granted_the_limit_together_and_keys_expire(redis_s
 
 def test_what_the_window_has_left_behind_is_not_kept(redis_server: StoreServer) -> None:
     async def scenario() -> None:
-        store = LimitStore(redis_server.url, RateLimit(50, 0.05))
+        store = RedisBackend(redis_server.url, RateLimit(50, 0.05))
         loop = asyncio.get_running_loop()
         for _ in range(40):
             await store.take([store.key("a")] * 10, loop.time() + 30)
@@ -590,7 +590,7 @@ def test_a_store_that_refuses_the_gateway_is_an_error_at_once(
 )
 def test_a_url_that_is_none_is_one_sentence_without_it(url: str) -> None:
     with pytest.raises(QotGateError, match=r"^--limit-store takes redis://") as error:
-        LimitStore(url, RateLimit(60, 30))
+        RedisBackend(url, RateLimit(60, 30))
     assert "ret" not in str(error.value)
 
 
@@ -598,7 +598,7 @@ def test_a_store_without_a_limit_or_the_library_is_one_sentence(sample_url: str,
     with pytest.raises(QotGateError, match="has nothing to count with --rate-limit off"):
         gateway_options(read_settings(limit_store="redis://127.0.0.1", rate_limit="off"))
     with pytest.raises(QotGateError, match="at most 1000000 requests"):
-        LimitStore("redis://127.0.0.1", RateLimit(1_000_001, 30))
+        RedisBackend("redis://127.0.0.1", RateLimit(1_000_001, 30))
     (tmp_path / "redis.py").write_text("raise ModuleNotFoundError(name='redis')\n")
     options = ("serve", "--port", 0, "--no-http", "--db", sample_url)
     without = {"PYTHONPATH": str(tmp_path), "QOTGATE_LIMIT_STORE": "redis://:secret@127.0.0.1"}
@@ -625,7 +625,7 @@ def test_other_ways_to_the_store(tmp_path: Path, certificate: tuple[Path, Path])
     async def scenario() -> list[Taken]:
         taken = []
         for url in urls:
-            limit_store = LimitStore(url, RateLimit(4, 600))
+            limit_store = RedisBackend(url, RateLimit(4, 600))
             taken += await limit_store.take([limit_store.key("a")], asyncio.get_running_loop().time() + 10)
             await limit_store.close()
         return taken
@@ -642,20 +642,22 @@ def test_other_ways_to_the_store(tmp_path: Path, certificate: tuple[Path, Path])
 def test_those_who_wait_for_the_store_are_bounded(
     redis_server: StoreServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_allowance, "WAITING_MOST", 5)
+    monkeypatch.setattr(allowances, "MAX_WAITING", 5)
 
     async def scenario() -> None:
         limit = RateLimit(100, 600)
-        link = StoreLink(LimitStore(redis_server.url, limit), "refuse")
-        allowance = StoreAllowance(link, "wire", Allowance(limit))
-        asked = [allowance.take("a") for _ in range(8)]
+        link = BackendLink(RedisBackend(redis_server.url, limit), "refuse")
+        allowance = Allowance(limit, "wire", link=link)
+        asked = [asyncio.ensure_future(allowance.take("a")) for _ in range(8)]
+        await asyncio.sleep(0)
         assert [one.done() for one in asked] == [False] * 5 + [True] * 3
         answers = await asyncio.gather(*asked, return_exceptions=True)
         assert [isinstance(answer, Refused) for answer in answers] == [False] * 5 + [True] * 3
         assert link.up
         assert dict(link.decisions) == {"store": 5, "local": 0, "refused": 3}
         # Nobody waits for ever for a link that is closed.
-        late = allowance.take("a")
+        late = asyncio.ensure_future(allowance.take("a"))
+        await asyncio.sleep(0)
         await link.close()
         with pytest.raises(Refused):
             await late
@@ -668,12 +670,12 @@ def test_those_who_wait_for_the_store_are_bounded(
 def test_what_is_granted_for_want_of_room_is_told_the_store(
     redis_server: StoreServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_allowance, "WAITING_MOST", 5)
+    monkeypatch.setattr(allowances, "MAX_WAITING", 5)
 
     async def scenario() -> None:
         limit = RateLimit(100, 600)
-        link = StoreLink(LimitStore(redis_server.url, limit), "local")
-        allowance = StoreAllowance(link, "wire", Allowance(limit))
+        link = BackendLink(RedisBackend(redis_server.url, limit), "local")
+        allowance = Allowance(limit, "wire", link=link)
         answers = await asyncio.gather(*(allowance.take("a") for _ in range(8)))
         assert [answer.wait for answer in answers] == [0] * 8
         assert dict(link.decisions) == {"store": 5, "local": 3, "refused": 0}
@@ -687,8 +689,8 @@ def test_what_is_granted_for_want_of_room_is_told_the_store(
 
 def test_something_else_on_the_port_is_a_store_that_is_away(sample_gateway: Serving) -> None:
     async def scenario() -> None:
-        store = LimitStore(f"redis://127.0.0.1:{sample_gateway.port}", RateLimit(1, 30))
-        with pytest.raises(StoreAway):
+        store = RedisBackend(f"redis://127.0.0.1:{sample_gateway.port}", RateLimit(1, 30))
+        with pytest.raises(BackendAway):
             await store.take(["a"], asyncio.get_running_loop().time() + 1)
         await store.close()
 
