@@ -36,12 +36,10 @@ class Recorder:
         self._stopped = False
 
     def began(self, session: int, c2s: Any, s2c: Any) -> None:
-        """A session began with this InitConnect; ``s2c`` is None where OpenD was away."""
+        """A session began with this InitConnect."""
         name = ProtoId.InitConnect.name
         request = CLASSES[f"{name}.Request"](c2s=c2s)
-        response = CLASSES[f"{name}.Response"](retType=RetType.SUCCEED)
-        if s2c is not None:
-            response.s2c.CopyFrom(s2c)
+        response = CLASSES[f"{name}.Response"](retType=RetType.SUCCEED, s2c=s2c)
         asked = Frame(ProtoId.InitConnect, PROTOBUF, 0, request.SerializePartialToString())
         answer = Frame(ProtoId.InitConnect, PROTOBUF, 0, response.SerializePartialToString())
         self.exchanged(session, 0, asked, answer, 0.0)
@@ -115,6 +113,9 @@ class RecordingUpstream:
     async def open(self, c2s: Any, client: Client, *, secure: bool) -> UpstreamSession:
         recording = RecordingClient(client, self._recorder)
         session = await self._upstream.open(c2s, recording, secure=secure)
+        if session.s2c is None:
+            # There is no OpenD behind it, and nothing that it says.
+            return session
         recording.begin(c2s, session.s2c)
         return RecordingSession(session, self._recorder, recording.number)
 
