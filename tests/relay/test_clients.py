@@ -8,88 +8,11 @@ from typing import Any
 import pytest
 
 from qotgate.protocol.cipher import RsaKey
-from tests.support.opend import PASSWORD, scripted_opend
+from tests.support.opend import scripted_opend
+from tests.support.opend_session import PUSHES, check, told
 from tests.support.published import run_script
 from tests.support.serving import serving
 from tests.support.toolchains import bundle, node, rsa_key, run, websocket_port, written
-
-PUSHES = 400
-SCRIPT = """
-import json, sys, threading, time
-from {package} import *
-
-port, key = int(sys.argv[1]), sys.argv[2]
-if key != "none":
-    SysConfig.set_init_rsa_file(key)
-    SysConfig.enable_proto_encrypt(True)
-
-def tell(name, ret, *found):
-    shown = [one.to_dict("split") if hasattr(one, "to_dict") else one for one in found]
-    print("TOLD", json.dumps([name, ret, *shown], default=str, ensure_ascii=False))
-
-def handler(base, name):
-    class Handler(base):
-        seen = []
-        def on_recv_rsp(self, response):
-            ret, data = super().on_recv_rsp(response)
-            self.seen.append([ret, data.to_dict("split")])
-            return ret, data
-    return Handler
-
-quote, tick, candle = (
-    handler(base, base.__name__) for base in (StockQuoteHandlerBase, TickerHandlerBase, CurKlineHandlerBase)
-)
-order = handler(TradeOrderHandlerBase, "order")
-
-def wait(kind, number):
-    deadline = time.monotonic() + 20
-    while len(kind.seen) < number and time.monotonic() < deadline:
-        time.sleep(0.02)
-    tell(kind.__mro__[1].__name__, 0, kind.seen)
-
-context = OpenQuoteContext("127.0.0.1", port)
-for kind in (quote, tick, candle):
-    context.set_handler(kind())
-tell("state", *context.get_global_state())
-tell("snapshot", *context.get_market_snapshot(["US.TSLA", "HK.00700"]))
-tell("static", *context.get_stock_basicinfo(Market.US, SecurityType.STOCK, ["US.TSLA", "US.AAPL"]))
-tell("days", *context.request_trading_days(TradeDateMarket.US, "2025-01-01", "2025-03-01"))
-key_of_page, pages = None, 0
-while key_of_page is not None or pages == 0:
-    ret, data, key_of_page = context.request_history_kline(
-        "US.TSLA", "2025-01-01", "2025-03-01", max_count=10, page_req_key=key_of_page
-    )
-    tell("page", ret, data)
-    pages += 1
-tell("not subscribed", *context.get_cur_kline("US.TSLA", 5, KLType.K_DAY))
-tell("subscribe", *context.subscribe(["US.TSLA"], [SubType.QUOTE, SubType.K_DAY, SubType.TICKER]))
-wait(quote, 1)
-wait(candle, 1)
-wait(tick, {pushes} + 1)
-tell("current", *context.get_cur_kline("US.TSLA", 5, KLType.K_DAY))
-tell("unknown", *context.get_market_state(["US.TSLA"]))
-context.close()
-
-trade = OpenSecTradeContext(TrdMarket.US, "127.0.0.1", port)
-trade.set_handler(order())
-tell("accounts", *trade.get_acc_list())
-tell("locked", *trade.place_order(10, 1, "US.TSLA", TrdSide.BUY, trd_env=TrdEnv.REAL))
-tell("wrong", *trade.unlock_trade("000000"))
-tell("unlock", *trade.unlock_trade("{password}"))
-tell("order", *trade.place_order(10, 1, "US.TSLA", TrdSide.BUY, trd_env=TrdEnv.REAL))
-number = trade.order_list_query(trd_env=TrdEnv.REAL)[1]["order_id"].iloc[-1]
-tell("modify", *trade.modify_order(ModifyOrderOp.NORMAL, number, 2, 11, trd_env=TrdEnv.REAL))
-tell("cancel", *trade.modify_order(ModifyOrderOp.CANCEL, number, 0, 0, trd_env=TrdEnv.REAL))
-wait(order, 3)
-trade.close()
-"""
-
-
-def told(package: str, port: int, key: Path | None, home: Path) -> list[Any]:
-    """What the script tells of each call."""
-    script = SCRIPT.replace("{package}", package).replace("{pushes}", str(PUSHES))
-    lines = run_script(script.replace("{password}", PASSWORD), home, port, key or "none")
-    return [json.loads(line.removeprefix("TOLD ")) for line in lines if line.startswith("TOLD ")]
 
 
 @pytest.fixture(scope="module")
@@ -143,17 +66,6 @@ def test_the_same_as_straight_from_opend(
         found = told(package, gateway.port, ours if client == "RSA" else None, tmp_path)
     check(straight[package])
     assert found == straight[package]
-
-
-def check(found: list[Any]) -> None:
-    """That there is something to compare."""
-    outcomes = {name: ret for name, ret, *_ in found}
-    failed = {name for name, ret in outcomes.items() if ret != 0}
-    assert failed == {"not subscribed", "unknown", "locked", "wrong"}
-    assert [name for name, *_ in found].count("page") == 5
-    ticks = next(rest[0] for name, _, *rest in found if name == "TickerHandlerBase")
-    position = ticks[0][1]["columns"].index("sequence")
-    assert [frame["data"][0][position] for _, frame in ticks] == [0, *range(PUSHES)]
 
 
 def test_the_gateway_s_own_questions_are_answered_here(sample_url: str, tmp_path: Path) -> None:
