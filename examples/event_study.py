@@ -43,9 +43,11 @@ async def main(first: date, last: date) -> None:
             for offset in OFFSETS:
                 try:
                     dynamics = await client.ark_dynamics(stocks, as_of=day + timedelta(days=offset))
-                except InvalidRequest:  # outside the days that are loaded
+                except InvalidRequest:  # before the first day that is loaded
                     continue
-                directions[offset] += map(direction, dynamics)
+                # After the last known day, the answers are of that day, and say nothing of the days since.
+                if all(dynamic.known_to == day + timedelta(days=offset) for dynamic in dynamics):
+                    directions[offset] += map(direction, dynamics)
             print(f"{day}: {count}")
 
     means = {offset: mean(values) for offset, values in directions.items() if values}

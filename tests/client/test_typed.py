@@ -8,7 +8,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +36,21 @@ from qotgate import (
     Security,
     StockDynamic,
     Timeout,
+    UntoldDays,
 )
 from qotgate.protocol.cipher import RsaKey
 from tests.support.serving import Serving, serving
 from tests.support.wire import free_port
 
 TSLA = StockDynamic(
-    ArkDynamicType.CONSECUTIVE_SAME_DIRECTION, 2, 76041, date(2026, 6, 22), Security(Market.US, "TSLA")
+    ArkDynamicType.CONSECUTIVE_SAME_DIRECTION,
+    2,
+    76041,
+    date(2026, 6, 22),
+    Security(Market.US, "TSLA"),
+    untold=tuple(
+        UntoldDays(fund, date(2026, 4, 21), date(2026, 6, 12), why="hole") for fund in ("ARKK", "ARKW")
+    ),
 )
 
 
@@ -62,7 +72,22 @@ def test_a_dynamic(client: QuoteClient) -> None:
     none = client.ark_dynamic("US.COIN")
     assert (none.dynamic_type, none.last_transaction_day) == (ArkDynamicType.NO_DYNAMIC, None)
     for day in (date(2026, 6, 17), datetime(2026, 6, 17, 12, tzinfo=UTC), pd.Timestamp("2026-06-17")):
-        assert client.ark_dynamic("US.TSLA", as_of=day).net_shares == -20000
+        earlier = client.ark_dynamic("US.TSLA", as_of=day)
+        assert (earlier.net_shares, earlier.known_to) == (-20000, date(2026, 6, 17))
+
+
+def test_a_day_that_is_not_known_yet(client: QuoteClient) -> None:
+    tomorrow = date(2099, 1, 1)
+    later = client.ark_dynamic("US.TSLA", as_of=tomorrow)
+    assert later == replace(TSLA, known_to=date(2026, 6, 22))
+    assert client.ark_dynamic("US.TSLA").known_to is None
+    for ask in (client.fund_holdings, client.active_transactions, partial(client.rating_changes, "US")):
+        rows = ask(as_of=tomorrow, page_size=2)
+        assert list(rows) == list(ask())
+        assert rows.known_to == date(2026, 6, 23 if rows._kind is RatingChange else 22)
+        assert ask().known_to is None
+    with pytest.raises(InvalidRequest, match="2026-04-17"):
+        client.ark_dynamic("US.TSLA", as_of=date(2026, 4, 16))
 
 
 def test_many_dynamics_come_in_the_order_of_their_codes(client: QuoteClient) -> None:
@@ -131,8 +156,6 @@ def test_wrong_arguments_are_invalid_requests(client: QuoteClient) -> None:
         client.rating_changes("US", "UP")
     with pytest.raises(InvalidRequest, match="HK"):
         next(client.rating_changes("HK"))
-    with pytest.raises(InvalidRequest, match="2026-06"):
-        client.ark_dynamic("US.TSLA", as_of=date(2099, 1, 1))
     for wrong in (None, 5, b"US.TSLA", Security("XX", "TSLA")):  # type: ignore[arg-type]
         with pytest.raises(InvalidRequest, match="security takes a code"):
             client.ark_dynamics([wrong])  # type: ignore[list-item]

@@ -113,11 +113,13 @@ class TestMisbehaviour:
             wire.send(Frame(3424, JSON, 9, body).encode())
             frame = wire.receive()
             assert (frame.body_format, frame.serial) == (JSON, 9)
+            hole = {"firstDay": "2026-04-21", "lastDay": "2026-06-12", "why": "hole"}
             assert json.loads(frame.body)["s2c"] == {
                 "dynamicType": 1,
                 "transactionCount": 2,
                 "netShares": "76041",
                 "lastTransactionTime": "2026-06-22",
+                "untold": [{"fund": fund, **hole} for fund in ("ARKK", "ARKW")],
             }
             wire.send(Frame(3424, JSON, 10, b"{").encode())
             assert json.loads(wire.receive().body)["retType"] == -1
@@ -179,7 +181,9 @@ def test_as_of_an_earlier_day(sample_gateway: Serving) -> None:
         rest = wire.ask(ProtoId.Qot_GetRatingChange, asOf="2026-06-22", **question).s2c
         assert len(rest.dataList) == 2
         assert wire.ask(ProtoId.Qot_GetRatingChange, **question).retType == -1
-        for wrong in ("yesterday", "2026-6-1x", "2099-01-01", "0000-00-00"):
+        later = wire.ask(ProtoId.Qot_GetArkStockDynamic, security=security, asOf="2099-01-01").s2c
+        assert (later.netShares, later.asOf) == (76041, "2026-06-22")
+        for wrong in ("yesterday", "2026-6-1x", "2026-04-16", "0000-00-00"):
             answer = wire.ask(ProtoId.Qot_GetArkStockDynamic, security=security, asOf=wrong)
             assert (answer.retType, wrong in answer.retMsg) == (-1, True)
 

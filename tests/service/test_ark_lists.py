@@ -236,8 +236,9 @@ def test_without_holdings_the_answer_says_what_to_load(load_text: LoadText, ques
     load_text(b=holdings("6/17/2026", BOOK))
     with pytest.raises(InvalidRequest, match="as_of takes a day from 2026-06-16 on"):
         questions.fund_holdings(as_of=date(2026, 6, 15))
-    with pytest.raises(InvalidRequest, match="as_of takes a day up to 2026-06-16"):
-        questions.fund_holdings(as_of=date(2026, 6, 17))
+    later = questions.fund_holdings(as_of=date(2026, 6, 17))
+    assert later == questions.fund_holdings(as_of=date(2026, 6, 16)) == questions.fund_holdings()
+    assert later.known_to == date(2026, 6, 16)
 
 
 @pytest.mark.parametrize("count", [0, -1, 201])

@@ -322,8 +322,9 @@ def test_what_is_not_known_yet_on_a_day_is_not_in_its_answer(
     assert questions.ark_stock_dynamic(tesla, date(2026, 6, 12)).dynamic_type is DynamicType.NO_DYNAMIC
     with pytest.raises(InvalidRequest, match="as_of takes a day from 2026-06-12 on"):
         questions.ark_stock_dynamic(tesla, date(2026, 6, 11))
-    with pytest.raises(InvalidRequest, match="as_of takes a day up to 2026-06-17"):
-        questions.ark_stock_dynamic(tesla, date(2026, 6, 18))
+    later = questions.ark_stock_dynamic(tesla, date(2026, 6, 18))
+    assert later == questions.ark_stock_dynamic(tesla, date(2026, 6, 17))
+    assert later.known_to == date(2026, 6, 17)
 
 
 def test_without_data_the_answer_says_what_to_load(store: Store, reference: Reference) -> None:

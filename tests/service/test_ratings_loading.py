@@ -196,9 +196,23 @@ def test_as_of_an_earlier_day(load_text: LoadText, questions: Questions) -> None
     def counted(as_of: date | None) -> Page[RatingChange]:
         return questions.rating_changes(US, UP, 20, None, as_of)
 
-    assert [counted(day).all_count for day in (None, date(2026, 2, 2), date(2026, 2, 1))] == [5, 3, 0]
-    with pytest.raises(InvalidRequest, match="up to 2026-02-03"):
-        counted(date(2026, 2, 4))
+    assert [counted(day).all_count for day in (None, date(2026, 2, 2), date(2026, 2, 4))] == [5, 3, 5]
+    assert [counted(day).known_to for day in (None, date(2026, 2, 2), date(2026, 2, 4))] == [
+        *(date(2026, 2, 3), date(2026, 2, 2), date(2026, 2, 3)),
+    ]
+    assert counted(date(2026, 2, 1)).all_count == 0
+    with pytest.raises(InvalidRequest, match="as_of takes a day from 2026-01-02 on"):
+        counted(date(2026, 1, 1))
+
+
+def test_pages_of_a_day_that_is_not_known_yet(load_text: LoadText, questions: Questions) -> None:
+    load_text(a=many(0, 5))
+    tomorrow = date(2026, 2, 3)
+    first = questions.rating_changes(US, UP, 2, None, tomorrow)
+    load_text(b=many(5, 9, "2026-02-03"))
+    rest = questions.rating_changes(US, UP, 20, first.next_page, tomorrow)
+    assert (len(rest.rows), rest.all_count, rest.known_to) == (3, 5, date(2026, 2, 2))
+    assert questions.rating_changes(US, UP, 20, None, tomorrow).known_to == tomorrow
 
 
 @pytest.mark.parametrize("count", [0, 21, -1])

@@ -44,6 +44,8 @@ def ark(
         return
     for name, value in shown.items():
         typer.echo(f"{name}: {'N/A' if value is None else value}")
+    if day is not None and answer.known_to != day:
+        typer.echo(f"known_to: {answer.known_to}")
     if explain:
         for trade in evidence:
             _print(trade)

@@ -27,7 +27,13 @@ def read_choice(words: type[Word], text: str, flag: str) -> Word:
 
 def print_json(answer: Page[Any]) -> None:
     rows = [{field.name: _plain(getattr(row, field.name)) for field in fields(row)} for row in answer.rows]
-    shown = {"all_count": answer.all_count, "next_page": answer.next_page, "rows": rows}
+    known_to = answer.known_to and answer.known_to.isoformat()
+    shown = {
+        "all_count": answer.all_count,
+        "next_page": answer.next_page,
+        "known_to": known_to,
+        "rows": rows,
+    }
     if answer.left_out:
         shown["left_out"] = [{"fund": fund, "until": str(day)} for fund, day in answer.left_out]
     typer.echo(json.dumps(shown, ensure_ascii=False, indent=2))
@@ -56,6 +62,7 @@ def print_table(table: Table, answer: Page[Any]) -> None:
     console = new_console()
     console.print(table)
     console.print(f"{answer.all_count:,} in all.", highlight=False)
+    console.print(f"Known to {answer.known_to}.", highlight=False)
     for fund, day in answer.left_out:
         console.print(f"{fund} is left out: its last book shows {day}.", highlight=False)
     if answer.next_page:

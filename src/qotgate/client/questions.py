@@ -54,8 +54,9 @@ class Question(Generic[T]):
         if not response.HasField("s2c"):
             raise ProtocolError(f"an answer to {self.proto_id.name} says nothing")
         c2s = self.request.c2s
-        # A server that does not know the field leaves it out, and answers for today.
-        if getattr(c2s, "asOf", "") and response.s2c.asOf != c2s.asOf:
+        # A server that does not know the field leaves it out, and answers for today. The day of the answer is
+        # earlier than the one asked for where that is not known yet.
+        if getattr(c2s, "asOf", "") and not "" < response.s2c.asOf <= c2s.asOf:
             raise InvalidRequest("as_of_unknown")
         try:
             return self.read(response.s2c)

@@ -48,7 +48,8 @@ class QuoteClient:
     :class:`~qotgate.RateLimited` (``seconds`` to wait), :class:`~qotgate.Unavailable` (ask again later),
     :class:`~qotgate.ConnectionLost`, :class:`~qotgate.Timeout`, all of them :class:`~qotgate.QotGateError`.
     After each of them the client is as usable as before. ``as_of`` asks for the answer as it was known at the
-    end of that day; a server that answers for today alone is not believed (InvalidRequest).
+    end of that day; a server that answers for today alone is not believed (InvalidRequest). Where that day is
+    not known yet, the answer is of the last known one, and its ``known_to`` says so.
     """
 
     def __init__(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 NUMBERS = {int: ("Int64", "int64"), float: ("Float64", "float64"), date: ("Date", "date32")}
 """Polars' and Arrow's names for the types of columns that are not text."""
-BESIDE = ("untold",)
+BESIDE = ("untold", "known_to")
 """Fields that say what an answer does not take in: no columns of a table."""
 
 
@@ -112,6 +112,7 @@ class _Pages(Generic[T]):
         self._rows: Iterator[T] | None = None
         self._all_count = 0
         self._left_out: tuple[tuple[str, date], ...] = ()
+        self._known_to: date | None = None
 
     def _take(self, page: Page[T]) -> None:
         if page.next_page is not None and page.next_page == self._cursor:
@@ -119,6 +120,7 @@ class _Pages(Generic[T]):
         self._rows, self._cursor = iter(page.rows), page.next_page
         self._all_count = page.all_count
         self._left_out = page.left_out
+        self._known_to = page.known_to
 
 
 class PagedRows(_Pages[T], Iterator[T]):
@@ -148,6 +150,14 @@ class PagedRows(_Pages[T], Iterator[T]):
         if self._rows is None:
             self._turn()
         return self._left_out
+
+    @property
+    def known_to(self) -> date | None:
+        """The day that the answer is of: ``as_of``, or the last known day where that is earlier; None where
+        no ``as_of`` was named."""
+        if self._rows is None:
+            self._turn()
+        return self._known_to
 
     def __next__(self) -> T:
         if self._rows is None:
@@ -211,6 +221,12 @@ class AsyncPagedRows(_Pages[T], AsyncIterator[T]):
         if self._rows is None:
             await self._turn()
         return self._left_out
+
+    async def known_to(self) -> date | None:
+        """See :attr:`PagedRows.known_to`."""
+        if self._rows is None:
+            await self._turn()
+        return self._known_to
 
     async def __anext__(self) -> T:
         if self._rows is None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any
 
@@ -54,8 +54,8 @@ def _global_state(_questions: Questions, _c2s: Any) -> Any:
 
 
 def _ark_stock_dynamic(questions: Questions, c2s: Any) -> Any:
-    as_of = read_as_of(c2s)
-    return _echo(c2s, write_dynamic(questions.ark_stock_dynamic(read_security(c2s.security), as_of)))
+    answer = questions.ark_stock_dynamic(read_security(c2s.security), read_as_of(c2s))
+    return _with_day(c2s, write_dynamic(answer), answer.known_to)
 
 
 def _list(question: ListQuestion[Any], call: Callable[..., Page[Any]], questions: Questions, c2s: Any) -> Any:
@@ -65,13 +65,13 @@ def _list(question: ListQuestion[Any], call: Callable[..., Page[Any]], questions
     ]
     count = c2s.count if c2s.HasField("count") else question.count
     answer = call(questions, *words, count, c2s.page or None, read_as_of(c2s))
-    return _echo(c2s, write_list(question, answer))
+    return _with_day(c2s, write_list(question, answer), answer.known_to)
 
 
-def _echo(c2s: Any, response: Any) -> Any:
-    """Repeat the day asked for, by which a client knows that it was heard."""
-    if c2s.asOf:
-        response.s2c.asOf = c2s.asOf
+def _with_day(c2s: Any, response: Any, known_to: date | None) -> Any:
+    """Say the day that the answer is of where one was asked for: a client sees that it was heard."""
+    if c2s.asOf and known_to is not None:
+        response.s2c.asOf = known_to.isoformat()
     return response
 
 

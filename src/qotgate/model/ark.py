@@ -180,13 +180,15 @@ class UntoldDays:
 @dataclass(frozen=True, slots=True)
 class ArkDynamic:
     """How the ARK funds trade a stock. ``net_shares`` is signed, in share units of the day asked for;
-    ``untold`` are the days of the window that it does not take in."""
+    ``untold`` are the days of the window that it does not take in. ``known_to`` is the day that it is of: the
+    day asked for, or the last known one where that is earlier; None where a client named no day."""
 
     dynamic_type: DynamicType
     transaction_count: int
     net_shares: int
     last_transaction_day: date | None
     untold: tuple[UntoldDays, ...] = field(default=(), kw_only=True)
+    known_to: date | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

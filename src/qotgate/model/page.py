@@ -12,10 +12,12 @@ class Page(Generic[T]):
     """``rows`` of this page, the cursor of the next one (None on the last), and the rows of all pages.
 
     ``left_out`` are the funds that the answer does not sum, as no book of about the day is loaded, each with
-    the last day that is known of it.
+    the last day that is known of it. ``known_to`` is the day that the answer is of: the day asked for, or the
+    last known one where that is earlier; None where a client named no day.
     """
 
     rows: tuple[T, ...]
     next_page: str | None
     all_count: int
     left_out: tuple[tuple[str, date], ...] = ()
+    known_to: date | None = None

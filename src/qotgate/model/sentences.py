@@ -88,10 +88,6 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "en": "sortDir takes 0 (descending) or 1 (ascending), not {value}.",
         "zh": "sortDir 只支持 0（降序）、1（升序），不能是 {value}。",
     },
-    "as_of": {
-        "en": "as_of takes a day up to {latest}, the last one that the loaded data covers, not {value}.",
-        "zh": "as_of 须不晚于已加载数据覆盖的最后一日 {latest}，不能是 {value}。",
-    },
     "as_of_before": {
         "en": "as_of takes a day from {first} on, the first one that the loaded data covers, not {value}.",
         "zh": "as_of 须不早于已加载数据覆盖的首日 {first}，不能是 {value}。",

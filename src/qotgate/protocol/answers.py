@@ -123,6 +123,7 @@ def read_dynamic(s2c: Any, security: Security) -> StockDynamic:
             )
             for days in s2c.untold
         ),
+        known_to=_day(s2c.asOf),
     )
 
 
@@ -134,7 +135,7 @@ def read_list(question: ListQuestion[T], s2c: Any) -> Page[T]:
     left_out: tuple[tuple[str, date], ...] = ()
     if question.left_out:
         left_out = tuple((one.fund, date.fromisoformat(one.until)) for one in s2c.leftOut)
-    return Page(rows, s2c.nextPage or None, s2c.allCount, left_out)
+    return Page(rows, s2c.nextPage or None, s2c.allCount, left_out, _day(s2c.asOf))
 
 
 @cache

@@ -142,7 +142,7 @@ class Questions:
         since = window_start(day, self.window_days)
         untold = queries.untold_days(connection, self.funds, since, day)
         answer = dynamic(sums, day, self.window_days)
-        return replace(answer, untold=tuple(UntoldDays(*days) for days in untold))
+        return replace(answer, untold=tuple(UntoldDays(*days) for days in untold), known_to=day)
 
     def transaction_days(
         self, connection: Connection, security: Security, as_of: date | None
@@ -170,8 +170,9 @@ class Questions:
             start = end = last
 
     def ark_day(self, connection: Connection, as_of: date | None) -> date:
-        """The day asked for, from the first to the last one that the data covers, which are looked for once
-        in each generation. Raises InvalidRequest."""
+        """The day that an answer is of: the day asked for, or the last one that the data covers where that is
+        earlier. Raises InvalidRequest for a day before the first one. Both are looked for once in each
+        generation."""
         number = generation(connection)
         known, first, latest = self._ark_span
         if number != known:
@@ -180,8 +181,7 @@ class Questions:
             self._ark_span = number, first, latest
         if latest is None:
             raise NothingLoaded("no_ark_data")
-        if as_of is not None and first is not None and as_of < first:
-            raise InvalidRequest("as_of_before", first=first, value=as_of)
+        check_not_before(as_of, first)
         return day_asked(as_of, latest)
 
     def fund_holdings(
@@ -262,7 +262,8 @@ class Questions:
                 connection, self.reference, self.lang, funds, day, cycle_type, traded=traded
             )
             stale = left_out(connection, funds, day)
-        return replace(page_of(rows_of(changed), cursors, question, day, count, cursor), left_out=stale)
+        found = page_of(rows_of(changed), cursors, question, day, count, cursor)
+        return replace(found, left_out=stale, known_to=day)
 
     def rating_changes(
         self,
@@ -292,6 +293,7 @@ class Questions:
                 latest = queries.latest_note_day(connection)
                 if latest is None:
                     raise NothingLoaded("no_notes")
+                check_not_before(as_of, queries.first_note_day(connection))
                 number, day, after = generation(connection), day_asked(as_of, latest), None
                 all_count = self._count(connection, market, change_type, number, day)
             found = queries.rating_changes(connection, market, change_type, number, day, after, count + 1)
@@ -303,7 +305,8 @@ class Questions:
                 question,
                 Cursor(number, day.isoformat(), all_count, last["day"].isoformat(), last["note_id"]),
             )
-        return Page(tuple(self.rating_change(market, row) for row in rows), next_page, all_count)
+        listed = tuple(self.rating_change(market, row) for row in rows)
+        return Page(listed, next_page, all_count, known_to=day)
 
     def _count(
         self, connection: Connection, market: Market, change_type: RatingChangeType, number: int, as_of: date
@@ -342,10 +345,14 @@ def _check_count(count: int, most: int) -> None:
 
 
 def day_asked(asked: date | None, latest: date) -> date:
-    """The day asked for: the latest unless an earlier one is named. Raises InvalidRequest for a later one."""
-    if asked is not None and asked > latest:
-        raise InvalidRequest("as_of", latest=latest, value=asked)
-    return asked or latest
+    """The day that an answer is of: ``latest`` unless an earlier one is asked for."""
+    return latest if asked is None else min(asked, latest)
+
+
+def check_not_before(asked: date | None, first: date | None) -> None:
+    """Raises InvalidRequest for a day before the first one that is known."""
+    if asked is not None and first is not None and asked < first:
+        raise InvalidRequest("as_of_before", first=first, value=asked)
 
 
 def check_reached(connection: Connection, cursor: Cursor) -> None:

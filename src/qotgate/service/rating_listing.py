@@ -17,7 +17,7 @@ from qotgate.model import (
     Security,
 )
 from qotgate.service.cursor import Cursor
-from qotgate.service.questions import RATING_MARKETS, Questions, check_reached, day_asked
+from qotgate.service.questions import RATING_MARKETS, Questions, check_not_before, check_reached, day_asked
 from qotgate.store import browsing, queries
 from qotgate.store.browsing import Place, RatingFilter
 from qotgate.store.database import generation
@@ -64,12 +64,14 @@ def rating_listing(
         if page:
             cursor = cursors.read(question, page, Cursor)
             check_reached(connection, cursor)
+            check_not_before(as_of, queries.first_note_day(connection))
             number, asked, after = cursor.generation, date.fromisoformat(cursor.as_of), cursor.after
             all_count = cursor.all_count
         else:
             latest = queries.latest_note_day(connection)
             if latest is None:
                 raise NothingLoaded("no_notes")
+            check_not_before(as_of, queries.first_note_day(connection))
             number, asked, after = generation(connection), day_asked(as_of, latest), None
             all_count = browsing.count_listed(connection, wanted, number, asked)
         found = browsing.listed_changes(connection, wanted, number, asked, after, count + 1)
@@ -88,7 +90,7 @@ def rating_listing(
         )
         for row in rows
     )
-    return Page(tuple(listed), next_page, all_count)
+    return Page(tuple(listed), next_page, all_count, known_to=asked)
 
 
 def _parts(wanted: RatingFilter) -> tuple[object, ...]:

@@ -161,6 +161,11 @@ def snapshot_files(connection: Connection, days: Collection[date]) -> dict[tuple
     return {(row[0], row[1]): row[2] for row in connection.execute(query)}
 
 
+def first_note_day(connection: Connection) -> date | None:
+    found: date | None = connection.scalar(select(func.min(tables.note.c.day)))
+    return found
+
+
 def latest_note_day(connection: Connection) -> date | None:
     found: date | None = connection.scalar(select(func.max(tables.note.c.day)))
     return found

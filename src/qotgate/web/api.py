@@ -61,7 +61,7 @@ Code = Annotated[
 ]
 AsOf = Annotated[
     Day | None,
-    Query(description="As it was known at the end of that day; the latest day of the data unless given."),
+    Query(description="As it was known at the end of that day; the last known day unless it is earlier."),
 ]
 CodeFilter = Annotated[str | None, Query(description="MARKET.CODE, in any case.", examples=["US.AAPL"])]
 
@@ -75,7 +75,8 @@ def dynamics(asked: TheRequest, code: Code, as_of: AsOf = None) -> Response:
 
     def make() -> Dynamic:
         history = ark_history(asked.questions, security, as_of, days=0)
-        return Dynamic.of(asked.site.search.look_up(security, asked.lang), history.as_of, history.answer)
+        found = asked.site.search.look_up(security, asked.lang)
+        return Dynamic.of(found, as_of, history.as_of, history.answer)
 
     return asked.answer("dynamics", make)
 
@@ -90,7 +91,8 @@ def transactions(asked: TheRequest, code: Code, as_of: AsOf = None) -> Response:
         return Transactions(
             security=str(security),
             name=asked.site.search.look_up(security, asked.lang).name,
-            as_of=history.as_of,
+            as_of=as_of or history.as_of,
+            known_to=history.as_of,
             rows=[TransactionRow.model_validate(row) for row in history.transactions],
         )
 
@@ -107,7 +109,8 @@ def positions(asked: TheRequest, code: Code, as_of: AsOf = None) -> Response:
         return Positions(
             security=str(security),
             name=asked.site.search.look_up(security, asked.lang).name,
-            as_of=day,
+            as_of=as_of or day,
+            known_to=day,
             rows=[PositionRow.of(row) for row in rows],
         )
 
@@ -152,11 +155,13 @@ def changes(
             page=cursor,
             as_of=as_of,
         )
-        return RatingChanges(
-            all_count=found.all_count,
-            next_page=found.next_page,
-            rows=[rating_row(row) for row in found.rows],
-        )
+        answer = {
+            "all_count": found.all_count,
+            "next_page": found.next_page,
+            "known_to": found.known_to,
+            "rows": [rating_row(row) for row in found.rows],
+        }
+        return RatingChanges.model_validate(answer)
 
     if count == "all":
         return asked.answer_in_parts("changes", _parts(partial(part, PART_ROWS), page), later_page=bool(page))

@@ -214,6 +214,7 @@ PHRASES: dict[str, tuple[str, str]] = {
     "filter": ("Filter", "筛选"),
     "clear": ("Clear", "清除"),
     "in_all": ("{count} in all", "共 {count} 条"),
+    "known_to": ("known to {day}", "数据截至 {day}"),
     # Data.
     "coverage": ("Coverage", "覆盖范围"),
     "kind": ("Kind", "类别"),

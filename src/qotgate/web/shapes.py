@@ -45,6 +45,11 @@ def _values(row: Any) -> dict[str, Any]:
     return {**values, "security": row.security and str(row.security)}
 
 
+KNOWN_TO: Any = Field(
+    description="The day that the answer is of: `as_of`, or the last known day where that is earlier."
+)
+
+
 class FilePlace(Shape):
     """A line of a loaded file."""
 
@@ -70,7 +75,8 @@ class Dynamic(Shape):
 
     security: str = Field(examples=["US.TSLA"])
     name: str
-    as_of: date = Field(description="The day asked for.")
+    as_of: date = Field(description="The day asked for; the last known day unless given.")
+    known_to: date = KNOWN_TO
     dynamic_type: DynamicType
     transaction_count: int = Field(ge=0)
     net_shares: int = Field(description="Signed, in share units of the day asked for.")
@@ -78,11 +84,12 @@ class Dynamic(Shape):
     untold: list[Untold] = Field(description="The days of the window that the answer does not take in.")
 
     @classmethod
-    def of(cls, found: Found, as_of: date, answer: ArkDynamic) -> "Dynamic":
+    def of(cls, found: Found, as_of: date | None, known_to: date, answer: ArkDynamic) -> "Dynamic":
         return cls(
             security=str(found.security),
             name=found.name,
-            as_of=as_of,
+            as_of=as_of or known_to,
+            known_to=known_to,
             dynamic_type=answer.dynamic_type,
             transaction_count=answer.transaction_count,
             net_shares=answer.net_shares,
@@ -115,6 +122,7 @@ class Transactions(Shape):
     security: str
     name: str
     as_of: date
+    known_to: date = KNOWN_TO
     rows: list[TransactionRow]
 
 
@@ -152,6 +160,7 @@ class Positions(Shape):
     security: str
     name: str
     as_of: date
+    known_to: date = KNOWN_TO
     rows: list[PositionRow]
 
 
@@ -177,6 +186,7 @@ class RatingChanges(Shape):
 
     all_count: int = Field(ge=0, description="The rows of all pages.")
     next_page: str | None = Field(description="The cursor of the next page; null on the last one.")
+    known_to: date = KNOWN_TO
     rows: list[RatingRow]  # type: ignore[valid-type]
 
 
@@ -211,6 +221,7 @@ def _ark_page(name: str, description: str, row: type[Shape]) -> type[Shape]:
         __doc__=description,
         all_count=(Annotated[int, Field(ge=0)], ...),
         next_page=(str | None, ...),
+        known_to=(date, KNOWN_TO),
         left_out=(list[FundLeftOut], left_out),
         rows=(list[row], ...),  # type: ignore[valid-type]
     )
@@ -225,6 +236,7 @@ def ark_page(shape: type[Shape], found: Page[Any]) -> Shape:
     answer = {
         "all_count": found.all_count,
         "next_page": found.next_page,
+        "known_to": found.known_to,
         "left_out": FundLeftOut.all_of(found),
         "rows": list(map(_values, found.rows)),
     }
