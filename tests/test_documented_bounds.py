@@ -10,7 +10,7 @@ from qotgate.service import loading, provenance, status
 from qotgate.sources import cells, layout, lines, opening, workbooks
 from qotgate.sources.fetching import client as fetching
 from qotgate.store import sqlite
-from qotgate.web import api, bodies, connections, downloads, site
+from qotgate.web import api, bodies, connections, data_pages, downloads, pages, site
 from tests.support.paths import ROOT
 
 LIMITS = {
@@ -46,7 +46,7 @@ LIMITS = {
     "an unread page": f"answer that is not read | closed after {connections.READ_SECONDS:g} seconds",
     "parts of a list": f"in parts of {api.PART_ROWS:,} rows",
     "a turn at lists": f"first part within {downloads.WAIT_SECONDS:g} seconds has 503",
-    "rows of the Data page": f"shows up to {provenance.FILES_ON_A_PAGE} of each list",
+    "rows of the Data page": f"shows up to {data_pages.SPANS_ON_A_PAGE} rows of each list",
     "the store's answer": f"does not answer within {limit_store.ANSWER_SECONDS:g} second,",
     "the store again": f"again every {store_allowance.TRY_SECONDS:g} seconds",
 }
@@ -76,10 +76,13 @@ def test_a_bound_is_documented(document: str, what: str, said: str) -> None:
 
 def test_each_list_of_the_data_page_is_as_short() -> None:
     lengths = (
+        pages.MOVES_ON_A_PAGE,
+        provenance.FILES_ON_A_PAGE,
+        provenance.GRADES_SHOWN,
         provenance.UNCODED_ON_A_PAGE,
         provenance.CONTRADICTIONS_ON_A_PAGE,
         provenance.UNREAD_SHOWN,
         provenance.LOADS_SHOWN,
         status.CONTRADICTIONS_SHOWN,
     )
-    assert max(lengths) <= provenance.FILES_ON_A_PAGE
+    assert max(lengths) <= data_pages.SPANS_ON_A_PAGE

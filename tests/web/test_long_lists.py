@@ -1,19 +1,24 @@
 """Files with very many lines to settle, or very long names, make no page long or wide."""
 
 import re
+from html import unescape
 from pathlib import Path
 
 from qotgate.service import provenance
 from qotgate.service.loading import load
 from qotgate.service.reference import Reference
 from qotgate.service.status import CONTRADICTIONS_SHOWN, status
+from qotgate.sources.layout import MAX_FUNDS
 from qotgate.store import Store
+from qotgate.web.data_pages import SPANS_ON_A_PAGE
+from qotgate.web.pages import MOVES_ON_A_PAGE
 from tests.support.in_process import run_alone, web_in_process
 
 NOTICES = "FUND,Date,Direction,Ticker,CUSIP,Name,Shares,% of ETF\n"
 UNMAPPED, CONTRADICTED = 120, 70
 LONG = "X" * 20_000
 MAX_TEXT = 500
+MAX_PAGES = 10
 
 
 def loaded(tmp_path: Path, reference: Reference, text: str) -> str:
@@ -32,11 +37,12 @@ def pages(url: str, path: str) -> list[str]:
         found, here = [], path
         async with web_in_process(url) as (web, _):
             while here:
+                assert len(found) < MAX_PAGES
                 answer = await web.get(here)
                 assert answer.status_code == 200
                 found.append(answer.text)
                 more = re.search(r'href="([^"]+)" rel="next"', answer.text)
-                here = more[1] if more else ""
+                here = unescape(more[1]) if more else ""
         return found
 
     return run_alone(ask())
@@ -55,6 +61,25 @@ def test_unmapped_lines_come_page_by_page(tmp_path: Path, reference: Reference) 
     assert [len(page) for page in shown] == [provenance.UNCODED_ON_A_PAGE] * 2 + [20]
     names = re.findall(r">(COMPANY \d+)<", "".join(row for page in shown for row in page))
     assert sorted(names) == sorted(f"COMPANY {n}" for n in range(UNMAPPED))
+
+
+def test_moves_come_page_by_page(tmp_path: Path, reference: Reference) -> None:
+    lines = (f"ARKK,2021-08-03,Buy,Z{n} XX,,COMPANY {n},{1000 + n},0.1\n" for n in range(UNMAPPED))
+    found = pages(loaded(tmp_path, reference, "".join(lines)), "/moves")
+    shown = [rows(page, "moves") for page in found]
+    assert [len(page) for page in shown] == [MOVES_ON_A_PAGE, UNMAPPED - MOVES_ON_A_PAGE]
+    names = re.findall(r">(COMPANY \d+)<", "".join(row for page in shown for row in page))
+    assert names == [f"COMPANY {n}" for n in reversed(range(UNMAPPED))]
+
+
+def test_the_coverage_of_many_funds_comes_page_by_page(tmp_path: Path, reference: Reference) -> None:
+    lines = (f"F{n},2021-08-03,Buy,TSLA,88160R101,TESLA INC,{1000 + n},0.1\n" for n in range(MAX_FUNDS))
+    found = pages(loaded(tmp_path, reference, "".join(lines)), "/data/coverage")
+    shown = [rows(page, "coverage") for page in found]
+    # Notices and the days that they cover, of each fund.
+    assert [len(page) for page in shown] == [SPANS_ON_A_PAGE] * 2
+    told = [re.findall(r"<td>(F\d+)</td>", row)[0] for page in shown for row in page]
+    assert sorted(told) == sorted([f"F{n}" for n in range(MAX_FUNDS)] * 2)
 
 
 def test_contradictions_come_page_by_page(tmp_path: Path, reference: Reference) -> None:

@@ -6,11 +6,13 @@ from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from pydantic import BeforeValidator
 
 from qotgate.service import provenance
-from qotgate.service.status import status
+from qotgate.service.status import Status, status
+from qotgate.store.queries import Row
+from qotgate.web.pages import NUMBERS_END, Start, page_from
 from qotgate.web.render import View, show
 from qotgate.web.site import TheSite
 
-NUMBERS_END = 2**62
+SPANS_ON_A_PAGE = 100
 
 Number = Annotated[int | None, Query(ge=1, lt=NUMBERS_END)]
 Kind = Annotated[
@@ -26,8 +28,15 @@ def data(request: Request, site: TheSite) -> Response:
         files, more_files = provenance.files(site.store)
         rejects, more_rejects = provenance.rejects(site.store)
         loads, more_loads = provenance.loads(site.store, count=provenance.LOADS_SHOWN)
+        found = status(site.store)
+        spans, more_spans = page_from(_spans(found), 1, SPANS_ON_A_PAGE)
+        holes, more_holes = page_from(found.holes, 1, SPANS_ON_A_PAGE)
         return {
-            "status": status(site.store),
+            "status": found,
+            "spans": spans,
+            "more_spans": more_spans,
+            "holes": holes,
+            "more_holes": more_holes,
             "unsettled": provenance.unsettled(site.store, site.reference),
             "files": files,
             "more_files": more_files,
@@ -39,6 +48,28 @@ def data(request: Request, site: TheSite) -> Response:
         }
 
     return show(request, site, "data.html", make)
+
+
+def _spans(found: Status) -> list[tuple[str, Row]]:
+    return [(kind, row) for kind, rows in found.spans.items() for row in rows]
+
+
+@router.get("/data/coverage")
+def coverage(request: Request, site: TheSite, start: Start = 1) -> Response:
+    def make(_view: View) -> dict[str, Any]:
+        rows, more = page_from(_spans(status(site.store)), start, SPANS_ON_A_PAGE)
+        return {"rows": rows, "more_rows": more}
+
+    return show(request, site, "coverage.html", make)
+
+
+@router.get("/data/holes")
+def holes(request: Request, site: TheSite, start: Start = 1) -> Response:
+    def make(_view: View) -> dict[str, Any]:
+        rows, more = page_from(status(site.store).holes, start, SPANS_ON_A_PAGE)
+        return {"rows": rows, "more_rows": more}
+
+    return show(request, site, "holes.html", make)
 
 
 @router.get("/data/loads")

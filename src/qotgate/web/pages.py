@@ -1,7 +1,7 @@
 """The pages about securities and ratings. Each works without a script; scripts add charts, endless scrolling
 and news of loads."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -22,6 +22,7 @@ CHANGES_AT_HOME = 12
 CHANGES_ON_A_PAGE = 40
 CHANGES_OF_A_SECURITY = 15
 DAYS_OF_TRADES = 12
+MOVES_ON_A_PAGE = 100
 FOUND_MOST = 50
 
 T = TypeVar("T")
@@ -38,6 +39,9 @@ Cursor = Annotated[str | None, BeforeValidator(given), Query(max_length=1000)]
 MarketName = Annotated[Literal["US", "CA"] | None, BeforeValidator(given), Query()]
 ChangeName = Annotated[Literal["UPGRADE", "DOWNGRADE", "NEW_RATING"] | None, BeforeValidator(given), Query()]
 Code = Annotated[str, Path(max_length=100)]
+NUMBERS_END = 2**62
+Start = Annotated[int, Query(ge=1, lt=NUMBERS_END)]
+"""The number, from 1, of the first row of a page."""
 
 router = APIRouter()
 
@@ -48,6 +52,12 @@ def or_sentence(view: View, ask: Callable[[], T]) -> tuple[T | None, str]:
         return ask(), ""
     except InvalidRequest as error:
         return None, error.text(view.lang)
+
+
+def page_from(rows: Sequence[T], start: int, count: int) -> tuple[Sequence[T], int | None]:
+    """Up to ``count`` rows from number ``start`` on, and the ``start`` of the next page, None at the end."""
+    end = start + count
+    return rows[start - 1 : end - 1], end if end <= len(rows) else None
 
 
 @router.get("/")
@@ -70,10 +80,11 @@ def home(request: Request, site: TheSite) -> Response:
 
 
 @router.get("/moves")
-def moves(request: Request, site: TheSite, as_of: OneDay = None) -> Response:
+def moves(request: Request, site: TheSite, as_of: OneDay = None, start: Start = 1) -> Response:
     def make(view: View) -> dict[str, Any]:
         day, found = ark_moves(site.questions[view.lang], as_of)
-        return {"day": day, "moves": found, "as_of": as_of}
+        shown, more = page_from(found, start, MOVES_ON_A_PAGE)
+        return {"day": day, "moves": shown, "more_moves": more, "count": len(found), "as_of": as_of}
 
     return show(request, site, "moves.html", make)
 
