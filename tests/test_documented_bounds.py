@@ -4,7 +4,8 @@ import pytest
 
 from fuzz import running as fuzzing
 from qotgate.cli.settings import Settings
-from qotgate.gateway import door, encryption, limit_store, pacing, session, slots, store_allowance, websocket
+from qotgate.gateway import door, encryption, pacing, session, websocket
+from qotgate.limits import allowance, redis, slots
 from qotgate.protocol import cipher
 from qotgate.service import loading, provenance, status
 from qotgate.sources import cells, layout, lines, opening, workbooks
@@ -47,8 +48,8 @@ LIMITS = {
     "parts of a list": f"in parts of {api.PART_ROWS:,} rows",
     "a turn at lists": f"first part within {downloads.WAIT_SECONDS:g} seconds has 503",
     "rows of the Data page": f"shows up to {data_pages.SPANS_ON_A_PAGE} rows of each list",
-    "the store's answer": f"does not answer within {limit_store.ANSWER_SECONDS:g} second,",
-    "the store again": f"again every {store_allowance.TRY_SECONDS:g} seconds",
+    "the store's answer": f"does not answer within {redis.ANSWER_SECONDS:g} second,",
+    "the store again": f"again every {allowance.TRY_SECONDS:g} seconds",
 }
 SECURITY = {
     "a token": f"a token of {site.TOKEN_LEAST} characters or more",
