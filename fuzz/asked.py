@@ -11,10 +11,11 @@ from unittest.mock import patch
 
 from itsdangerous import URLSafeSerializer
 
-from qotgate.cli import settings
+from qotgate.cli.options import read_day
 from qotgate.limits.window import RateLimit
 from qotgate.model import InvalidRequest, QotGateError, Security
 from qotgate.service.cursor import Cursor, Cursors, ListCursor
+from qotgate.serving import settings
 
 SECRET = "known to the target alone"
 QUESTION = ("rating_changes", "US", "UPGRADE")
@@ -93,7 +94,7 @@ def take_options(data: bytes) -> None:
         with suppress(QotGateError):
             assert Security.parse(str(Security.parse(line))) == Security.parse(line)
         with suppress(QotGateError):
-            day = settings.read_day(line)
+            day = read_day(line)
             assert day is not None
 
 

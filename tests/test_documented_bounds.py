@@ -3,11 +3,11 @@
 import pytest
 
 from fuzz import running as fuzzing
-from qotgate.cli.settings import Settings
 from qotgate.gateway import door, encryption, pacing, session, websocket
 from qotgate.limits import allowance, redis, slots
 from qotgate.protocol import cipher
 from qotgate.service import loading, provenance, status
+from qotgate.serving.settings import Settings
 from qotgate.sources import cells, layout, lines, opening, workbooks
 from qotgate.sources.fetching import client as fetching
 from qotgate.store import sqlite

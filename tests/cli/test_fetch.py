@@ -257,7 +257,7 @@ def test_a_key_comes_from_where_options_come_from(
         monkeypatch.setenv("QOTGATE_SECRETS", str(folder))
     else:
         (tmp_path / "qotgate.toml").write_text(f'{provider}_key = "{SECRET}"\n')
-        monkeypatch.setattr("qotgate.cli.settings.CONFIG_FILE", tmp_path / "qotgate.toml")
+        monkeypatch.setattr("qotgate.serving.settings.CONFIG_FILE", tmp_path / "qotgate.toml")
     publisher.publish(path, b"[]")
     publisher.publish("/stable/price-target-news", b"[]")
     status, out, err = run(

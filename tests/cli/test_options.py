@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from qotgate.cli.reload import NEXT_START
-from qotgate.cli.settings import Settings
+from qotgate.serving.configuration import NEXT_START
+from qotgate.serving.settings import Settings
 from tests.support.paths import ROOT
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from qotgate.cli.settings import user_folder
 from qotgate.model import QotGateError
+from qotgate.serving.settings import user_folder
 from tests.support.serving import QOTGATE
 
 

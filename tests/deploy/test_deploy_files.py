@@ -16,8 +16,8 @@ import yaml
 from compose_spec import PyCompose
 
 from qotgate.cli.main import app
-from qotgate.cli.settings import SECRETS_FOLDERS, Settings, read_settings
 from qotgate.model import QotGateError
+from qotgate.serving.settings import SECRETS_FOLDERS, Settings, read_settings
 from tests.support.paths import ROOT
 
 DEPLOY = ROOT / "deploy"

@@ -21,13 +21,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from qotgate.cli import doctor as doctor_command
-from qotgate.cli import settings
 from qotgate.cli.main import main
 from qotgate.doctor import keys, machine
 from qotgate.doctor.freshness import freshness
 from qotgate.protocol.cipher import RsaKey
 from qotgate.service.loading import find_files, load
 from qotgate.service.reference import Reference
+from qotgate.serving import settings
 from qotgate.store import Store
 from tests.support.certificates import certificate
 from tests.support.databases import PostgreSQL

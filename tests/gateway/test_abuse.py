@@ -17,13 +17,13 @@ import pytest
 
 from qotgate.gateway import Gateway, GatewayOptions
 from qotgate.gateway.encryption import MAX_RSA_BLOCKS
-from qotgate.gateway.listening import listen
 from qotgate.gateway.tcp import TcpSession
 from qotgate.protocol.cipher import RsaKey
 from qotgate.protocol.frame import HEADER_SIZE, Frame
 from qotgate.protocol.messages import ProtoId
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference
+from qotgate.serving.listening import listen
 from qotgate.store import Store
 from qotgate.web import connections
 from qotgate.web.server import WebServer

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from qotgate.cli.running import announce
-from qotgate.cli.settings import Settings
 from qotgate.protocol.body import decode, encode
 from qotgate.protocol.cipher import AesCipher, PacketEncAlgo, RsaKey
 from qotgate.protocol.frame import Frame, Packet
 from qotgate.protocol.messages import REQUESTS, RESPONSES, ProtoId
+from qotgate.serving.running import announce
+from qotgate.serving.settings import Settings
 from tests.support.documents import example, output
 from tests.support.published import as_run, run_script
 from tests.support.serving import Serving, serving

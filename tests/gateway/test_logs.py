@@ -8,8 +8,8 @@ from pathlib import Path
 
 import httpx
 
-from qotgate.cli.log import Harmless
 from qotgate.protocol.messages import ProtoId
+from qotgate.serving.log import Harmless
 from tests.support.logs import logged
 from tests.support.wire import Wire
 

@@ -21,10 +21,10 @@ import pytest
 from websockets.sync.client import connect
 
 from qotgate import AsyncQuoteClient, QuoteClient
-from qotgate.gateway.handover import STATE, Inheritance, inherit, send
 from qotgate.model import QotGateError
 from qotgate.protocol.cipher import RsaKey
 from qotgate.protocol.messages import ProtoId
+from qotgate.serving.handover import STATE, Inheritance, inherit, send
 from tests.support.limit_stores import StoreServer
 from tests.support.serving import QOTGATE
 from tests.support.websocket import KEY, WebSocket

@@ -11,10 +11,10 @@ import pytest
 from websockets.sync.client import connect
 
 from qotgate import QuoteClient
-from qotgate.cli.log import Harmless
-from qotgate.cli.secrecy import secrets_of
-from qotgate.cli.settings import SECRET, Settings
 from qotgate.protocol.cipher import RsaKey
+from qotgate.serving.log import Harmless
+from qotgate.serving.secrecy import secrets_of
+from qotgate.serving.settings import SECRET, Settings
 from qotgate.web.safety import pass_of
 from tests.support.logs import reloading
 from tests.support.serving import QOTGATE

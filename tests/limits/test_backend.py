@@ -20,14 +20,14 @@ from hypothesis import strategies as st
 from redis import Redis
 
 from qotgate import QuoteClient, Unavailable
-from qotgate.cli.gateway_options import gateway_options
-from qotgate.cli.settings import read_settings
 from qotgate.limits import allowance as allowances
 from qotgate.limits.allowance import Allowance, BackendLink
 from qotgate.limits.redis import TAKE, TIME, BackendAway, RedisBackend
 from qotgate.limits.window import ProcessWindow, RateLimit, Taken
 from qotgate.model import QotGateError, RateLimited, Refused
 from qotgate.protocol.messages import ProtoId
+from qotgate.serving.gateway_options import gateway_options
+from qotgate.serving.settings import read_settings
 from tests.support.commands import run_process
 from tests.support.limit_stores import StoreServer, with_tls
 from tests.support.parts import faketime_library

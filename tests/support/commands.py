@@ -10,8 +10,8 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 import pytest
 import structlog
 
-from qotgate.cli.log import BackgroundLog
 from qotgate.cli.main import main
+from qotgate.serving.log import BackgroundLog
 from tests.support.serving import QOTGATE
 
 

@@ -12,6 +12,7 @@ import httpx
 from qotgate.gateway import Gateway, GatewayOptions
 from qotgate.service.questions import Questions
 from qotgate.service.reference import load_reference
+from qotgate.serving.listening import listen_for
 from qotgate.store import Store
 from qotgate.testing.thread import LoopThread
 from qotgate.web.app import make_app
@@ -41,7 +42,8 @@ def in_process(url: str, **options: Any) -> Iterator[InProcess]:
     async def run() -> AsyncIterator[InProcess]:
         gateway = Gateway(Questions(store, load_reference(), lang=wanted.lang), wanted)
         try:
-            first, *others = await gateway.start()
+            listening = listen_for(wanted)
+            first, *others = await gateway.start(listening.tcp, listening.websocket)
             host, _, port = first.rpartition(":")
             yield InProcess(gateway, host, int(port), next(iter(others), None))
         finally:
@@ -65,7 +67,7 @@ async def web_in_process(url: str, **options: Any) -> AsyncIterator[tuple[httpx.
     questions = Questions(store, load_reference(), lang="en")
     gateway = Gateway(questions, GatewayOptions(port=0, rate_limit=None, lang="en"))
     try:
-        await gateway.start()
+        await gateway.start([])
         site = Site(questions, WebOptions(**options), gateway)
         transport = httpx.ASGITransport(make_app(site))
         headers = {"Accept-Language": "en"}

@@ -16,11 +16,11 @@ import typer
 import uvloop
 
 from qotgate.cli.main import app
-from qotgate.cli.options import open_store
-from qotgate.cli.reload import Configuration
-from qotgate.cli.running import Running
-from qotgate.cli.settings import read_settings
-from qotgate.cli.sockets import open_sockets
+from qotgate.serving.configuration import Configuration
+from qotgate.serving.opening import open_store
+from qotgate.serving.running import Running
+from qotgate.serving.settings import read_settings
+from qotgate.serving.sockets import open_sockets
 from qotgate.testing.thread import LoopThread
 
 QOTGATE = [sys.executable, "-m", "qotgate.cli.main"]

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from qotgate.cli.options import AsJson, AsOf, Database, Funds, Tables, WindowDays, open_questions
-from qotgate.cli.settings import read_day, read_settings
+from qotgate.cli.options import AsJson, AsOf, Database, Funds, Tables, WindowDays, read_day
 from qotgate.model import ArkDynamic, Security, TradeEvidence
+from qotgate.serving.opening import open_questions
+from qotgate.serving.settings import read_settings
 
 WHY = {
     "untold": "the fund's flow does not come apart from its trades",

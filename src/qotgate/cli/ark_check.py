@@ -13,12 +13,13 @@ from rich.table import Table
 from qotgate import sources
 from qotgate.ark.inference import CONFIDENCE, Ground
 from qotgate.cli.console import new_console
-from qotgate.cli.options import AsJson, Database, Funds, Tables, open_store
-from qotgate.cli.settings import read_settings
+from qotgate.cli.options import AsJson, Database, Funds, Tables
 from qotgate.model import FileKind, Notice, QotGateError, Unreadable
 from qotgate.service.ark_check import Comparison, Score, compare, merge, score
 from qotgate.service.loading import find_files
 from qotgate.service.reference import load_reference
+from qotgate.serving.opening import open_store
+from qotgate.serving.settings import read_settings
 
 
 def ark_check(

@@ -9,8 +9,9 @@ import typer
 from rich.progress import Progress as Bar
 
 from qotgate.cli.console import new_console
-from qotgate.cli.options import Database, open_store
-from qotgate.cli.settings import read_settings
+from qotgate.cli.options import Database
+from qotgate.serving.opening import open_store
+from qotgate.serving.settings import read_settings
 from qotgate.store.backup import Manifest
 from qotgate.store.backup import backup as write_backup
 from qotgate.store.dialect import Progress

@@ -7,19 +7,19 @@ from typing import Annotated
 
 import typer
 
-from qotgate.cli.alone import run_alone
-from qotgate.cli.http import listen_for_http
-from qotgate.cli.log import configure_log
-from qotgate.cli.options import Lang, open_questions, open_store
-from qotgate.cli.reload import Configuration
-from qotgate.cli.running import run_loop
-from qotgate.cli.settings import read_settings
-from qotgate.cli.sockets import Sockets
+from qotgate.cli.options import Lang
 from qotgate.gateway import GatewayOptions
-from qotgate.gateway.server import listen_for
 from qotgate.model import ACTIVE_FUNDS, Market, QotGateError
 from qotgate.service.loading import find_files, load
 from qotgate.service.reference import load_reference
+from qotgate.serving.alone import run_alone
+from qotgate.serving.configuration import Configuration
+from qotgate.serving.listening import listen_for
+from qotgate.serving.log import configure_log
+from qotgate.serving.opening import open_questions, open_store
+from qotgate.serving.running import run_loop
+from qotgate.serving.settings import read_settings
+from qotgate.serving.sockets import Sockets, listen_for_http
 
 CODES = ("US.TSLA", "US.ROKU", "US.ZM", "US.COIN")
 

@@ -11,17 +11,17 @@ import typer
 from rich.text import Text
 
 from qotgate.cli.console import Console, new_console
-from qotgate.cli.gateway_options import OTHER_FILES, gateway_options
-from qotgate.cli.http import web_options
 from qotgate.cli.options import AsJson, Database, Tables
-from qotgate.cli.settings import CONFIG_FILE, SECRET, Settings, read_settings, secrets_folder
-from qotgate.cli.upstream_options import opend_options
 from qotgate.doctor import Finding, Level, databases, keys, limits, machine, ports
 from qotgate.doctor.finding import fail, looked, ok
 from qotgate.doctor.upstream import upstream as upstream_findings
 from qotgate.limits.window import RateLimit
 from qotgate.model import QotGateError
 from qotgate.service.reference import load_reference
+from qotgate.serving.gateway_options import OTHER_FILES, gateway_options
+from qotgate.serving.settings import CONFIG_FILE, SECRET, Settings, read_settings, secrets_folder
+from qotgate.serving.upstream_options import opend_options
+from qotgate.serving.web_options import web_options
 from qotgate.store.database import parsed_url
 
 FAILED = 1

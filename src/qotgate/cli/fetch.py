@@ -20,11 +20,12 @@ from rich.progress import Progress
 
 from qotgate.cli.console import new_console
 from qotgate.cli.load import load
-from qotgate.cli.options import Database, Tables, open_store
-from qotgate.cli.settings import CONFIG_FILE, Settings, read_settings, user_folder
+from qotgate.cli.options import Database, Tables
 from qotgate.model import Market, QotGateError, Security
 from qotgate.model.version import __version__
 from qotgate.service.reference import load_reference
+from qotgate.serving.opening import open_store
+from qotgate.serving.settings import CONFIG_FILE, Settings, read_settings, user_folder
 from qotgate.sources.fetching import ark as ark_files
 from qotgate.sources.fetching import ratings as rating_files
 from qotgate.sources.fetching import yahoo

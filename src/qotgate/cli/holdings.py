@@ -14,10 +14,9 @@ from qotgate.cli.options import (
     PageCursor,
     SortDir,
     Tables,
-    open_questions,
+    read_day,
 )
 from qotgate.cli.pages import list_table, print_json, print_table, read_choice
-from qotgate.cli.settings import read_day, read_settings
 from qotgate.model import (
     ArkCycleType,
     ArkFundHoldingSortField,
@@ -25,6 +24,8 @@ from qotgate.model import (
     RankSortDir,
 )
 from qotgate.protocol.interface import FUND_HOLDINGS
+from qotgate.serving.opening import open_questions
+from qotgate.serving.settings import read_settings
 
 KIND, _CYCLE, SORT, _SORT_DIR = FUND_HOLDINGS.choices
 Count = Annotated[int, typer.Option(help=f"Rows, 1 to {FUND_HOLDINGS.most}.")]

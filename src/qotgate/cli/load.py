@@ -10,12 +10,13 @@ from rich.progress import Progress
 from rich.table import Table
 
 from qotgate.cli.console import Console, new_console
-from qotgate.cli.options import AsJson, Database, Tables, open_store
-from qotgate.cli.settings import read_settings
+from qotgate.cli.options import AsJson, Database, Tables
 from qotgate.service.loading import LoadReport, find_files
 from qotgate.service.loading import load as load_files
 from qotgate.service.provenance import contradiction_sentence
 from qotgate.service.reference import load_reference
+from qotgate.serving.opening import open_store
+from qotgate.serving.settings import read_settings
 
 STEP_BACK = 10
 """The priority (nice) that a load leaves to others: a gateway beside it answers people, a load can wait."""

@@ -116,7 +116,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(WRONG_INPUT)
     except QotGateError as error:
         # Imported late: it brings what writes logs.
-        from qotgate.cli.log import without_passwords
+        from qotgate.serving.log import without_passwords
 
         typer.echo(f"qotgate: {without_passwords(str(error))}", err=True)
         sys.exit(WRONG_INPUT)

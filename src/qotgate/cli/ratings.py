@@ -5,11 +5,12 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from qotgate.cli.options import AsJson, AsOf, Database, Lang, PageCursor, Tables, open_questions
+from qotgate.cli.options import AsJson, AsOf, Database, Lang, PageCursor, Tables, read_day
 from qotgate.cli.pages import print_json, print_table, read_choice, shown
-from qotgate.cli.settings import read_day, read_settings
 from qotgate.model import Market, Page, QotGateError, RatingChange, RatingChangeType
 from qotgate.protocol.interface import RATING_CHANGES
+from qotgate.serving.opening import open_questions
+from qotgate.serving.settings import read_settings
 
 
 def ratings(

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from qotgate.cli.options import Database, Funds, Lang, Tables, WindowDays
-from qotgate.cli.reload import Configuration
-from qotgate.cli.settings import read_settings
 from qotgate.model import QotGateError
+from qotgate.serving.configuration import Configuration
+from qotgate.serving.settings import read_settings
 
 
 def serve(
@@ -256,10 +256,10 @@ def serve(
         if sys.platform == "win32":
             raise QotGateError("--workers takes 1 on this system, which cannot fork.")
         # Imported late, as it needs what not every system has.
-        from qotgate.cli.workers import serve_by_workers
+        from qotgate.serving.workers import serve_by_workers
 
         serve_by_workers(configuration, flags)
     else:
-        from qotgate.cli.alone import serve_alone
+        from qotgate.serving.alone import serve_alone
 
         serve_alone(configuration, flags)

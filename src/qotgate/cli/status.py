@@ -8,11 +8,12 @@ import typer
 from rich.table import Table
 
 from qotgate.cli.console import new_console
-from qotgate.cli.options import AsJson, Database, open_store
-from qotgate.cli.settings import read_settings
+from qotgate.cli.options import AsJson, Database
 from qotgate.service.provenance import contradiction_sentence
 from qotgate.service.status import Status
 from qotgate.service.status import status as read_status
+from qotgate.serving.opening import open_store
+from qotgate.serving.settings import read_settings
 
 TITLES = {
     "holdings": "Holdings",

@@ -9,12 +9,13 @@ import typer
 from rich.progress import Progress
 
 from qotgate.cli.console import new_console
-from qotgate.cli.options import AsJson, Database, Tables, open_store
-from qotgate.cli.settings import read_settings
+from qotgate.cli.options import AsJson, Database, Tables
 from qotgate.model import QotGateError
 from qotgate.service.reference import load_reference
 from qotgate.service.unloading import UnloadReport
 from qotgate.service.unloading import unload as unload_files
+from qotgate.serving.opening import open_store
+from qotgate.serving.settings import read_settings
 
 FILES_SHOWN = 20
 

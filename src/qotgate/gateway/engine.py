@@ -17,11 +17,10 @@ import structlog
 from qotgate.gateway.answers import Answers, Kept, Request
 from qotgate.gateway.counts import Counts, interface_name
 from qotgate.gateway.data_log import DataLog
-from qotgate.gateway.handover import Message
 from qotgate.gateway.interfaces import INTERFACES, SERVER_VERSION, Interface
 from qotgate.gateway.options import GatewayOptions
 from qotgate.gateway.refusals import Refusals
-from qotgate.gateway.session import Login, Session, State
+from qotgate.gateway.session import Description, Login, Session, State
 from qotgate.gateway.worker_pool import Job, WorkerPool
 from qotgate.limits.allowance import Allowance, BackendLink
 from qotgate.limits.redis import RedisBackend
@@ -185,7 +184,7 @@ class Engine:
             for proto_id in INTERFACES:
                 window.forget((session.connection_id, proto_id))
 
-    def granted(self, session: Session | None = None) -> Message:
+    def granted(self, session: Session | None = None) -> Description:
         """What was granted lately, by interface, as seconds ago: of all, or of a session by itself where each
         is."""
         by_connection = self.options.rate_limit_scope == "connection"
@@ -194,7 +193,7 @@ class Engine:
             return {}
         return {str(int(one)): window.granted(self._key(session, one)) for one in INTERFACES}
 
-    def restore(self, granted: Message, session: Session | None = None) -> None:
+    def restore(self, granted: Description, session: Session | None = None) -> None:
         """Count what another process granted."""
         ages = {self._key(session, one): granted.get(str(int(one))) for one in INTERFACES}
         self._allowance.restore({key: found for key, found in ages.items() if found})

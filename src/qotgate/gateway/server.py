@@ -3,17 +3,16 @@
 import asyncio
 import contextlib
 import socket
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from qotgate.gateway.door import Door, Phase
 from qotgate.gateway.engine import Engine
-from qotgate.gateway.listening import Listening, listen
 from qotgate.gateway.options import GatewayOptions
 from qotgate.gateway.pacing import Pacer
 from qotgate.gateway.tcp import TcpCarrier
 from qotgate.gateway.websocket import WebSocketCarrier
 from qotgate.limits.slots import ProcessSlots
-from qotgate.model import QotGateError
 from qotgate.relay.upstream import Upstream
 from qotgate.service.questions import Questions
 
@@ -43,18 +42,15 @@ class Gateway:
         self.websocket = WebSocketCarrier(self.engine, self.door, self.pacer)
         self._sweeper: asyncio.Task[None] | None = None
 
-    async def start(self, listening: Listening | None = None) -> list[str]:
-        """Serve on what ``listening`` has, else on what the options name; the addresses, ``HOST:PORT`` and
-        ``ws://HOST:PORT``.
+    async def start(self, tcp: Sequence[socket.socket], websocket: Sequence[socket.socket] = ()) -> list[str]:
+        """Serve on sockets that listen; the addresses, ``HOST:PORT`` and ``ws://HOST:PORT``.
 
         Raises QotGateError.
         """
-        options = self.engine.options
-        listening = listening or listen_for(options)
         await self.engine.prepare()
-        addresses = [await self.tcp.serve(one) for one in listening.tcp]
-        if options.websocket is not None:
-            addresses += [await self.websocket.serve(one) for one in listening.websocket]
+        addresses = [await self.tcp.serve(one) for one in tcp]
+        if self.engine.options.websocket is not None:
+            addresses += [await self.websocket.serve(one) for one in websocket]
         self._sweeper = self.loop.create_task(self._sweep())
         return list(dict.fromkeys(addresses))
 
@@ -104,17 +100,3 @@ class Gateway:
             await asyncio.sleep(min(1.0, self.engine.options.keep_alive_interval / 4))
             self.engine.log_data()
             self.door.sweep()
-
-
-def listen_for(options: GatewayOptions) -> Listening:
-    """Listen where the options say. Raises QotGateError."""
-    (tcp,) = listen(options.host, options.port)
-    websocket: list[socket.socket] = []
-    if options.websocket is not None:
-        try:
-            (websocket,) = listen(options.websocket.host, options.websocket.port)
-        except QotGateError:
-            for one in tcp:
-                one.close()
-            raise
-    return Listening(tcp, websocket)

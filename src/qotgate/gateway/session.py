@@ -3,13 +3,16 @@
 import secrets
 from abc import ABC, abstractmethod
 from enum import Enum, auto
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
-from qotgate.gateway.handover import Message
 from qotgate.model import InvalidRequest, Language, Refused
 from qotgate.protocol.frame import Frame
 from qotgate.relay.upstream import UpstreamSession
 
+Description: TypeAlias = dict[str, Any]
+"""What one process says of a session to another, as JSON has it."""
+MAX_UNREAD = 16 << 10
+"""Bytes of a request that is half there, with which a session is moved."""
 MAX_UNDER_WAY = 256
 """Requests of one session under way, beyond which no more is read from it."""
 
@@ -46,7 +49,7 @@ class Session(ABC):
     sends_keep_alive: ClassVar[bool]
     """Whether the client sends something in each keep-alive interval: one that is silent is gone."""
 
-    def __init__(self, now: float, moved: Message | None = None) -> None:
+    def __init__(self, now: float, moved: Description | None = None) -> None:
         self.moved = moved is not None
         moved = moved or {}
         # Clients keep connection ids in one map per process, so ids of several gateways must differ.
@@ -127,7 +130,7 @@ class Session(ABC):
         """Whether there is nothing that was read and not counted yet."""
 
     @abstractmethod
-    def description(self) -> Message | None:
+    def description(self) -> Description | None:
         """What another process needs to go on with the session, None where that cannot be, or not yet."""
 
     @abstractmethod

@@ -14,12 +14,11 @@ import socket
 from enum import Enum, Flag, auto
 from typing import Any, ClassVar, cast
 
+from qotgate.gateway.addresses import BACKLOG, shown_address
 from qotgate.gateway.door import Door, Phase
 from qotgate.gateway.encryption import Encryption, KeyQueue, fills_blocks, is_for_key
 from qotgate.gateway.engine import REPLY_PARTS, Engine
-from qotgate.gateway.handover import Message
-from qotgate.gateway.listening import BACKLOG, shown_address
-from qotgate.gateway.session import MAX_UNDER_WAY, Login, Session, State
+from qotgate.gateway.session import MAX_UNDER_WAY, Description, Login, Session, State
 from qotgate.model import InvalidRequest, ProtocolError
 from qotgate.protocol.body import FORMATS, decode_request
 from qotgate.protocol.cipher import PacketEncAlgo, RsaKey
@@ -67,7 +66,7 @@ class TcpCarrier:
         for server in self._servers:
             server.close()
 
-    async def adopt(self, moved: Message, connection: socket.socket) -> None:
+    async def adopt(self, moved: Description, connection: socket.socket) -> None:
         """Go on with a connection from another process. Raises OSError."""
         await self.engine.loop.connect_accepted_socket(lambda: TcpSession(self, moved), connection)
 
@@ -95,7 +94,7 @@ class TcpSession(Session, asyncio.Protocol):
 
     sends_keep_alive: ClassVar[bool] = True
 
-    def __init__(self, carrier: TcpCarrier, moved: Message | None = None) -> None:
+    def __init__(self, carrier: TcpCarrier, moved: Description | None = None) -> None:
         self._engine, self._door, self._keys = carrier.engine, carrier.door, carrier.keys
         super().__init__(self._engine.loop.time(), moved)
         moved = moved or {}
@@ -180,7 +179,7 @@ class TcpSession(Session, asyncio.Protocol):
     def looked_at(self) -> bool:
         return self._rest is None
 
-    def description(self) -> Message | None:
+    def description(self) -> Description | None:
         transport = self._transport
         quiet = not (self.busy or self._holds or self.upstream or self.turned_away)
         if not quiet or self._intake is Intake.ENDED:

@@ -28,14 +28,13 @@ from websockets.protocol import State as ConnectionState
 from websockets.server import ServerProtocol
 from websockets.typing import Origin
 
+from qotgate.gateway.addresses import BACKLOG, shown_address
 from qotgate.gateway.door import SILENT_INTERVALS, Door, Phase
 from qotgate.gateway.engine import Engine
-from qotgate.gateway.handover import MAX_UNREAD, Message
 from qotgate.gateway.interfaces import SERVER_VERSION
-from qotgate.gateway.listening import BACKLOG, shown_address
 from qotgate.gateway.options import WebSocketOptions
 from qotgate.gateway.pacing import PacedTransport, Pacer
-from qotgate.gateway.session import MAX_UNDER_WAY, Login, Session, State
+from qotgate.gateway.session import MAX_UNDER_WAY, MAX_UNREAD, Description, Login, Session, State
 from qotgate.model import InvalidRequest, ProtocolError, Refused
 from qotgate.protocol.body import decode
 from qotgate.protocol.envelope import INIT, decode_request, encode_answer
@@ -67,7 +66,7 @@ class WebSocketSession(Session):
     sends_keep_alive: ClassVar[bool] = False
 
     def __init__(
-        self, carrier: "WebSocketCarrier", connection: "_Connection", moved: Message | None = None
+        self, carrier: "WebSocketCarrier", connection: "_Connection", moved: Description | None = None
     ) -> None:
         self._engine, self._door = carrier.engine, carrier.door
         super().__init__(self._engine.loop.time(), moved)
@@ -148,7 +147,7 @@ class WebSocketSession(Session):
         taken = self._connection.paced.taken
         return taken and not self._taking and not len(self._connection.recv_messages.frames)
 
-    def description(self) -> Message | None:
+    def description(self) -> Description | None:
         protocol, transport = self._connection.protocol, self._connection.transport
         quiet = self.looked_at and not (self.busy or self._tasks or self.upstream or self.turned_away)
         if not quiet or not isinstance(protocol, Restarted) or not protocol.whole:
@@ -301,7 +300,7 @@ class _Connection(ServerConnection):
     would else hold files that nobody counts. With a ``state`` another process has made the handshake."""
 
     def __init__(
-        self, carrier: "WebSocketCarrier", server: Server, moved: Message | None = None, **given: Any
+        self, carrier: "WebSocketCarrier", server: Server, moved: Description | None = None, **given: Any
     ) -> None:
         options = carrier.engine.options
         assert options.websocket is not None
@@ -442,7 +441,7 @@ class WebSocketCarrier:
         """Whether a connection is not one of the ``served`` sessions yet."""
         return bool(self._servers) and len(self._servers[-1].handler_tasks) > served
 
-    async def adopt(self, moved: Message, connection: socket.socket) -> None:
+    async def adopt(self, moved: Description, connection: socket.socket) -> None:
         """Go on with a connection from another process. Raises OSError."""
         if not self._servers:
             connection.close()

@@ -17,6 +17,7 @@ from qotgate.relay.upstream import Upstream
 from qotgate.service.loading import LoadReport, find_files, load
 from qotgate.service.questions import Questions
 from qotgate.service.reference import load_reference
+from qotgate.serving.listening import listen_for
 from qotgate.store import Store
 from qotgate.testing.thread import LoopThread
 from qotgate.testing.upstream import RecordMode, recorded_upstream
@@ -105,7 +106,7 @@ class RunningGateway:
         questions = Questions(self._store, self._reference, lang=self._options.lang)
         gateway = Gateway(questions, self._options, upstream=upstream)
         try:
-            yield (await gateway.start())[0]
+            yield (await gateway.start(listen_for(self._options).tcp))[0]
         finally:
             await gateway.stop()
 

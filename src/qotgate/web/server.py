@@ -9,7 +9,7 @@ from typing import cast
 import uvicorn
 
 from qotgate.gateway import Gateway
-from qotgate.gateway.listening import shown_address
+from qotgate.gateway.addresses import shown_address
 from qotgate.service.questions import Questions
 from qotgate.web.app import make_app
 from qotgate.web.site import Site, WebOptions

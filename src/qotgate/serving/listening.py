@@ -10,10 +10,9 @@ import socket
 from dataclasses import dataclass, field
 from typing import Any
 
+from qotgate.gateway import GatewayOptions
+from qotgate.gateway.addresses import BACKLOG
 from qotgate.model import QotGateError
-
-BACKLOG = 1024
-"""Connections that the system holds until the gateway takes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +64,20 @@ def listen(host: str, port: int, *, sets: int = 1, share: bool = False) -> list[
     return made
 
 
+def listen_for(options: GatewayOptions) -> Listening:
+    """Listen where the options say. Raises QotGateError."""
+    (tcp,) = listen(options.host, options.port)
+    websocket: list[socket.socket] = []
+    if options.websocket is not None:
+        try:
+            (websocket,) = listen(options.websocket.host, options.websocket.port)
+        except QotGateError:
+            for one in tcp:
+                one.close()
+            raise
+    return Listening(tcp, websocket)
+
+
 def serves(listening: socket.socket, host: str, port: int) -> bool:
     """Whether a socket listens where ``host`` and ``port`` say."""
     here = listening.getsockname()[:2]
@@ -73,14 +86,6 @@ def serves(listening: socket.socket, host: str, port: int) -> bool:
     except OSError:
         return False
     return any(here[0] == address[0] and port in (0, here[1]) for *_, address in found)
-
-
-def shown_address(address: Any) -> str:
-    """A socket's address as one writes it."""
-    if not isinstance(address, tuple):
-        return ""
-    host, port = address[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _bound(family: int, kind: int, number: int, address: Any, *, share: bool) -> socket.socket:

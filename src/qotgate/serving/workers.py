@@ -13,18 +13,18 @@ from typing import Any
 
 import structlog
 
-from qotgate.cli.alone import drain_log
-from qotgate.cli.notify import notify, reloading, watchdog_seconds
-from qotgate.cli.options import open_questions, open_store
-from qotgate.cli.reload import Configuration, read_again
-from qotgate.cli.running import Running, announce, freeze_memory, log_started, run_loop, start_log
-from qotgate.cli.sockets import Sockets, open_sockets
-from qotgate.gateway.handover import Message, Offer
 from qotgate.gateway.interfaces import INTERFACES
-from qotgate.gateway.workers import CHANGE, MOVE, PAUSE, READY, Workers
 from qotgate.limits.shared_memory import SharedLimits, SharedSlots, SharedWindow
 from qotgate.limits.window import DEFAULT_LIMIT
 from qotgate.model import QotGateError
+from qotgate.serving.alone import drain_log
+from qotgate.serving.configuration import Configuration, read_again
+from qotgate.serving.handover import Message, Offer
+from qotgate.serving.notify import notify, reloading, watchdog_seconds
+from qotgate.serving.opening import open_questions, open_store
+from qotgate.serving.processes import CHANGE, MOVE, PAUSE, READY, Workers
+from qotgate.serving.running import Running, announce, freeze_memory, log_started, run_loop, start_log
+from qotgate.serving.sockets import Sockets, open_sockets
 from qotgate.store import Store
 
 log = structlog.get_logger()

@@ -4,7 +4,7 @@ from hashlib import md5
 
 from pydantic import SecretStr
 
-from qotgate.cli.settings import Settings
+from qotgate.serving.settings import Settings
 from qotgate.store.database import parsed_url
 
 SHORTEST = 4

@@ -8,21 +8,20 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 import structlog
-import typer
 
-from qotgate.cli.http import make_http, web_options
-from qotgate.cli.log import configure_log
-from qotgate.cli.reload import Configuration
-from qotgate.cli.secrecy import secrets_of
-from qotgate.cli.settings import Settings
 from qotgate.gateway import Gateway
 from qotgate.gateway.door import Phase
-from qotgate.gateway.handover import Message
-from qotgate.gateway.listening import Listening
-from qotgate.gateway.moving import arrive, move
 from qotgate.model import QotGateError, is_loopback
 from qotgate.model.version import __version__
 from qotgate.service.questions import Questions
+from qotgate.serving.configuration import Configuration
+from qotgate.serving.handover import Message
+from qotgate.serving.listening import Listening
+from qotgate.serving.log import configure_log
+from qotgate.serving.migration import arrive, move
+from qotgate.serving.secrecy import secrets_of
+from qotgate.serving.settings import Settings
+from qotgate.serving.web_options import web_options
 from qotgate.store.database import shown
 
 if TYPE_CHECKING:
@@ -49,7 +48,10 @@ class Running:
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._pages: WebServer | None = None
         if listening.http:
-            self._pages = make_http(questions, configuration.settings, self.gateway)
+            # Imported late: without pages the gateway starts in half of the time.
+            from qotgate.web import server
+
+            self._pages = server.WebServer(questions, web_options(configuration.settings), self.gateway)
 
     async def prepare(self) -> None:
         """All that can fail before another gateway is taken over. Raises QotGateError."""
@@ -57,7 +59,7 @@ class Running:
 
     async def start(self) -> list[str]:
         """Serve; the addresses. Raises QotGateError."""
-        addresses = await self.gateway.start(self.listening)
+        addresses = await self.gateway.start(self.listening.tcp, self.listening.websocket)
         if self._pages is not None:
             await self._pages.start(self.listening.http[0])
             addresses.append(self._pages.url)
@@ -151,12 +153,11 @@ def log_started(addresses: list[str], settings: Settings) -> None:
 def announce(addresses: list[str], settings: Settings) -> None:
     """Print where the gateway listens, and a warning where others may listen in."""
     where = " and ".join(addresses)
-    typer.echo(f"qotgate listens on {where} and answers from {shown(settings.db)}; Ctrl-C stops it.")
+    sys.stdout.write(f"qotgate listens on {where} and answers from {shown(settings.db)}; Ctrl-C stops it.\n")
     sys.stdout.flush()
     if (settings.rsa_key is None or settings.allow_plaintext) and not is_loopback(settings.host):
-        typer.echo(
+        sys.stderr.write(
             f"qotgate: warning: {settings.host} is open to other machines, and not all is encrypted: whoever "
             "reaches the port can ask, and whoever is on the way can read and change answers. "
-            "Name a key with --rsa-key, and leave out --allow-plaintext.",
-            err=True,
+            "Name a key with --rsa-key, and leave out --allow-plaintext.\n"
         )

@@ -1,4 +1,4 @@
-"""Clients' connections on their way from one process to the next: see :mod:`qotgate.gateway.handover`.
+"""Clients' connections on their way from one process to the next: see :mod:`qotgate.serving.handover`.
 
 A connection moves at a moment when nothing is asked and not answered on it. All that is to say of it then is
 who it is, its cipher, and the bytes of a request that has not arrived in full; what the client sends in the
@@ -14,8 +14,9 @@ from itertools import cycle
 
 import structlog
 
-from qotgate.gateway.handover import MAX_UNREAD, Message, receive, send
-from qotgate.gateway.server import Gateway
+from qotgate.gateway import Gateway
+from qotgate.gateway.session import MAX_UNREAD
+from qotgate.serving.handover import Message, receive, send
 
 TURN_SECONDS = 0.005
 

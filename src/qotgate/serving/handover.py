@@ -27,8 +27,6 @@ from qotgate.model import QotGateError
 HELLO = 1
 STATE = 1
 MAX_MESSAGE = 128 << 10
-MAX_UNREAD = 16 << 10
-"""Bytes of a request that is half there, with which a connection is moved."""
 SECONDS = 10.0
 """How long the one that starts waits for the other's next word; it has nothing else to do then."""
 

@@ -13,15 +13,15 @@ from typing import Any
 
 import structlog
 
-from qotgate.cli.log import BackgroundLog
-from qotgate.cli.notify import notify, reloading, watchdog_seconds
-from qotgate.cli.options import open_store
-from qotgate.cli.reload import Configuration, read_again
-from qotgate.cli.running import Running, announce, freeze_memory, log_started, run_loop, start_log
-from qotgate.cli.sockets import Sockets, open_sockets
-from qotgate.gateway.handover import Offer
 from qotgate.model import QotGateError
 from qotgate.service.questions import Questions
+from qotgate.serving.configuration import Configuration, read_again
+from qotgate.serving.handover import Offer
+from qotgate.serving.log import BackgroundLog
+from qotgate.serving.notify import notify, reloading, watchdog_seconds
+from qotgate.serving.opening import open_store
+from qotgate.serving.running import Running, announce, freeze_memory, log_started, run_loop, start_log
+from qotgate.serving.sockets import Sockets, open_sockets
 
 FAILED = 2
 """The exit status of a gateway that ends by an error."""

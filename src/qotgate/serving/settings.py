@@ -8,7 +8,6 @@ configuration file: each file is named like the variable, in any case, and holds
 import os
 import re
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -192,13 +191,3 @@ def read_settings(**flags: Any) -> Settings:
         raise QotGateError(f"{CONFIG_FILE} is not valid TOML: {error}.") from error
     except OSError as error:
         raise QotGateError(f"{error.filename or CONFIG_FILE} cannot be read: {error.strerror}.") from error
-
-
-def read_day(text: str | None) -> date | None:
-    """A day given as YYYY-MM-DD. Raises QotGateError."""
-    if text is None:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise QotGateError(f"--as-of takes a day as YYYY-MM-DD, not {text!r}.") from error

@@ -1,13 +1,15 @@
 """Where the gateway listens: on the sockets of a gateway that it takes over from, else on new ones."""
 
 import socket
+import sys
 from dataclasses import dataclass
 
-from qotgate.cli.http import http_port, listen_for_http
-from qotgate.cli.reload import Configuration
-from qotgate.gateway.handover import Inheritance, inherit
-from qotgate.gateway.listening import Listening, listen, serves
 from qotgate.model import QotGateError
+from qotgate.serving.configuration import Configuration
+from qotgate.serving.handover import Inheritance, inherit
+from qotgate.serving.listening import Listening, listen, serves
+from qotgate.serving.settings import Settings
+from qotgate.serving.web_options import http_port, web_options
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,32 @@ def open_sockets(configuration: Configuration) -> Sockets:
         opened.close()
         raise
     return opened
+
+
+def listen_for_http(settings: Settings, *, share: bool = False) -> list[socket.socket]:
+    """Listen for HTTP; nothing where it is not wanted, or nobody named a port and the default one is taken.
+
+    Raises QotGateError.
+    """
+    if settings.no_http:
+        return []
+    web_options(settings)
+    host, port = settings.http_host, http_port(settings)
+    try:
+        (found,) = listen(host, port, share=share)
+    except QotGateError as error:
+        reason = str(error).partition(": ")[2].rpartition(";")[0]
+        if settings.http_port is not None:
+            raise QotGateError(
+                f"Cannot serve HTTP on {host}:{port}: {reason}; name another --http-port."
+            ) from error
+        sys.stderr.write(
+            f"qotgate: no pages: {host}:{port} cannot be used ({reason}); name an --http-port.\n"
+        )
+        return []
+    for one in found[1:]:
+        one.close()
+    return found[:1]
 
 
 def _fill(

@@ -8,14 +8,14 @@ from typing import Any
 
 import structlog
 
-from qotgate.cli.gateway_options import allow_files, gateway_options
-from qotgate.cli.http import web_options
-from qotgate.cli.settings import Settings, read_settings
-from qotgate.cli.upstream_options import MakeUpstream, make_upstream
 from qotgate.gateway import GatewayOptions
 from qotgate.model import QotGateError
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference, load_reference
+from qotgate.serving.gateway_options import allow_files, gateway_options
+from qotgate.serving.settings import Settings, read_settings
+from qotgate.serving.upstream_options import MakeUpstream, make_upstream
+from qotgate.serving.web_options import web_options
 from qotgate.store import Store
 
 NEXT_START = (

@@ -4,12 +4,12 @@ import ssl
 import sys
 from pathlib import Path
 
-from qotgate.cli.secrecy import key_md5
-from qotgate.cli.settings import Settings
 from qotgate.gateway import GatewayOptions, WebSocketOptions
 from qotgate.limits.window import RateLimit
 from qotgate.model import QotGateError, is_loopback
 from qotgate.protocol.cipher import RsaKey
+from qotgate.serving.secrecy import key_md5
+from qotgate.serving.settings import Settings
 
 OTHER_FILES = 128
 """Files that a gateway opens beside its connections: the database, pipes, a certificate; generously."""

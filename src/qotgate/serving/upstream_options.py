@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from qotgate.cli.settings import Settings
 from qotgate.model import QotGateError, is_loopback
 from qotgate.protocol.cipher import PacketEncAlgo, RsaKey
 from qotgate.relay.opend import OWN, OpenD, OpenDOptions
@@ -15,6 +14,7 @@ from qotgate.relay.recording import RecordingFile
 from qotgate.relay.replay import Replay
 from qotgate.relay.scrubbing import user_key
 from qotgate.relay.upstream import Upstream
+from qotgate.serving.settings import Settings
 
 MakeUpstream: TypeAlias = Callable[[], Upstream]
 """Makes the upstream of one event loop: with several workers each has its own."""

@@ -1,0 +1,30 @@
+"""HTTP's share of the options, checked."""
+
+from typing import TYPE_CHECKING
+
+from qotgate.limits.window import RateLimit
+from qotgate.serving.settings import Settings
+
+if TYPE_CHECKING:
+    from qotgate.web.site import WebOptions
+
+DEFAULT_PORT = 8080
+
+
+def http_port(settings: Settings) -> int:
+    return DEFAULT_PORT if settings.http_port is None else settings.http_port
+
+
+def web_options(settings: Settings) -> "WebOptions":
+    """HTTP's share of the options. Raises QotGateError for options that are not safe."""
+    # Imported late: a command that serves nothing would take twice as long to start.
+    from qotgate.web.site import WebOptions
+
+    token = settings.http_token
+    return WebOptions(
+        host=settings.http_host,
+        port=http_port(settings),
+        token=token.get_secret_value() if token else None,
+        max_connections_per_address=settings.max_connections_per_address,
+        rate_limit=RateLimit.parse(settings.rate_limit),
+    )
