@@ -9,10 +9,10 @@ import pytest
 
 from qotgate.protocol.cipher import RsaKey
 from tests.support.opend import scripted_opend
-from tests.support.opend_session import PUSHES, check, told
+from tests.support.opend_session import PUSHES, check, told, told_by_javascript
 from tests.support.published import run_script
 from tests.support.serving import serving
-from tests.support.toolchains import bundle, node, rsa_key, run, websocket_port, written
+from tests.support.toolchains import rsa_key, websocket_port
 
 
 @pytest.fixture(scope="module")
@@ -95,38 +95,8 @@ trade.close()
     assert "it takes `qotgate serve --upstream-trade`" in accounts
 
 
-JAVASCRIPT = """
-import Client from "futu-api";
-import { ftCmdID } from "futu-api";
-const [port, key] = process.argv.slice(2);
-const client = new Client();
-const pushed = [];
-client.onPush = (command, push) => {
-  if (command === 3011) pushed.push(push.s2c.tickerList[0].sequence.toString());
-};
-const security = { market: 11, code: "TSLA" };
-const tell = (name, answer) => console.log("TOLD", JSON.stringify([name, answer]));
-client.onlogin = async (fine) => {
-  tell("login", fine);
-  tell("state", await client.GetGlobalState({ c2s: { userID: 0 } }).then(({ s2c }) => s2c.serverBuildNo));
-  tell("snapshot", await client.GetSecuritySnapshot({ c2s: { securityList: [security] } }));
-  tell("static", await client.GetStaticInfo({ c2s: { securityList: [security] } }));
-  tell("unknown", await client.GetMarketState({ c2s: { securityList: [security] } }).catch((error) => error));
-  tell("sub", await client.Sub({
-    c2s: { securityList: [security], subTypeList: [4], isSubOrUnSub: true, isRegOrUnRegPush: true },
-  }));
-  const deadline = Date.now() + 10000;
-  while (pushed.length < PUSHES && Date.now() < deadline) await new Promise((go) => setTimeout(go, 20));
-  tell("pushed", pushed);
-  process.exit(0);
-};
-client.start("127.0.0.1", Number(port), false, key);
-"""
-
-
 @pytest.mark.slow
 def test_javascript_reaches_the_same_opend(sample_url: str, tmp_path: Path) -> None:
-    script = bundle(written(tmp_path / "relay.mjs", JAVASCRIPT.replace("PUSHES", str(PUSHES))))
     with (
         scripted_opend(burst=PUSHES) as opend,
         serving(
@@ -139,11 +109,8 @@ def test_javascript_reaches_the_same_opend(sample_url: str, tmp_path: Path) -> N
             "k",
         ) as gateway,
     ):
-        done = run([*node(), script, str(websocket_port(gateway, "ws")), "k"], tmp_path)
+        found = told_by_javascript(websocket_port(gateway, "ws"), tmp_path)
         (login,) = [login for login in opend.logins if login.clientID != "qotgate"]
-    assert done.returncode == 0, done.stdout + done.stderr
-    lines = [line.removeprefix("TOLD ") for line in done.stdout.splitlines() if line.startswith("TOLD ")]
-    found = dict(json.loads(line) for line in lines)
     assert found["login"] is True
     assert found["state"] == 4242
     assert found["snapshot"]["s2c"]["snapshotList"][0]["basic"]["name"] == "Name of TSLA"

@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
+from qotgate.protocol.cipher import RsaKey
 from qotgate.protocol.frame import PROTOBUF, Frame
 from qotgate.protocol.messages import ProtoId
 from qotgate.relay.recording import read_lines
 from tests.support.commands import run
 from tests.support.opend import LOGIN_USER, REAL, SIMULATED, scripted_opend
 from tests.support.opend_messages import request, response
-from tests.support.opend_session import PUSHES, check, told
+from tests.support.opend_session import PUSHES, check, told, told_by_javascript
 from tests.support.serving import Serving, serving, serving_process, until
+from tests.support.toolchains import rsa_key, websocket_port
 from tests.support.wire import Wire
 
 SECURITY = {"market": 11, "code": "TSLA"}
@@ -152,25 +154,46 @@ def test_options_that_do_not_go_together(sample_url: str, options: list[str], sa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("package", ["futu", "moomoo"])
-def test_published_clients_are_told_the_same(sample_url: str, tmp_path: Path, package: str) -> None:
+@pytest.mark.parametrize(("package", "encrypted"), [("futu", False), ("futu", True), ("moomoo", False)])
+def test_published_clients_are_told_the_same(
+    sample_url: str, tmp_path: Path, package: str, encrypted: bool
+) -> None:
     """The same DataFrames and pushes, straight from OpenD and from its recording, but for stand-ins."""
     path = tmp_path / "session.jsonl"
-    with scripted_opend(burst=PUSHES) as opend:
-        upstream = f"127.0.0.1:{opend.port}"
-        options = ["--upstream", upstream, "--upstream-trade", "--record", str(path)]
+    ours, theirs = (rsa_key(tmp_path / name) if encrypted else None for name in ("ours.pem", "theirs.pem"))
+    key = ["--rsa-key", str(ours)] if encrypted else []
+    with scripted_opend(RsaKey.load(theirs) if theirs else None, burst=PUSHES) as opend:
+        options = ["--upstream", f"127.0.0.1:{opend.port}", "--upstream-trade", "--record", str(path), *key]
+        if encrypted:
+            options += ["--upstream-rsa-key", str(theirs)]
         with serving(sample_url, *options) as gateway:
-            recorded = told(package, gateway.port, None, tmp_path)
+            recorded = told(package, gateway.port, ours, tmp_path)
     check(recorded)
     for _ in range(2):
-        with serving(sample_url, "--replay", str(path), "--replay-speed", "0") as gateway:
-            replayed = told(package, gateway.port, None, tmp_path)
+        with serving(sample_url, "--replay", str(path), "--replay-speed", "0", *key) as gateway:
+            replayed = told(package, gateway.port, ours, tmp_path)
         assert without_ids(replayed) == without_ids(recorded)
     text = path.read_text(encoding="utf-8")
     for secret in (LOGIN_USER, SIMULATED, REAL, "1001234567890123", "FH0000000000000001"):
         assert str(secret) not in text
     for line in text.splitlines():
         assert json.loads(line).get("proto") != 2005
+
+
+@pytest.mark.slow
+def test_javascript_is_told_the_same(sample_url: str, tmp_path: Path) -> None:
+    path = tmp_path / "session.jsonl"
+    websocket = ["--websocket-port", "0", "--websocket-key", "k"]
+    with (
+        scripted_opend(burst=PUSHES) as opend,
+        serving(
+            sample_url, "--upstream", f"127.0.0.1:{opend.port}", "--record", str(path), *websocket
+        ) as gateway,
+    ):
+        recorded = told_by_javascript(websocket_port(gateway, "ws"), tmp_path)
+    assert recorded["pushed"] == [str(number) for number in range(PUSHES)]
+    with serving(sample_url, "--replay", str(path), "--replay-speed", "0", *websocket) as gateway:
+        assert told_by_javascript(websocket_port(gateway, "ws"), tmp_path) == recorded
 
 
 def without_ids(told: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.support.opend import PASSWORD
 from tests.support.published import run_script
+from tests.support.toolchains import bundle, node, run, written
 
 PUSHES = 400
 SCRIPT = """
@@ -95,3 +96,41 @@ def check(found: list[Any]) -> None:
     ticks = next(rest[0] for name, _, *rest in found if name == "TickerHandlerBase")
     position = ticks[0][1]["columns"].index("sequence")
     assert [frame["data"][0][position] for _, frame in ticks] == [0, *range(PUSHES)]
+
+
+JAVASCRIPT = """
+import Client from "futu-api";
+import { ftCmdID } from "futu-api";
+const [port, key] = process.argv.slice(2);
+const client = new Client();
+const pushed = [];
+client.onPush = (command, push) => {
+  if (command === 3011) pushed.push(push.s2c.tickerList[0].sequence.toString());
+};
+const security = { market: 11, code: "TSLA" };
+const tell = (name, answer) => console.log("TOLD", JSON.stringify([name, answer]));
+client.onlogin = async (fine) => {
+  tell("login", fine);
+  tell("state", await client.GetGlobalState({ c2s: { userID: 0 } }).then(({ s2c }) => s2c.serverBuildNo));
+  tell("snapshot", await client.GetSecuritySnapshot({ c2s: { securityList: [security] } }));
+  tell("static", await client.GetStaticInfo({ c2s: { securityList: [security] } }));
+  tell("unknown", await client.GetMarketState({ c2s: { securityList: [security] } }).catch((error) => error));
+  tell("sub", await client.Sub({
+    c2s: { securityList: [security], subTypeList: [4], isSubOrUnSub: true, isRegOrUnRegPush: true },
+  }));
+  const deadline = Date.now() + 10000;
+  while (pushed.length < PUSHES && Date.now() < deadline) await new Promise((go) => setTimeout(go, 20));
+  tell("pushed", pushed);
+  process.exit(0);
+};
+client.start("127.0.0.1", Number(port), false, key);
+"""
+
+
+def told_by_javascript(port: int, folder: Path) -> dict[str, Any]:
+    """What the script on npm's futu-api is told on the WebSocket ``port``, whose key is ``k``, by call."""
+    script = bundle(written(folder / "session.mjs", JAVASCRIPT.replace("PUSHES", str(PUSHES))))
+    done = run([*node(), script, str(port), "k"], folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = [line.removeprefix("TOLD ") for line in done.stdout.splitlines() if line.startswith("TOLD ")]
+    return dict(json.loads(line) for line in lines)
