@@ -3,16 +3,21 @@
 import asyncio
 import json
 import os
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from qotgate.model import InvalidRequest, QotGateError
 from qotgate.protocol.frame import PROTOBUF, Frame
+from qotgate.relay.contents import look_for_personal, read_contents, try_replay
 from qotgate.relay.opend import OpenD, OpenDOptions
 from qotgate.relay.published import Messages, known_messages, own_messages
 from qotgate.relay.recorded import Recording
@@ -20,6 +25,7 @@ from qotgate.relay.recorder import Recorder, RecordingUpstream
 from qotgate.relay.recording import RecordingFile, read_lines
 from qotgate.relay.replay import Replay
 from tests.support.opend import LOGIN_USER, PASSWORD_MD5, REAL, SIMULATED, ScriptedOpenD, scripted_opend
+from tests.support.paths import ROOT
 from tests.support.recordings import UpstreamClient, sub
 
 KEY = b"k" * 32
@@ -279,3 +285,40 @@ def test_the_client_is_served_when_the_disk_is_full(tmp_path: Path) -> None:
         "No space left on device"
     ]
     assert [line.proto for _, line in read_lines(path)] == [1001]
+
+
+def damaged(text: bytes, random: Random) -> bytes:
+    """A recording with a few bytes changed, cut out, or put elsewhere, and values of other types."""
+    data = bytearray(text)
+    for _ in range(random.randint(1, 4)):
+        where, other = random.randrange(len(data)), random.randrange(len(data))
+        match random.randrange(4):
+            case 0:
+                data[where] = random.randrange(256)
+            case 1:
+                del data[where : where + random.randint(1, 50)]
+            case 2:
+                data[where:where] = data[other : other + random.randint(1, 80)]
+            case 3:
+                found = re.compile(rb": ([^,{}\[\]]+)[,}]").search(bytes(data), where)
+                if found is not None:
+                    values = [b"null", b"-1", b"1e999", b'"x"', b"[]", b"{}", b"NaN", b"9" * 30, b'"\\ud800"']
+                    data[found.start(1) : found.end(1)] = random.choice(values)
+    return bytes(data)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.randoms(use_true_random=False))
+def test_a_damaged_recording_is_refused_in_a_sentence(tmp_path: Path, random: Random) -> None:
+    path = tmp_path / "session.jsonl"
+    path.write_bytes(damaged((ROOT / "examples" / "trading_bot.jsonl").read_bytes(), random))
+    for read in (
+        lambda: try_replay(Recording(path)),
+        lambda: look_for_personal(path),
+        lambda: read_contents(path),
+    ):
+        try:
+            read()
+        except QotGateError as error:
+            assert "\n" not in str(error)
+            assert str(path) in str(error)

@@ -182,7 +182,11 @@ async def _ask_all(recording: Recording) -> int:
         c2s = REQUESTS[ProtoId.InitConnect]().c2s
         session = await replay.open(c2s, client, secure=True)
         session.resume()
+        for push in recorded.pushes:
+            push.load()
         for serial, exchange in enumerate(recorded.exchanges, 1):
+            for push in exchange.pushes:
+                push.load()
             _ask(recording, session, serial, exchange)
             answered[recorded.number] += 1
         expected = len(recorded.pushes) + sum(len(exchange.pushes) for exchange in recorded.exchanges)

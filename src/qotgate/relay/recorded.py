@@ -1,7 +1,7 @@
 """A recording in memory: exchanges by what was asked, and pushes by the exchange that caused them."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,7 +53,8 @@ class Push:
     line: int
     proto_id: int
     after: float
-    body: Body
+    load: Callable[[], Body]
+    """Reads its body, which takes a third of a millisecond: there may be very many."""
     securities: frozenset[Security]
 
 
@@ -137,9 +138,8 @@ class Recording:
         for number, line in read_lines(path):
             session = sessions.setdefault(line.session, RecordedSession(line.session))
             if line.is_push:
-                push = self._push(number, line)
-                if push is not None:
-                    pushes.append((line, push))
+                if line.left_out is None or line.push is not None or line.push_base64 is not None:
+                    pushes.append((line, self._push(number, line)))
                 continue
             exchange = self._exchange(number, line)
             if exchange is None:
@@ -176,11 +176,22 @@ class Recording:
             key=request_key(line.proto, request),
         )
 
-    def _push(self, number: int, line: Line) -> Push | None:
-        body = self._body(number, line, "push", self.messages.responses.get(line.proto))
-        if body is None:
-            return None
-        return Push(number, line.proto, 0.0, body, _securities(body.message))
+    def _push(self, number: int, line: Line) -> Push:
+        kind = self.messages.responses.get(line.proto)
+
+        def load() -> Body:
+            body = self._body(number, line, "push", kind)
+            assert body is not None
+            return body
+
+        written = line.push
+        if written is None:
+            message = load().message
+            written = json_fields(message) if message is not None else {}
+        elif kind is None:
+            # Told before anything is served.
+            load()
+        return Push(number, line.proto, 0.0, load, _securities(written))
 
     def _body(self, number: int, line: Line, name: str, kind: Any) -> Body | None:
         written, written_base64 = getattr(line, name), getattr(line, f"{name}_base64")
@@ -221,15 +232,14 @@ def _copied(message: Any) -> Any:
     return copy
 
 
-def _securities(message: Any) -> frozenset[Security]:
-    """The securities that a push is about; none where it does not say."""
-    s2c = getattr(message, "s2c", None)
-    if s2c is None:
+def _securities(push: dict[str, Any]) -> frozenset[Security]:
+    """The securities that a push is about, by its JSON; none where it does not say."""
+    try:
+        s2c = push["s2c"]
+        parts = [s2c] if "security" in s2c else s2c.get("basicQotList", ())
+        return frozenset((part["security"]["market"], part["security"]["code"]) for part in parts)
+    except (KeyError, TypeError, AttributeError):
         return frozenset()
-    if "security" in s2c.DESCRIPTOR.fields_by_name and s2c.DESCRIPTOR.fields_by_name["security"].message_type:
-        return frozenset({(s2c.security.market, s2c.security.code)})
-    quotes = getattr(s2c, "basicQotList", ())
-    return frozenset((quote.security.market, quote.security.code) for quote in quotes)
 
 
 def _hang(session: RecordedSession, at: float, push: Push) -> None:
@@ -244,7 +254,7 @@ def _hang(session: RecordedSession, at: float, push: Push) -> None:
     cause = max(covering or before, key=lambda exchange: exchange.at, default=None)
     began = cause or session.greeting
     after = max(0.0, at - began.at) if began is not None else 0.0
-    hung = Push(push.line, push.proto_id, after, push.body, push.securities)
+    hung = replace(push, after=after)
     (cause.pushes if cause is not None else session.pushes).append(hung)
 
 

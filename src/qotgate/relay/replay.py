@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from qotgate.model import InvalidRequest, Refused
+from qotgate.model import InvalidRequest, QotGateError, Refused
 from qotgate.protocol.body import FORMATS
 from qotgate.protocol.frame import PROTOBUF, Frame
 from qotgate.protocol.messages import CLASSES, AnyResponse, ProtoId, RetType
@@ -247,8 +247,8 @@ class ReplaySession:
             push = heappop(self._due)[2]
             sent += 1
             try:
-                body = push.body.encode(self._push_format)
-            except ValueError as error:
+                body = push.load().encode(self._push_format)
+            except (QotGateError, ValueError) as error:
                 log.warning("push left out", line=push.line, proto_id=push.proto_id, reason=str(error))
                 continue
             self._client.push(Frame(push.proto_id, self._push_format, next(self._serials), body))
