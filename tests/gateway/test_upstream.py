@@ -131,6 +131,7 @@ def test_what_opend_says_of_itself_is_said_to_the_client(questions: Questions) -
         # A push behind an answer does not overtake it.
         reply(frame._replace(body=b"a"))
         opend.client.push(Frame(QUOTE_PUSH, PROTOBUF, 900, b"p"))
+        await turns()
         sent = [(packet.proto_id, packet.serial, packet.body) for packet in packets(transport)]
         assert sent == [(BASIC_QUOTE, 2, b"a"), (QUOTE_PUSH, 900, b"p")]
         transport.close()
@@ -151,6 +152,7 @@ def test_each_side_has_its_own_cipher(questions: Questions) -> None:
         s2c = decode(RESPONSES[ProtoId.InitConnect], opened.body, PROTOBUF).s2c
         cipher = AesCipher(PacketEncAlgo.AES_CBC, s2c.connAESKey.encode(), s2c.aesCBCiv.encode())
         opend.client.push(Frame(QUOTE_PUSH, PROTOBUF, 1, b"push"))
+        await turns()
         assert packets(transport)[0].open(cipher.decrypt).body == b"push"
         assert opend.said == ["open bot True", "resume"]
         await gateway.stop()
@@ -193,6 +195,7 @@ def test_a_lost_opend_is_told_once_and_closes(questions: Questions) -> None:
         opend.client.hold(False)
         assert (transport.reading, opend.said[1:]) == (True, ["resume", "pause", "resume"])
         opend.asked[0][1](Refused("internal"))
+        await turns()
         assert decode(AnyResponse, packets(transport)[0].body, PROTOBUF).retType == -1
         opend.client.lost(Refused("internal"))
         assert session not in gateway.door.sessions

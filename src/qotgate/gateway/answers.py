@@ -110,6 +110,10 @@ class Answers:
             pass
         return position
 
+    def has(self, lead: bytes) -> bool:
+        """Whether :meth:`reply` may know a packet that starts with ``lead``."""
+        return lead in self._young
+
     def find(self, request: Request) -> Kept | None:
         """The answer to a request."""
         lead, rest = request

@@ -37,7 +37,7 @@ from qotgate.model import (
 )
 from qotgate.protocol.body import FORMATS, decode_request, encode, refusal
 from qotgate.protocol.envelope import INIT
-from qotgate.protocol.frame import PROTOBUF, Frame, lead, seal
+from qotgate.protocol.frame import LEAD, PROTOBUF, Frame, lead, seal
 from qotgate.protocol.messages import CLASSES, RESPONSES, ProtoId, RetType
 from qotgate.protocol.names import language_of
 from qotgate.relay.upstream import Upstream
@@ -148,6 +148,8 @@ class Engine:
     ) -> int:
         """Answer the plain packets in ``data`` whose answers are kept, as :meth:`Answers.reply` does."""
         if session.state is not State.OPEN or self.options.log_requests:
+            return position
+        if not self.answers.has(data[position : position + LEAD.size]):
             return position
         over_limit: Callable[[ProtoId], object] | None = None
         if self._allowance.elsewhere:

@@ -11,6 +11,7 @@ too many questions under way; what had arrived by then is still answered.
 import asyncio
 import os
 import socket
+from collections.abc import Iterable
 from enum import Enum, Flag, auto
 from typing import Any, ClassVar, cast
 
@@ -104,6 +105,8 @@ class TcpSession(Session, asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._rest: tuple[bytes, int] | None = None
         """What arrived and was not looked at yet, and where that starts."""
+        self._outgoing: list[bytes] = []
+        """What is to be sent in this turn of the loop."""
         self._unread = bytes.fromhex(moved.get("unread", ""))
         self._next_turn: asyncio.Handle | None = None
         self._intake = Intake.OPEN
@@ -161,6 +164,7 @@ class TcpSession(Session, asyncio.Protocol):
 
     def close(self) -> None:
         if self._transport is not None:
+            self._flush()
             self._transport.close()
 
     def abort(self) -> None:
@@ -181,7 +185,7 @@ class TcpSession(Session, asyncio.Protocol):
 
     def description(self) -> Description | None:
         transport = self._transport
-        quiet = not (self.busy or self._holds or self.upstream or self.turned_away)
+        quiet = not (self.busy or self._outgoing or self._holds or self.upstream or self.turned_away)
         if not quiet or self._intake is Intake.ENDED:
             return None
         if transport is None or transport.is_closing() or transport.get_write_buffer_size():
@@ -235,17 +239,32 @@ class TcpSession(Session, asyncio.Protocol):
     def deliver(self, frame: Frame, sealed: bytes) -> None:
         if self._transport is None or self._transport.is_closing():
             return
-        self._transport.write(b"".join(self._packet(frame, sealed)))
-        if Hold.WRITING not in self._holds and not self._reading:
+        self._write(self._packet(frame, sealed))
+        if not self._reading and Hold.WRITING not in self._holds:
             # It may send signs of life that are not read while its questions are under way.
             self.last_received = self._engine.loop.time()
-        self._hold(Hold.LOGIN, held=False)
+        if self._holds:
+            self._hold(Hold.LOGIN, held=False)
+        else:
+            # Flags are slow: most answers find none.
+            self._balance()
         if self._intake is Intake.ENDED:
             self._end()
 
     def push(self, frame: Frame) -> None:
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(b"".join(self._packet(frame, seal(frame.body))))
+            self._write(self._packet(frame, seal(frame.body)))
+
+    def _write(self, parts: Iterable[bytes]) -> None:
+        """Send ``parts`` with all else that this turn of the loop has for the client."""
+        if not self._outgoing:
+            self._engine.loop.call_soon(self._flush)
+        self._outgoing += parts
+
+    def _flush(self) -> None:
+        if self._outgoing and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"".join(self._outgoing))
+        self._outgoing.clear()
 
     def _end(self) -> None:
         """Take no more, and close once what was asked is answered."""
@@ -265,8 +284,9 @@ class TcpSession(Session, asyncio.Protocol):
         except ProtocolError as error:
             self.because(str(error), warns=True)
             self._intake, done = Intake.ENDED, True
-        if replies and self._transport is not None:
-            self._transport.write(b"".join(replies))
+        if replies:
+            self._write(replies)
+            self._flush()
         self._rest = None if done else (arrived, position)
         if self.turned_away is not None:
             self._rest = None

@@ -53,6 +53,7 @@ class Link(asyncio.Protocol):
         self._algorithm = PacketEncAlgo.NONE
         self._login: asyncio.Future[None] = self._loop.create_future()
         self._under_way: dict[tuple[int, int], deque[tuple[Frame, Reply]]] = {}
+        self._outgoing: list[bytes] = []
         self._backlog: deque[Packet] = deque()
         """What arrived while the client was not reading."""
         self._paused = True
@@ -97,9 +98,11 @@ class Link(asyncio.Protocol):
         if self._over or self._transport is None:
             reply(_lost(frame))
             return
-        serial = frame.serial % MAX_SERIAL
-        self._under_way.setdefault((frame.proto_id, serial), deque()).append((frame, reply))
-        self._send(frame._replace(serial=serial))
+        sent = frame
+        if frame.serial >= MAX_SERIAL:
+            sent = frame._replace(serial=frame.serial % MAX_SERIAL)
+        self._under_way.setdefault((sent.proto_id, sent.serial), deque()).append((frame, reply))
+        self._send(sent)
 
     def pause(self) -> None:
         self._paused = True
@@ -118,6 +121,7 @@ class Link(asyncio.Protocol):
         self._stop()
         if self._transport is not None:
             transport = self._transport
+            self._flush()
             transport.close()
             self._loop.call_later(CLOSE_SECONDS, transport.abort)
 
@@ -209,8 +213,15 @@ class Link(asyncio.Protocol):
         return response.s2c
 
     def _send(self, frame: Frame) -> None:
-        assert self._transport is not None
-        self._transport.write(frame.encode(self._cipher.encrypt if self._cipher else None))
+        """Send a frame with all else that this turn of the loop has for OpenD."""
+        if not self._outgoing:
+            self._loop.call_soon(self._flush)
+        self._outgoing.append(frame.encode(self._cipher.encrypt if self._cipher else None))
+
+    def _flush(self) -> None:
+        if self._outgoing and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"".join(self._outgoing))
+        self._outgoing.clear()
 
     def _deliver(self, packet: Packet) -> None:
         frame = packet.open(self._cipher.decrypt if self._cipher else None)
@@ -223,7 +234,7 @@ class Link(asyncio.Protocol):
                 del self._under_way[frame.proto_id, frame.serial]
             if frame.intact:
                 self._counts["answers"] += 1
-                reply(frame._replace(serial=request.serial))
+                reply(frame if frame.serial == request.serial else frame._replace(serial=request.serial))
             else:
                 self._counts["damaged"] += 1
                 reply(_damaged(request))

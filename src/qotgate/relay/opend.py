@@ -224,8 +224,8 @@ class _Session:
         return self._link.s2c if self._link is not None else None
 
     def ask(self, frame: Frame, reply: Reply) -> None:
-        options = self._opend.options
-        refusal = trading_refusal(frame.proto_id, allowed=options.trade, secure=self._secure)
+        allowed = self._opend.options.trade
+        refusal = trading_refusal(frame.proto_id, allowed=allowed, secure=self._secure)
         if refusal is not None:
             reply(refusal)
         elif self._link is not None:
