@@ -6,14 +6,8 @@ from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any
 
-from qotgate.model import Page
 from qotgate.protocol.answers import write_dynamic, write_list
-from qotgate.protocol.interface import (
-    ACTIVE_TRANSACTIONS,
-    FUND_HOLDINGS,
-    RATING_CHANGES,
-    ListQuestion,
-)
+from qotgate.protocol.interface import LIST_QUESTIONS, ListQuestion
 from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
 from qotgate.protocol.names import MARKET_STATES, STATE_FIELDS, read_as_of, read_security
 from qotgate.service.calendar import market_state
@@ -58,13 +52,13 @@ def _ark_stock_dynamic(questions: Questions, c2s: Any) -> Any:
     return _with_day(c2s, write_dynamic(answer), answer.known_to)
 
 
-def _list(question: ListQuestion[Any], call: Callable[..., Page[Any]], questions: Questions, c2s: Any) -> Any:
+def _list(question: ListQuestion[Any], questions: Questions, c2s: Any) -> Any:
     words = [
         choice.word(getattr(c2s, choice.field)) if c2s.HasField(choice.field) else choice.default
         for choice in question.choices
     ]
     count = c2s.count if c2s.HasField("count") else question.count
-    answer = call(questions, *words, count, c2s.page or None, read_as_of(c2s))
+    answer = getattr(questions, question.name)(*words, count, c2s.page or None, read_as_of(c2s))
     return _with_day(c2s, write_list(question, answer), answer.known_to)
 
 
@@ -75,14 +69,11 @@ def _with_day(c2s: Any, response: Any, known_to: date | None) -> Any:
     return response
 
 
-def _list_interface(question: ListQuestion[Any], call: Callable[..., Page[Any]]) -> Interface:
-    return Interface(partial(_list, question, call), counts=lambda c2s: not c2s.page)
-
-
 INTERFACES = {
     ProtoId.GetGlobalState: Interface(_global_state, counts=lambda _c2s: False, lasts=False),
-    ProtoId.Qot_GetArkFundHolding: _list_interface(FUND_HOLDINGS, Questions.fund_holdings),
     ProtoId.Qot_GetArkStockDynamic: Interface(_ark_stock_dynamic, counts=lambda _c2s: True),
-    ProtoId.Qot_GetArkActiveTransaction: _list_interface(ACTIVE_TRANSACTIONS, Questions.active_transactions),
-    ProtoId.Qot_GetRatingChange: _list_interface(RATING_CHANGES, Questions.rating_changes),
+    **{
+        question.proto_id: Interface(partial(_list, question), counts=lambda c2s: not c2s.page)
+        for question in LIST_QUESTIONS
+    },
 }

@@ -46,7 +46,7 @@ class Choice:
 
     ``name`` is its name in Python and over HTTP, ``field`` that in the C2S. ``numbers`` are the numbers of
     the words on the wire. ``default`` is the word where none is named; without one it has to be named.
-    ``sentence`` says what it takes.
+    ``sentence`` says what it takes, ``description`` what it is in the API's document.
     """
 
     name: str
@@ -54,11 +54,19 @@ class Choice:
     numbers: Mapping[Any, int]
     default: Any
     sentence: str
+    description: str = ""
 
     @property
     def words(self) -> type[StrEnum]:
         """The enum."""
         return type(next(iter(self.numbers)))
+
+    @property
+    def named_default(self) -> Any:
+        """The default by its own name: one list has a number for "none is named" too."""
+        if self.default is None or self.default.name != "UNKNOWN":
+            return self.default
+        return next(word for word in self.numbers if word is not self.default)
 
     @property
     def metavar(self) -> str:
@@ -97,24 +105,40 @@ class Column:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ListQuestion(Generic[Row]):
-    """A question whose answer is a list in pages of 1 to ``most`` rows, ``count`` unless told otherwise;
-    ``left_out``: the answer names the funds that it does not sum."""
+    """A question whose answer is a list in pages of 1 to ``most`` rows, ``count`` unless told otherwise.
 
+    ``name`` is the method that answers it in :class:`~qotgate.service.questions.Questions`, which takes the
+    words of the choices, ``count``, ``page`` and ``as_of``. ``path`` is where the HTTP API answers it, empty
+    where it has its own endpoint, and ``description`` what its document says. ``left_out``: the answer names
+    the funds that it does not sum.
+    """
+
+    name: str
     proto_id: ProtoId
     row: type[Row]
     choices: tuple[Choice, ...]
     columns: tuple[Column, ...]
     count: int
     most: int
+    path: str = ""
+    description: str = ""
     left_out: bool = False
 
 
 _SECURITY = Column("security", "security", heading="security")
 _LISTED = Column("security", "security", unit="Null where the holding maps to no code.", heading="security")
-_CYCLE = Choice("cycle_type", "cycleType", CYCLES, ArkCycleType.ONE_DAY, "ark_cycle")
+_CYCLE = Choice(
+    "cycle_type",
+    "cycleType",
+    CYCLES,
+    ArkCycleType.ONE_DAY,
+    "ark_cycle",
+    "How many trading days back a change is measured.",
+)
 _SORT_DIR = Choice("sort_dir", "sortDir", SORT_DIRS, RankSortDir.DESCENDING, "sort_dir")
 
 FUND_HOLDINGS = ListQuestion(
+    "fund_holdings",
     ProtoId.Qot_GetArkFundHolding,
     FundHolding,
     (
@@ -134,9 +158,12 @@ FUND_HOLDINGS = ListQuestion(
     ),
     count=20,
     most=200,
+    path="ark/holdings",
+    description="What the ARK funds hold together, and how it changed over a cycle.",
     left_out=True,
 )
 ACTIVE_TRANSACTIONS = ListQuestion(
+    "active_transactions",
     ProtoId.Qot_GetArkActiveTransaction,
     ActiveTransaction,
     (
@@ -177,9 +204,12 @@ ACTIVE_TRANSACTIONS = ListQuestion(
     ),
     count=50,
     most=200,
+    path="ark/active-transactions",
+    description="What the ARK funds actively bought or sold together over a cycle, flows left out.",
     left_out=True,
 )
 RATING_CHANGES = ListQuestion(
+    "rating_changes",
     ProtoId.Qot_GetRatingChange,
     RatingChange,
     (

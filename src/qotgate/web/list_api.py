@@ -1,26 +1,16 @@
-"""The HTTP API of the two longer ARK questions: what the funds hold together, and what they traded."""
+"""The HTTP API of the list questions that the interface describes, by their descriptions."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field, create_model
 
-from qotgate.model import (
-    ArkActiveTransactionHoldingType,
-    ArkActiveTransactionSortField,
-    ArkCycleType,
-    ArkFundHoldingSortField,
-    ArkHoldingType,
-    RankSortDir,
-)
-from qotgate.protocol.interface import ACTIVE_TRANSACTIONS, FUND_HOLDINGS
+from qotgate.protocol.interface import LIST_QUESTIONS, Choice, ListQuestion
 from qotgate.service.questions import Questions
 from qotgate.web.api import ANSWERS, AsOf
 from qotgate.web.asked import TheRequest
-from qotgate.web.shapes import ActiveTransactions, Holdings, Shape, ark_page
+from qotgate.web.shapes import Shape, list_shape, page_of
 
-Cycle = Annotated[ArkCycleType, Query(description="How many trading days back a change is measured.")]
-Direction = Annotated[RankSortDir, Query()]
-Count = Annotated[int, Query(ge=1, le=FUND_HOLDINGS.most)]
 PageCursor = Annotated[
     str | None, Query(description="The `next_page` of an earlier answer to the same question.")
 ]
@@ -40,47 +30,37 @@ def of_fund(questions: Questions, fund: str | None) -> Questions:
     return questions.varied(funds=(fund.upper(),)) if fund else questions
 
 
-@router.get("/ark/holdings", response_model=Holdings, tags=["ARK"])
-def holdings(
-    asked: TheRequest,
-    holding_type: ArkHoldingType = ArkHoldingType.POSITION,
-    cycle_type: Cycle = ArkCycleType.ONE_DAY,
-    sort_field: ArkFundHoldingSortField = ArkFundHoldingSortField.SHARES,
-    sort_dir: Direction = RankSortDir.DESCENDING,
-    count: Count = FUND_HOLDINGS.count,
-    page: PageCursor = None,
-    fund: Fund = None,
-    as_of: AsOf = None,
-) -> Response:
-    """What the ARK funds hold together, and how it changed over a cycle."""
-
-    def make() -> Shape:
-        found = of_fund(asked.questions, fund).fund_holdings(
-            holding_type, cycle_type, sort_field, sort_dir, count, page or None, as_of
-        )
-        return ark_page(Holdings, found)
-
-    return asked.answer("holdings", make, later_page=bool(page))
+def _parameters(question: ListQuestion[Any]) -> type[BaseModel]:
+    """The parameters of a question: its choices, then those that every list has."""
+    given: dict[str, Any] = {choice.name: _parameter(choice) for choice in question.choices}
+    given["count"] = (int, Query(question.count, ge=1, le=question.most))
+    given |= {"page": (PageCursor, None), "fund": (Fund, None), "as_of": (AsOf, None)}
+    return create_model(f"{question.name}_parameters", **given)
 
 
-@router.get("/ark/active-transactions", response_model=ActiveTransactions, tags=["ARK"])
-def active_transactions(
-    asked: TheRequest,
-    holding_type: ArkActiveTransactionHoldingType = ArkActiveTransactionHoldingType.INCREASE,
-    cycle_type: Cycle = ArkCycleType.ONE_DAY,
-    sort_field: ArkActiveTransactionSortField = ArkActiveTransactionSortField.CHANGE_AMOUNT,
-    sort_dir: Direction = RankSortDir.DESCENDING,
-    count: Count = ACTIVE_TRANSACTIONS.count,
-    page: PageCursor = None,
-    fund: Fund = None,
-    as_of: AsOf = None,
-) -> Response:
-    """What the ARK funds actively bought or sold together over a cycle, flows left out."""
+def _parameter(choice: Choice) -> tuple[Any, Any]:
+    return choice.words, Field(choice.named_default, description=choice.description or None)
 
-    def make() -> Shape:
-        found = of_fund(asked.questions, fund).active_transactions(
-            holding_type, cycle_type, sort_field, sort_dir, count, page or None, as_of
-        )
-        return ark_page(ActiveTransactions, found)
 
-    return asked.answer("active-transactions", make, later_page=bool(page))
+def _add(question: ListQuestion[Any]) -> None:
+    shape, parameters = list_shape(question), _parameters(question)
+
+    def endpoint(asked: TheRequest, given: Annotated[parameters, Query()]) -> Response:  # type: ignore[valid-type]
+        chosen: Any = given
+        words = [getattr(chosen, choice.name) for choice in question.choices]
+
+        def make() -> Shape:
+            ask = getattr(of_fund(asked.questions, chosen.fund), question.name)
+            return page_of(shape, ask(*words, chosen.count, chosen.page or None, chosen.as_of))
+
+        return asked.answer(question.path.rpartition("/")[2], make, later_page=bool(chosen.page))
+
+    endpoint.__name__ = question.path.rpartition("/")[2].replace("-", "_")
+    router.get(f"/{question.path}", response_model=shape, tags=["ARK"], description=question.description)(
+        endpoint
+    )
+
+
+for _question in LIST_QUESTIONS:
+    if _question.path:
+        _add(_question)

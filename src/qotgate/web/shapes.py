@@ -13,7 +13,7 @@ from qotgate.model import (
     Page,
     Security,
 )
-from qotgate.protocol.interface import ACTIVE_TRANSACTIONS, FUND_HOLDINGS, RATING_CHANGES, ListQuestion
+from qotgate.protocol.interface import RATING_CHANGES, ListQuestion
 from qotgate.service.ark_history import Position
 from qotgate.service.rating_listing import ListedChange
 from qotgate.service.search import Found
@@ -190,18 +190,6 @@ class RatingChanges(Shape):
     rows: list[RatingRow]  # type: ignore[valid-type]
 
 
-HoldingRow = _row_shape(
-    "HoldingRow",
-    "What the ARK funds hold of a security together, in share units of the day asked for.",
-    FUND_HOLDINGS,
-)
-ActiveTransactionRow = _row_shape(
-    "ActiveTransactionRow",
-    "What the ARK funds actively traded of a security over the cycle.",
-    ACTIVE_TRANSACTIONS,
-)
-
-
 class FundLeftOut(Shape):
     """A fund that an answer does not sum: no book of about the day is loaded."""
 
@@ -213,12 +201,15 @@ class FundLeftOut(Shape):
         return [cls(fund=fund, until=day) for fund, day in found.left_out]
 
 
-def _ark_page(name: str, description: str, row: type[Shape]) -> type[Shape]:
+def list_shape(question: ListQuestion[Any]) -> type[Shape]:
+    """The shape of a page of a list of what the funds do together, after what the model says of its rows."""
+    name, said = question.row.__name__, str(question.row.__doc__).partition("\n")[0]
+    row = _row_shape(f"{name}Row", said, question)
     left_out = Field(description="The funds that are in neither end of the changes.")
     return create_model(
-        name,
+        f"{name}s",
         __base__=Shape,
-        __doc__=description,
+        __doc__="A page of the list.",
         all_count=(Annotated[int, Field(ge=0)], ...),
         next_page=(str | None, ...),
         known_to=(date, KNOWN_TO),
@@ -227,12 +218,8 @@ def _ark_page(name: str, description: str, row: type[Shape]) -> type[Shape]:
     )
 
 
-Holdings = _ark_page("Holdings", "A page of holdings.", HoldingRow)
-ActiveTransactions = _ark_page("ActiveTransactions", "A page of active transactions.", ActiveTransactionRow)
-
-
-def ark_page(shape: type[Shape], found: Page[Any]) -> Shape:
-    """A page of Holdings or ActiveTransactions."""
+def page_of(shape: type[Shape], found: Page[Any]) -> Shape:
+    """A page in a shape that :func:`list_shape` made."""
     answer = {
         "all_count": found.all_count,
         "next_page": found.next_page,
