@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qotgate.protocol.frame import JSON, PROTOBUF
+from qotgate.relay import published
 from qotgate.relay.bodies import Body, load_body, meaning, read_body, write_body
 from qotgate.relay.published import known_messages, own_messages
 from tests.support.protobuf_messages import any_message
@@ -95,3 +96,11 @@ def test_the_messages_are_found_without_importing_the_package() -> None:
     assert len(known) > 150
     assert own_messages().source is None
     assert own_messages().name(1002) == "GetGlobalState"
+
+
+def test_without_a_package_there_are_qotgates_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(published, "PACKAGES", {"futu": "a-package-that-is-not-there"})
+    assert known_messages.__wrapped__() == own_messages()
+    # Nor is one taken that is no longer as it was known to be.
+    monkeypatch.setattr(published, "PACKAGES", {"structlog": "structlog"})
+    assert known_messages.__wrapped__() == own_messages()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from qotgate.model import InvalidRequest, QotGateError
 from qotgate.protocol.frame import JSON
@@ -99,6 +100,12 @@ def test_who_asks_does_not_count(replayed: Callable[..., Replay]) -> None:
             InvalidRequest, match=r"line 4, differs in \(recorded, asked\): c2s.qty \(1.0, 2.0\)"
         ):
             await client.ask(ORDER, **{**order, "qty": 2.0})
+        # Of another account the client is told, the log is not.
+        header = {**order["header"], "accID": 281756455983}
+        with capture_logs() as logs, pytest.raises(InvalidRequest, match="281756455983"):
+            await client.ask(ORDER, **{**order, "header": header})
+        assert [line["event"] for line in logs] == ["not in the recording"]
+        assert "281756455983" not in str(logs)
         # There is nothing that a password would open.
         assert (await client.ask(UNLOCK, unlock=True, pwdMD5="x")).retType == 0
 

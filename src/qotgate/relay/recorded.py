@@ -25,6 +25,7 @@ CAUSES = {
     3310: (3309,),
 }
 """The requests that may cause a push, by its proto id. Others are caused by the session's begin."""
+ALL_CAUSES = frozenset(proto_id for causes in CAUSES.values() for proto_id in causes)
 PUSHES = {1: 3005, 2: 3013, 4: 3011, 5: 3009, 14: 3015, 22: 3013}
 """The proto id of pushes by SubType; those that are not here are K-lines' of a length."""
 KLINE_PUSH = 3007
@@ -154,8 +155,9 @@ class Recording:
         self.sessions = [sessions[number] for number in sorted(sessions)]
         for session in self.sessions:
             session.exchanges.sort(key=lambda exchange: exchange.number)
+        causing = {session.number: list(filter(_may_cause, session.exchanges)) for session in self.sessions}
         for line, push in pushes:
-            _hang(sessions[line.session], line.at, push)
+            _hang(sessions[line.session], causing[line.session], line.at, push)
         self.proto_ids = frozenset(exchange.proto_id for exchange in self.exchanges)
 
     def _exchange(self, number: int, line: Line) -> Exchange | None:
@@ -242,14 +244,15 @@ def _securities(push: dict[str, Any]) -> frozenset[Security]:
         return frozenset()
 
 
-def _hang(session: RecordedSession, at: float, push: Push) -> None:
-    """Give a push to the exchange that caused it: the last one before it that is to what the push says."""
+def _may_cause(exchange: Exchange) -> bool:
+    return exchange.proto_id in ALL_CAUSES and exchange.subscribes
+
+
+def _hang(session: RecordedSession, causing: list[Exchange], at: float, push: Push) -> None:
+    """Give a push to the exchange that caused it: the last one before it that is to what the push says, of
+    those of its session that may cause any."""
     causes = CAUSES.get(push.proto_id, ())
-    before = [
-        exchange
-        for exchange in session.exchanges
-        if exchange.proto_id in causes and exchange.asked_at <= at and exchange.subscribes
-    ]
+    before = [exchange for exchange in causing if exchange.proto_id in causes and exchange.asked_at <= at]
     covering = [exchange for exchange in before if exchange.covers(push.proto_id, push.securities)]
     cause = max(covering or before, key=lambda exchange: exchange.at, default=None)
     began = cause or session.greeting

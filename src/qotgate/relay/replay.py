@@ -120,7 +120,9 @@ class ReplaySession:
             exchange = self._find(frame)
             body = self._answer(exchange, frame)
         except Refused as error:
-            log.warning("not in the recording", proto_id=frame.proto_id, reason=error.text("en"))
+            # The client is told how it differs: accounts and orders are no matter for a log.
+            name = self._replay.recording.messages.name(frame.proto_id)
+            log.warning("not in the recording", proto_id=frame.proto_id, interface=name, why=error.sentence)
             reply(error)
             return
         reply(frame._replace(body=body))
