@@ -1,5 +1,6 @@
 """Trades out of made-up holdings, and each special case of the published ones."""
 
+import random
 from fractions import Fraction
 
 import pytest
@@ -224,6 +225,29 @@ def test_no_trades_where_the_flow_does_not_show() -> None:
     assert result.basket.untold
     assert result.trades == {}
     assert result.flow == 1
+
+
+@pytest.mark.parametrize("flow", [0.005, 0.01, 0.02, 0.03, 0.05])
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("pieces", [(0.0005, 0.005), (0.001, 0.02), (0.005, 0.03)])
+def test_no_trades_where_nearly_all_was_sold_in_uneven_pieces(
+    flow: float, known: bool, pieces: tuple[float, float]
+) -> None:
+    """As in two funds on 2021-12-27, whether or not the days before tell the units outstanding."""
+    units = 3000
+    earlier = [Inference(Basket(outstanding=units))] if known else []
+    for seed in range(10):
+        chance = random.Random(seed)
+        book, after = {}, {}
+        for number in range(45):
+            shares, price = chance.randrange(200_000, 9_000_000), chance.uniform(5, 400)
+            sold = round(shares * chance.uniform(*pieces)) if chance.random() < 0.9 else 0
+            book[f"N{number}"] = Position(shares, price)
+            left = shares - round(flow * units) * round(shares / units) - sold
+            after[f"N{number}"] = Position(left, price)
+        result = infer(book, after, earlier)
+        assert result.basket.untold
+        assert result.trades == {}
 
 
 def test_flow_of_half_the_fund() -> None:
