@@ -1,14 +1,17 @@
 """Inferred trades against ARK's notices, on all of the real files."""
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date
+from math import comb
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
 from qotgate import sources
+from qotgate.ark.inference import CONFIDENCE, Ground
 from qotgate.model import ACTIVE_FUNDS, FileKind, Notice
 from qotgate.service.ark_check import Comparison, agreement, compare, merge, score, seen_splits
 from qotgate.service.loading import find_files, load
@@ -18,6 +21,8 @@ from qotgate.store import Store, tables
 BROKEN_OFF = ("ARKK", date(2021, 8, 16))
 """The notice of this day, one file for all funds, ends after four lines of ARKK, whose holdings show fifteen
 more trades."""
+CHANCE = 0.01
+"""How improbable a half may be before its confidence counts as too high."""
 AUGUST = [date(2021, 8, day) for day in (*range(2, 7), *range(9, 14), *range(16, 21), *range(23, 28), 30, 31)]
 
 
@@ -52,6 +57,70 @@ def test_precision_recall_and_exactness(found: list[Comparison]) -> None:
     for months in ((4, 5, 6), (7, 8)):
         part = score(one for one in found if one.day.month in months)
         assert min(part.precision, part.recall) >= 0.97, months
+
+
+@pytest.fixture(scope="module")
+def all_found(
+    tmp_path_factory: pytest.TempPathFactory, reference: Reference, shared_data: Path
+) -> list[Comparison]:
+    """All of the given notices against the holdings of the same months."""
+    folders = [shared_data / "ark-2020", shared_data / "ark"]
+    files = []
+    for path in find_files([folder / "trades" for folder in folders]):
+        lines = [line for line in sources.read(path.read_bytes()).records if isinstance(line, Notice)]
+        files.append(lines)
+    store = Store.open(f"sqlite:///{tmp_path_factory.mktemp('all') / 'all.db'}")
+    load(store, reference, find_files([folder / "holdings" for folder in folders]))
+    found = compare(store, reference, merge(files), ACTIVE_FUNDS)
+    store.close()
+    return [one for one in found if (one.fund, one.day) != BROKEN_OFF]
+
+
+def at_most(confirmed: int, trades: int, rate: float) -> float:
+    """The chance that no more of so many trades are confirmed, where a part ``rate`` of all is."""
+    fewer = range(trades - confirmed)
+    return 1 - sum(comb(trades, n) * (1 - rate) ** n * rate ** (trades - n) for n in fewer)
+
+
+@pytest.mark.slow
+def test_confidence_is_kept_in_months_that_did_not_set_it(all_found: list[Comparison]) -> None:
+    """The months of odd number set it for those of even number, and the other way round; what is shipped is
+    no more than either."""
+    tally: dict[tuple[str, int], Counter[str]] = {}
+    for one in all_found:
+        if one.ground and one.matters(one.inferred):
+            tally.setdefault((one.ground, one.day.month % 2), Counter()).update(trades=1, confirmed=one.found)
+    for ground in {ground for ground, _ in tally}:
+        halves = [tally[ground, half] for half in (0, 1)]
+        for half, other in (halves, halves[::-1]):
+            rate = min((half["confirmed"] + 1) / (half["trades"] + 2), 0.99)
+            assert CONFIDENCE[Ground[ground]] <= rate, ground
+            for confidence in (rate, CONFIDENCE[Ground[ground]]):
+                assert at_most(other["confirmed"], other["trades"], confidence) >= CHANCE, ground
+    # No half of a year is far from it either.
+    parts: dict[tuple[str, int, bool], Counter[str]] = {}
+    for one in all_found:
+        if one.ground and one.matters(one.inferred):
+            part = one.ground, one.day.year, one.day.month < 4
+            parts.setdefault(part, Counter()).update(trades=1, confirmed=one.found)
+    for (ground, *_), part in parts.items():
+        assert at_most(part["confirmed"], part["trades"], CONFIDENCE[Ground[ground]]) >= CHANCE, part
+    assert len(tally) == 2 * len(CONFIDENCE) - 2
+
+
+@pytest.mark.slow
+def test_no_sign_is_wrong(all_found: list[Comparison]) -> None:
+    total = score(all_found)
+    assert total.wrong_sign == 0
+    assert total.inferred > 5300
+    for months, least in {
+        (11, 12): (0.987, 0.993, 0.943),
+        (1, 2, 3): (0.993, 0.9935, 0.971),
+        (4, 5, 6, 7, 8): (0.9923, 0.9973, 0.9805),
+    }.items():
+        part = score(one for one in all_found if one.day.month in months)
+        shown = part.precision, part.recall, part.exactness
+        assert all(figure >= bound for figure, bound in zip(shown, least, strict=True)), (months, shown)
 
 
 def test_dynamics_agree(real: Store, found: list[Comparison]) -> None:

@@ -39,15 +39,17 @@ class Ground(StrEnum):
 
 
 CONFIDENCE = {
-    Ground.STILL: 0.99,
+    Ground.STILL: 0.98,
     Ground.FLOW: 0.99,
-    Ground.UNSURE: 0.98,
-    Ground.OPENED: 0.95,
-    Ground.CLOSED: 0.96,
+    Ground.UNSURE: 0.97,
+    Ground.OPENED: 0.90,
+    Ground.CLOSED: 0.90,
     Ground.GAP: 0.95,
 }
-"""The part of such trades that ARK's notices confirm, by security and sign: set on 2020-11 to 2021-06, held
-against July and August 2021 (docs/inference.md). For the last, files were taken away."""
+"""The part of such trades that ARK's notices confirm, by security and sign. Of the months from 2020-11 to
+2021-08 those of odd and those of even number each give a rate, (confirmed + 1) / (trades + 2), that is held
+against the other half; the lower one stands here, rounded down, 0.99 at most (docs/inference.md). For GAP, every
+third day's files were taken away."""
 
 
 @dataclass(frozen=True, slots=True)
