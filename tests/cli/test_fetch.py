@@ -17,14 +17,13 @@ import pytest
 from qotgate import __version__
 from qotgate.cli import fetch
 from qotgate.cli.main import main
-from qotgate.model import QotGateError
+from qotgate.model import ETFS, QotGateError
 from qotgate.sources.fetching import ark as ark_files
 from qotgate.sources.fetching import client
 from tests.support.publishing import Publisher, Reply, Time, holdings, publishing, visible
 from tests.support.serving import QOTGATE
 
 SECRET = "s3cr3t-key"
-FUNDS = ("ARKF", "ARKG", "ARKK", "ARKQ", "ARKW", "ARKX")
 
 
 @pytest.fixture
@@ -62,24 +61,34 @@ def kept(folder: Path) -> list[str]:
     return [Path(name).name for name in visible(folder)]
 
 
-def test_ark_fetches_the_active_funds_keeps_their_files_beside_the_database_and_loads_them(
+def test_ark_fetches_what_holdings_are_summed_over_keeps_their_files_beside_the_database_and_loads_them(
     run: Callable[..., tuple[int, str, str]], publisher: Publisher, tmp_path: Path
 ) -> None:
-    publish_ark(publisher, *FUNDS)
+    publish_ark(publisher, *ETFS)
     status, out, _ = run("fetch", "ark", "--base-url", publisher.url)
     assert status == 0
     assert sorted(request.path for request in publisher.asked) == sorted(
-        f"/{ark_files.FILES[fund]}" for fund in FUNDS
+        f"/{ark_files.FILES[fund]}" for fund in ETFS
     )
     agents = {request.headers["User-Agent"] for request in publisher.asked}
     assert len(agents) == 1
     assert agents.pop().startswith(f"qotgate/{__version__} (")
     folder = tmp_path / "db" / "fetched" / "ark"
-    assert kept(folder) == sorted(ark_files.FILES[fund] for fund in FUNDS)
+    assert kept(folder) == sorted(ark_files.FILES[fund] for fund in ETFS)
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", Path(visible(folder)[0]).parts[0])
     assert f"ARKK: fetched, {folder}" in out
-    assert re.search(r"holdings +│ 12 +│ 12 ", out)
+    assert re.search(r"holdings +│ 16 +│ 16 ", out)
     assert "Generation 1." in out
+
+
+def test_ark_fetches_the_funds_that_are_configured(
+    run: Callable[..., tuple[int, str, str]], publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QOTGATE_FUNDS", "ARKK,ARKW")
+    publish_ark(publisher, *ETFS)
+    assert run("fetch", "ark", "--base-url", publisher.url)[0] == 0
+    asked = sorted(request.path for request in publisher.asked)
+    assert asked == sorted(f"/{ark_files.FILES[fund]}" for fund in ("ARKK", "ARKW"))
 
 
 def test_a_second_fetch_finds_nothing_new_and_a_changed_file_is_loaded(
@@ -115,7 +124,7 @@ def test_when_nothing_was_there_the_status_is_1_and_nothing_is_loaded(
     run: Callable[..., tuple[int, str, str]], publisher: Publisher
 ) -> None:
     status, out, _ = run("fetch", "ark", "--base-url", publisher.url)
-    assert (status, out.count("failed"), "Generation" in out) == (1, 6, False)
+    assert (status, out.count("failed"), "Generation" in out) == (1, 8, False)
 
 
 def test_what_is_not_loaded_at_once_is_loaded_by_the_next_run(

@@ -48,7 +48,7 @@ CONFIDENCE = {
 }
 """The part of such trades that ARK's notices confirm, by security and sign. Of the months from 2020-11 to
 2021-08 those of odd and those of even number each give a rate, (confirmed + 1) / (trades + 2), that is held
-against the other half; the lower one stands here, rounded down, 0.99 at most (docs/inference.md). For GAP, every
+against the other half; the lower one stands here, rounded down, 0.99 at most (docs/inference.md). GAP: every
 third day's files were taken away."""
 
 

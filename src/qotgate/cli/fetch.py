@@ -21,7 +21,7 @@ from rich.progress import Progress
 from qotgate.cli.console import new_console
 from qotgate.cli.load import load
 from qotgate.cli.options import Database, Tables
-from qotgate.model import Market, QotGateError, Security
+from qotgate.model import ETFS, Market, QotGateError, Security
 from qotgate.model.version import __version__
 from qotgate.service.reference import load_reference
 from qotgate.serving.opening import open_store
@@ -71,7 +71,8 @@ def ark(
         str | None,
         typer.Option(
             metavar="FUND,...",
-            help="Funds, or FUND=FILE where ARK has renamed a file; the active ones unless given.",
+            help="Funds, or FUND=FILE where ARK has renamed a file; those of the configuration unless given, "
+            "else the eight ETFs that holdings are summed over.",
             show_default=False,
         ),
     ] = None,
@@ -86,7 +87,8 @@ def ark(
     settings = read_settings(db=db, tables=tables)
     period = read_period(every)
     home = base_url or ark_files.BASE_URL
-    wanted = ark_files.wanted(_listed(funds) if funds is not None else settings.funds, home)
+    named = settings.named_funds if funds is None else _listed(funds)
+    wanted = ark_files.wanted(named or ETFS, home)
     with Client(home, USER_AGENT) as client:
         _run(settings, "ark", _jobs(client, wanted), folder, period, loads=not no_load)
 
