@@ -7,15 +7,22 @@ from fractions import Fraction
 import pytest
 
 from qotgate.ark.across import Difference, Verdict, apply, judge
+from qotgate.ark.basket import Basket
 from qotgate.ark.inference import Evidence, Ground, Inference
 
 DAY = date(2021, 10, 22)
 Held = Mapping[str, Sequence[float]]
 
 
-def difference(fund: str, day: date = DAY, ground: Ground = Ground.FLOW, **trades: int) -> Difference[str]:
+def difference(
+    fund: str,
+    day: date = DAY,
+    ground: Ground = Ground.FLOW,
+    basket: Basket[str] = Basket(),  # noqa: B008
+    **trades: int,
+) -> Difference[str]:
     evidence = {key: Evidence(ground, shares, 0) for key, shares in trades.items()}
-    return Difference(fund, day, day, Inference(trades=dict(trades), evidence=evidence))
+    return Difference(fund, day, day, Inference(basket, dict(trades), evidence=evidence))
 
 
 def split(fund: str, ratio: Fraction, bought: int, traded: int = 0) -> Difference[str]:
@@ -83,6 +90,17 @@ def test_what_comes_back_within_days_is_no_trade(back: int) -> None:
     assert told([gone, other])[0] == {"ACHR": -7_125_982, "TSLA": 500}
     late = difference("ARKK", date(2023, 9, 20), Ground.OPENED, ACHR=back)
     assert told([gone, late])[1] == {"ACHR": back}
+
+
+@pytest.mark.parametrize("back", [1_010_213, 1_000_213, 1_020_315])
+def test_a_line_left_out_that_comes_back_with_the_flow_is_no_trade(back: int) -> None:
+    """Of both days between the three books, of one of them, or of none."""
+    basket: Basket[str] = Basket(outstanding=1000, created=10)
+    gone = difference("ARKK", date(2023, 8, 25), Ground.CLOSED, basket, ONVO=-1_000_213)
+    came = difference("ARKK", date(2023, 8, 28), Ground.OPENED, basket, ONVO=back)
+    assert told([gone, came]) == [{}, {}]
+    bought = difference("ARKK", date(2023, 8, 28), Ground.OPENED, basket, ONVO=back + 50_000)
+    assert told([gone, bought]) == [{"ONVO": -1_000_213}, {"ONVO": back + 50_000}]
 
 
 def test_what_was_sold_and_bought_again_is_two_trades() -> None:

@@ -93,8 +93,37 @@ def test_nothing_is_sold_out_by_a_cut_file(store: Store, reference: Reference, s
     assert found.all_count == 0
 
 
+FOOTER = (
+    '"Investors should carefully consider the objectives and risks as well as the charges and expenses of a\
+ fund before investing; this paragraph is as long as those below the published files."'
+)
+
+
+def test_a_file_that_lacks_its_last_line_and_the_paragraph_below_is_no_book(
+    store: Store, load_text: LoadText
+) -> None:
+    """However little the line weighs."""
+    small = LARGE_BOOK | {"U": 20}
+    before, after = (holdings(f"6/{day}/2026", small) for day in (16, 17))
+    cut = "\n".join([line for line in after.splitlines() if "UNITY" not in line] + [""])
+    report = load_text(any_book=False, a=before + FOOTER + "\n", b=cut)
+    (reason,) = (reason for _, _, reason in report.rejects)
+    assert "it lacks 1 line of the book of 2026-06-16, and the end that its file has" in reason
+    # With the paragraph the line was left out by who wrote the file.
+    assert load_text(any_book=False, b=cut + FOOTER + "\n").read == 1
+    assert books(store) == ["2026-06-16", "2026-06-17"]
+
+
+def test_a_file_without_the_paragraph_that_lacks_nothing_is_a_book(store: Store, load_text: LoadText) -> None:
+    before, after = (holdings(f"6/{day}/2026", LARGE_BOOK) for day in (16, 17))
+    assert load_text(any_book=False, a=before + FOOTER, b=after.rstrip("\n")).read == 2
+
+
 @pytest.mark.slow
-def test_no_truncated_file_is_a_book(tmp_path: Path, reference: Reference, shared_data: Path) -> None:
+@pytest.mark.parametrize("at_a_line", [False, True])
+def test_no_truncated_file_is_a_book(
+    tmp_path: Path, reference: Reference, shared_data: Path, at_a_line: bool
+) -> None:
     """200 real files, cut anywhere before the end of the last position, after those of the day before."""
     chance = random.Random(16)
     folders = [shared_data / name / "holdings" for name in ("ark-2020", "ark", "ark-2023", "ark-2026")]
@@ -111,7 +140,9 @@ def test_no_truncated_file_is_a_book(tmp_path: Path, reference: Reference, share
         # Before the last weight: all shares of a file that breaks off in it are there.
         end = len(b"".join(lines[:last])) + lines[last].rindex(b",")
         cut = tmp_path / f"{number}.csv"
-        cut.write_bytes(content[: chance.randrange(10, end)])
+        if at_a_line:
+            end = len(b"".join(lines[: chance.randrange(1, last)])) + 1
+        cut.write_bytes(content[: end - 1 if at_a_line else chance.randrange(10, end)])
         store = Store.open(f"sqlite:///{tmp_path / f'{number}.db'}")
         load(store, reference, [before])
         report = load(store, reference, [cut])

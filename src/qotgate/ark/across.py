@@ -122,11 +122,15 @@ def _undone(differences: Sequence[Difference[Key]], verdicts: Sequence[Verdict[K
         places.sort(key=lambda place: differences[place].first)
         for number, place in enumerate(places):
             went = differences[place]
+            growth = 1.0
             for later in places[number + 1 : number + 1 + WITHIN]:
                 came = differences[later]
                 if came.first - went.through > NEAR:
                     break
-                for key in _come_back(_seeming(went, verdicts[place]), _seeming(came, verdicts[later])):
+                growth *= came.inference.flow
+                names = _come_back(_seeming(went, verdicts[place]), _seeming(came, verdicts[later]))
+                grown = growth * went.inference.flow
+                for key in {*names, *_missed(went.inference, came.inference, (1.0, growth, grown))}:
                     for verdict, one in ((verdicts[place], went), (verdicts[later], came)):
                         verdict.undone.add(key)
                         if key in one.inference.unsplit:
@@ -151,6 +155,17 @@ def _come_back(went: Mapping[Key, int], came: Mapping[Key, int]) -> Iterable[Key
         elif off <= UNDONE_TOGETHER:
             far.append(key)
     return [*near, *far] if len(near) + len(far) >= FEWEST_TOGETHER else near
+
+
+def _missed(went: Inference[Key], came: Inference[Key], grown: Sequence[float]) -> Iterable[Key]:
+    """The positions that were gone, and are back as they were but for the flow of the days between: the files
+    left them out. ``grown`` are the parts of it that may be in them."""
+    for key, evidence in went.evidence.items():
+        back = came.evidence.get(key)
+        if evidence.ground is Ground.CLOSED and back is not None and back.ground is Ground.OPENED:
+            old, new = -evidence.change, back.change
+            if old % ODD and any(abs(new / (old * part) - 1) <= UNDONE for part in grown):
+                yield key
 
 
 def _offerings(differences: Sequence[Difference[Key]], verdicts: Sequence[Verdict[Key]]) -> None:

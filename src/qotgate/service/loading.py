@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from stat import S_ISREG
@@ -264,19 +265,27 @@ class Load:
         if not books:
             raise Unreadable("it has no line of holdings")
         broken = whole_books.breaks_off(content, parsed)
-        ends = content.endswith(whole_books.ENDINGS) or not whole_books.is_text(content)
-        partial = {}
+        parts = {}
         for place, ((fund, day), lines) in enumerate(books.items(), 1):
             reason = f"it breaks off in line {broken}" if broken and place == len(books) else None
             if reason is None:
                 neighbour = loading.neighbour(self.connection, fund, day, NEIGHBOUR)
                 near = neighbour and (neighbour[0], whole_books.weights(neighbour[1]))
-                reason = whole_books.lacks(lines, near, ends=ends)
+                last = content if place == len(books) else None
+                ends = partial(self._ends, last, fund, neighbour and neighbour[0])
+                reason = whole_books.lacks(lines, near, ends)
             if reason is not None:
-                partial[fund, day] = f"{fund} {day} is not a whole book: {reason}; --any-book loads it"
-        if partial and len(partial) == len(books):
-            raise Unreadable("; ".join(partial.values()))
-        return whole_books.without(parsed, partial) if partial else parsed
+                parts[fund, day] = f"{fund} {day} is not a whole book: {reason}; --any-book loads it"
+        if parts and len(parts) == len(books):
+            raise Unreadable("; ".join(parts.values()))
+        return whole_books.without(parsed, parts) if parts else parsed
+
+    def _ends(self, content: bytes | None, fund: str, neighbour: date | None) -> bool:
+        """Whether a file, None for a book inside one, ends as that of the ``neighbour``."""
+        if content is None or neighbour is None:
+            return True
+        other = contents.of_book(self.connection, fund, neighbour)
+        return other is None or whole_books.ends_as(content, other)
 
     def finish(self, outcome: LoadOutcome | None = None) -> None:
         """Make anew what follows from the rows that changed, move the generation, and record the load, with

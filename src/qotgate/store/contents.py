@@ -7,6 +7,7 @@ of the files that remain are read anew. Every call works inside the transaction 
 
 import zlib
 from collections.abc import Collection
+from datetime import date
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, select
 
@@ -41,6 +42,18 @@ def of_file(connection: Connection, file_id: int) -> Row:
     row = dict(connection.execute(query).mappings().one())
     packed = row.pop("packed")
     return {**row, "content": None if packed is None else zlib.decompress(packed)}
+
+
+def of_book(connection: Connection, fund: str, day: date) -> bytes | None:
+    """The bytes of the file that a fund's book is from; None where they are not kept."""
+    snapshot, content = tables.snapshot, tables.content
+    query = (
+        select(content.c.packed)
+        .join(snapshot, snapshot.c.file_id == content.c.file_id)
+        .where(snapshot.c.fund == fund, snapshot.c.day == day)
+    )
+    packed = connection.scalar(query)
+    return None if packed is None else zlib.decompress(packed)
 
 
 def of_load(connection: Connection, load_id: int) -> list[Row]:
