@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from qotgate.model import InvalidRequest, QotGateError
-from qotgate.protocol.frame import PROTOBUF, Frame
+from qotgate.protocol.frame import JSON, PROTOBUF, Frame
+from qotgate.relay.bodies import Body, read_body
 from qotgate.relay.contents import look_for_personal, read_contents, try_replay
 from qotgate.relay.opend import OpenD, OpenDOptions
 from qotgate.relay.published import Messages, known_messages, own_messages
@@ -245,6 +246,40 @@ def test_without_the_package_market_data_is_base64_and_the_rest_left_out(tmp_pat
             assert await replayed.pushed(3) == pushes
             with pytest.raises(InvalidRequest, match="leaves out"):
                 await replayed.ask(2001, userID=LOGIN_USER)
+
+    asyncio.run(run())
+
+
+def test_what_a_json_client_recorded_is_told_to_any(tmp_path: Path) -> None:
+    path = tmp_path / "session.jsonl"
+    kinds = known_messages().requests
+    days = kinds[3219](c2s={"market": 2, "beginTime": "2026-06-01", "endTime": "2026-06-30"})
+    ticks = kinds[3001](c2s=sub(["TSLA"], kind=4))
+
+    async def told(upstream: Any, body_format: int, publish: Any) -> list[Any]:
+        client = await UpstreamClient.connected(upstream, body_format)
+        answers = [
+            (await client.answer(proto_id, Body(message).encode(body_format))).body
+            for proto_id, message in ((3219, days), (3001, ticks))
+        ]
+        publish()
+        while len(client.pushes) < 5:
+            await asyncio.sleep(0.005)
+        kinds = known_messages().responses
+        found = [
+            read_body(kinds[number], body, body_format)
+            for number, body in [(3219, answers[0]), (3001, answers[1])]
+            + [(frame.proto_id, frame.body) for frame in client.pushes[:5]]
+        ]
+        return [body.message for body in found]
+
+    async def run() -> None:
+        with scripted_opend() as opend:
+            async with recording(opend, path) as upstream:
+                first = await told(upstream, JSON, lambda: opend.do(lambda: opend.publish(range(5))))
+        assert None not in first
+        for body_format in (JSON, PROTOBUF):
+            assert await told(Replay(Recording(path), speed=0), body_format, lambda: None) == first
 
     asyncio.run(run())
 
