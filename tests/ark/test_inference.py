@@ -250,6 +250,16 @@ def test_no_trades_where_nearly_all_was_sold_in_uneven_pieces(
         assert result.trades == {}
 
 
+def test_counts_that_are_cut_to_whole_shares() -> None:
+    """As in 2026: a count of which more than half a share was cut away is one lower than the rounded one."""
+    after = {name: Position(old.shares - 47 * (old.shares // UNITS), old.price) for name, old in BOOK.items()}
+    name = next(name for name, old in BOOK.items() if old.shares / UNITS % 1 > 0.6)
+    result = infer(BOOK, traded(after, **{name: 44_045}))
+    assert result.basket.cut
+    assert result.trades == {name: 44_045}
+    assert not infer(BOOK, moved(BOOK, 0, 47)).basket.cut
+
+
 def test_flow_of_half_the_fund() -> None:
     after = traded(moved(BOOK, 0, 330), N6=-2_345, N3=77_000)
     result = infer(BOOK, after)

@@ -30,8 +30,6 @@ answers.append(dynamic if isinstance(dynamic, dict) else dynamic.to_dict('record
 context.close()
 json.dump(answers, open(sys.argv[2], 'w'))
 """
-AMZN_OFF = 1
-"""The shares that our count of AMZN differs by: the units' part in a flow is rounded."""
 
 
 def ask(shared_data: Path, reference: Reference, folder: Path, last: str) -> list:
@@ -63,8 +61,8 @@ def test_the_trades(shared_data: Path, reference: Reference, tmp_path: Path) -> 
     _, trades, tesla = ask(shared_data, reference, tmp_path, "2026-06-24")
     amazon, palantir = trades
     assert (amazon["security"], palantir["security"]) == ("US.AMZN", "US.PLTR")
-    assert abs(int(amazon["change_shares"]) - 41_141) <= AMZN_OFF
-    assert amazon["change_amount"] == pytest.approx(9_631_518, abs=AMZN_OFF * 250)
+    assert int(amazon["change_shares"]) == 41_141
+    assert amazon["change_amount"] == pytest.approx(9_631_518, rel=1e-6)
     assert (int(palantir["change_shares"]), round(palantir["change_amount"], -1)) == (81_254, 9_482_340)
     assert (tesla["dynamic_type"], tesla["transaction_count"]) == ("CONSECUTIVE_SAME_DIRECTION", 2)
-    assert tesla["net_shares"] == pytest.approx(76_041, rel=0.001)
+    assert tesla["net_shares"] == 76_041

@@ -12,7 +12,7 @@ one number of units outstanding.
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import ceil
+from math import ceil, floor
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
@@ -31,6 +31,9 @@ CHANCE = 0.05
 names whose count was not rounded otherwise tell there."""
 LARGE_FLOW = 0.5
 """A few names that moved by a larger part of the fund than this, and others did not, split or were traded."""
+CUT_BY = 1
+"""Counts are cut where that explains more names than this besides. On 30 days of 2026 it explains all of 872,
+and rounding 686; of 23,366 names of 2020 to 2024 it explains 70%, rounding 89%."""
 FEWEST_SHARES = 40
 """Counts below this fit any number of units outstanding."""
 NEAR = 0.0005
@@ -72,6 +75,8 @@ class Basket(Generic[Key]):
     untold: bool = False
     carried: bool = False
     days: int = 1
+    cut: bool = False
+    """Whether counts are cut to whole shares, as in 2026, and not rounded."""
 
     @property
     def net(self) -> int:
@@ -89,7 +94,9 @@ class Basket(Generic[Key]):
 
     def count(self, shares: float) -> int:
         """The shares of a name in one unit's basket, of which the fund holds ``shares``."""
-        return round(shares / self.outstanding) if self.outstanding else 0
+        if not self.outstanding:
+            return 0
+        return floor(shares / self.outstanding) if self.cut else round(shares / self.outstanding)
 
     def slack(self, shares: float, units: int) -> float:
         """How far a move may be from that of ``units``: one share a unit, as counts are rounded both ways,
@@ -115,12 +122,17 @@ def find_basket(moves: Moves[Key], outstanding: float = 0.0, days: int = 1) -> B
     several ``days`` came together, as over a missing file, and no quotient is exact."""
     moved = [move for move in moves.values() if move[1] and move[1] < LARGEST_MOVE * move[0]]
     best: Basket[Key] = Basket(days=days)
-    found = [(*_exact(moved), False)]
+    names, units, divisor = _exact(moved, 0.5)
+    more, *others = _exact(moved, 0.0)
+    is_cut = more > names + CUT_BY
+    if is_cut:
+        units, divisor = int(others[0]), others[1]
+    found = [(units, divisor, False, is_cut)]
     if outstanding:
-        found.append((_near(moved, outstanding), outstanding, True))
-    for units, divisor, carried in found:
+        found.append((_near(moved, outstanding), outstanding, True, False))
+    for units, divisor, carried, cut in found:
         if units:
-            basket = _classes(moves, units, Basket(divisor, carried=carried, days=days))
+            basket = _classes(moves, units, Basket(divisor, carried=carried, days=days, cut=cut))
             if _explained(moves, basket) > _explained(moves, best):
                 best = basket
     if len(moved) > max(len(moves) / 2, MOST_TRADED):
@@ -196,11 +208,12 @@ def _other(moves: Moves[Key], units: int, basket: Basket[Key]) -> int:
     return max(fitting)[2] if fitting else units
 
 
-def _exact(moved: Sequence[tuple[float, float]]) -> tuple[int, float]:
-    """The units, and the units outstanding, that explain the most moves to the share; 0 and 0 if none do.
+def _exact(moved: Sequence[tuple[float, float]], up: float) -> tuple[float, int, float]:
+    """How many moves the best units and units outstanding explain to the share, and these, 0 if none do.
 
     For each number of units that divides a move, the quotient c was rounded from shares / outstanding, so
     outstanding is between shares / (c + 1/2) and shares / (c - 1/2): the number where most spans overlap.
+    ``up`` is 1/2 for that; 0 for counts that were cut, which are between shares / (c + 1) and shares / c.
     As that takes ``SMALLEST_PART`` of the names, the flow is no larger a part of the fund than all but so
     many of them moved by, which bounds the units.
     """
@@ -216,12 +229,12 @@ def _exact(moved: Sequence[tuple[float, float]]) -> tuple[int, float]:
             for shares, change in same:
                 count, rest = divmod(change, units)
                 if not rest and count >= FEWEST_SHARES:
-                    spans.append((shares / (count + 0.5), shares / (count - 0.5)))
+                    spans.append((shares / (count + 1 - up), shares / (count - up)))
             if len(spans) >= best:
                 names, middle = _deepest(spans)
                 if names > best or (names == best and (not found[0] or found[0] * sign > 0)):
                     best, found = names, (sign * units, middle)
-    return found
+    return best, *found
 
 
 def _deepest(spans: Sequence[tuple[float, float]]) -> tuple[int, float]:
