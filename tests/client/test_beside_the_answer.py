@@ -14,7 +14,7 @@ from qotgate import AsyncQuoteClient, QuoteClient, UntoldDays
 from qotgate.protocol.messages import ProtoId
 from qotgate.service.loading import LoadReport
 from qotgate.store import Store, tables
-from qotgate.store.queries import UNTOLD
+from qotgate.store.tables import UNTOLD
 from tests.support.ark_files import BOOK, holdings
 from tests.support.in_process import in_process, run_alone, web_in_process
 from tests.support.wire import Wire

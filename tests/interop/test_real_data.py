@@ -14,7 +14,7 @@ import pytest
 from qotgate.model import ACTIVE_FUNDS, Security
 from qotgate.service.questions import Questions
 from qotgate.service.reference import load_reference
-from qotgate.store import Store, queries
+from qotgate.store import Store, reads
 from tests.support.paths import TABLES
 from tests.support.published import run_script
 from tests.support.recompute import dynamics, rating_changes
@@ -124,10 +124,11 @@ def test_with_holdings_a_published_client_gets_the_sums_of_the_trades_behind_it(
         assert answer["transaction_count"] == len(days), code
         assert answer["last_transaction_time"] == max(days)
         with store.reading() as connection:
-            security = queries.security_id(connection, code)
+            security = reads.securities.security_id(connection, code)
             assert security is not None
-            split = queries.splits(connection, security, ACTIVE_FUNDS, date(2021, 9, 9))
-        if any(first_day > min(trade.day for trade in trades) for _, first_day, _, _ in split):
+            seen = reads.ark.splits(connection, security, ACTIVE_FUNDS, date(2021, 9, 9))
+        first_trade = min(trade.day for trade in trades)
+        if any(split.day > first_trade for splits in seen.values() for split in splits):
             adjusted.append(code)
         else:
             assert answer["net_shares"] == days.total(), code

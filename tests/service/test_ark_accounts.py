@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from qotgate.ark.dynamics import Split, daily_sums
+from qotgate.ark.dynamics import daily_sums
 from qotgate.model import (
     ACTIVE_FUNDS,
     ActiveTransaction,
@@ -33,7 +33,7 @@ from qotgate.service.loading import find_files, load
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference
 from qotgate.service.trades import MAX_MISSING_SESSIONS, inferred_trades
-from qotgate.store import Store, deriving, queries, tables
+from qotgate.store import Store, deriving, reads, tables
 
 FIRST, LAST = date(2021, 3, 4), date(2021, 9, 9)
 CHANGED = [kind for kind in ArkHoldingType if kind is not ArkHoldingType.POSITION]
@@ -143,11 +143,9 @@ def daily(store: Store, code: Security, before: date, as_of: date) -> dict[date,
     """The daily sums that the dynamic of a code goes by, of the trades that became known after ``before``."""
     trade = tables.trade
     with store.reading() as connection:
-        security = queries.security_id(connection, str(code))
+        security = reads.securities.security_id(connection, str(code))
         assert security is not None
-        seen: dict[str, list[Split]] = {}
-        for fund, day, new, old in queries.splits(connection, security, ACTIVE_FUNDS, as_of):
-            seen.setdefault(fund, []).append(Split(day, Fraction(new, old)))
+        seen = reads.ark.splits(connection, security, ACTIVE_FUNDS, as_of)
         query = select(trade.c.fund, trade.c.day, trade.c.shares).where(
             trade.c.security_id == security,
             trade.c.fund.in_(ACTIVE_FUNDS),
@@ -227,7 +225,7 @@ def test_the_four_questions_never_contradict_one_another(
         for code in changed[ArkHoldingType.NEW]:
             if code not in traded[ArkActiveTransactionHoldingType.NEW]:
                 with store.reading() as connection:
-                    security = queries.security_id(connection, code)
+                    security = reads.securities.security_id(connection, code)
                 came = [
                     moved for moved in moves if moved.security == security and before < moved.through <= day
                 ]

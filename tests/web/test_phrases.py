@@ -18,9 +18,9 @@ from qotgate.model import (
     RatingLevel,
 )
 from qotgate.service.ark_history import NOTICE
-from qotgate.store.deriving import HOLDINGS, HOLE, PARTIAL, UNTOLD
-from qotgate.store.deriving import NOTICE as NOTICE_DAY
-from qotgate.store.provenance import LINE_COLUMNS
+from qotgate.store.reads.files import LINE_COLUMNS
+from qotgate.store.tables import HOLDINGS, HOLE, PARTIAL, UNTOLD
+from qotgate.store.tables import NOTICE as NOTICE_DAY
 from qotgate.web.list_pages import TRADE_SORTS
 from qotgate.web.phrases import PHRASES
 

@@ -29,7 +29,7 @@ from qotgate.protocol.names import (
     MARKETS,
     TRANSACTION_TYPES,
 )
-from qotgate.store import Store, browsing
+from qotgate.store import Store, reads
 from tests.support.serving import Serving
 from tests.support.wire import Wire
 
@@ -44,7 +44,7 @@ FIRST_DAY, LAST_DAY = date(2021, 3, 10), date(2021, 9, 9)
 def codes(real_url: str) -> list[str]:
     store = Store.open(real_url)
     with store.reading() as connection:
-        found = sorted(browsing.known_codes(connection))
+        found = sorted(reads.securities.known_codes(connection))
     store.close()
     return found
 

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from qotgate.doctor.finding import Finding, ok, warn
 from qotgate.service.calendar import NEW_YORK, ark_sessions
-from qotgate.store import Store, queries
+from qotgate.store import Store, reads
 
 LATE_SESSIONS = 2
 """Trading days without a fund's file from which on it is late: a day's file comes in its evening."""
@@ -16,7 +16,7 @@ def freshness(store: Store, funds: Sequence[str], now: datetime | None = None) -
     """The last day of each fund of ``funds``, and of the notes. Raises StoreError."""
     today = (now or datetime.now(UTC)).astimezone(NEW_YORK).date()
     with store.reading() as connection:
-        spans = queries.spans(connection)
+        spans = reads.files.spans(connection)
     latest: dict[str, date] = {}
     for row in (*spans["holdings"], *spans["notices"]):
         latest[row["fund"]] = max(row["last_day"], latest.get(row["fund"], date.min))

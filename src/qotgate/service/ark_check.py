@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from fractions import Fraction
 
 from qotgate.ark.dynamics import Split, daily_sums, dynamic
 from qotgate.ark.identity import Spelling
@@ -18,7 +17,7 @@ from qotgate.service.loading import NoticeKey, notice_keys
 from qotgate.service.reference import Reference
 from qotgate.service.trade_rows import matters
 from qotgate.service.trades import inferred_trades
-from qotgate.store import Store, deriving, loading, queries
+from qotgate.store import Store, deriving, loading, reads
 
 EXACT = 0.001
 
@@ -140,10 +139,9 @@ def seen_splits(store: Store, securities: Collection[str]) -> dict[str, dict[str
     found: dict[str, dict[str, list[Split]]] = {}
     with store.reading() as connection:
         for code in securities:
-            security = queries.security_id(connection, code)
+            security = reads.securities.security_id(connection, code)
             if security is not None:
-                for fund, day, new, old in queries.splits(connection, security, ACTIVE_FUNDS, date.max):
-                    found.setdefault(code, {}).setdefault(fund, []).append(Split(day, Fraction(new, old)))
+                found[code] = reads.ark.splits(connection, security, ACTIVE_FUNDS, date.max)
     return found
 
 

@@ -3,21 +3,19 @@
 The dynamic says what the latest transactions amount to; this is what one looks at behind it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 
-from sqlalchemy import Connection
-
 from qotgate.ark.dynamics import Split, splits_of
-from qotgate.ark.inference import CONFIDENCE, Ground
 from qotgate.model import ArkDynamic, Security
 from qotgate.service.calendar import ARK_START
+from qotgate.service.evidence import confidence_of, places_of
 from qotgate.service.questions import Questions
-from qotgate.store import browsing, queries
-from qotgate.store.browsing import Place
-from qotgate.store.queries import Row
+from qotgate.store import reads
+from qotgate.store.reads.ark import Place
+from qotgate.store.tables import Row
 
 NOTICE = "NOTICE"
 """The ground of a trade that a notice told; of the others it is the name of a Ground."""
@@ -94,16 +92,16 @@ def ark_history(
     with questions.store.reading() as connection:
         asked, sums = questions.transaction_days(connection, security, as_of)
         answer = questions.dynamic(connection, sums, asked)
-        security_id = queries.security_id(connection, str(security))
+        security_id = reads.securities.security_id(connection, str(security))
         if security_id is None:
             return ArkHistory(asked, answer, (), None)
-        trades = queries.trades(connection, security_id, questions.funds, ARK_START, asked, asked)
-        seen = _splits(connection, security_id, questions, asked)
+        trades = reads.ark.trades(connection, security_id, questions.funds, ARK_START, asked, asked)
+        seen = reads.ark.splits(connection, security_id, questions.funds, asked)
         counted = {day for day, _ in sums[len(sums) - answer.transaction_count :]}
         traded = sorted({day for _, day, _ in trades if before is None or day < before}, reverse=True)
         shown = traded[:days]
-        rows = queries.explained_trades(connection, security_id, questions.funds, shown, asked)
-        evidence = _evidence(connection, security_id, rows)
+        rows = reads.ark.explained_trades(connection, security_id, questions.funds, shown, asked)
+        places = places_of(connection, security_id, rows)
     transactions = tuple(
         Transaction(
             day=row["day"],
@@ -112,11 +110,11 @@ def ark_history(
             shares=row["shares"],
             adjusted_shares=round(row["shares"] * _ratio(row["fund"], row["day"], seen, asked)),
             ground=row["ground"] or NOTICE,
-            confidence=CONFIDENCE[Ground[row["ground"]]] if row["ground"] else 1.0,
+            confidence=confidence_of(row),
             change=row["change"],
             flow=row["flow"],
             counted=row["day"] in counted,
-            places=tuple(evidence(row)),
+            places=tuple(places(row)),
         )
         for row in sorted(rows, key=lambda row: (-row["day"].toordinal(), row["fund"]))
     )
@@ -132,12 +130,12 @@ def ark_positions(
     """
     with questions.store.reading() as connection:
         asked = questions.ark_day(connection, as_of)
-        security_id = queries.security_id(connection, str(security))
+        security_id = reads.securities.security_id(connection, str(security))
         if security_id is None:
             return asked, ()
-        rows = browsing.positions(connection, security_id, questions.funds, asked)
-        books = browsing.books(connection, questions.funds, asked)
-        seen = _splits(connection, security_id, questions, asked)
+        rows = reads.ark.positions(connection, security_id, questions.funds, asked)
+        books = reads.ark.books(connection, questions.funds, asked)
+        seen = reads.ark.splits(connection, security_id, questions.funds, asked)
     lines = {(row["fund"], row["day"]): row for row in rows}
     held: set[str] = set()
     found = []
@@ -162,8 +160,8 @@ def ark_moves(questions: Questions, as_of: date | None = None) -> tuple[date, tu
     """
     with questions.store.reading() as connection:
         asked = questions.ark_day(connection, as_of)
-        day = browsing.latest_trade_day(connection, questions.funds, asked)
-        rows = [] if day is None else browsing.trades_of(connection, questions.funds, day, asked)
+        day = reads.ark.latest_trade_day(connection, questions.funds, asked)
+        rows = [] if day is None else reads.ark.trades_of(connection, questions.funds, day, asked)
     of_security: dict[int, list[Row]] = {}
     for row in rows:
         of_security.setdefault(row["security_id"], []).append(row)
@@ -184,13 +182,6 @@ def _move(questions: Questions, trades: list[Row]) -> Move:
     return Move(security, name, shares, amount, tuple((trade["fund"], trade["shares"]) for trade in trades))
 
 
-def _splits(connection: Connection, security_id: int, questions: Questions, as_of: date) -> Seen:
-    seen: dict[str, list[Split]] = {}
-    for fund, day, new, old in queries.splits(connection, security_id, questions.funds, as_of):
-        seen.setdefault(fund, []).append(Split(day, Fraction(new, old)))
-    return seen
-
-
 def _ratio(fund: str, day: date, seen: Seen, as_of: date) -> Fraction:
     """The share units of ``as_of`` that one of ``day`` has become."""
     ratio = Fraction(1)
@@ -198,23 +189,3 @@ def _ratio(fund: str, day: date, seen: Seen, as_of: date) -> Fraction:
         if day < split.day <= as_of:
             ratio *= split.ratio
     return ratio
-
-
-def _evidence(
-    connection: Connection, security_id: int, rows: Sequence[Row]
-) -> Callable[[Row], Sequence[Place]]:
-    """Gives the places of a trade: its notice, or its lines in the two files that it is the difference of."""
-    ends = {end for row in rows for end in (row["before"], row["after"]) if end}
-    notices = browsing.places(connection, "notice", security_id, {row["day"] for row in rows})
-    holdings = browsing.places(connection, "holding", security_id, ends)
-    # A position that was opened or closed is missing in one of the two files.
-    for end, place in browsing.snapshots(connection, ends).items():
-        holdings.setdefault(end, [place])
-
-    def behind(row: Row) -> Sequence[Place]:
-        fund = row["fund"]
-        if row["ground"] is None:
-            return notices.get((fund, row["day"]), [])
-        return [place for end in (row["before"], row["after"]) for place in holdings.get((fund, end), [])]
-
-    return behind

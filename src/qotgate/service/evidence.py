@@ -1,33 +1,54 @@
 """What a trade behind an answer rests on: its ground, and the files and lines that say so."""
 
-from datetime import date
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import Connection
 
 from qotgate.ark.inference import CONFIDENCE, Ground
 from qotgate.model import TradeEvidence
-from qotgate.store.queries import Row
+from qotgate.store import reads
+from qotgate.store.reads.ark import Place
+from qotgate.store.tables import Row
 
-Places = dict[tuple[str, date], list[tuple[str, int | None]]]
-"""Files and lines by fund and day; the line is None where a file tells by not having the security."""
+NOTICE_GROUND = "a trade notice"
 
 
-def evidence(row: Row, notices: Places, holdings: Places) -> TradeEvidence:
-    """The evidence of one of :func:`qotgate.store.queries.explained_trades`; ``notices`` and ``holdings``
-    are the lines of the security that it may rest on."""
-    fund, day = row["fund"], row["day"]
-    if row["ground"] is None:
-        ground, confidence, places = "a trade notice", 1.0, notices.get((fund, day), [])
-    else:
-        basis = Ground[row["ground"]]
-        ground, confidence = basis.value, CONFIDENCE[basis]
-        places = [place for end in (row["before"], row["after"]) for place in holdings.get((fund, end), [])]
+def places_of(
+    connection: Connection, security_id: int, rows: Sequence[Row]
+) -> Callable[[Row], Sequence[Place]]:
+    """Gives the places of one of ``rows``, which are of :func:`qotgate.store.reads.ark.explained_trades`: its
+    notice, or its lines in the two files that it is the difference of."""
+    ends = {end for row in rows for end in (row["before"], row["after"]) if end}
+    notices = reads.ark.places(connection, "notice", security_id, {row["day"] for row in rows})
+    holdings = reads.ark.places(connection, "holding", security_id, ends)
+    # A position that was opened or closed is missing in one of the two files.
+    for end, place in reads.ark.snapshots(connection, ends).items():
+        holdings.setdefault(end, [place])
+
+    def behind(row: Row) -> Sequence[Place]:
+        fund = row["fund"]
+        if row["ground"] is None:
+            return notices.get((fund, row["day"]), [])
+        return [place for end in (row["before"], row["after"]) for place in holdings.get((fund, end), [])]
+
+    return behind
+
+
+def confidence_of(row: Row) -> float:
+    """1 for a notice, else the part of such inferred trades that is confirmed."""
+    return CONFIDENCE[Ground[row["ground"]]] if row["ground"] else 1.0
+
+
+def evidence(row: Row, places: Sequence[Place]) -> TradeEvidence:
+    """The evidence of one of :func:`qotgate.store.reads.ark.explained_trades`."""
     return TradeEvidence(
-        fund=fund,
-        day=day,
+        fund=row["fund"],
+        day=row["day"],
         through=row["through"],
         shares=row["shares"],
-        ground=ground,
-        confidence=confidence,
+        ground=Ground[row["ground"]].value if row["ground"] else NOTICE_GROUND,
+        confidence=confidence_of(row),
         change=row["change"],
         flow=row["flow"],
-        places=tuple(places),
+        places=tuple((place.path, place.line) for place in places),
     )

@@ -43,10 +43,10 @@ from qotgate.service.calendar import ARK_START, LONGEST_BREAK, ark_sessions, boo
 from qotgate.service.rating_changes import rating_changes
 from qotgate.service.reference import Reference
 from qotgate.service.trades import derive_trades
-from qotgate.store import Store, contents, deriving, loading, loads, provenance
+from qotgate.store import Store, contents, deriving, loading, loads, reads
 from qotgate.store.database import generation, move_generation, read_state, write_state
 from qotgate.store.faults import unwritten
-from qotgate.store.queries import Row
+from qotgate.store.tables import Row
 
 SNAPSHOT_COLUMNS = ("ticker", "identifier", "name", "shares", "market_value", "weight")
 NoticeKey = tuple[str, date, str, int, int]
@@ -356,7 +356,7 @@ class Load:
     def _report_lines(self) -> None:
         """What is to be said of the securities of this load's lines."""
         listings = self.reference.listings
-        identifiers = provenance.identifiers(self.connection)
+        identifiers = reads.securities.identifiers(self.connection)
         for spelling, lines in self.lines.items():
             security_id = self.identities.spellings[spelling].security
             uncoded = self.identities.labels[security_id][0] is None
@@ -365,7 +365,7 @@ class Load:
                 self.report.unmapped[said] += lines
         self.report.contradictions = [
             row
-            for row in provenance.contradictions(self.connection)[0]
+            for row in reads.securities.contradictions(self.connection)[0]
             if Spelling(row["ticker"], row["identifier"], row["name"]) in self.lines
         ]
 

@@ -7,9 +7,9 @@ from datetime import date
 from sqlalchemy import Connection
 
 from qotgate.service.reference import Reference
-from qotgate.store import Store, provenance, queries
+from qotgate.store import Store, reads
 from qotgate.store import loads as load_history
-from qotgate.store.queries import Row
+from qotgate.store.tables import Row
 
 FILES_ON_A_PAGE = 50
 LINES_ON_A_PAGE = 60
@@ -88,14 +88,14 @@ class LeftOut:
 def files(store: Store, before: int | None = None, kind: str | None = None) -> tuple[list[Row], int | None]:
     """A page of loaded files, the latest first, and the ``before`` of the next page."""
     with store.reading() as connection:
-        rows = provenance.files(connection, before, FILES_ON_A_PAGE + 1, kind)
+        rows = reads.files.files(connection, before, FILES_ON_A_PAGE + 1, kind)
     return _page(rows)
 
 
 def rejects(store: Store, before: int | None = None) -> tuple[list[Row], int | None]:
     """A page of lines that were left out, the latest first, and the ``before`` of the next page."""
     with store.reading() as connection:
-        rows = provenance.rejects(connection, before, FILES_ON_A_PAGE + 1)
+        rows = reads.files.rejects(connection, before, FILES_ON_A_PAGE + 1)
     return _page(rows)
 
 
@@ -125,12 +125,12 @@ def left_out(store: Store, number: int) -> LeftOut | None:
 def coverage(store: Store, funds: Collection[str]) -> Coverage:
     """How far the data goes, ``funds`` being those whose trades count."""
     with store.reading() as connection:
-        loaded_at, left_out = provenance.last_load(connection)
+        loaded_at, left_out = reads.files.last_load(connection)
         return Coverage(
-            first_ark_day=queries.first_ark_day(connection, funds),
-            ark_day=queries.latest_ark_day(connection, funds),
-            note_day=queries.latest_note_day(connection),
-            files=sum(row["files"] for row in queries.files(connection)),
+            first_ark_day=reads.ark.first_ark_day(connection, funds),
+            ark_day=reads.ark.latest_ark_day(connection, funds),
+            note_day=reads.ratings.latest_note_day(connection),
+            files=sum(row["files"] for row in reads.files.kinds(connection)),
             loaded_at=loaded_at,
             left_out=left_out,
             holes=holes(connection),
@@ -139,26 +139,26 @@ def coverage(store: Store, funds: Collection[str]) -> Coverage:
 
 def holes(connection: Connection) -> tuple[Hole, ...]:
     """The holes in the files of every fund, by fund, the oldest first."""
-    return tuple(Hole(**row) for row in provenance.holes(connection))
+    return tuple(Hole(**row) for row in reads.ark.holes(connection))
 
 
 def file_lines(store: Store, file_id: int, start: int = 1) -> FileLines | None:
     """A loaded file from line ``start`` on; None where no file has the number."""
     with store.reading() as connection:
-        file = provenance.file(connection, file_id)
+        file = reads.files.file(connection, file_id)
         if file is None:
             return None
-        rows = provenance.lines(connection, file_id, file["kind"], start, LINES_ON_A_PAGE + 1)
-        left_out = provenance.rejects_of(connection, file_id, REJECTS_OF_A_FILE)
+        rows = reads.files.lines(connection, file_id, file["kind"], start, LINES_ON_A_PAGE + 1)
+        left_out = reads.files.rejects_of(connection, file_id, REJECTS_OF_A_FILE)
     lines = rows[:LINES_ON_A_PAGE]
     more_from = rows[-1]["line"] if len(lines) < len(rows) else None
-    return FileLines(file, provenance.LINE_COLUMNS[file["kind"]], lines, more_from, left_out)
+    return FileLines(file, reads.files.LINE_COLUMNS[file["kind"]], lines, more_from, left_out)
 
 
 def unsettled(store: Store, reference: Reference) -> Unsettled:
     """What a user could settle, by tables of their own or by mending a file: the first page of each."""
     with store.reading() as connection:
-        grades = provenance.unknown_grades(connection, GRADES_SHOWN)
+        grades = reads.ratings.unknown_grades(connection, GRADES_SHOWN)
         unread_files, unread = load_history.unread_files(connection, UNREAD_SHOWN)
     return Unsettled(
         grades, *uncoded(store, reference), *contradictions(store), unread_files=unread_files, unread=unread
@@ -169,10 +169,10 @@ def uncoded(store: Store, reference: Reference, start: int = 1) -> tuple[list[Ro
     """A page of lines without a code, the most frequent first, from number ``start`` on, and the ``start`` of
     the next page. Listings that are known to be on a market without codes are not among them."""
     with store.reading() as connection:
-        rows = provenance.uncoded(connection)
+        rows = reads.securities.uncoded(connection)
         known = {
             security_id
-            for security_id, identifiers in provenance.identifiers(connection).items()
+            for security_id, identifiers in reads.securities.identifiers(connection).items()
             if any(map(reference.listings.knows, identifiers))
         }
     unknown = [row for row in rows if row["security_id"] not in known]
@@ -183,7 +183,7 @@ def uncoded(store: Store, reference: Reference, start: int = 1) -> tuple[list[Ro
 def contradictions(store: Store, before: int | None = None) -> tuple[list[Row], int | None]:
     """A page of lines whose identifier is not believed, and the ``before`` of the next page."""
     with store.reading() as connection:
-        return provenance.contradictions(connection, before, CONTRADICTIONS_ON_A_PAGE)
+        return reads.securities.contradictions(connection, before, CONTRADICTIONS_ON_A_PAGE)
 
 
 def contradiction_sentence(row: Row) -> str:

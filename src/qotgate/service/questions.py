@@ -4,12 +4,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import date
-from fractions import Fraction
 from threading import Lock
 
 from sqlalchemy import Connection
 
-from qotgate.ark.dynamics import WINDOW_DAYS, Split, daily_sums, dynamic, window_start
+from qotgate.ark.dynamics import WINDOW_DAYS, daily_sums, dynamic, window_start
 from qotgate.ark.positions import Change
 from qotgate.model import (
     ACTIVE_FUNDS,
@@ -50,11 +49,12 @@ from qotgate.service.ark_lists import (
 )
 from qotgate.service.ark_lists import Row as ListRow
 from qotgate.service.cursor import Cursor, Cursors, ListCursor
-from qotgate.service.evidence import evidence
+from qotgate.service.evidence import evidence, places_of
 from qotgate.service.reference import Reference
-from qotgate.store import Store, queries
+from qotgate.store import Store, reads
 from qotgate.store.database import generation, read_state, secret
-from qotgate.store.queries import Row
+from qotgate.store.reads.ratings import RatingFilter
+from qotgate.store.tables import Row
 
 RATING_MARKETS = (Market.US, Market.CA)
 COUNTS_KEPT = 256
@@ -123,24 +123,18 @@ class Questions:
             day, sums = self.transaction_days(connection, security, as_of)
             answer = self.dynamic(connection, sums, day)
             counted = [counted for counted, _ in sums[len(sums) - answer.transaction_count :]]
-            security_id = queries.security_id(connection, str(security))
+            security_id = reads.securities.security_id(connection, str(security))
             if not counted or security_id is None:
                 return answer, ()
-            rows = queries.explained_trades(connection, security_id, self.funds, counted, day)
-            notices = queries.places(connection, "notice", security_id, counted)
-            ends = {end for row in rows for end in (row["before"], row["after"]) if end}
-            holdings = queries.places(connection, "holding", security_id, ends)
-            files = queries.snapshot_files(connection, ends)
-        # A position that was opened or closed is missing in one of the two files.
-        for end, path in files.items():
-            holdings.setdefault(end, [(path, None)])
-        return answer, tuple(evidence(row, notices, holdings) for row in rows)
+            rows = reads.ark.explained_trades(connection, security_id, self.funds, counted, day)
+            places = places_of(connection, security_id, rows)
+        return answer, tuple(evidence(row, places(row)) for row in rows)
 
     def dynamic(self, connection: Connection, sums: list[tuple[date, int]], day: date) -> ArkDynamic:
         """The dynamic on ``day`` of transactions that :meth:`transaction_days` gives, with the days of its
         window that are not told."""
         since = window_start(day, self.window_days)
-        untold = queries.untold_days(connection, self.funds, since, day)
+        untold = reads.ark.untold_days(connection, self.funds, since, day)
         answer = dynamic(sums, day, self.window_days)
         return replace(answer, untold=tuple(UntoldDays(*days) for days in untold), known_to=day)
 
@@ -152,19 +146,17 @@ class Questions:
         Raises InvalidRequest.
         """
         day = self.ark_day(connection, as_of)
-        security_id = queries.security_id(connection, str(security))
+        security_id = reads.securities.security_id(connection, str(security))
         if security_id is None:
             return day, []
-        seen: dict[str, list[Split]] = {}
-        for fund, first_day, new, old in queries.splits(connection, security_id, self.funds, day):
-            seen.setdefault(fund, []).append(Split(first_day, Fraction(new, old)))
+        seen = reads.ark.splits(connection, security_id, self.funds, day)
         start, end = window_start(day, self.window_days), day
         while True:
-            trades = queries.trades(connection, security_id, self.funds, start, end, day)
+            trades = reads.ark.trades(connection, security_id, self.funds, start, end, day)
             if sums := daily_sums(trades, seen, day):
                 return day, sums
             # No trades, or such as add up to nothing: further back, a day at a time.
-            last = queries.last_trade_day(connection, security_id, self.funds, start, day)
+            last = reads.ark.last_trade_day(connection, security_id, self.funds, start, day)
             if last is None:
                 return day, []
             start = end = last
@@ -176,8 +168,8 @@ class Questions:
         number = generation(connection)
         known, first, latest = self._ark_span
         if number != known:
-            first = queries.first_ark_day(connection, self.funds)
-            latest = queries.latest_ark_day(connection, self.funds)
+            first = reads.ark.first_ark_day(connection, self.funds)
+            latest = reads.ark.latest_ark_day(connection, self.funds)
             self._ark_span = number, first, latest
         if latest is None:
             raise NothingLoaded("no_ark_data")
@@ -290,13 +282,14 @@ class Questions:
                 number, day, after = cursor.generation, date.fromisoformat(cursor.as_of), cursor.after
                 all_count = cursor.all_count
             else:
-                latest = queries.latest_note_day(connection)
+                latest = reads.ratings.latest_note_day(connection)
                 if latest is None:
                     raise NothingLoaded("no_notes")
-                check_not_before(as_of, queries.first_note_day(connection))
+                check_not_before(as_of, reads.ratings.first_note_day(connection))
                 number, day, after = generation(connection), day_asked(as_of, latest), None
                 all_count = self._count(connection, market, change_type, number, day)
-            found = queries.rating_changes(connection, market, change_type, number, day, after, count + 1)
+            wanted = RatingFilter(market, change_type)
+            found = reads.ratings.changes(connection, wanted, number, day, after, count + 1)
         rows = found[:count]
         next_page = None
         if len(found) > count:
@@ -315,7 +308,8 @@ class Questions:
         with self._counts_lock:
             if key in self._counts:
                 return self._counts[key]
-        total = queries.count_changes(connection, *key)
+        wanted = RatingFilter(market, change_type)
+        total = reads.ratings.count_changes(connection, wanted, number, as_of)
         with self._counts_lock:
             self._counts[key] = total
             while len(self._counts) > COUNTS_KEPT:

@@ -18,9 +18,10 @@ from qotgate.model import (
 )
 from qotgate.service.cursor import Cursor
 from qotgate.service.questions import RATING_MARKETS, Questions, check_not_before, check_reached, day_asked
-from qotgate.store import browsing, queries
-from qotgate.store.browsing import Place, RatingFilter
+from qotgate.store import reads
 from qotgate.store.database import generation
+from qotgate.store.reads.ark import Place
+from qotgate.store.reads.ratings import RatingFilter
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +65,16 @@ def rating_listing(
         if page:
             cursor = cursors.read(question, page, Cursor)
             check_reached(connection, cursor)
-            check_not_before(as_of, queries.first_note_day(connection))
             number, asked, after = cursor.generation, date.fromisoformat(cursor.as_of), cursor.after
             all_count = cursor.all_count
         else:
-            latest = queries.latest_note_day(connection)
+            latest = reads.ratings.latest_note_day(connection)
             if latest is None:
                 raise NothingLoaded("no_notes")
-            check_not_before(as_of, queries.first_note_day(connection))
+            check_not_before(as_of, reads.ratings.first_note_day(connection))
             number, asked, after = generation(connection), day_asked(as_of, latest), None
-            all_count = browsing.count_listed(connection, wanted, number, asked)
-        found = browsing.listed_changes(connection, wanted, number, asked, after, count + 1)
+            all_count = reads.ratings.count_changes(connection, wanted, number, asked)
+        found = reads.ratings.changes(connection, wanted, number, asked, after, count + 1, places=True)
     rows = found[:count]
     next_page = None
     if len(rows) < len(found):
@@ -100,5 +100,5 @@ def _parts(wanted: RatingFilter) -> tuple[object, ...]:
 def institution_names(questions: Questions) -> list[str]:
     """The institutions that a note is loaded of, by their names in the language of the questions."""
     with questions.store.reading() as connection:
-        found = browsing.institutions(connection)
+        found = reads.ratings.institutions(connection)
     return sorted({questions.reference.institutions.name(one, questions.lang) for one in found})

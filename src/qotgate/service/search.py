@@ -9,7 +9,7 @@ from threading import Lock
 
 from qotgate.model import Language, Market, Security
 from qotgate.service.reference import Reference
-from qotgate.store import Store, browsing
+from qotgate.store import Store, reads
 from qotgate.store.database import generation
 
 
@@ -64,7 +64,7 @@ class Search:
         with self._lock, self._store.reading() as connection:
             number = generation(connection)
             if number != self._read[0]:
-                known = browsing.known_codes(connection)
+                known = reads.securities.known_codes(connection)
                 entries = {code: self._entry(code, *about) for code, about in known.items()}
                 self._read = number, entries
             return self._read[1]

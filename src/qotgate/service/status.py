@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from qotgate.service.provenance import Hole, holes
-from qotgate.store import Store, loads, provenance, queries
+from qotgate.store import Store, loads, reads
 from qotgate.store.database import generation
-from qotgate.store.queries import Row
+from qotgate.store.tables import Row
 
 REJECTS_SHOWN = 10
 LOADS_SHOWN = 5
@@ -43,24 +43,25 @@ class Status:
 def status(store: Store) -> Status:
     """Read the state of the data in one transaction."""
     with store.reading() as connection:
-        rejected, rejects = queries.rejects(connection, REJECTS_SHOWN)
+        _, rejected = reads.files.last_load(connection)
+        rejects = reads.files.rejects(connection, None, REJECTS_SHOWN)
         unread_files, unread = loads.unread_files(connection, REJECTS_SHOWN)
-        spans = queries.spans(connection)
-        days, disagreements = queries.note_days(connection)
+        spans = reads.files.spans(connection)
+        days, disagreements = reads.ratings.note_days(connection)
         return Status(
             database=store.name,
             generation=generation(connection),
-            files=queries.files(connection),
+            files=reads.files.kinds(connection),
             spans=spans,
             rejected_lines=rejected,
-            rejects=list(rejects),
+            rejects=[{name: row[name] for name in ("path", "line", "reason")} for row in rejects],
             unread_files=unread_files,
             unread=unread,
             loads=loads.loads(connection, None, LOADS_SHOWN),
-            unknown_grades=queries.unknown_grades(connection),
+            unknown_grades={row["word"]: row["notes"] for row in reads.ratings.unknown_grades(connection)},
             reiterations=days - sum(row["rows"] for row in spans["rating_changes"]),
             prior_disagreements=disagreements,
-            contradicted=provenance.count_contradictions(connection),
-            contradictions=provenance.contradictions(connection, None, CONTRADICTIONS_SHOWN)[0],
+            contradicted=reads.securities.count_contradictions(connection),
+            contradictions=reads.securities.contradictions(connection, None, CONTRADICTIONS_SHOWN)[0],
             holes=holes(connection),
         )

@@ -12,7 +12,8 @@ from qotgate.ark.dynamics import Split
 from qotgate.ark.inference import Evidence, Ground, Inference
 from qotgate.service.calendar import ark_sessions_after
 from qotgate.store import deriving
-from qotgate.store.deriving import HOLDINGS, HOLE, NOTICE, PARTIAL, UNTOLD, BookDay, Row
+from qotgate.store.deriving import BookDay
+from qotgate.store.tables import HOLDINGS, HOLE, NOTICE, PARTIAL, UNTOLD, Row
 
 FEWEST_SHARES = 100
 SMALLEST_PART = 0.0001

@@ -16,7 +16,7 @@ from qotgate.service.loading import Load, LoadReport, digests, read_bytes, shown
 from qotgate.service.reference import Reference
 from qotgate.store import Store, contents
 from qotgate.store.database import write_state
-from qotgate.store.queries import Row
+from qotgate.store.tables import Row
 
 
 @dataclass

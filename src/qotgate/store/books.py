@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, case, func, or_, select
 
 from qotgate.store import tables
-from qotgate.store.deriving import HOLE, BookDay
+from qotgate.store.deriving import BookDay
 from qotgate.store.sums import exact_sum, whole_sum
+from qotgate.store.tables import HOLE
 
 
 def sessions(connection: Connection, day: date, count: int) -> list[date]:

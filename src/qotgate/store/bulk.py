@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import JSON, Column, Connection, Integer, MetaData, Select, Table, insert, select, true
 
 from qotgate.store.dialects import dialect_of
-from qotgate.store.queries import Row
+from qotgate.store.tables import Row
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:

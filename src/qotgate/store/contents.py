@@ -12,7 +12,7 @@ from datetime import date
 from sqlalchemy import ColumnElement, Connection, delete, insert, select
 
 from qotgate.store import tables
-from qotgate.store.queries import Row
+from qotgate.store.tables import Row
 
 _KEPT = (tables.state, tables.load, tables.rejected_file, tables.file, tables.content)
 DERIVED = [table for table in tables.METADATA.sorted_tables if table not in _KEPT]

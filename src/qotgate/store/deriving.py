@@ -11,15 +11,10 @@ from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
 from qotgate.store import tables
 from qotgate.store.bulk import insert_rows
-from qotgate.store.queries import HOLE as HOLE
-from qotgate.store.queries import UNTOLD as UNTOLD
-from qotgate.store.queries import Row as Row
 from qotgate.store.sums import whole_sum
+from qotgate.store.tables import Row
 
 FundDay = tuple[str, date]
-NOTICE, PARTIAL, HOLDINGS = "notice", "partial", "holdings"
-"""What a fund day rests on: a notice, a notice that names only some of what was traded, and the difference of
-two holdings files; UNTOLD and HOLE are beside them."""
 
 
 class BookDay(NamedTuple):

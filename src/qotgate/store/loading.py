@@ -25,8 +25,8 @@ from qotgate.store import tables
 from qotgate.store.bulk import insert_chosen, insert_new, insert_rows, staged
 from qotgate.store.deriving import FundDay
 from qotgate.store.dialects import dialect_of
-from qotgate.store.queries import Row as Row
 from qotgate.store.tables import FOREVER
+from qotgate.store.tables import Row as Row
 
 CHUNK = 500
 """Rows or keys of one statement; SQLite takes 32,766 variables."""

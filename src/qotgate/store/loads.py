@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, func, insert, literal_column, null, s
 
 from qotgate.store import tables
 from qotgate.store.bulk import insert_rows
-from qotgate.store.queries import Row
+from qotgate.store.tables import Row
 
 MAX_IDLE_LOADS = 200
 """How many loads without a file of theirs are kept, such as those of a timer that found nothing new."""

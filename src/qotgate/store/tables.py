@@ -5,11 +5,14 @@ Rating changes are kept by generation: a row holds from ``since`` until before `
 who pages through one generation sees all of it while the next is loaded.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
     Column,
+    Connection,
     Date,
     Float,
     ForeignKey,
@@ -17,12 +20,19 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Select,
     String,
     Table,
     Time,
     UniqueConstraint,
 )
 
+Row = dict[str, Any]
+"""A row by the names of its columns."""
+NOTICE, PARTIAL, HOLDINGS, UNTOLD, HOLE = "notice", "partial", "holdings", "untold", "hole"
+"""What an ark_day rests on: a notice that names all of its trades, a notice of some of them beside two
+holdings files, two holdings files; UNTOLD where two files do not tell the flow from the trades, HOLE where
+too many days have no file."""
 METADATA = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -183,7 +193,7 @@ ark_day = Table(
     METADATA,
     Column("fund", Text, primary_key=True),
     Column("day", Date, primary_key=True),
-    Column("source", Text, nullable=False),  # see qotgate.store.deriving.NOTICE and beside it
+    Column("source", Text, nullable=False),  # NOTICE or another of its row above
     Column("through", Date, nullable=False),  # the last day that the trades of this row may be of
     Column("before", Date),  # the holdings files whose difference it is; null for a notice
     Column("after", Date),
@@ -280,3 +290,8 @@ rating_change = Table(
     Index(None, "market", "change_type", "day", "note_id"),
     Index(None, "history_id", "until"),
 )
+
+
+def rows_of(connection: Connection, query: Select[Any]) -> list[Row]:
+    """What ``query`` finds."""
+    return [dict(row) for row in connection.execute(query).mappings()]

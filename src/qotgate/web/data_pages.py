@@ -7,7 +7,7 @@ from pydantic import BeforeValidator
 
 from qotgate.service import provenance
 from qotgate.service.status import Status, status
-from qotgate.store.queries import Row
+from qotgate.store.tables import Row
 from qotgate.web.pages import NUMBERS_END, Start, page_from
 from qotgate.web.render import View, show
 from qotgate.web.site import TheSite

@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 from qotgate.gateway import Gateway
 from qotgate.gateway.counts import BOUNDS
 from qotgate.relay.upstream import Figures
-from qotgate.store import Store, loads, provenance, queries
+from qotgate.store import Store, loads, reads
 from qotgate.store.database import generation
 from qotgate.web.connections import Connections
 
@@ -170,8 +170,8 @@ class _Loaded(Collector):
     def collect(self) -> Iterator[Metric]:
         with self._store.reading() as connection:
             number = generation(connection)
-            kinds = queries.files(connection)
-            loaded_at, left_out = provenance.last_load(connection)
+            kinds = reads.files.kinds(connection)
+            loaded_at, left_out = reads.files.last_load(connection)
             unread, _ = loads.unread_files(connection, 0)
         yield GaugeMetricFamily("qotgate_data_generation", "The number of the state of the data.", number)
         files = GaugeMetricFamily("qotgate_loaded_files", "Loaded files by kind.", labels=["kind"])

@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from qotgate.model import Language
 from qotgate.model.finite import finite
 from qotgate.model.version import __version__
-from qotgate.store.browsing import Place
+from qotgate.store.reads.ark import Place
 from qotgate.web import request_ids
 from qotgate.web.phrases import say
 from qotgate.web.problems import sentence_of

@@ -1,0 +1,128 @@
+"""What is known of analysts' notes and of the changes between them."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, func, or_, select
+
+from qotgate.store import tables
+from qotgate.store.tables import Row, rows_of
+
+
+@dataclass(frozen=True, slots=True)
+class RatingFilter:
+    """Which rating changes are listed; None is any. ``institution`` is an identity, ``day`` the one day."""
+
+    market: str | None = None
+    change_type: str | None = None
+    institution: str | None = None
+    code: str | None = None
+    day: date | None = None
+
+
+def first_note_day(connection: Connection) -> date | None:
+    found: date | None = connection.scalar(select(func.min(tables.note.c.day)))
+    return found
+
+
+def latest_note_day(connection: Connection) -> date | None:
+    found: date | None = connection.scalar(select(func.max(tables.note.c.day)))
+    return found
+
+
+def _listed(wanted: RatingFilter, generation: int, as_of: date) -> Select[Any]:
+    change, history = tables.rating_change, tables.history
+    query = (
+        select()
+        .select_from(change)
+        .where(change.c.day <= as_of, change.c.since <= generation, change.c.until > generation)
+    )
+    for column, value in (
+        (change.c.market, wanted.market),
+        (change.c.change_type, wanted.change_type),
+        (change.c.day, wanted.day),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    of_history = [
+        column == value
+        for column, value in ((history.c.institution, wanted.institution), (history.c.code, wanted.code))
+        if value is not None
+    ]
+    if of_history:
+        query = query.where(change.c.history_id.in_(select(history.c.id).where(*of_history)))
+    return query
+
+
+def count_changes(connection: Connection, wanted: RatingFilter, generation: int, as_of: date) -> int:
+    return connection.scalar(_listed(wanted, generation, as_of).add_columns(func.count())) or 0
+
+
+def changes(
+    connection: Connection,
+    wanted: RatingFilter,
+    generation: int,
+    as_of: date,
+    after: tuple[date, int] | None,
+    count: int,
+    *,
+    places: bool = False,
+) -> list[Row]:
+    """Up to ``count`` rows, newest first, that come after the row whose (day, note id) is ``after``; with
+    ``places``, each has the file and line of its note and the institution's own word."""
+    change, history, note, file = tables.rating_change, tables.history, tables.note, tables.file
+    query = (
+        _listed(wanted, generation, as_of)
+        .add_columns(change, history.c.code, history.c.institution, note.c.name)
+        .join(history, history.c.id == change.c.history_id)
+        .join(note, note.c.id == change.c.note_id)
+        .order_by(change.c.day.desc(), change.c.note_id.desc())
+        .limit(count)
+    )
+    if places:
+        query = query.add_columns(note.c.word, note.c.file_id, note.c.line, file.c.path)
+        query = query.join(file, file.c.id == note.c.file_id)
+    if after is not None:
+        day, note_id = after
+        query = query.where(
+            # The index is read from this day on.
+            change.c.day <= day,
+            or_(change.c.day < day, and_(change.c.day == day, change.c.note_id < note_id)),
+        )
+    return rows_of(connection, query)
+
+
+def institutions(connection: Connection) -> list[str]:
+    """The institutions that a note is loaded of."""
+    history = tables.history
+    return list(connection.scalars(select(history.c.institution).distinct().order_by(history.c.institution)))
+
+
+def note_days(connection: Connection) -> tuple[int, int]:
+    """The days on which an institution gave a note on a security, and those on which the feed's own prior
+    view was not that of the previous note."""
+    note = tables.note
+    days = select(note.c.history_id, note.c.day).distinct().subquery()
+    disagreeing = select(func.count()).select_from(note).where(note.c.disagrees)
+    total = connection.scalar(select(func.count()).select_from(days)) or 0
+    return total, connection.scalar(disagreeing) or 0
+
+
+def unknown_grades(connection: Connection, count: int | None = None) -> list[Row]:
+    """Grade words that the table does not know, the most used first, with one note that has each."""
+    note, file = tables.note, tables.file
+    words = (
+        select(note.c.word, func.count().label("notes"), func.max(note.c.id).label("note_id"))
+        .where(note.c.grade.is_(None), note.c.word != "")
+        .group_by(note.c.word)
+        .subquery()
+    )
+    query = (
+        select(words.c.word, words.c.notes, note.c.file_id, note.c.line, file.c.path)
+        .join(note, note.c.id == words.c.note_id)
+        .join(file)
+        .order_by(words.c.notes.desc(), words.c.word)
+        .limit(count)
+    )
+    return rows_of(connection, query)

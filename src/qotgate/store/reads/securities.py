@@ -1,0 +1,150 @@
+"""What securities there are, and which identifiers and codes their lines have."""
+
+from sqlalchemy import Connection, func, select
+
+from qotgate.store import tables
+from qotgate.store.tables import Row, rows_of
+
+
+def security_id(connection: Connection, code: str) -> int | None:
+    """The security whose lines have, or had, the code."""
+    spelling = tables.spelling
+    return connection.scalar(select(spelling.c.security_id).where(spelling.c.code == code).limit(1))
+
+
+def known_codes(connection: Connection) -> dict[str, tuple[str, bool, bool]]:
+    """What can be asked for: code to published name, whether ARK's files have it, whether notes do."""
+    security, history, note = tables.security, tables.history, tables.note
+    ark = connection.execute(select(security.c.code, security.c.name).where(security.c.code.is_not(None)))
+    found = {code: (name, True, False) for code, name in ark}
+    rated = (
+        select(history.c.market, history.c.code, func.min(history.c.id).label("history_id"))
+        .group_by(history.c.market, history.c.code)
+        .subquery()
+    )
+    # One note is enough for a name; the index on (history, day) finds it.
+    name = (
+        select(note.c.name)
+        .where(note.c.history_id == rated.c.history_id)
+        .order_by(note.c.day.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    for market, code, noted in connection.execute(select(rated.c.market, rated.c.code, name)):
+        key = f"{market}.{code}"
+        known, in_ark, _ = found.get(key, ("", False, False))
+        found[key] = (known or noted or "", in_ark, True)
+    return found
+
+
+def contradictions(
+    connection: Connection, before: int | None = None, count: int | None = None
+) -> tuple[list[Row], int | None]:
+    """Lines whose identifier is not believed: how they are spelled, how many they are, the first of them by
+    day (``path``, ``file_id``, ``line``) and, as ``against``, a line that the identifier is believed of, None
+    where it is the tables that give it to another company.
+
+    Of up to ``count`` spellings, the latest first, and the ``before`` of the next ones, None at the end.
+    """
+    spelling = tables.spelling
+    wanted = select(spelling).where(~spelling.c.believed).order_by(spelling.c.id.desc())
+    if before is not None:
+        wanted = wanted.where(spelling.c.id < before)
+    disbelieved = rows_of(connection, wanted if count is None else wanted.limit(count + 1))
+    more = None
+    if count is not None and len(disbelieved) > count:
+        del disbelieved[count:]
+        more = disbelieved[-1]["id"]
+    identifiers = {row["identifier"] for row in disbelieved}
+    query = select(spelling).where(spelling.c.believed, spelling.c.identifier.in_(identifiers))
+    owners = {
+        row["identifier"]: row for row in rows_of(connection, query.order_by(spelling.c.first_day.desc()))
+    }
+    found = []
+    for row in disbelieved:
+        line = _first_line(connection, row)
+        if line is not None:
+            owner = owners.get(row["identifier"])
+            found.append(line | {"against": owner and _first_line(connection, owner)})
+    return sorted(found, key=lambda line: (line["path"], line["line"])), more
+
+
+def count_contradictions(connection: Connection) -> int:
+    """How many spellings of lines have an identifier that is not believed."""
+    return connection.scalar(select(func.count()).where(~tables.spelling.c.believed)) or 0
+
+
+def _first_line(connection: Connection, spelled: Row) -> Row | None:
+    """The first line by day of those that are spelled so, and how many they are."""
+    found = []
+    for table in (tables.holding, tables.notice):
+        query = (
+            select(
+                *(
+                    table.c.ticker,
+                    table.c.identifier,
+                    table.c.name,
+                    table.c.day,
+                    table.c.file_id,
+                    table.c.line,
+                ),
+                *(tables.file.c.path, func.count().over().label("lines")),
+            )
+            .join(tables.file)
+            .where(
+                table.c.security_id == spelled["security_id"],
+                *(table.c[name] == spelled[name] for name in ("ticker", "identifier", "name")),
+            )
+            .order_by(table.c.day, table.c.file_id, table.c.line)
+            .limit(1)
+        )
+        found += rows_of(connection, query)
+    if not found:
+        return None
+    return min(found, key=lambda row: row["day"]) | {"lines": sum(row["lines"] for row in found)}
+
+
+def identifiers(connection: Connection) -> dict[int, set[str]]:
+    """The identifiers of each security that has no code."""
+    spelling, security = tables.spelling, tables.security
+    query = (
+        select(spelling.c.security_id, spelling.c.identifier).join(security).where(security.c.code.is_(None))
+    )
+    found: dict[int, set[str]] = {}
+    for security_id, identifier in connection.execute(query):
+        found.setdefault(security_id, set()).add(identifier)
+    return found
+
+
+def uncoded(connection: Connection) -> list[Row]:
+    """Lines of holdings and notices whose security has no code: ticker, identifier, name, how many and the
+    last day of them, with the place of one."""
+    found: dict[tuple[str, str], Row] = {}
+    for table in (tables.holding, tables.notice):
+        lines = (
+            select(
+                table.c.ticker,
+                table.c.identifier,
+                func.max(table.c.security_id).label("security_id"),
+                func.count().label("lines"),
+                func.max(table.c.day).label("last_day"),
+                func.max(table.c.id).label("last_id"),
+            )
+            .join(tables.security)
+            .where(tables.security.c.code.is_(None))
+            .group_by(table.c.ticker, table.c.identifier)
+            .subquery()
+        )
+        query = (
+            select(lines, table.c.name, table.c.file_id, table.c.line, tables.file.c.path)
+            .join(table, table.c.id == lines.c.last_id)
+            .join(tables.file, tables.file.c.id == table.c.file_id)
+        )
+        for row in rows_of(connection, query):
+            key = row["ticker"], row["identifier"]
+            if key in found:
+                found[key]["lines"] += row["lines"]
+            else:
+                found[key] = row
+    names = ("name", "ticker", "identifier")
+    return sorted(found.values(), key=lambda row: (-row["lines"], *(row[name] for name in names)))
