@@ -3,18 +3,20 @@ answer says that the gateway failed."""
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from websockets.frames import CloseCode
+from websockets.client import ClientProtocol
+from websockets.frames import CloseCode, Opcode
+from websockets.frames import Frame as WebSocketFrame
 from websockets.protocol import State
+from websockets.uri import parse_uri
 
 from fuzz.pieces import parts, sliced
 from qotgate.gateway import Gateway, GatewayOptions, WebSocketOptions
-from qotgate.gateway.session import Session
+from qotgate.gateway.session import State as SessionState
 from qotgate.gateway.tcp import TcpSession
 from qotgate.gateway.websocket import WebSocketSession
 from qotgate.model import ProtocolError
@@ -31,6 +33,10 @@ from qotgate.store import Store
 LIMIT = 1 << 14
 PAUSE, TURNS_MOST = 0.0002, 50_000
 WEBSOCKET, ENCRYPTED, RAW = 1, 2, 4
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
 PIECES = (1, 7, 44, 1 << 16)
 RET_TYPES = {int(ret_type) for ret_type in RetType} - {int(RetType.UNKNOWN)}
 
@@ -105,6 +111,12 @@ class _Transport(asyncio.Transport):
         self.closed = False
         self.reading = True
 
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.ended = True
+
     def write(self, data: bytes | bytearray | memoryview) -> None:
         assert not self.closed
         self.sent += data
@@ -177,39 +189,33 @@ async def _until(done: Any) -> None:
     raise AssertionError("the session never came to an end")
 
 
-class _Connection:
-    """The messages of a client, and what the session sends to it."""
-
-    state = State.OPEN
-
-    def __init__(self, messages: list[bytes]) -> None:
-        self._messages = messages
-        self.sent: list[bytes] = []
-        self.code: int | None = None
-        self.taken = 0
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        for message in self._messages:
-            self.taken += 1
-            yield message
-
-    async def send(self, message: bytes) -> None:
-        self.sent.append(message)
-
-    async def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
-        assert len(reason.encode()) <= 123, "a reason is at most 123 bytes (RFC 6455, 5.5.1)"
-        self.code = code
-
-
 async def _websocket(gateway: Gateway, messages: list[bytes]) -> None:
-    connection = _Connection(messages)
-    session: Session = WebSocketSession(gateway.websocket, cast(Any, connection))
-    await cast(WebSocketSession, session).run()
-    assert session not in gateway.door.sessions
-    broken = connection.code == CloseCode.PROTOCOL_ERROR
-    assert connection.code is not None
-    assert len(connection.sent) == connection.taken - broken
-    for message in connection.sent:
-        frame, error, _ = decode_answer(message)
+    session, transport = WebSocketSession(gateway.websocket), _Transport()
+    session.connection_made(transport)
+    session.data_received(UPGRADE)
+    head, _, sent = bytes(transport.sent).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 101 ")
+    assert not sent
+    transport.sent.clear()
+    client = ClientProtocol(parse_uri("ws://127.0.0.1"), state=State.OPEN, max_size=None)
+    taken = 0
+    for message in messages:
+        await _until(lambda: not session.busy)
+        if session.state is SessionState.ENDED or transport.closed or client.state is not State.OPEN:
+            break
+        taken += 1
+        client.send_binary(message)
+        session.data_received(b"".join(client.data_to_send()))
+        await _until(lambda: session.looked_at and not session.busy)
+        client.receive_data(bytes(transport.sent))
+        transport.sent.clear()
+    answers = [event for event in client.events_received() if isinstance(event, WebSocketFrame)]
+    bodies = [bytes(frame.data) for frame in answers if frame.opcode is Opcode.BINARY]
+    broken = client.close_rcvd is not None and client.close_rcvd.code == CloseCode.PROTOCOL_ERROR
+    assert len(bodies) == taken - broken
+    for body in bodies:
+        frame, error, _ = decode_answer(body)
         _check_answer(frame.body, PROTOBUF)
         assert error in (0, 1)
+    session.connection_lost(None)
+    assert session not in gateway.door.sessions

@@ -18,6 +18,8 @@ from typing import Any
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
 from websockets.sync.client import connect
 
 from qotgate import AsyncQuoteClient, QuoteClient
@@ -219,16 +221,30 @@ def test_nobody_notices_a_restart(sample_url: str, tmp_path: Path) -> None:
 
         load.run("new connections", new_connection)
         url = f"ws://127.0.0.1:{gateways.websocket_port}"
-        socket_of_web = WebSocket(opened.enter_context(connect(url, compression=None)))
-        socket_of_web.init()
-        load.run("WebSocket", socket_of_web.dynamic)
+        kept: list[WebSocket] = []
+
+        def kept_websocket() -> Any:
+            if not kept or kept[-1].connection.protocol.close_rcvd is not None:
+                kept.append(WebSocket(opened.enter_context(connect(url, compression=None))))
+                kept[-1].init()
+            return kept[-1].dynamic()
 
         def new_websocket() -> Any:
             with connect(url, compression=None) as new:
                 WebSocket(new).init()
                 return WebSocket(new).dynamic()
 
-        load.run("new WebSockets", new_websocket)
+        def again_at_a_restart(ask: Callable[[], Any]) -> Any:
+            """Ask as a client does that connects again where it is told that the service restarts."""
+            while True:
+                try:
+                    return ask()
+                except ConnectionClosed as closed:
+                    assert closed.rcvd is not None, closed
+                    assert closed.rcvd.code == CloseCode.SERVICE_RESTART, closed
+
+        load.run("WebSocket", lambda: again_at_a_restart(kept_websocket))
+        load.run("new WebSockets", lambda: again_at_a_restart(new_websocket))
         web = opened.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{gateways.http_port}"))
         load.run("HTTP", lambda: web.get("/api/v1/ark/dynamics/US.TSLA").json())
         stop_many = many_at_once(gateways.port, load)
@@ -237,6 +253,7 @@ def test_nobody_notices_a_restart(sample_url: str, tmp_path: Path) -> None:
             load.until_all_have_gone_on()
             gateways.start("--workers", workers)
         load.until_all_have_gone_on()
+        assert len(kept) == 5
         stop_many()
         load.stop()
         asked: list[int] = []

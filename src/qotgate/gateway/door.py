@@ -120,8 +120,7 @@ class Door:
         for session in list(self.sessions):
             allowed = SILENT_INTERVALS * (session.keep_alive_interval or self.options.keep_alive_interval)
             oldest = now - allowed
-            # One with questions under way waits for the gateway: where they are many, no more is read.
-            if session.sends_keep_alive and not session.under_way and session.last_received < oldest:
+            if session.silent_since(oldest):
                 session.because(f"it was silent for {allowed} seconds", warns=True)
             elif session.state is not State.OPEN and session.opened < oldest:
                 session.because(f"it did not say who it is for {allowed} seconds", warns=True)

@@ -2,8 +2,8 @@
 
 import secrets
 from abc import ABC, abstractmethod
-from enum import Enum, auto
-from typing import Any, ClassVar, NamedTuple, TypeAlias
+from enum import Enum, Flag, auto
+from typing import Any, NamedTuple, TypeAlias
 
 from qotgate.model import InvalidRequest, Language, Refused
 from qotgate.protocol.frame import Frame
@@ -26,6 +26,16 @@ class State(Enum):
     ENDED = auto()
 
 
+class Hold(Flag):
+    """Why a session answers nothing for now: the client does not read, its InitConnect waits for the private
+    key or for the server behind the gateway, or the way to that server is full."""
+
+    WRITING = auto()
+    KEY = auto()
+    LOGIN = auto()
+    UPSTREAM = auto()
+
+
 class Login(NamedTuple):
     """What a client says of itself: an InitConnect.C2S, whether the connection will be encrypted, what the
     log says of it, and what the carrier has agreed on for :meth:`Session.welcome`."""
@@ -45,9 +55,6 @@ class EndReason(NamedTuple):
 
 class Session(ABC):
     """A client's session. ``moved`` is what another process said of it, where one began it."""
-
-    sends_keep_alive: ClassVar[bool]
-    """Whether the client sends something in each keep-alive interval: one that is silent is gone."""
 
     def __init__(self, now: float, moved: Description | None = None) -> None:
         self.moved = moved is not None
@@ -77,6 +84,11 @@ class Session(ABC):
     def busy(self) -> bool:
         """Whether an answer is still to come to something that was asked."""
         return self.under_way > 0
+
+    def silent_since(self, moment: float) -> bool:
+        """Whether the client has sent nothing since ``moment``, in the loop's time. One with questions under
+        way waits for the gateway: where they are many, no more is read."""
+        return not self.under_way and self.last_received < moment
 
     def because(self, reason: str, *, warns: bool = False) -> None:
         """Why the session ends: what is said first counts. ``warns`` where an operator should look at it."""
@@ -130,9 +142,5 @@ class Session(ABC):
         """Whether there is nothing that was read and not counted yet."""
 
     @abstractmethod
-    def description(self) -> Description | None:
-        """What another process needs to go on with the session, None where that cannot be, or not yet."""
-
-    @abstractmethod
-    def file(self) -> int:
-        """The connection's file, once more, which stays open when the session's own is closed."""
+    def hand_over(self) -> None:
+        """Another gateway takes over: close once what was asked is answered, unless the session moves."""

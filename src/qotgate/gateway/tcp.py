@@ -12,14 +12,14 @@ import asyncio
 import os
 import socket
 from collections.abc import Iterable
-from enum import Enum, Flag, auto
-from typing import Any, ClassVar, cast
+from enum import Enum, auto
+from typing import Any, cast
 
 from qotgate.gateway.addresses import BACKLOG, shown_address
 from qotgate.gateway.door import Door, Phase
 from qotgate.gateway.encryption import Encryption, KeyQueue, fills_blocks, is_for_key
 from qotgate.gateway.engine import REPLY_PARTS, Engine
-from qotgate.gateway.session import MAX_UNDER_WAY, Description, Login, Session, State
+from qotgate.gateway.session import MAX_UNDER_WAY, Description, Hold, Login, Session, State
 from qotgate.model import InvalidRequest, ProtocolError
 from qotgate.protocol.body import FORMATS, decode_request
 from qotgate.protocol.cipher import PacketEncAlgo, RsaKey
@@ -51,6 +51,8 @@ class TcpCarrier:
         self.engine = engine
         self.door = door
         self.keys = KeyQueue()
+        self.sessions: set[TcpSession] = set()
+        """Those that may move to another process."""
         self._servers: list[asyncio.Server] = []
 
     async def serve(self, listening: socket.socket) -> str:
@@ -80,22 +82,11 @@ class Intake(Enum):
     ENDED = auto()
 
 
-class Hold(Flag):
-    """Why a session answers nothing for now: the client does not read, its InitConnect waits for the private
-    key or for the server behind the gateway, or the way to that server is full."""
-
-    WRITING = auto()
-    KEY = auto()
-    LOGIN = auto()
-    UPSTREAM = auto()
-
-
 class TcpSession(Session, asyncio.Protocol):
     """A session on a TCP connection."""
 
-    sends_keep_alive: ClassVar[bool] = True
-
     def __init__(self, carrier: TcpCarrier, moved: Description | None = None) -> None:
+        self._carrier = carrier
         self._engine, self._door, self._keys = carrier.engine, carrier.door, carrier.keys
         super().__init__(self._engine.loop.time(), moved)
         moved = moved or {}
@@ -121,6 +112,7 @@ class TcpSession(Session, asyncio.Protocol):
         elif self._door.phase is Phase.CLOSING:
             self.abort()
         else:
+            self._carrier.sessions.add(self)
             if self._door.phase is Phase.DRAINING:
                 self.stop_reading()
             if self._unread:
@@ -132,6 +124,7 @@ class TcpSession(Session, asyncio.Protocol):
             self.because(f"it was lost: {error}")
         self._transport = None
         self._rest = None
+        self._carrier.sessions.discard(self)
         self._door.leave(self)
 
     def eof_received(self) -> bool:
@@ -176,6 +169,9 @@ class TcpSession(Session, asyncio.Protocol):
             self._intake = Intake.STOPPED
         self._balance()
 
+    def hand_over(self) -> None:
+        """Nothing: it moves."""
+
     def hold(self, held: bool) -> None:
         self._hold(Hold.UPSTREAM, held=held)
 
@@ -184,6 +180,7 @@ class TcpSession(Session, asyncio.Protocol):
         return self._rest is None
 
     def description(self) -> Description | None:
+        """What another process needs to go on with the session, None where that cannot be, or not yet."""
         transport = self._transport
         quiet = not (self.busy or self._outgoing or self._holds or self.upstream or self.turned_away)
         if not quiet or self._intake is Intake.ENDED:
@@ -202,6 +199,7 @@ class TcpSession(Session, asyncio.Protocol):
         }
 
     def file(self) -> int:
+        """The connection's file, once more, which stays open when the session's own is closed."""
         assert self._transport is not None
         return os.dup(self._transport.get_extra_info("socket").fileno())
 

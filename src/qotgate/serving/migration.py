@@ -27,15 +27,17 @@ async def move(gateway: Gateway, channels: list[socket.socket]) -> int:
     """Pass on the sessions of a gateway that is paused, as they become quiet, until there are none or its
     time to drain is over; how many."""
     moved = 0
+    sessions, deadline = gateway.door.sessions, gateway.door.deadline
+    for waiting in list(sessions):
+        waiting.hand_over()
     if not channels:
         return moved
     turns = cycle(channels)
     # A connection that was taken last is known to the gateway a turn later.
     await asyncio.sleep(TURN_SECONDS)
     try:
-        sessions, deadline = gateway.door.sessions, gateway.door.deadline
-        while (sessions or _opening(gateway)) and gateway.loop.time() < deadline:
-            for session in list(sessions):
+        while sessions and gateway.loop.time() < deadline:
+            for session in list(gateway.tcp.sessions):
                 state = session.description()
                 if state is None or len(state["unread"]) > 2 * MAX_UNREAD:
                     continue
@@ -49,8 +51,8 @@ async def move(gateway: Gateway, channels: list[socket.socket]) -> int:
                 session.because("it moved to the next gateway")
                 session.abort()
                 moved += 1
-            for session in sessions:
-                session.stop_reading()
+            for waiting in sessions:
+                waiting.stop_reading()
             await asyncio.sleep(TURN_SECONDS)
     except OSError as error:
         log.error("connections cannot be moved", reason=str(error))  # noqa: TRY400 - it says all
@@ -93,13 +95,11 @@ def _messages(channel: socket.socket) -> Iterator[tuple[Message, int | None]]:
 async def _adopt(gateway: Gateway, state: Message, connection: socket.socket) -> None:
     connection.setblocking(False)
     try:
-        carrier = gateway.websocket if state["carrier"] == "websocket" else gateway.tcp
-        await carrier.adopt(state, connection)
+        if state["carrier"] == "tcp":
+            await gateway.tcp.adopt(state, connection)
+        else:
+            # An earlier version moved others as well.
+            connection.close()
     except (OSError, KeyError, ValueError) as error:
         log.warning("connection lost", connection=state.get("id"), reason=str(error))
         connection.close()
-
-
-def _opening(gateway: Gateway) -> bool:
-    """Whether a WebSocket connection is not open yet."""
-    return gateway.websocket.opening(sum(not one.sends_keep_alive for one in gateway.door.sessions))
