@@ -291,7 +291,7 @@ class TcpSession(Session, asyncio.Protocol):
             self.close()
         elif done and self._intake is Intake.ENDED:
             self._end()
-        else:
+        elif not done or self.under_way or not self._reading:
             self._balance()
 
     def _take_packets(
