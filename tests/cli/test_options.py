@@ -4,8 +4,7 @@ import re
 
 import pytest
 
-from qotgate.serving.configuration import NEXT_START
-from qotgate.serving.settings import Settings
+from qotgate.serving.settings import NEXT_START, Settings
 from tests.support.paths import ROOT
 
 

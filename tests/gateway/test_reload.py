@@ -12,8 +12,7 @@ from websockets.sync.client import connect
 
 from qotgate.protocol.cipher import RsaKey
 from qotgate.protocol.messages import ProtoId
-from qotgate.serving.configuration import NEXT_START
-from qotgate.serving.settings import Settings
+from qotgate.serving.settings import NEXT_START, Settings
 from tests.support.certificates import make_certificate
 from tests.support.logs import reloading
 from tests.support.serving import until

@@ -2,33 +2,40 @@
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_args
 
 import typer
 
 from qotgate.model import QotGateError
+from qotgate.serving.settings import Settings, about
 
-Database = Annotated[
-    str | None,
-    typer.Option(
-        "--db",
-        metavar="URL",
-        help="Database, sqlite:///FILE or postgresql://USER@HOST/DATABASE (QOTGATE_DB).",
+OTHER_NAMES = {"funds": ("--fund",)}
+
+
+def _option(name: str) -> Any:
+    """The flag of an option, as the table of options describes it."""
+    field = Settings.model_fields[name]
+    hints = (field.annotation, *get_args(field.annotation))
+    words = "|".join(word for hint in hints for word in get_args(hint) if isinstance(word, str))
+    return typer.Option(
+        f"--{name.replace('_', '-')}",
+        *OTHER_NAMES.get(name, ()),
+        metavar=about(name)["metavar"] or words or None,
+        help=field.description,
         show_default=False,
-    ),
-]
-Tables = Annotated[
-    Path | None,
-    typer.Option(
-        "--tables",
-        metavar="FOLDER",
-        help="Folder of your own grades.csv, institutions.csv, listings.csv, securities.csv.",
-        show_default=False,
-    ),
-]
-Lang = Annotated[
-    str | None, typer.Option("--lang", metavar="zh|en", help="Language of names.", show_default=False)
-]
+    )
+
+
+def flag(name: str) -> Any:
+    """The annotation of a parameter that takes an option; None where the flag is not given."""
+    hint = Settings.model_fields[name].annotation
+    kind = next((kind for kind in (bool, int, float, Path) if kind in (hint, *get_args(hint))), str)
+    return Annotated[kind | None, _option(name)]
+
+
+Database = Annotated[str | None, _option("db")]
+Tables = Annotated[Path | None, _option("tables")]
+Lang = Annotated[str | None, _option("lang")]
 AsOf = Annotated[
     str | None,
     typer.Option("--as-of", metavar="DAY", help="As it was known at the end of that day, YYYY-MM-DD."),
@@ -37,16 +44,7 @@ PageCursor = Annotated[
     str | None, typer.Option("--page", help="The cursor that ended an earlier page.", show_default=False)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Funds = Annotated[
-    str | None,
-    typer.Option(
-        "--funds",
-        "--fund",
-        help="ARK funds, comma separated, or one. Unless given: for trades the active ones (ARKF, ARKG, "
-        "ARKK, ARKQ, ARKW, ARKX), for holdings IZRL and PRNT too.",
-        show_default=False,
-    ),
-]
+Funds = Annotated[str | None, _option("funds")]
 Cycle = Annotated[
     str,
     typer.Option(
@@ -57,14 +55,7 @@ Cycle = Annotated[
 SortDir = Annotated[
     str, typer.Option("--sort-dir", metavar="descending|ascending", help="The direction of the sort.")
 ]
-WindowDays = Annotated[
-    int | None,
-    typer.Option(
-        "--window-days",
-        help="Calendar days that a dynamic looks back on; 30 unless given.",
-        show_default=False,
-    ),
-]
+WindowDays = Annotated[int | None, _option("window_days")]
 
 
 def read_day(text: str | None) -> date | None:

@@ -13,38 +13,11 @@ from qotgate.model import QotGateError
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference, load_reference
 from qotgate.serving.gateway_options import allow_files, gateway_options
-from qotgate.serving.settings import Settings, read_settings
+from qotgate.serving.settings import NEXT_START, Settings, read_settings
 from qotgate.serving.upstream_options import MakeUpstream, make_upstream
 from qotgate.serving.web_options import web_options
 from qotgate.store import Store
 
-NEXT_START = (
-    "db",
-    "handover",
-    "host",
-    "http_host",
-    "http_port",
-    "limit_store",
-    "limit_store_down",
-    "max_connections_per_address",
-    "no_http",
-    "port",
-    "rate_limit_scope",
-    "record",
-    "replay",
-    "replay_speed",
-    "replay_strict",
-    "upstream",
-    "upstream_cache",
-    "upstream_encryption",
-    "upstream_for",
-    "upstream_rsa_key",
-    "upstream_trade",
-    "websocket_host",
-    "websocket_port",
-    "workers",
-)
-"""Options that hold until the gateway is started again."""
 FILES = ("rsa_key", "websocket_cert", "websocket_private_key")
 """Options that name a file, which may change while its name stays."""
 

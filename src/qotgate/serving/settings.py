@@ -9,10 +9,10 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import platformdirs
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, JsonValue, SecretStr, ValidationError
 from pydantic.functional_validators import BeforeValidator
 from pydantic_settings import (
     BaseSettings,
@@ -30,11 +30,6 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
 OWN_QUESTIONS = ("3423", "3424", "3425", "3426")
 """The proto ids of the questions that the gateway answers from the user's data."""
-SECRET = (
-    *("db", "limit_store", "http_token", "websocket_key", "websocket_key_md5"),
-    *("fmp_key", "benzinga_key"),
-)
-"""Options whose values are shown nowhere."""
 
 
 def user_folder(find: Callable[[str], Path]) -> Path:
@@ -98,57 +93,203 @@ def _own_questions(value: Any) -> Any:
     return tuple(dict.fromkeys(map(int, parts)))
 
 
+def option(
+    default: Any,
+    help_text: str,
+    *,
+    metavar: str = "",
+    flag: bool = True,
+    secret: bool = False,
+    at_next_start: bool = False,
+    **checks: Any,
+) -> Any:
+    """An option. ``help_text`` and ``metavar`` describe its flag of ``serve``, which it has not without
+    ``flag``. A ``secret`` is shown nowhere. ``at_next_start``: a reload leaves it as it is. ``checks`` are
+    pydantic's, with ``default_factory`` where ``default`` is ``...``."""
+    said: dict[str, JsonValue] = {
+        "metavar": metavar,
+        "flag": flag,
+        "secret": secret,
+        "at_next_start": at_next_start,
+    }
+    if default is not ...:
+        checks["default"] = default
+    return Field(description=help_text, json_schema_extra=said, **checks)
+
+
 class Settings(BaseSettings):
-    """Every option that more than one command, or the gateway, takes."""
+    """Every option that more than one command, or the gateway, takes: the one table of them."""
 
     model_config = SettingsConfigDict(env_prefix="QOTGATE_", extra="forbid", frozen=True)
 
-    db: str = Field(default_factory=_default_database)
-    tables: Path | None = None
-    lang: Language = "zh"
-    funds: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), Field(min_length=1)] = ACTIVE_FUNDS
-    window_days: int = Field(30, ge=1, le=3660)
-    host: str = Field("127.0.0.1", min_length=1)
-    port: int = Field(11111, ge=0, le=65535)
-    max_connections: int = Field(128, ge=1)
-    max_connections_per_address: int | None = Field(None, ge=1)
-    workers: int = Field(1, ge=1, le=256)
-    keep_alive_interval: int = Field(10, ge=1, le=3600)
-    request_limit: int = Field(1 << 20, ge=1024)
-    rate_limit: str = "60/30s"
-    rate_limit_scope: Literal["gateway", "connection"] = "gateway"
-    limit_store: SecretStr | None = None
-    limit_store_down: Literal["local", "refuse"] = "local"
-    rsa_key: Path | None = None
-    allow_plaintext: bool = False
-    websocket_host: str = Field("127.0.0.1", min_length=1)
-    websocket_port: int | None = Field(None, ge=0, le=65535)
-    websocket_key: SecretStr | None = None
-    websocket_key_md5: str | None = Field(None, pattern="^[0-9A-Fa-f]{32}$")
-    websocket_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = ()
-    websocket_cert: Path | None = None
-    websocket_private_key: Path | None = None
-    upstream: str | None = Field(None, min_length=1)
-    upstream_rsa_key: Path | None = None
-    upstream_encryption: Literal["aes_cbc", "aes_ecb", "ftaes_ecb"] = "aes_cbc"
-    upstream_for: Annotated[tuple[int, ...], NoDecode, BeforeValidator(_own_questions)] = ()
-    upstream_trade: bool = False
-    upstream_cache: Path | None = None
-    record: Path | None = None
-    replay: Path | None = None
-    replay_speed: float = Field(1.0, ge=0, allow_inf_nan=False)
-    replay_strict: bool = False
-    no_http: bool = False
-    http_host: str = Field("127.0.0.1", min_length=1)
-    http_port: int | None = Field(None, ge=0, le=65535)
-    http_token: SecretStr | None = None
-    log_level: LogLevel = "info"
-    log_format: LogFormat | None = None
-    slow_seconds: float = Field(1.0, ge=0, le=3600)
-    handover: Path | None = None
-    drain_seconds: float = Field(5.0, ge=0, le=3600)
-    fmp_key: SecretStr | None = None
-    benzinga_key: SecretStr | None = None
+    host: str = option(
+        "127.0.0.1", "Address to listen on; 127.0.0.1 unless given.", at_next_start=True, min_length=1
+    )
+    port: int = option(
+        11111, "Port; 11111 unless given, 0 for a free one.", at_next_start=True, ge=0, le=65535
+    )
+    rate_limit: str = option(
+        "60/30s", "First-page requests allowed per interface; 60/30s unless given.", metavar="N/SECONDSs|off"
+    )
+    rate_limit_scope: Literal["gateway", "connection"] = option(
+        "gateway", "Whom the limit counts: the whole gateway unless given.", at_next_start=True
+    )
+    limit_store: SecretStr | None = option(
+        None,
+        "Redis or Valkey where all gateways on it count one allowance, redis://HOST:PORT/NUMBER; "
+        "with a password, rather name it as QOTGATE_LIMIT_STORE.",
+        metavar="URL",
+        at_next_start=True,
+        secret=True,
+    )
+    limit_store_down: Literal["local", "refuse"] = option(
+        "local",
+        "While that is away: the gateway's own allowance, unless given, or refuse what counts.",
+        at_next_start=True,
+    )
+    max_connections: int = option(128, "Connections at once; 128 unless given.", ge=1)
+    max_connections_per_address: int | None = option(
+        None, "Connections at once from one address; any unless given.", at_next_start=True, ge=1
+    )
+    workers: int = option(
+        1,
+        "Processes that serve together, on the same ports and within the same limits; 1 unless given.",
+        at_next_start=True,
+        ge=1,
+        le=256,
+    )
+    request_limit: int = option(1 << 20, "Bytes of the longest request; 1048576 unless given.", ge=1024)
+    keep_alive_interval: int = option(
+        10,
+        "Seconds between signs of life; after three in silence a connection is dropped. 10 unless given.",
+        ge=1,
+        le=3600,
+    )
+    funds: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), Field(min_length=1)] = option(
+        ACTIVE_FUNDS,
+        "ARK funds, comma separated, or one. Unless given: for trades the active ones (ARKF, ARKG, "
+        "ARKK, ARKQ, ARKW, ARKX), for holdings IZRL and PRNT too.",
+    )
+    window_days: int = option(
+        30, "Calendar days that a dynamic looks back on; 30 unless given.", ge=1, le=3660
+    )
+    rsa_key: Path | None = option(None, "RSA key (PKCS#1 PEM) that clients encrypt with.", metavar="FILE")
+    allow_plaintext: bool = option(False, "With a key, take clients without it too.")
+    websocket_port: int | None = option(
+        None,
+        "Port for JavaScript clients, 33333 in their examples; off unless given.",
+        at_next_start=True,
+        ge=0,
+        le=65535,
+    )
+    websocket_host: str = option(
+        "127.0.0.1", "Its address; 127.0.0.1 unless given.", at_next_start=True, min_length=1
+    )
+    websocket_key: SecretStr | None = option(None, "Key that its clients must name.", secret=True)
+    websocket_key_md5: str | None = option(
+        None, "That key's MD5 in hexadecimal, instead of the key.", secret=True, pattern="^[0-9A-Fa-f]{32}$"
+    )
+    websocket_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = option(
+        (), "Web sites whose pages may connect; those of this machine unless given.", metavar="ORIGIN,...|*"
+    )
+    websocket_cert: Path | None = option(None, "Certificate (PEM) for wss.", metavar="FILE")
+    websocket_private_key: Path | None = option(None, "The certificate's private key (PEM).", metavar="FILE")
+    upstream: str | None = option(
+        None,
+        "OpenD that answers all but the gateway's own questions; none unless given.",
+        metavar="HOST:PORT",
+        at_next_start=True,
+        min_length=1,
+    )
+    upstream_rsa_key: Path | None = option(
+        None, "The RSA key (PKCS#1 PEM) that OpenD has.", metavar="FILE", at_next_start=True
+    )
+    upstream_encryption: Literal["aes_cbc", "aes_ecb", "ftaes_ecb"] = option(
+        "aes_cbc", "The cipher towards OpenD with that key; aes_cbc unless given.", at_next_start=True
+    )
+    upstream_for: Annotated[tuple[int, ...], NoDecode, BeforeValidator(_own_questions)] = option(
+        (),
+        "Those of the gateway's own questions (3423 to 3426) that OpenD answers, too.",
+        metavar="3426,...",
+        at_next_start=True,
+    )
+    upstream_trade: bool = option(
+        False,
+        "Pass on trading requests; from other machines only over encrypted connections.",
+        at_next_start=True,
+    )
+    upstream_cache: Path | None = option(
+        None,
+        "Where OpenD's answers that do not change are kept; nowhere unless given.",
+        metavar="FOLDER",
+        at_next_start=True,
+    )
+    record: Path | None = option(
+        None,
+        "With --upstream, record there what OpenD says, without what is personal.",
+        metavar="FILE",
+        at_next_start=True,
+    )
+    replay: Path | None = option(
+        None, "Answer from a recording in place of OpenD.", metavar="FILE", at_next_start=True
+    )
+    replay_speed: float = option(
+        1.0,
+        "How many times as fast as they were recorded pushes come; 1 unless given, 0 for at once.",
+        at_next_start=True,
+        ge=0,
+        allow_inf_nan=False,
+    )
+    replay_strict: bool = option(False, "Take requests only in the recorded order.", at_next_start=True)
+    http_port: int | None = option(
+        None, "Port of the pages and the HTTP API; 8080 unless given.", at_next_start=True, ge=0, le=65535
+    )
+    http_host: str = option(
+        "127.0.0.1", "Its address; 127.0.0.1 unless given.", at_next_start=True, min_length=1
+    )
+    http_token: SecretStr | None = option(
+        None, "Token that callers must know, required beyond loopback.", secret=True
+    )
+    no_http: bool = option(False, "Serve no pages and no HTTP API.", at_next_start=True)
+    handover: Path | None = option(
+        None,
+        "Where to take over from a gateway that serves, and to be taken over by the next; "
+        "nowhere unless given. Linux only.",
+        metavar="SOCKET",
+        at_next_start=True,
+    )
+    drain_seconds: float = option(
+        5.0, "Seconds that answers under way are given when it stops; 5 unless given.", ge=0, le=3600
+    )
+    log_level: LogLevel = option(
+        "info", "What is logged; info unless given, and debug has a line for each request."
+    )
+    log_format: LogFormat | None = option(
+        None, "Lines of text or of JSON; text on a terminal and JSON elsewhere unless given."
+    )
+    slow_seconds: float = option(
+        1.0, "Seconds from which on a request is logged as slow; 1 unless given, 0 for never.", ge=0, le=3600
+    )
+    lang: Language = option("zh", "Language of names.")
+    db: str = option(
+        ...,
+        "Database, sqlite:///FILE or postgresql://USER@HOST/DATABASE (QOTGATE_DB).",
+        metavar="URL",
+        at_next_start=True,
+        secret=True,
+        default_factory=_default_database,
+    )
+    tables: Path | None = option(
+        None,
+        "Folder of your own grades.csv, institutions.csv, listings.csv, securities.csv.",
+        metavar="FOLDER",
+    )
+    fmp_key: SecretStr | None = option(
+        None, "Key of Financial Modeling Prep, for `qotgate fetch ratings`.", secret=True, flag=False
+    )
+    benzinga_key: SecretStr | None = option(
+        None, "Key of Benzinga, for `qotgate fetch ratings`.", secret=True, flag=False
+    )
 
     @property
     def named_funds(self) -> tuple[str, ...] | None:
@@ -168,6 +309,17 @@ class Settings(BaseSettings):
         if folder := secrets_folder():
             sources.append(SecretsSettingsSource(settings_cls, folder))
         return (*sources, TomlConfigSettingsSource(settings_cls, CONFIG_FILE))
+
+
+def about(name: str) -> dict[str, Any]:
+    """What :func:`option` was told of an option."""
+    return cast(dict[str, Any], Settings.model_fields[name].json_schema_extra)
+
+
+SECRET = tuple(name for name in Settings.model_fields if about(name)["secret"])
+"""Options whose values are shown nowhere."""
+NEXT_START = tuple(name for name in Settings.model_fields if about(name)["at_next_start"])
+"""Options that hold until the gateway is started again."""
 
 
 def read_settings(**flags: Any) -> Settings:
