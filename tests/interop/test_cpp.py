@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.answers import ALL_COUNT, DYNAMIC, ROWS, rows
+from tests.support.answers import ALL_COUNT, ROWS, WHOLE_DYNAMIC, rows
 from tests.support.serving import Serving, serving
 from tests.support.toolchains import HERE, cpp_client, rsa_key, run
 
@@ -34,7 +34,7 @@ def encrypted_gateway(sample_url: str, key_file: Path) -> Iterator[Serving]:
 def check(done: subprocess.CompletedProcess[str], encrypted_answers: int) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     told = dict(line.split(" ", 1) for line in done.stdout.splitlines())
-    assert json.loads(told["dynamic"]) == DYNAMIC
+    assert json.loads(told["dynamic"]) == WHOLE_DYNAMIC
     rating = json.loads(told["rating"])
     assert rows(rating) == ROWS
     assert rating["allCount"] == ALL_COUNT

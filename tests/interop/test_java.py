@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.answers import ALL_COUNT, DYNAMIC, ROWS, rows
+from tests.support.answers import ALL_COUNT, ROWS, WHOLE_DYNAMIC, rows
 from tests.support.documents import DOCUMENTS
 from tests.support.serving import Serving, serving
 from tests.support.toolchains import HERE, in_pkcs8, java_classes, rsa_key, run
@@ -105,7 +105,7 @@ class TestDocuments:
         lines, response = run_example(script, class_path, tmp_path)
         assert re.fullmatch(r"Qot onInitConnect: ret=0 desc= connID=\d+", lines[0])
         assert lines[1:] == ["Send QotGetArkStockDynamic: 2", "Receive QotGetArkStockDynamic:"]
-        assert response == {"retType": 0, "retMsg": "", "errCode": 0, "s2c": DYNAMIC}
+        assert response == {"retType": 0, "retMsg": "", "errCode": 0, "s2c": WHOLE_DYNAMIC}
 
     def test_rating_change(
         self, class_path: str, shared_data: Path, gateway: Serving, tmp_path: Path
@@ -142,7 +142,7 @@ class TestSession:
         state = json.loads(told["state"])["s2c"]
         assert state["programStatus"] == {"type": "ProgramStatusType_Ready"}
         assert (state["qotLogined"], state["trdLogined"]) == (True, False)
-        assert json.loads(told["dynamic"])["s2c"] == DYNAMIC
+        assert json.loads(told["dynamic"])["s2c"] == WHOLE_DYNAMIC
         rating = json.loads(told["rating"])["s2c"]
         assert (rows(rating), rating["allCount"]) == (ROWS, ALL_COUNT)
 

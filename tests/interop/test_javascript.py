@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.answers import ALL_COUNT, DYNAMIC, ROWS, rows
+from tests.support.answers import ALL_COUNT, DYNAMIC, ROWS, WHOLE_DYNAMIC, rows
 from tests.support.certificates import certificate
 from tests.support.documents import DOCUMENTS
 from tests.support.serving import serving
@@ -146,7 +146,7 @@ class TestSession:
         told = dict(line.split(" ", 1) for line in done.stdout.splitlines() if " " in line)
         assert int(told["connected"]) > 0
         assert json.loads(told["state"]) == {"type": "ProgramStatusType_Ready"}
-        assert json.loads(told["dynamic"]) == {"retType": 0, "retMsg": "", "errCode": 0, "s2c": DYNAMIC}
+        assert json.loads(told["dynamic"]) == {"retType": 0, "retMsg": "", "errCode": 0, "s2c": WHOLE_DYNAMIC}
         rating = json.loads(told["rating"])
         assert (rating["retType"], rows(rating["s2c"]), rating["s2c"]["allCount"]) == (0, ROWS, ALL_COUNT)
         refusal = json.loads(told["refusal"])

@@ -9,6 +9,15 @@ DYNAMIC = {
     "netShares": "76041",
     "lastTransactionTime": "2026-06-22",
 }
+"""The fields that the published messages have."""
+WHOLE_DYNAMIC = {
+    **DYNAMIC,
+    "untold": [
+        {"fund": fund, "firstDay": "2026-04-21", "lastDay": "2026-06-12", "why": "hole"}
+        for fund in ("ARKK", "ARKW")
+    ],
+}
+"""Those of our messages."""
 ROWS = [
     ("MU", "Micron Technology", 1500, 950, "BofA Securities", "2026-06-23", "2026-05-13"),
     ("INTC", "Intel", 160, 135, "BofA Securities", "2026-06-23", "2026-06-11"),

@@ -5,6 +5,7 @@ named after a hash of what it was made from. A tool that is not there skips the 
 fails it.
 """
 
+import fcntl
 import hashlib
 import os
 import re
@@ -59,11 +60,15 @@ def built(name: str, sources: Iterable[Path], build: Callable[[Path], None]) -> 
     for path in sorted(sources):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     folder = CACHE / f"{name}-{digest.hexdigest()[:12]}"
-    if not (folder / BUILT).exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        build(folder)
-        (folder / BUILT).touch()
+    CACHE.mkdir(parents=True, exist_ok=True)
+    # Several processes run the tests: the others wait for the one that builds.
+    with (CACHE / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / BUILT).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            build(folder)
+            (folder / BUILT).touch()
     return folder
 
 
