@@ -2,6 +2,7 @@
 
 from datetime import date
 from pathlib import Path
+from types import UnionType
 from typing import Annotated, Any, get_args
 
 import typer
@@ -29,7 +30,8 @@ def _option(name: str) -> Any:
 def flag(name: str) -> Any:
     """The annotation of a parameter that takes an option; None where the flag is not given."""
     hint = Settings.model_fields[name].annotation
-    kind = next((kind for kind in (bool, int, float, Path) if kind in (hint, *get_args(hint))), str)
+    hints = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+    kind = next((kind for kind in (bool, int, float, Path) if kind in hints), str)
     return Annotated[kind | None, _option(name)]
 
 

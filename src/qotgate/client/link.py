@@ -102,10 +102,10 @@ class Link:
         connection = self._connection
         if connection is not None and not connection.lost and not self._closed.is_set():
             return connection
-        # Others wait here while one connects, no longer than their own questions may.
-        if not self._lock.acquire(timeout=max(seconds, LEAST_SECONDS)):
-            raise ConnectionLost(f"The gateway at {self.options.address} cannot be reached in time.")
         try:
+            # Others wait here while one connects, no longer than their own questions may.
+            if not self._lock.acquire(timeout=max(seconds, LEAST_SECONDS)):
+                raise ConnectionLost(f"The gateway at {self.options.address} cannot be reached in time.")
             if self._closed.is_set():
                 raise ConnectionLost(CLOSED)
             if self._connection is None or self._connection.lost:
@@ -117,7 +117,11 @@ class Link:
                 raise ConnectionLost(CLOSED)
             return self._connection
         finally:
-            self._lock.release()
+            # An interrupt may come right after the lock was taken. The lock knows whether this thread has it.
+            try:  # noqa: SIM105 - a call before the release would let an interrupt in
+                self._lock.release()
+            except RuntimeError:
+                pass
 
     def leave_parent(self) -> None:
         """In a child process: the connection is the parent's, and so is whoever holds the lock."""
