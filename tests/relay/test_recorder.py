@@ -118,7 +118,7 @@ def test_a_person_can_read_it(tmp_path: Path) -> None:
     path = tmp_path / "session.jsonl"
 
     async def run() -> None:
-        with scripted_opend(slow={3001: 0.2}) as opend:
+        with scripted_opend(slow={3001: 1.0}) as opend:
             async with recording(opend, path) as upstream:
                 client = await UpstreamClient.connected(upstream)
                 slow = asyncio.create_task(client.ask(3001, **sub(["TSLA"])))

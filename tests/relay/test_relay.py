@@ -100,7 +100,7 @@ def test_a_push_comes_after_the_answer_to_the_login(sample_url: str) -> None:
 
 def test_answers_may_overtake_one_another(sample_url: str) -> None:
     with (
-        scripted_opend(slow={3203: 0.3}) as opend,
+        scripted_opend(slow={3203: 2.0}) as opend,
         through(sample_url, opend) as gateway,
         Client(gateway.port) as client,
     ):
