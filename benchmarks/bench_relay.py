@@ -29,7 +29,7 @@ SNAPSHOT, SUBSCRIBE, PUSH = 3203, 3001, 3011
 IN_FLIGHT = 64
 PUSHES_A_SECOND = 20_000
 BODY = bytes(24)
-"""About what asks for one snapshot; nobody reads it."""
+"""As long as a request for one snapshot. The canned OpenD does not read it."""
 
 
 class Client(asyncio.Protocol):

@@ -1,4 +1,4 @@
-"""What is counted of the requests on the wire, for whoever watches the gateway.
+"""What is counted of the requests on the wire, for the metrics.
 
 Kept answers go out by the hundred thousand each second: of them only the packets' leads are counted, a batch
 at a time, and what they mean is looked up when somebody asks.

@@ -108,8 +108,8 @@ class Door:
         self._left(session)
 
     def sweep(self) -> None:
-        """Drop clients that have been silent for too long, and any that does not say who it is for as long,
-        however much else it sends."""
+        """Drop clients that have been silent for too long, and those without a login for as long,
+        however much else they send."""
         # What may happen by the thousand a second is told once a second.
         if self._unlogged:
             log.warning(

@@ -143,4 +143,4 @@ class Session(ABC):
 
     @abstractmethod
     def hand_over(self) -> None:
-        """Another gateway takes over: close once what was asked is answered, unless the session moves."""
+        """Another gateway takes over. Close once the pending requests are answered, or move."""

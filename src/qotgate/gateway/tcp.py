@@ -265,7 +265,7 @@ class TcpSession(Session, asyncio.Protocol):
         self._outgoing.clear()
 
     def _end(self) -> None:
-        """Take no more, and close once what was asked is answered."""
+        """Accept no more requests, and close once the pending ones are answered."""
         self._intake = Intake.ENDED
         if not self.busy:
             self.close()

@@ -3,7 +3,7 @@ writes its frames.
 
 Init takes the place of InitConnect and checks the key. The client sends nothing of its own accord, so the
 gateway pings, and the door drops a client that is silent nevertheless. A session does not move to another
-process: at a handover it is closed with 1012 (Service Restart) once what was asked on it is answered.
+process: at a handover it is closed with 1012 (Service Restart) once its pending requests are answered.
 """
 
 import asyncio
@@ -112,7 +112,7 @@ class WebSocketSession(Session, asyncio.Protocol):
         self._spare_frames, self._spare_since = 0, time.monotonic()
         self._holds = Hold(0)
         self._closing: tuple[int, str] | None = None
-        """The code and the reason with which it is closed once what was asked is answered."""
+        """The code and the reason of the close that follows the last pending answer."""
         self._timer: asyncio.TimerHandle | None = None
         """When the handshake has to be over, or the next ping is due."""
         self._linger: asyncio.TimerHandle | None = None
@@ -363,7 +363,7 @@ class WebSocketSession(Session, asyncio.Protocol):
             self._protocol.send_binary(encode_answer(request._replace(body=body), error, text))
 
     def _end(self, code: int, reason: str = "", *, warns: bool = False) -> None:
-        """Take no more, and close once what was asked is answered."""
+        """Accept no more requests, and close once the pending ones are answered."""
         if self._closing is None:
             self._closing = code, reason
             if reason:

@@ -1,7 +1,7 @@
 """The allowance: where the wire and HTTP count their requests, each its own.
 
 It is counted in a window of the gateway, and where there is a limit backend, over all gateways that use it.
-What is asked for in one turn of the event loop goes to the backend together, in one round trip. The gateway
+The requests of one turn of the event loop go to the backend in one round trip. The gateway
 keeps its own window beside it. While the backend is away (it did not answer within a second, or not as it
 should), no request waits for it: requests are granted from the gateway's own window, or refused with a
 sentence. In the background it is tried again, and first told what was granted without it, which counts there
@@ -25,7 +25,7 @@ WhenDown: TypeAlias = Literal["local", "refuse"]
 MAX_BATCHES = 4
 """Under way at once, each on a connection of its own."""
 MAX_BATCH = 256
-"""Requests that go to the backend together: it serves nobody else meanwhile, for about a millisecond."""
+"""Requests in one batch to the backend, which is busy with it for about a millisecond."""
 MAX_WAITING = 10_000
 """Requests that wait for the backend, beyond which further ones are decided as if it were away."""
 TRY_SECONDS = 0.5

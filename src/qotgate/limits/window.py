@@ -72,7 +72,7 @@ class Window(Protocol):
         """Go on with another limit: what was granted counts towards it."""
 
     def forget(self, key: Hashable) -> None:
-        """Drop what is known of ``key``, as when its connection has gone."""
+        """Forget the requests counted for ``key``; its connection is closed."""
 
 
 class ProcessWindow:

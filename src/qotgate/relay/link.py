@@ -197,7 +197,7 @@ class Link(asyncio.Protocol):
     def _read_login(self, packet: Packet) -> Any:
         """Raises Refused, and ValueError where the answer cannot be read."""
         plain = packet.open()
-        frame = packet.open(self._key.decrypt) if self._algorithm is not PacketEncAlgo.NONE else plain  # type: ignore[union-attr]
+        frame = packet.open(self._key.decrypt) if self._key is not None else plain
         if not frame.intact:
             # Where OpenD cannot read the request it may say so in the plain.
             if not plain.intact:

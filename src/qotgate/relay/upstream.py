@@ -68,7 +68,7 @@ class Upstream(Protocol):
     """Where upstream sessions come from."""
 
     def figures(self) -> Figures:
-        """For whoever watches the gateway; called from another thread, too."""
+        """Figures for the metrics; called from another thread, too."""
 
     def takes(self, proto_id: int) -> bool:
         """Whether a request of this number goes here, rather than to the gateway's own interfaces.

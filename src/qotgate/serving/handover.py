@@ -3,7 +3,7 @@
 The one that serves listens at a path. The one that starts connects there, and is given the sockets that
 listen: they are the same sockets in both processes, so their queues of waiting connections stay. Once it is
 ready for anything it says "go"; the old one then takes no more connections and requests, says what is left
-of the allowance, and passes on each client's connection as soon as what was asked on it is answered, with
+of the allowance, and passes on each client's connection as soon as its pending requests are answered, with
 what it takes to go on: the client notices nothing. What cannot be passed on (TLS) is closed once it is
 answered. Where the new one ends before "go", or another one asks, nothing has happened.
 

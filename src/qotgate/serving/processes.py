@@ -1,9 +1,9 @@
 """Several processes that serve one port, and the parent that keeps them running.
 
-The parent serves nobody. It holds the sockets that the workers listen on, of each port one for each worker,
-and the kernel spreads the connections over them (SO_REUSEPORT): what waits for a worker that has ended waits
-for the one that is started in its place. The parent tells all to stop when it is told, and workers notice
-when the parent is gone, and stop as well.
+The parent answers no client. It holds the sockets that the workers listen on, of each port one for each
+worker, and the kernel spreads the connections over them (SO_REUSEPORT): what waits for a worker that has
+ended waits for the one that is started in its place. The parent tells all to stop
+when it is told. Workers notice when the parent is gone, and stop as well.
 
 Workers are forked: they share the memory of what is imported, the shared limits and the sockets, and start at
 once. The parent must have neither threads at work nor an event loop, and no open database.
