@@ -30,6 +30,7 @@ from qotgate.model import (
     FundHolding,
     Page,
 )
+from qotgate.service.ark.lists import active_transactions, fund_holdings
 from qotgate.service.calendar import ark_sessions
 from qotgate.service.loading import load
 from qotgate.service.questions import Questions
@@ -86,9 +87,9 @@ def write_files(folder: Path) -> list[Path]:
 
 def ask(questions: Questions, question: str, page: str | None) -> Page[FundHolding] | Page[ActiveTransaction]:
     if question == "holdings":
-        return questions.fund_holdings(ArkHoldingType.INCREASE, ArkCycleType.SIXTY_DAY, page=page)
+        return fund_holdings(questions, ArkHoldingType.INCREASE, ArkCycleType.SIXTY_DAY, page=page)
     kind = ArkActiveTransactionHoldingType.INCREASE
-    return questions.active_transactions(kind, ArkCycleType.SIXTY_DAY, page=page)
+    return active_transactions(questions, kind, ArkCycleType.SIXTY_DAY, page=page)
 
 
 def milliseconds(questions: Questions, question: str, page: str | None = None) -> float:

@@ -19,8 +19,9 @@ from rich.table import Table
 
 from qotgate import sources
 from qotgate.ark.inference import MEMORY, Inference, Position, infer
+from qotgate.ark.notices import merge
 from qotgate.model import ACTIVE_FUNDS, Notice
-from qotgate.service.ark_check import agreement, compare, merge, score, seen_splits
+from qotgate.service.ark.check import agreement, compare, score, seen_splits
 from qotgate.service.calendar import ark_sessions, ark_sessions_after
 from qotgate.service.loading import find_files, load
 from qotgate.service.reference import load_reference

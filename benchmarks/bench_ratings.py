@@ -19,6 +19,7 @@ from rich.table import Table
 
 from qotgate.model import Market, Page, RatingChange, RatingChangeType
 from qotgate.service.questions import Questions
+from qotgate.service.ratings.changes import rating_changes
 from qotgate.service.reference import load_reference
 from qotgate.store import Store
 
@@ -54,7 +55,7 @@ def late_page(questions: Questions) -> str | None:
 
 
 def ask(questions: Questions, page: str | None) -> Page[RatingChange]:
-    return questions.rating_changes(Market.US, RatingChangeType.UPGRADE, PAGE_ROWS, page)
+    return rating_changes(questions, Market.US, RatingChangeType.UPGRADE, PAGE_ROWS, page)
 
 
 def milliseconds(work: Callable[[], object]) -> float:

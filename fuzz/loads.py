@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import select
 
 from qotgate.service.loading import load
+from qotgate.service.loading.unloading import unload
 from qotgate.service.reference import Reference, load_reference
-from qotgate.service.unloading import unload
 from qotgate.store import Store, tables
 from qotgate.store.contents import DERIVED
 

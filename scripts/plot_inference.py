@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from qotgate.model import ACTIVE_FUNDS
+from qotgate.service.ark.trades import inferred_trades
 from qotgate.service.loading import find_files, load
 from qotgate.service.reference import load_reference
-from qotgate.service.trades import inferred_trades
 from qotgate.store import Store, deriving
 
 TARGET = Path(__file__).parents[1] / "docs"

@@ -6,7 +6,8 @@ from fuzz import running as fuzzing
 from qotgate.gateway import door, encryption, pacing, session, websocket
 from qotgate.limits import allowance, redis, slots
 from qotgate.protocol import cipher
-from qotgate.service import loading, provenance, status
+from qotgate.service.coverage import provenance, status
+from qotgate.service.loading import reading, writing
 from qotgate.serving.settings import Settings
 from qotgate.sources import cells, layout, lines, opening, workbooks
 from qotgate.sources.fetching import client as fetching
@@ -15,13 +16,13 @@ from qotgate.web import api, bodies, connections, data_pages, downloads, pages, 
 from tests.support.paths import ROOT
 
 LIMITS = {
-    "bytes of a file": f"| bytes | {loading.MAX_FILE_BYTES >> 20} MiB",
+    "bytes of a file": f"| bytes | {reading.MAX_FILE_BYTES >> 20} MiB",
     "columns": f"columns of a table | {lines.MAX_COLUMNS};",
     "cells": f"JSON table | {lines.MAX_CELLS:,} |",
     "lines of NDJSON": f"| lines of NDJSON | {lines.MAX_LINES:,} |",
     "a text": f"cut at {cells.MAX_TEXT} characters",
     "a number": f"0, or from {cells.MIN_NUMBER:g} to {cells.MAX_NUMBER:g}",
-    "a day": f"no more than {loading.MAX_SESSIONS_AHEAD} trading days ahead",
+    "a day": f"no more than {writing.MAX_SESSIONS_AHEAD} trading days ahead",
     "rejects": f"lines that are left out | {layout.MAX_REJECTS:,};",
     "funds": f"| funds in a file | {layout.MAX_FUNDS} |",
     "unpacked": f"unpacked | {workbooks.MAX_UNPACKED >> 30} GiB together",
@@ -56,7 +57,7 @@ SECURITY = {
     "a body": f"has at most {bodies.MAX_BODY:,} bytes",
     "the RSA key": f"InitConnect alone, at most {encryption.MAX_RSA_BLOCKS} blocks a packet",
     "bits of the key": f"of {cipher.RSA_BITS[0]} bits for the published clients",
-    "a file": f"at most {loading.MAX_FILE_BYTES >> 20} MiB; spreadsheets",
+    "a file": f"at most {reading.MAX_FILE_BYTES >> 20} MiB; spreadsheets",
     "opening": f"with {opening.MAX_MEMORY >> 30} GiB of memory and {opening.MAX_SECONDS:g} seconds",
     "downloads": f"at most {fetching.BODY_LIMIT >> 20} MiB, {fetching.REDIRECTS} redirects "
     f"and {fetching.DEADLINE:g} seconds",

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from gateway.dataset import codes, make_history
 from qotgate.model import Market, Security
+from qotgate.service.ark.dynamics import ark_stock_dynamic
 from qotgate.service.questions import Questions
 from qotgate.service.reference import load_reference
 from qotgate.store import Store
@@ -30,7 +31,7 @@ def by_history(folder: Path, sizes: list[int]) -> Table:
         times = []
         for code in codes(SECURITIES):
             started = perf_counter()
-            questions.ark_stock_dynamic(Security(Market.US, code))
+            ark_stock_dynamic(questions, Security(Market.US, code))
             times.append(perf_counter() - started)
         store.close()
         table.add_row(

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from qotgate.model import QotGateError, Unreadable
-from qotgate.service.loading import find_files, load, read_bytes
+from qotgate.service.loading import find_files, load
+from qotgate.service.loading.reading import read_bytes
+from qotgate.service.loading.unloading import unload
 from qotgate.service.reference import Reference
-from qotgate.service.unloading import unload
 from qotgate.store import Store, tables
 from tests.support.ark_files import BOOK, holdings
 from tests.support.commands import run

@@ -24,6 +24,7 @@ from qotgate import ConnectionLost, QotGateError, QuoteClient, RateLimited, Time
 from qotgate.model import Security
 from qotgate.model.sentences import SENTENCES
 from qotgate.protocol.messages import ProtoId
+from qotgate.service.ark.dynamics import ark_stock_dynamic
 from qotgate.service.loading import find_files, load
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference
@@ -180,7 +181,7 @@ def expected(folder: Path, reference: Reference, *paths: Path) -> tuple[int, str
     """The answer after one more load, of one process on a file."""
     store = Store.open(f"sqlite:///{folder / 'expected.db'}")
     load(store, reference, find_files(paths))
-    found = Questions(store, reference).ark_stock_dynamic(Security.parse(CODE))
+    found = ark_stock_dynamic(Questions(store, reference), Security.parse(CODE))
     store.close()
     return found.net_shares, str(found.last_transaction_day)
 

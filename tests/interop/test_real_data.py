@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from qotgate.model import ACTIVE_FUNDS, Security
+from qotgate.service.ark.dynamics import explain_ark_stock_dynamic
 from qotgate.service.questions import Questions
 from qotgate.service.reference import load_reference
 from qotgate.store import Store, reads
@@ -113,7 +114,7 @@ def test_with_holdings_a_published_client_gets_the_sums_of_the_trades_behind_it(
     answers = ask_all(real_url, codes, tmp_path)
     adjusted = []
     for code in codes:
-        _, trades = questions.explain_ark_stock_dynamic(Security.parse(code))
+        _, trades = explain_ark_stock_dynamic(questions, Security.parse(code))
         days = Counter[str]()
         for trade in trades:
             days[trade.day.isoformat()] += trade.shares

@@ -27,12 +27,20 @@ from qotgate.model import (
     Page,
     Security,
 )
-from qotgate.service.ark_lists import MONEY_MARKET, Row, cycle_of, labelled_changes
+from qotgate.service.ark.dynamics import ark_stock_dynamic
+from qotgate.service.ark.lists import (
+    MONEY_MARKET,
+    Row,
+    active_transactions,
+    cycle_of,
+    fund_holdings,
+    labelled_changes,
+)
+from qotgate.service.ark.trades import MAX_MISSING_SESSIONS, inferred_trades
 from qotgate.service.calendar import ark_sessions, ark_sessions_after
 from qotgate.service.loading import find_files, load
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference
-from qotgate.service.trades import MAX_MISSING_SESSIONS, inferred_trades
 from qotgate.store import Store, deriving, reads, tables
 
 FIRST, LAST = date(2021, 3, 4), date(2021, 9, 9)
@@ -185,14 +193,14 @@ def test_the_four_questions_never_contradict_one_another(
 
         def holdings(kind: ArkHoldingType, as_of: date = day) -> dict[str, FundHolding]:
             return walked(
-                lambda page: questions.fund_holdings(kind, cycle_type, count=40, page=page, as_of=as_of)
+                lambda page: fund_holdings(questions, kind, cycle_type, count=40, page=page, as_of=as_of)
             )
 
         def transactions(
             kind: ArkActiveTransactionHoldingType, as_of: date = day
         ) -> dict[str, ActiveTransaction]:
             return walked(
-                lambda page: questions.active_transactions(kind, cycle_type, count=7, page=page, as_of=as_of)
+                lambda page: active_transactions(questions, kind, cycle_type, count=7, page=page, as_of=as_of)
             )
 
         position = holdings(ArkHoldingType.POSITION)
@@ -218,7 +226,7 @@ def test_the_four_questions_never_contradict_one_another(
                     continue
                 sums = daily(store, row.security, before, day)
                 assert sum(sums.values()) == row.change_shares
-                dynamic = questions.ark_stock_dynamic(row.security, day)
+                dynamic = ark_stock_dynamic(questions, row.security, day)
                 assert dynamic.last_transaction_day == max(sums)
                 seen[kind] += 1
         # A new holding was bought, or came otherwise: in an offering, or under another name.

@@ -17,7 +17,8 @@ from qotgate.model import (
     DynamicType,
     Security,
 )
-from qotgate.service.ark_lists import active_transactions, fund_holdings, labelled_changes
+from qotgate.service.ark.dynamics import ark_stock_dynamic
+from qotgate.service.ark.lists import active_transactions, fund_holdings, labelled_changes
 from qotgate.service.loading import LoadReport, find_files, load
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference
@@ -69,7 +70,7 @@ def test_a_position_goes_on_in_a_stock_merger(store: Store, case: Case, referenc
     case("11-stock-merger")
     found = trades(store, date(2024, 1, 8), "ARKG")
     assert not {"US.SLGC", "US.LAB", "US.FLDM"} & found.keys()
-    answer = Questions(store, reference).ark_stock_dynamic(Security.parse("US.SLGC"))
+    answer = ark_stock_dynamic(Questions(store, reference), Security.parse("US.SLGC"))
     assert answer.dynamic_type is DynamicType.NO_DYNAMIC
 
 
@@ -127,7 +128,7 @@ def test_an_archive_before_a_hole_changes_nothing_after_it(
                 assert all((through - day).days < 15 for day, through in rows)
             splits.append({tuple(row) for row in connection.execute(select(split.c.day, split.c.numerator))})
         for code in wanted:
-            answer = questions.ark_stock_dynamic(Security.parse(code))
+            answer = ark_stock_dynamic(questions, Security.parse(code))
             if answer.dynamic_type not in (DynamicType.LAST_TRANSACTION, DynamicType.NO_DYNAMIC):
                 # The hole itself is named beside the answer where its other end is known.
                 found[code] = replace(answer, untold=())

@@ -12,8 +12,9 @@ from sqlalchemy import select
 
 from qotgate import sources
 from qotgate.ark.inference import CONFIDENCE, Ground
+from qotgate.ark.notices import merge
 from qotgate.model import ACTIVE_FUNDS, FileKind, Notice
-from qotgate.service.ark_check import Comparison, agreement, compare, merge, score, seen_splits
+from qotgate.service.ark.check import Comparison, agreement, compare, score, seen_splits
 from qotgate.service.loading import find_files, load
 from qotgate.service.reference import Reference
 from qotgate.store import Store, tables

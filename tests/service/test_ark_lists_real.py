@@ -19,6 +19,7 @@ from qotgate.model import (
     FundHolding,
     RankSortDir,
 )
+from qotgate.service.ark.lists import active_transactions, fund_holdings
 from qotgate.service.questions import Questions
 from qotgate.service.reference import load_reference
 from qotgate.store import Store
@@ -78,7 +79,7 @@ def test_every_row_of_every_list_is_what_a_recomputation_gets(
                 wanted = expected.filter(pl.col("shares") > 0)
             else:
                 wanted = expected.filter(pl.col("kind") == kind.value)
-            answer = questions.fund_holdings(kind, cycle, sort, way, 200, as_of=day)
+            answer = fund_holdings(questions, kind, cycle, sort, way, 200, as_of=day)
             assert (answer.all_count, answer.next_page) == (len(wanted), None)
             same_holdings(answer.rows, wanted)
             in_order([row[SORTS[sort]] for row in ordered(answer.rows, wanted)], way)
@@ -86,7 +87,7 @@ def test_every_row_of_every_list_is_what_a_recomputation_gets(
             ArkActiveTransactionHoldingType, ArkActiveTransactionSortField, RankSortDir
         ):
             wanted = expected.filter((pl.col("kind") == kind.value) & (pl.col("change_shares") != 0))
-            transactions = questions.active_transactions(kind, cycle, sort, way, 200, as_of=day)
+            transactions = active_transactions(questions, kind, cycle, sort, way, 200, as_of=day)
             assert (transactions.all_count, transactions.next_page) == (len(wanted), None)
             same_transactions(transactions.rows, wanted)
             in_order([row[SORTS[sort]] for row in ordered(transactions.rows, wanted)], way)

@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy import select
 
 from qotgate.model import DynamicType, InvalidRequest, QotGateError, Security, UntoldDays
+from qotgate.service.ark.dynamics import ark_stock_dynamic, explain_ark_stock_dynamic
+from qotgate.service.coverage.status import status
 from qotgate.service.loading import LoadReport, find_files, load
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference, load_reference
-from qotgate.service.status import status
 from qotgate.store import Store, tables
 from qotgate.store.database import generation
 from tests.support.ark_files import (
@@ -137,24 +138,24 @@ def test_a_split_is_no_trade_and_earlier_counts_are_in_later_units(
     assert [(day, n) for _, day, _, n in trades(store)] == [("2026-06-15", 100), ("2026-06-17", 100)]
     questions = Questions(store, reference)
     tesla = Security.parse("US.TSLA")
-    assert questions.ark_stock_dynamic(tesla).net_shares == 600
+    assert ark_stock_dynamic(questions, tesla).net_shares == 600
     # The file of the 17th is the first in new units, so the 16th was traded in them.
-    assert questions.ark_stock_dynamic(tesla, date(2026, 6, 16)).net_shares == 500
-    assert questions.ark_stock_dynamic(tesla, date(2026, 6, 15)).net_shares == 100
+    assert ark_stock_dynamic(questions, tesla, date(2026, 6, 16)).net_shares == 500
+    assert ark_stock_dynamic(questions, tesla, date(2026, 6, 15)).net_shares == 100
 
 
 def test_a_notice_on_the_day_of_a_split_is_in_the_new_units(
     store: Store, load_text: LoadText, reference: Reference
 ) -> None:
     load_text(**split_files("ARKK", "15 16 17 18"), told=notice("6/16/2026", {"TSLA": 50}, "ARKW"))
-    assert Questions(store, reference).ark_stock_dynamic(Security.parse("US.TSLA")).net_shares == 550
+    assert ark_stock_dynamic(Questions(store, reference), Security.parse("US.TSLA")).net_shares == 550
 
 
 def test_a_split_that_a_fund_with_a_gap_shows_too_counts_once(
     store: Store, load_text: LoadText, reference: Reference
 ) -> None:
     load_text(**split_files("ARKK", "15 16 17 18"), **split_files("ARKW", "16 18"))
-    assert Questions(store, reference).ark_stock_dynamic(Security.parse("US.TSLA")).net_shares == 500
+    assert ark_stock_dynamic(Questions(store, reference), Security.parse("US.TSLA")).net_shares == 500
 
 
 def test_a_split_in_a_fund_that_is_not_summed_changes_nothing(
@@ -166,7 +167,7 @@ def test_a_split_in_a_fund_that_is_not_summed_changes_nothing(
         c=holdings("6/17/2026", BOOK | {"TSLA": 1100}),
         **split_files("PRNT", "15 16 17"),
     )
-    assert Questions(store, reference).ark_stock_dynamic(Security.parse("US.TSLA")).net_shares == 100
+    assert ark_stock_dynamic(Questions(store, reference), Security.parse("US.TSLA")).net_shares == 100
 
 
 def test_what_explains_an_answer_is_known_on_its_day(
@@ -180,7 +181,7 @@ def test_what_explains_an_answer_is_known_on_its_day(
     )
     questions = Questions(store, reference)
     for day, shares in ((15, 100), (16, 800)):
-        answer, trades = questions.explain_ark_stock_dynamic(Security.parse("US.TSLA"), date(2026, 6, day))
+        answer, trades = explain_ark_stock_dynamic(questions, Security.parse("US.TSLA"), date(2026, 6, day))
         assert sum(trade.shares for trade in trades) == answer.net_shares == shares
 
 
@@ -188,7 +189,7 @@ def test_a_position_that_was_opened_is_explained_by_both_files(
     store: Store, load_text: LoadText, reference: Reference
 ) -> None:
     load_text(a=holdings("6/15/2026", BOOK), b=holdings("6/16/2026", BOOK | {"U": 777}))
-    _, (trade,) = Questions(store, reference).explain_ark_stock_dynamic(Security.parse("US.U"))
+    _, (trade,) = explain_ark_stock_dynamic(Questions(store, reference), Security.parse("US.U"))
     assert [(Path(path).name, line) for path, line in trade.places] == [("a.csv", None), ("b.csv", 6)]
 
 
@@ -263,7 +264,7 @@ def test_a_spac_without_a_ticker_that_gets_one(
     spac = "6/{0},ARKG,CM LIFE SCIENCES III,{1},125842108,{2},{2},100\n"
     for day, ticker, shares in ((15, "", 100), (16, "", 150), (17, "CMLT", 150)):
         load_text(**{f"d{day}": f"{HEADER}\n{spac.format(f'{day}/2026', ticker, shares)}"})
-    answer = Questions(store, reference).ark_stock_dynamic(Security.parse("US.CMLT"))
+    answer = ark_stock_dynamic(Questions(store, reference), Security.parse("US.CMLT"))
     assert (answer.net_shares, answer.last_transaction_day) == (50, date(2026, 6, 15))
     assert len(trades(store)) == 1
 
@@ -277,7 +278,7 @@ def test_notices_and_holdings_name_a_foreign_listing_differently(
         b=f"{HEADER}\n{row.format(16, 150)}",
         c=f"{NOTICE_HEADER}\nARKF,6/16/2026,Sell,9923HK,G9835C108,YEAHKA LTD,30,0.1\n",
     )
-    answer = Questions(store, reference).ark_stock_dynamic(Security.parse("HK.09923"))
+    answer = ark_stock_dynamic(Questions(store, reference), Security.parse("HK.09923"))
     assert (answer.transaction_count, answer.net_shares) == (2, 20)
     assert answer.dynamic_type is DynamicType.RECENT_TRANSACTION
 
@@ -302,8 +303,8 @@ def test_index_funds_are_not_summed_unless_named(
         d=holdings("6/17/2026", BOOK | {"TSLA": 1001}, "ARKK").replace("1001,", "1010,"),
     )
     tesla = Security.parse("US.TSLA")
-    assert Questions(store, reference).ark_stock_dynamic(tesla).net_shares == 10
-    assert Questions(store, reference, funds=["PRNT", "ARKK"]).ark_stock_dynamic(tesla).net_shares == 510
+    assert ark_stock_dynamic(Questions(store, reference), tesla).net_shares == 10
+    assert ark_stock_dynamic(Questions(store, reference, funds=["PRNT", "ARKK"]), tesla).net_shares == 510
 
 
 def test_what_is_not_known_yet_on_a_day_is_not_in_its_answer(
@@ -317,19 +318,19 @@ def test_what_is_not_known_yet_on_a_day_is_not_in_its_answer(
     )
     questions = Questions(store, reference)
     tesla = Security.parse("US.TSLA")
-    assert questions.ark_stock_dynamic(tesla, date(2026, 6, 16)).net_shares == 100
-    assert questions.ark_stock_dynamic(tesla, date(2026, 6, 17)).net_shares == 300
-    assert questions.ark_stock_dynamic(tesla, date(2026, 6, 12)).dynamic_type is DynamicType.NO_DYNAMIC
+    assert ark_stock_dynamic(questions, tesla, date(2026, 6, 16)).net_shares == 100
+    assert ark_stock_dynamic(questions, tesla, date(2026, 6, 17)).net_shares == 300
+    assert ark_stock_dynamic(questions, tesla, date(2026, 6, 12)).dynamic_type is DynamicType.NO_DYNAMIC
     with pytest.raises(InvalidRequest, match="as_of takes a day from 2026-06-12 on"):
-        questions.ark_stock_dynamic(tesla, date(2026, 6, 11))
-    later = questions.ark_stock_dynamic(tesla, date(2026, 6, 18))
-    assert later == questions.ark_stock_dynamic(tesla, date(2026, 6, 17))
+        ark_stock_dynamic(questions, tesla, date(2026, 6, 11))
+    later = ark_stock_dynamic(questions, tesla, date(2026, 6, 18))
+    assert later == ark_stock_dynamic(questions, tesla, date(2026, 6, 17))
     assert later.known_to == date(2026, 6, 17)
 
 
 def test_without_data_the_answer_says_what_to_load(store: Store, reference: Reference) -> None:
     with pytest.raises(InvalidRequest, match="qotgate load"):
-        Questions(store, reference).ark_stock_dynamic(Security.parse("US.TSLA"))
+        ark_stock_dynamic(Questions(store, reference), Security.parse("US.TSLA"))
 
 
 def test_a_dry_run_keeps_nothing(store: Store, reference: Reference, tmp_path: Path) -> None:
@@ -357,7 +358,7 @@ def test_a_users_listing_maps_what_is_loaded_already(
     (own / "listings.csv").write_text("identifier,code,name\nB0YBKJ7,HK.01234,Some\n")
     extended = load_reference(own)
     load(store, extended, [])
-    answer = Questions(store, extended).ark_stock_dynamic(Security.parse("HK.01234"))
+    answer = ark_stock_dynamic(Questions(store, extended), Security.parse("HK.01234"))
     assert answer.net_shares == 50
 
 
@@ -378,4 +379,4 @@ def test_days_on_which_nothing_can_be_told(store: Store, load_text: LoadText, re
         UntoldDays("ARKK", date(2026, 6, 17), date(2026, 6, 29), "hole"),
     )
     for as_of in (None, date(2026, 6, 20)):
-        assert questions.ark_stock_dynamic(Security.parse("US.TSLA"), as_of).untold == days_between
+        assert ark_stock_dynamic(questions, Security.parse("US.TSLA"), as_of).untold == days_between

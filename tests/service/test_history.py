@@ -11,6 +11,7 @@ from sqlalchemy import delete, event, insert
 
 from qotgate.ark.dynamics import daily_sums, dynamic
 from qotgate.model import InvalidRequest, Market, Security
+from qotgate.service.ark.dynamics import ark_stock_dynamic
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference
 from qotgate.store import Store, tables
@@ -67,7 +68,7 @@ def test_the_window_says_what_all_of_the_history_says(
     )
     sums = daily_sums([(fund, of, shares) for of, fund, shares in known], {}, day)
     expected = replace(dynamic(sums, day), known_to=day)
-    assert Questions(store, reference, funds=FUNDS).ark_stock_dynamic(TSLA, day) == expected
+    assert ark_stock_dynamic(Questions(store, reference, funds=FUNDS), TSLA, day) == expected
 
 
 def test_a_day_before_the_first_is_refused(store: Store, reference: Reference) -> None:
@@ -75,7 +76,7 @@ def test_a_day_before_the_first_is_refused(store: Store, reference: Reference) -
     questions = Questions(store, reference, funds=FUNDS)
     for day in (date.min, FIRST - timedelta(days=1)):
         with pytest.raises(InvalidRequest, match=f"as_of takes a day from {FIRST} on, .* not {day}"):
-            questions.ark_stock_dynamic(TSLA, day)
+            ark_stock_dynamic(questions, TSLA, day)
 
 
 @pytest.mark.parametrize("new_url", ["sqlite"], indirect=True)  # the one that counts its steps
@@ -101,7 +102,7 @@ def test_ten_times_the_history_costs_no_more(store: Store, reference: Reference,
 def _cost(questions: Questions, steps: list[int], days: int, ends: int) -> int:
     """What SQLite works for the second answer in a generation, in its own steps."""
     fill(questions.store, [(day, fund, 5, 0) for day in range(days) for fund in FUNDS], last=days - 1 + ends)
-    questions.ark_stock_dynamic(TSLA)
+    ark_stock_dynamic(questions, TSLA)
     before = steps[0]
-    questions.ark_stock_dynamic(TSLA)
+    ark_stock_dynamic(questions, TSLA)
     return steps[0] - before

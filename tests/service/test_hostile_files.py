@@ -6,7 +6,9 @@ from datetime import UTC, date, datetime
 import pytest
 
 from qotgate.model import QotGateError
-from qotgate.service.loading import LoadReport, last_day
+from qotgate.service.ark.lists import active_transactions, fund_holdings
+from qotgate.service.loading import LoadReport
+from qotgate.service.loading.writing import last_day
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference
 from qotgate.store import Store
@@ -31,7 +33,7 @@ def test_a_day_that_is_to_come_is_no_day(
         " 2062-06-01, is more than 5 trading days ahead",
         " 2062-01-03, is more than 5 trading days ahead",
     ]
-    assert Questions(store, reference).fund_holdings(count=1).rows[0].shares == 1000
+    assert fund_holdings(Questions(store, reference), count=1).rows[0].shares == 1000
 
 
 def test_the_last_day_is_five_trading_days_ahead() -> None:
@@ -56,7 +58,7 @@ def test_no_number_ends_a_load(
     assert report.read == 1
     assert len(report.rejects) in (0, 3)
     questions = Questions(store, reference)
-    answers = [questions.fund_holdings(), questions.active_transactions()]
+    answers = [fund_holdings(questions), active_transactions(questions)]
     for answer in answers:
         assert "inf" not in repr(answer)
         assert "nan" not in repr(answer)
@@ -66,4 +68,4 @@ def test_a_name_of_any_length_is_cut(
     load_text: Callable[..., LoadReport], store: Store, reference: Reference
 ) -> None:
     load_text(long=TWO_BOOKS.replace("TESLA INC", "T" * 20_000))
-    assert len(Questions(store, reference).fund_holdings().rows[0].name) <= 500
+    assert len(fund_holdings(Questions(store, reference)).rows[0].name) <= 500

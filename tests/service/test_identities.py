@@ -10,12 +10,14 @@ from sqlalchemy import func, select
 
 from qotgate import sources
 from qotgate.model import Security, StoreError
-from qotgate.service.ark_check import compare
+from qotgate.service.ark.check import compare
+from qotgate.service.ark.dynamics import ark_stock_dynamic
+from qotgate.service.ark.lists import fund_holdings
+from qotgate.service.coverage.provenance import contradiction_sentence, unsettled
+from qotgate.service.coverage.status import status
 from qotgate.service.loading import LoadReport, find_files, load
-from qotgate.service.provenance import contradiction_sentence, unsettled
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference
-from qotgate.service.status import status
 from qotgate.store import Store, tables
 
 LoadText = Callable[..., LoadReport]
@@ -54,7 +56,7 @@ def test_securities_that_a_line_ties_together(
     report = load_text(**{f"f{number}": words for number, words in enumerate(texts)})
     assert (report.rejects, report.unmapped, report.contradictions) == ([], {}, [])
     assert len(securities(store)) == 1
-    (row,) = Questions(store, reference, funds=("ARKX", "ARKQ")).fund_holdings().rows
+    (row,) = fund_holdings(Questions(store, reference, funds=("ARKX", "ARKQ"))).rows
     assert (str(row.security), row.shares) == ("US.RTP", 3_000_000)
 
 
@@ -71,7 +73,7 @@ def test_a_notice_with_another_companys_cusip(
     assert len(securities(store)) == 2
     questions = Questions(store, reference)
     for code, shares in (("US.MCRB", -75_700), ("HK.09923", 189_200)):
-        assert questions.ark_stock_dynamic(Security.parse(code)).net_shares == shares
+        assert ark_stock_dynamic(questions, Security.parse(code)).net_shares == shares
     (row,) = report.contradictions
     path = tmp_path / "notices.csv"
     assert contradiction_sentence(row) == (
@@ -164,7 +166,7 @@ def test_unregistered_shares_are_the_listed_stock(
         ),
         h2=book("9/5/2023", "9/5/2023,ARKK,ARCHER AVIATION INC-A,ACHR,03945R102,12244442,85343760.74,1"),
     )
-    answer = Questions(store, reference).ark_stock_dynamic(Security.parse("US.ACHR"))
+    answer = ark_stock_dynamic(Questions(store, reference), Security.parse("US.ACHR"))
     assert (answer.transaction_count, answer.net_shares) == (0, 0)
 
 
@@ -194,6 +196,6 @@ def test_the_mailed_notices_with_wrong_cusips(store: Store, reference: Reference
     wrong = [row for row in report.contradictions if "2020-12-15" in row["path"]]
     assert len(wrong) == len(report.contradictions) == 16
     questions = Questions(store, reference)
-    assert questions.ark_stock_dynamic(Security.parse("US.TCEHY"), date(2020, 12, 15)) != (
-        questions.ark_stock_dynamic(Security.parse("US.ZM"), date(2020, 12, 15))
+    assert ark_stock_dynamic(questions, Security.parse("US.TCEHY"), date(2020, 12, 15)) != (
+        ark_stock_dynamic(questions, Security.parse("US.ZM"), date(2020, 12, 15))
     )

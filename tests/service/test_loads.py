@@ -10,10 +10,10 @@ from sqlalchemy import create_engine, text
 
 import qotgate.store
 from qotgate.model import LoadOutcome
-from qotgate.service import provenance
+from qotgate.service.coverage import provenance
+from qotgate.service.coverage.status import status
 from qotgate.service.loading import LoadReport, find_files, load
 from qotgate.service.reference import Reference
-from qotgate.service.status import status
 from qotgate.store import Store, loads
 from tests.support.paths import SAMPLE
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from qotgate.service import provenance
+from qotgate.service.coverage import provenance
 from qotgate.service.loading import LoadReport
 from qotgate.service.reference import Reference
 from qotgate.store import Store

@@ -16,11 +16,12 @@ from qotgate.model import (
     RatingChangeType,
     RatingLevel,
 )
+from qotgate.service.coverage.status import status
 from qotgate.service.cursor import Cursor, Cursors
 from qotgate.service.loading import LoadReport, find_files, load
 from qotgate.service.questions import Questions
+from qotgate.service.ratings.changes import rating_changes
 from qotgate.service.reference import Reference, load_reference
-from qotgate.service.status import status
 from qotgate.store import Store
 
 LoadText = Callable[..., LoadReport]
@@ -42,7 +43,7 @@ def many(start: int, stop: int, day: str = "2026-02-02") -> str:
 def walk(questions: Questions, count: int, page: str | None = None) -> list[str]:
     codes = []
     while True:
-        answer = questions.rating_changes(US, UP, count, page)
+        answer = rating_changes(questions, US, UP, count, page)
         codes += [row.security.code for row in answer.rows]
         page = answer.next_page
         if page is None:
@@ -61,7 +62,7 @@ def test_the_references_own_example(load_text: LoadText, questions: Questions) -
             'US.MU,Micron,BofA,Buy,"1,500",2026-06-23',
         )
     )
-    (row,) = questions.rating_changes(US).rows
+    (row,) = rating_changes(questions, US).rows
     assert row == RatingChange(
         security=row.security,
         name="美光科技",
@@ -74,13 +75,13 @@ def test_the_references_own_example(load_text: LoadText, questions: Questions) -
         day=date(2026, 6, 23),
         last_day=date(2026, 5, 13),
     )
-    (first,) = questions.rating_changes(US, NEW).rows
+    (first,) = rating_changes(questions, US, NEW).rows
     assert (first.last_rating, first.last_target_price, first.last_day) == (None, None, None)
 
 
 def test_a_name_that_no_table_knows_is_the_feeds(load_text: LoadText, questions: Questions) -> None:
     load_text(notes=notes("QQQQX,Quality Widgets,Some House,Buy,,2026-06-23"))
-    (row,) = questions.rating_changes(US, NEW).rows
+    (row,) = rating_changes(questions, US, NEW).rows
     assert (row.name, row.institution) == ("Quality Widgets", "Some House")
 
 
@@ -90,8 +91,8 @@ def test_an_unknown_grade_is_counted_and_shown_as_unknown(
     report = load_text(notes=notes("MU,Micron,UBS,Buy,,2026-06-01", "MU,Micron,UBS,Splendid,,2026-06-02"))
     assert report.unknown_grades == {"Splendid": 1}
     assert status(store).unknown_grades == {"Splendid": 1}
-    assert questions.rating_changes(US, UP).all_count == 0
-    assert questions.rating_changes(US, RatingChangeType.DOWNGRADE).all_count == 0
+    assert rating_changes(questions, US, UP).all_count == 0
+    assert rating_changes(questions, US, RatingChangeType.DOWNGRADE).all_count == 0
 
 
 def test_a_users_grade_applies_to_notes_that_are_loaded_already(
@@ -104,15 +105,15 @@ def test_a_users_grade_applies_to_notes_that_are_loaded_already(
     (own / "institutions.csv").write_text("name,name_zh,spellings\nUBS Group,瑞士,UBS\n")
     extended = load_reference(own)
     load(store, extended, [])
-    (row,) = Questions(store, extended).rating_changes(US, UP).rows
+    (row,) = rating_changes(Questions(store, extended), US, UP).rows
     assert (row.rating, row.last_rating, row.institution) == (RatingLevel.BUY, RatingLevel.HOLD, "瑞士")
 
 
 def test_a_late_note_reclassifies_its_successor(load_text: LoadText, questions: Questions) -> None:
     load_text(a=notes("MU,Micron,UBS,Hold,,2026-06-01", "MU,Micron,UBS,Buy,,2026-06-09"))
-    assert questions.rating_changes(US, UP).all_count == 1
+    assert rating_changes(questions, US, UP).all_count == 1
     load_text(b=notes("MU,Micron,UBS,Buy,,2026-06-05"))
-    (row,) = questions.rating_changes(US, UP).rows
+    (row,) = rating_changes(questions, US, UP).rows
     assert row.day == date(2026, 6, 5)
 
 
@@ -134,13 +135,13 @@ def test_newest_day_first_and_within_a_day_the_newest_loaded(
 def test_pages_neither_repeat_nor_skip(load_text: LoadText, questions: Questions, count: int) -> None:
     load_text(a=many(0, 45))
     codes = walk(questions, count)
-    assert len(codes) == len(set(codes)) == questions.rating_changes(US, UP).all_count == 45
+    assert len(codes) == len(set(codes)) == rating_changes(questions, US, UP).all_count == 45
 
 
 def test_paging_holds_still_while_rows_arrive_and_change(load_text: LoadText, questions: Questions) -> None:
     load_text(a=many(0, 30))
     before = walk(questions, 20)
-    first = questions.rating_changes(US, UP, 10)
+    first = rating_changes(questions, US, UP, 10)
     # New rows before, within and after what is left, and one that unmakes an upgrade not yet read.
     load_text(
         b=many(30, 40, "2026-02-09"),
@@ -149,27 +150,27 @@ def test_paging_holds_still_while_rows_arrive_and_change(load_text: LoadText, qu
     )
     rest = walk(questions, 7, first.next_page)
     assert [row.security.code for row in first.rows] + rest == before
-    assert questions.rating_changes(US, UP, 1, first.next_page).all_count == first.all_count == 30
-    assert questions.rating_changes(US, UP).all_count == 51
+    assert rating_changes(questions, US, UP, 1, first.next_page).all_count == first.all_count == 30
+    assert rating_changes(questions, US, UP).all_count == 51
 
 
 def test_a_cursor_is_bound_to_its_question(load_text: LoadText, questions: Questions) -> None:
     load_text(a=many(0, 5))
-    page = questions.rating_changes(US, UP, 2).next_page
+    page = rating_changes(questions, US, UP, 2).next_page
     assert page is not None
-    assert len(questions.rating_changes(US, UP, 20, page).rows) == 3
+    assert len(rating_changes(questions, US, UP, 20, page).rows) == 3
     for market, change_type, as_of in (
         (Market.CA, UP, None),
         (US, NEW, None),
         (US, UP, date(2026, 2, 2)),
     ):
         with pytest.raises(InvalidRequest, match="page takes the nextPage"):
-            questions.rating_changes(market, change_type, 2, page, as_of)
+            rating_changes(questions, market, change_type, 2, page, as_of)
 
 
 def test_a_cursor_cannot_be_forged(load_text: LoadText, questions: Questions) -> None:
     load_text(a=many(0, 5))
-    page = questions.rating_changes(US, UP, 2).next_page
+    page = rating_changes(questions, US, UP, 2).next_page
     assert page is not None
     forged = [page[:-1], page + "A", page[::-1], page.swapcase(), "é", "\x00", "." * 1000, "x" * 100_000]
     other = Cursors("another secret").write(
@@ -177,16 +178,16 @@ def test_a_cursor_cannot_be_forged(load_text: LoadText, questions: Questions) ->
     )
     for text in (*forged, other):
         with pytest.raises(InvalidRequest, match="page takes the nextPage"):
-            questions.rating_changes(US, UP, 2, text)
+            rating_changes(questions, US, UP, 2, text)
 
 
 def test_cursors_outlive_the_process(
     store: Store, load_text: LoadText, questions: Questions, reference: Reference
 ) -> None:
     load_text(a=many(0, 5))
-    page = questions.rating_changes(US, UP, 2).next_page
+    page = rating_changes(questions, US, UP, 2).next_page
     reopened = Store.open(store.url)
-    assert len(Questions(reopened, reference).rating_changes(US, UP, 20, page).rows) == 3
+    assert len(rating_changes(Questions(reopened, reference), US, UP, 20, page).rows) == 3
     reopened.close()
 
 
@@ -194,7 +195,7 @@ def test_as_of_an_earlier_day(load_text: LoadText, questions: Questions) -> None
     load_text(a=many(0, 3), b=many(3, 5, "2026-02-03"))
 
     def counted(as_of: date | None) -> Page[RatingChange]:
-        return questions.rating_changes(US, UP, 20, None, as_of)
+        return rating_changes(questions, US, UP, 20, None, as_of)
 
     assert [counted(day).all_count for day in (None, date(2026, 2, 2), date(2026, 2, 4))] == [5, 3, 5]
     assert [counted(day).known_to for day in (None, date(2026, 2, 2), date(2026, 2, 4))] == [
@@ -208,29 +209,29 @@ def test_as_of_an_earlier_day(load_text: LoadText, questions: Questions) -> None
 def test_pages_of_a_day_that_is_not_known_yet(load_text: LoadText, questions: Questions) -> None:
     load_text(a=many(0, 5))
     tomorrow = date(2026, 2, 3)
-    first = questions.rating_changes(US, UP, 2, None, tomorrow)
+    first = rating_changes(questions, US, UP, 2, None, tomorrow)
     load_text(b=many(5, 9, "2026-02-03"))
-    rest = questions.rating_changes(US, UP, 20, first.next_page, tomorrow)
+    rest = rating_changes(questions, US, UP, 20, first.next_page, tomorrow)
     assert (len(rest.rows), rest.all_count, rest.known_to) == (3, 5, date(2026, 2, 2))
-    assert questions.rating_changes(US, UP, 20, None, tomorrow).known_to == tomorrow
+    assert rating_changes(questions, US, UP, 20, None, tomorrow).known_to == tomorrow
 
 
 @pytest.mark.parametrize("count", [0, 21, -1])
 def test_the_count_has_a_range(load_text: LoadText, questions: Questions, count: int) -> None:
     load_text(a=many(0, 1))
     with pytest.raises(InvalidRequest, match="count takes a whole number from 1 to 20"):
-        questions.rating_changes(US, UP, count)
+        rating_changes(questions, US, UP, count)
 
 
 def test_without_notes_the_answer_says_what_to_load(questions: Questions) -> None:
     with pytest.raises(InvalidRequest, match="qotgate load"):
-        questions.rating_changes(US)
+        rating_changes(questions, US)
 
 
 def test_us_and_canada_are_apart(load_text: LoadText, questions: Questions) -> None:
     load_text(notes=notes("SHOP,Shopify,UBS,Buy,,2026-06-01", "SHOP.TO,Shopify,UBS,Buy,,2026-06-01"))
     for market, name in ((US, "US.SHOP"), (Market.CA, "CA.SHOP")):
-        assert [str(row.security) for row in questions.rating_changes(market, NEW).rows] == [name]
+        assert [str(row.security) for row in rating_changes(questions, market, NEW).rows] == [name]
 
 
 def test_pages_are_read_from_an_index(store: Store, load_text: LoadText) -> None:
@@ -275,17 +276,17 @@ def test_two_files_of_the_same_bytes_may_be_of_two_stocks_by_their_names(
         (tmp_path / f"{name}.csv").write_text(text)
     report = load(store, reference, find_files([tmp_path]))
     assert report.read == 2
-    assert {row.security.code for row in questions.rating_changes(US, UP).rows} == {"GOOG", "GOOGL"}
+    assert {row.security.code for row in rating_changes(questions, US, UP).rows} == {"GOOG", "GOOGL"}
     again = load(store, reference, find_files([tmp_path]))
     assert (again.read, again.generation) == (0, 1)
 
 
 def test_two_feeds_with_the_same_note_are_one_note(load_text: LoadText, questions: Questions) -> None:
     load_text(a=notes("MU,Micron,UBS,Hold,90,2026-06-01", "MU,Micron,UBS,Buy,,2026-06-09"))
-    assert questions.rating_changes(US, UP).rows[0].target_price is None
+    assert rating_changes(questions, US, UP).rows[0].target_price is None
     load_text(
         b="ticker,date,time,analyst,action_company,rating_current,rating_prior,pt_current,pt_prior\n"
         "MU,2026-06-09,08:30:00,UBS,Upgrades,Buy,Neutral,120,90\n"
     )
-    (row,) = questions.rating_changes(US, UP).rows
+    (row,) = rating_changes(questions, US, UP).rows
     assert (row.target_price, row.last_target_price, row.last_day) == (120, 90, date(2026, 6, 1))

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from qotgate.model import Market, RatingChangeType
+from qotgate.service.coverage.status import status
 from qotgate.service.loading import find_files, load
 from qotgate.service.questions import Questions
+from qotgate.service.ratings.changes import rating_changes
 from qotgate.service.reference import Reference
-from qotgate.service.status import status
 from qotgate.store import Store, tables
 from tests.support.paths import TABLES
-from tests.support.recompute import rating_changes
+from tests.support.recompute import rating_changes as recomputed_changes
 
 HEADER = "ticker,name,firm,rating,price_target,date,prior_rating,prior_price_target,action,time"
 rows = st.lists(
@@ -47,7 +48,7 @@ def answers(store: Store, reference: Reference) -> tuple[set[tuple[object, ...]]
         for change_type in RatingChangeType:
             page, seen = None, 0
             while True:
-                answer = questions.rating_changes(market, change_type, 3, page)
+                answer = rating_changes(questions, market, change_type, 3, page)
                 found.update(map(astuple, answer.rows))
                 seen += len(answer.rows)
                 page = answer.next_page
@@ -93,7 +94,7 @@ def real(real_url: str):
 
 @pytest.mark.slow
 def test_the_real_notes_are_counted_as_a_recomputation_counts_them(real: Store, shared_data: Path) -> None:
-    expected = rating_changes(shared_data, TABLES)
+    expected = recomputed_changes(shared_data, TABLES)
     found = status(real)
     counts = {row["change_type"]: row["rows"] for row in found.spans["rating_changes"]}
     assert counts == {kind: len(rows) for kind, rows in expected.items()}

@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 
 from qotgate.model import ArkHoldingType
+from qotgate.service.ark.lists import active_transactions, fund_holdings
 from qotgate.service.loading import LoadReport
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference
@@ -19,7 +20,7 @@ OTHER = "EXAMPLE HOLDINGS,YY,EXAMPLE10"
 
 
 def rows(store: Store, reference: Reference, kind: ArkHoldingType) -> list[tuple[str, int]]:
-    found = Questions(store, reference).fund_holdings(kind, as_of=DAY)
+    found = fund_holdings(Questions(store, reference), kind, as_of=DAY)
     return [(str(row.security), row.shares_change) for row in found.rows]
 
 
@@ -52,7 +53,7 @@ def test_nothing_is_new_or_sold_out(
     held = dict(rows(store, reference, ArkHoldingType.POSITION))
     assert held["US.YY"] == new - old
     assert "US.XD" not in held
-    trades = Questions(store, reference).active_transactions(as_of=DAY).rows
+    trades = active_transactions(Questions(store, reference), as_of=DAY).rows
     assert [(str(row.security), row.change_shares) for row in trades] == (
         [("US.YY", bought)] if bought else []
     )

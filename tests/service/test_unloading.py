@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from fuzz.loads import contents_of
 from qotgate.model import InvalidRequest, Market, QotGateError, RatingChangeType
 from qotgate.service.loading import load
+from qotgate.service.loading.unloading import unload
 from qotgate.service.questions import Questions
+from qotgate.service.ratings.changes import rating_changes
 from qotgate.service.reference import Reference
-from qotgate.service.unloading import unload
 from qotgate.store import Store, tables
 from tests.support.ark_files import BOOK, LINES, holdings, notice
 
@@ -132,8 +133,8 @@ def test_a_page_that_was_begun_before_is_refused(store: Store, reference: Refere
     other = write(tmp_path, "other", NOTES + "TSLA,UBS,Buy,1,2026-06-01\n")
     load(store, reference, [many, other])
     questions = Questions(store, reference)
-    page = questions.rating_changes(Market.US, RatingChangeType.NEW_RATING, 5)
+    page = rating_changes(questions, Market.US, RatingChangeType.NEW_RATING, 5)
     unload(store, reference, [other])
     with pytest.raises(InvalidRequest, match="changed since"):
-        questions.rating_changes(Market.US, RatingChangeType.NEW_RATING, 5, page.next_page)
-    assert questions.rating_changes(Market.US, RatingChangeType.NEW_RATING, 5).all_count == 9
+        rating_changes(questions, Market.US, RatingChangeType.NEW_RATING, 5, page.next_page)
+    assert rating_changes(questions, Market.US, RatingChangeType.NEW_RATING, 5).all_count == 9

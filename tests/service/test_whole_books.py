@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from qotgate.model import ArkHoldingType
+from qotgate.service.ark.lists import fund_holdings
 from qotgate.service.loading import LoadReport, find_files, load
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference
@@ -89,7 +90,7 @@ def test_nothing_is_sold_out_by_a_cut_file(store: Store, reference: Reference, s
     case = shared_data.parent / "cases" / "06-cut-short"
     report = load(store, reference, find_files([case]))
     assert (report.read, report.rejected) == (2, 2)
-    found = Questions(store, reference).fund_holdings(ArkHoldingType.SOLD_OUT)
+    found = fund_holdings(Questions(store, reference), ArkHoldingType.SOLD_OUT)
     assert found.all_count == 0
 
 

@@ -18,8 +18,10 @@ import pytest
 from sqlalchemy import select, update
 
 from qotgate.model import InvalidRequest, Market, StoreError
+from qotgate.service.ark.lists import active_transactions, fund_holdings
 from qotgate.service.loading import LoadReport, find_files, load
 from qotgate.service.questions import Questions
+from qotgate.service.ratings.changes import rating_changes
 from qotgate.service.reference import Reference
 from qotgate.store import Store, tables
 from qotgate.store.backup import backup, contents
@@ -115,9 +117,9 @@ class TestBackup:
         restore(other, saved)
         assert digests(other) == digests(sample)
         for ask in (
-            lambda questions: questions.rating_changes(Market.US).rows,
-            lambda questions: questions.fund_holdings().rows,
-            lambda questions: questions.active_transactions().rows,
+            lambda questions: rating_changes(questions, Market.US).rows,
+            lambda questions: fund_holdings(questions).rows,
+            lambda questions: active_transactions(questions).rows,
         ):
             assert ask(Questions(other, reference)) == ask(Questions(sample, reference))
         other.close()
@@ -191,17 +193,17 @@ class TestRestore:
         self, sample: Store, saved: Path, reference: Reference
     ) -> None:
         questions = Questions(sample, reference)
-        changes = questions.rating_changes(Market.US, count=1).next_page
-        holdings = questions.fund_holdings(count=1).next_page
-        assert questions.rating_changes(Market.US, count=1, page=changes).rows
+        changes = rating_changes(questions, Market.US, count=1).next_page
+        holdings = fund_holdings(questions, count=1).next_page
+        assert rating_changes(questions, Market.US, count=1, page=changes).rows
         restore(sample, saved, replace=True)
         with pytest.raises(InvalidRequest):
-            questions.rating_changes(Market.US, count=1, page=changes)
+            rating_changes(questions, Market.US, count=1, page=changes)
         with pytest.raises(InvalidRequest):
-            questions.fund_holdings(count=1, page=holdings)
+            fund_holdings(questions, count=1, page=holdings)
         # New ones are taken, also by those that have been at work all the time.
-        again = questions.rating_changes(Market.US, count=1).next_page
-        assert Questions(sample, reference).rating_changes(Market.US, count=1, page=again).rows
+        again = rating_changes(questions, Market.US, count=1).next_page
+        assert rating_changes(Questions(sample, reference), Market.US, count=1, page=again).rows
 
     def refused(self, store: Store, path: Path, match: str) -> None:
         was = digests(store), number(store), store.secret()

@@ -14,11 +14,12 @@ from alembic.migration import MigrationContext
 from sqlalchemy import BigInteger, Column, Float, MetaData, Table, select
 
 from qotgate.model import ArkActiveTransactionHoldingType, Security, StoreError
-from qotgate.service.ark_history import ark_moves, ark_positions
+from qotgate.service.ark.history import ark_moves, ark_positions
+from qotgate.service.ark.lists import active_transactions, fund_holdings
+from qotgate.service.coverage.status import status
 from qotgate.service.loading import LoadReport
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference
-from qotgate.service.status import status
 from qotgate.store import Store, database
 from qotgate.store.database import generation
 from qotgate.store.sums import PARTS, exact_sum
@@ -65,9 +66,9 @@ def test_a_line_that_an_earlier_version_took_costs_itself_alone(
     store.close()
     again = Store.open(url)
     questions = Questions(again, reference)
-    codes = {str(row.security) for row in questions.fund_holdings(count=200).rows}
+    codes = {str(row.security) for row in fund_holdings(questions, count=200).rows}
     assert codes == {f"US.{ticker}" for ticker in BOOK if ticker != "TSLA"}
-    for row in questions.active_transactions(ArkActiveTransactionHoldingType.SOLD_OUT).rows:
+    for row in active_transactions(questions, ArkActiveTransactionHoldingType.SOLD_OUT).rows:
         assert row.change_amount is None or isfinite(row.change_amount)
     assert len(ark_positions(questions, Security.parse("US.TSLA"))[1]) == 3
     ark_moves(questions)

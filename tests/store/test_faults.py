@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
@@ -19,10 +20,12 @@ import pytest
 from qotgate import QuoteClient, Unavailable
 from qotgate.model import Market, Security, StoreError
 from qotgate.protocol.messages import ProtoId
+from qotgate.service.ark.dynamics import explain_ark_stock_dynamic
+from qotgate.service.ark.lists import active_transactions, fund_holdings
+from qotgate.service.coverage.status import status
 from qotgate.service.questions import Questions
-from qotgate.service.rating_listing import rating_listing
+from qotgate.service.ratings.changes import rating_listing
 from qotgate.service.reference import Reference
-from qotgate.service.status import status
 from qotgate.store import Store
 from tests.support.databases import PostgreSQL
 from tests.support.parts import faketime_library, missing
@@ -143,9 +146,9 @@ def asked(questions: Questions) -> list[Callable[[], Any]]:
     """Questions that between them read most tables."""
     tsla = Security(Market.US, "TSLA")
     return [
-        lambda: questions.explain_ark_stock_dynamic(tsla),
-        questions.fund_holdings,
-        questions.active_transactions,
+        lambda: explain_ark_stock_dynamic(questions, tsla),
+        partial(fund_holdings, questions),
+        partial(active_transactions, questions),
         lambda: rating_listing(questions, count=1000),
         lambda: status(questions.store),
     ]

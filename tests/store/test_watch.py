@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from qotgate.model import InvalidRequest, Market, StoreError
+from qotgate.service.ark.lists import fund_holdings
 from qotgate.service.loading import find_files, load
 from qotgate.service.questions import Questions
+from qotgate.service.ratings.changes import rating_changes
 from qotgate.service.reference import Reference
 from qotgate.store import Store, postgresql
 from qotgate.store.database import generation, move_generation, write_state
@@ -108,8 +110,8 @@ def test_what_a_later_page_tells_moves_it(
     load(store, reference, find_files([SAMPLE]))
     watch, questions = store.watch(), Questions(store, reference)
     for first, ask in (
-        (questions.fund_holdings(count=1), questions.fund_holdings),
-        (questions.rating_changes(Market.US, count=1), partial(questions.rating_changes, Market.US)),
+        (fund_holdings(questions, count=1), partial(fund_holdings, questions)),
+        (rating_changes(questions, Market.US, count=1), partial(rating_changes, questions, Market.US)),
     ):
         assert first.next_page
         other = Store.open(store.url)

@@ -12,7 +12,9 @@ from qotgate.protocol.body import encode
 from qotgate.protocol.interface import RATING_CHANGES
 from qotgate.protocol.messages import ProtoId
 from qotgate.protocol.names import CHANGE_TYPE_OF
+from qotgate.service.ark.dynamics import ark_stock_dynamic
 from qotgate.service.questions import Questions
+from qotgate.service.ratings.changes import rating_changes
 from qotgate.service.reference import Reference
 from qotgate.store import Store
 from tests.support.wire import Wire
@@ -61,10 +63,10 @@ def bodies(url: str, reference: Reference) -> list[bytes]:
     for proto_id, fields in QUESTIONS:
         if proto_id == DYNAMIC:
             code = fields["security"]["code"]
-            answer = write_dynamic(questions.ark_stock_dynamic(Security(Market.US, code)))
+            answer = write_dynamic(ark_stock_dynamic(questions, Security(Market.US, code)))
         else:
             kind = CHANGE_TYPE_OF[fields["changeType"]]
-            answer = write_list(RATING_CHANGES, questions.rating_changes(Market.US, kind, fields["count"]))
+            answer = write_list(RATING_CHANGES, rating_changes(questions, Market.US, kind, fields["count"]))
         found.append(encode(answer, 0))
     store.close()
     return found

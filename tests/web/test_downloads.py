@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from qotgate.service.loading.unloading import unload
 from qotgate.service.reference import Reference
-from qotgate.service.unloading import unload
 from qotgate.store import Store
 from qotgate.web import api, downloads
 from qotgate.web.app import make_app

@@ -4,10 +4,10 @@ import re
 from html import unescape
 from pathlib import Path
 
-from qotgate.service import provenance
+from qotgate.service.coverage import provenance
+from qotgate.service.coverage.status import CONTRADICTIONS_SHOWN, status
 from qotgate.service.loading import load
 from qotgate.service.reference import Reference
-from qotgate.service.status import CONTRADICTIONS_SHOWN, status
 from qotgate.sources.layout import MAX_FUNDS
 from qotgate.store import Store
 from qotgate.web.data_pages import SPANS_ON_A_PAGE

@@ -17,7 +17,7 @@ from qotgate.model import (
     RatingChangeType,
     RatingLevel,
 )
-from qotgate.service.ark_history import NOTICE
+from qotgate.service.ark.history import NOTICE
 from qotgate.store.reads.files import LINE_COLUMNS
 from qotgate.store.tables import HOLDINGS, HOLE, PARTIAL, UNTOLD
 from qotgate.store.tables import NOTICE as NOTICE_DAY

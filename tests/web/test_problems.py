@@ -17,9 +17,11 @@ from qotgate.model import (
     Security,
     Unavailable,
 )
-from qotgate.service.ark_history import ark_history, ark_positions
+from qotgate.service.ark.dynamics import ark_stock_dynamic
+from qotgate.service.ark.history import ark_history, ark_positions
+from qotgate.service.ark.lists import active_transactions, fund_holdings
 from qotgate.service.questions import Questions
-from qotgate.service.rating_listing import rating_listing
+from qotgate.service.ratings.changes import rating_changes, rating_listing
 from qotgate.service.reference import Reference
 from qotgate.store import Store
 from qotgate.web.problems import PROBLEMS, status_of
@@ -50,13 +52,13 @@ def test_the_status_is_that_of_the_kind() -> None:
 
 
 QUESTIONS: dict[str, Callable[[Questions], Any]] = {
-    "dynamic": lambda questions: questions.ark_stock_dynamic(TSLA, None),
-    "holdings": lambda questions: questions.fund_holdings(ArkHoldingType.POSITION),
-    "transactions": lambda questions: questions.active_transactions(),
+    "dynamic": lambda questions: ark_stock_dynamic(questions, TSLA, None),
+    "holdings": lambda questions: fund_holdings(questions, ArkHoldingType.POSITION),
+    "transactions": lambda questions: active_transactions(questions),
     "history": lambda questions: ark_history(questions, TSLA, None),
     "positions": lambda questions: ark_positions(questions, TSLA, None),
-    "changes": lambda questions: questions.rating_changes(
-        Market.US, RatingChangeType.UPGRADE, 10, None, None
+    "changes": lambda questions: rating_changes(
+        questions, Market.US, RatingChangeType.UPGRADE, 10, None, None
     ),
     "listing": lambda questions: rating_listing(questions, count=1),
 }
@@ -74,5 +76,5 @@ def test_trades_without_holdings_are_404_for_holdings(
 ) -> None:
     load_text(notices=NOTICES)
     with pytest.raises(NothingLoaded, match="No ARK holdings") as refused:
-        Questions(store, reference).fund_holdings(ArkHoldingType.POSITION)
+        fund_holdings(Questions(store, reference), ArkHoldingType.POSITION)
     assert status_of(refused.value) == 404

@@ -9,6 +9,7 @@ import typer
 
 from qotgate.cli.options import AsJson, AsOf, Database, Funds, Tables, WindowDays, read_day
 from qotgate.model import ArkDynamic, Security, TradeEvidence
+from qotgate.service.ark.dynamics import explain_ark_stock_dynamic
 from qotgate.serving.opening import open_questions
 from qotgate.serving.settings import read_settings
 
@@ -35,7 +36,7 @@ def ark(
     day = read_day(as_of)
     settings = read_settings(funds=funds, window_days=window_days, db=db, tables=tables)
     with open_questions(settings, loaded=True) as questions:
-        answer, evidence = questions.explain_ark_stock_dynamic(security, day)
+        answer, evidence = explain_ark_stock_dynamic(questions, security, day)
     shown = _answer(answer)
     if as_json:
         trades: dict[str, Any] = {"trades": [asdict(trade) for trade in evidence]} if explain else {}

@@ -12,10 +12,11 @@ from rich.table import Table
 
 from qotgate import sources
 from qotgate.ark.inference import CONFIDENCE, Ground
+from qotgate.ark.notices import merge
 from qotgate.cli.console import new_console
 from qotgate.cli.options import AsJson, Database, Funds, Tables
 from qotgate.model import FileKind, Notice, QotGateError, Unreadable
-from qotgate.service.ark_check import Comparison, Score, compare, merge, score
+from qotgate.service.ark.check import Comparison, Score, compare, score
 from qotgate.service.loading import find_files
 from qotgate.service.reference import load_reference
 from qotgate.serving.opening import open_store

@@ -24,6 +24,7 @@ from qotgate.model import (
     RankSortDir,
 )
 from qotgate.protocol.interface import FUND_HOLDINGS
+from qotgate.service.ark.lists import fund_holdings
 from qotgate.serving.opening import open_questions
 from qotgate.serving.settings import read_settings
 
@@ -59,7 +60,7 @@ def holdings(
     with open_questions(
         read_settings(lang=lang, funds=funds, db=db, tables=tables), loaded=True
     ) as questions:
-        answer = questions.fund_holdings(kind, days, field, direction, count, page, day)
+        answer = fund_holdings(questions, kind, days, field, direction, count, page, day)
     if as_json:
         print_json(answer)
     else:

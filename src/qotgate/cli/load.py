@@ -11,9 +11,9 @@ from rich.table import Table
 
 from qotgate.cli.console import Console, new_console
 from qotgate.cli.options import AsJson, Database, Tables
+from qotgate.service.coverage.provenance import contradiction_sentence
 from qotgate.service.loading import LoadReport, find_files
 from qotgate.service.loading import load as load_files
-from qotgate.service.provenance import contradiction_sentence
 from qotgate.service.reference import load_reference
 from qotgate.serving.opening import open_store
 from qotgate.serving.settings import read_settings

@@ -9,6 +9,7 @@ from qotgate.cli.options import AsJson, AsOf, Database, Lang, PageCursor, Tables
 from qotgate.cli.pages import print_json, print_table, read_choice, shown
 from qotgate.model import Market, Page, QotGateError, RatingChange, RatingChangeType
 from qotgate.protocol.interface import RATING_CHANGES
+from qotgate.service.ratings.changes import rating_changes
 from qotgate.serving.opening import open_questions
 from qotgate.serving.settings import read_settings
 
@@ -32,7 +33,7 @@ def ratings(
         raise QotGateError(f"--market takes US or CA, not {market!r}.")
     day = read_day(as_of)
     with open_questions(read_settings(lang=lang, db=db, tables=tables)) as questions:
-        answer = questions.rating_changes(Market(market.upper()), kind, count, page, day)
+        answer = rating_changes(questions, Market(market.upper()), kind, count, page, day)
     if as_json:
         print_json(answer)
     else:

@@ -9,9 +9,9 @@ from rich.table import Table
 
 from qotgate.cli.console import new_console
 from qotgate.cli.options import AsJson, Database
-from qotgate.service.provenance import contradiction_sentence
-from qotgate.service.status import Status
-from qotgate.service.status import status as read_status
+from qotgate.service.coverage.provenance import contradiction_sentence
+from qotgate.service.coverage.status import Status
+from qotgate.service.coverage.status import status as read_status
 from qotgate.serving.opening import open_store
 from qotgate.serving.settings import read_settings
 

@@ -24,6 +24,7 @@ from qotgate.model import (
     RankSortDir,
 )
 from qotgate.protocol.interface import ACTIVE_TRANSACTIONS
+from qotgate.service.ark.lists import active_transactions
 from qotgate.serving.opening import open_questions
 from qotgate.serving.settings import read_settings
 
@@ -61,7 +62,7 @@ def transactions(
     with open_questions(
         read_settings(lang=lang, funds=funds, db=db, tables=tables), loaded=True
     ) as questions:
-        answer = questions.active_transactions(kind, days, field, direction, count, page, day)
+        answer = active_transactions(questions, kind, days, field, direction, count, page, day)
     if as_json:
         print_json(answer)
     else:

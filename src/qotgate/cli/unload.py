@@ -11,9 +11,9 @@ from rich.progress import Progress
 from qotgate.cli.console import new_console
 from qotgate.cli.options import AsJson, Database, Tables
 from qotgate.model import QotGateError
+from qotgate.service.loading.unloading import UnloadReport
+from qotgate.service.loading.unloading import unload as unload_files
 from qotgate.service.reference import load_reference
-from qotgate.service.unloading import UnloadReport
-from qotgate.service.unloading import unload as unload_files
 from qotgate.serving.opening import open_store
 from qotgate.serving.settings import read_settings
 

@@ -10,7 +10,9 @@ from qotgate.protocol.answers import write_dynamic, write_list
 from qotgate.protocol.interface import LIST_QUESTIONS, ListQuestion
 from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
 from qotgate.protocol.names import MARKET_STATES, STATE_FIELDS, read_as_of, read_security
+from qotgate.service.ark.dynamics import ark_stock_dynamic
 from qotgate.service.calendar import market_state
+from qotgate.service.calls import LIST_CALLS
 from qotgate.service.questions import Questions
 
 SERVER_VERSION = 1011
@@ -48,7 +50,7 @@ def _global_state(_questions: Questions, _c2s: Any) -> Any:
 
 
 def _ark_stock_dynamic(questions: Questions, c2s: Any) -> Any:
-    answer = questions.ark_stock_dynamic(read_security(c2s.security), read_as_of(c2s))
+    answer = ark_stock_dynamic(questions, read_security(c2s.security), read_as_of(c2s))
     return _with_day(c2s, write_dynamic(answer), answer.known_to)
 
 
@@ -58,7 +60,7 @@ def _list(question: ListQuestion[Any], questions: Questions, c2s: Any) -> Any:
         for choice in question.choices
     ]
     count = c2s.count if c2s.HasField("count") else question.count
-    answer = getattr(questions, question.name)(*words, count, c2s.page or None, read_as_of(c2s))
+    answer = LIST_CALLS[question](questions, *words, count, c2s.page or None, read_as_of(c2s))
     return _with_day(c2s, write_list(question, answer), answer.known_to)
 
 

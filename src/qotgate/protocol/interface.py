@@ -107,10 +107,9 @@ class Column:
 class ListQuestion(Generic[Row]):
     """A question whose answer is a list in pages of 1 to ``most`` rows, ``count`` unless told otherwise.
 
-    ``name`` is the method that answers it in :class:`~qotgate.service.questions.Questions`, which takes the
-    words of the choices, ``count``, ``page`` and ``as_of``. ``path`` is where the HTTP API answers it, empty
-    where it has its own endpoint, and ``description`` what its document says. ``left_out``: the answer names
-    the funds that it does not sum.
+    ``name`` is what the clients call it; :mod:`qotgate.service.calls` names the call that answers it.
+    ``path`` is where the HTTP API answers it, empty where it has its own endpoint, and ``description`` what
+    its document says. ``left_out``: the answer names the funds that it does not sum.
     """
 
     name: str

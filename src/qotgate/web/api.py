@@ -8,8 +8,8 @@ from fastapi import APIRouter, Path, Query, Response
 
 from qotgate.model import InvalidRequest, Market, RatingChangeType, Security
 from qotgate.protocol.interface import RATING_CHANGES
-from qotgate.service.ark_history import ark_history, ark_positions
-from qotgate.service.rating_listing import rating_listing
+from qotgate.service.ark.history import ark_history, ark_positions
+from qotgate.service.ratings.changes import rating_listing
 from qotgate.web.asked import TheRequest
 from qotgate.web.days import Day
 from qotgate.web.formats import MEDIA_TYPES

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from pydantic import BeforeValidator
 
-from qotgate.service import provenance
-from qotgate.service.status import Status, status
+from qotgate.service.coverage import provenance
+from qotgate.service.coverage.status import Status, status
 from qotgate.store.tables import Row
 from qotgate.web.pages import NUMBERS_END, Start, page_from
 from qotgate.web.render import View, show

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field, create_model
 
 from qotgate.protocol.interface import LIST_QUESTIONS, Choice, ListQuestion
+from qotgate.service.calls import LIST_CALLS
 from qotgate.service.questions import Questions
 from qotgate.web.api import ANSWERS, AsOf
 from qotgate.web.asked import TheRequest
@@ -50,8 +51,9 @@ def _add(question: ListQuestion[Any]) -> None:
         words = [getattr(chosen, choice.name) for choice in question.choices]
 
         def make() -> Shape:
-            ask = getattr(of_fund(asked.questions, chosen.fund), question.name)
-            return page_of(shape, ask(*words, chosen.count, chosen.page or None, chosen.as_of))
+            questions = of_fund(asked.questions, chosen.fund)
+            answer = LIST_CALLS[question](questions, *words, chosen.count, chosen.page or None, chosen.as_of)
+            return page_of(shape, answer)
 
         return asked.answer(question.path.rpartition("/")[2], make, later_page=bool(chosen.page))
 

@@ -18,6 +18,7 @@ from qotgate.model import (
     Page,
     RankSortDir,
 )
+from qotgate.service.ark.lists import active_transactions, fund_holdings
 from qotgate.service.questions import Questions
 from qotgate.web.list_api import Fund, of_fund
 from qotgate.web.pages import Cursor, OneDay, given, or_sentence
@@ -48,8 +49,8 @@ def holdings(
     choices = _choices(holding_type, cycle_type, sort_field, sort_dir, fund, as_of)
 
     def ask(questions: Questions) -> Page[FundHolding]:
-        return questions.fund_holdings(
-            holding_type, cycle_type, sort_field, sort_dir, ROWS_ON_A_PAGE, page, as_of
+        return fund_holdings(
+            questions, holding_type, cycle_type, sort_field, sort_dir, ROWS_ON_A_PAGE, page, as_of
         )
 
     return _show(
@@ -73,8 +74,8 @@ def active_trades(
     choices = _choices(holding_type, cycle_type, sort_field, sort_dir, fund, as_of)
 
     def ask(questions: Questions) -> Page[ActiveTransaction]:
-        return questions.active_transactions(
-            holding_type, cycle_type, sort_field, sort_dir, ROWS_ON_A_PAGE, page, as_of
+        return active_transactions(
+            questions, holding_type, cycle_type, sort_field, sort_dir, ROWS_ON_A_PAGE, page, as_of
         )
 
     types = list(ArkActiveTransactionHoldingType)

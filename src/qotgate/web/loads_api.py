@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path, Query, Response
 
-from qotgate.service import provenance
+from qotgate.service.coverage import provenance
 from qotgate.web.api import ANSWERS
 from qotgate.web.asked import TheRequest
 from qotgate.web.shapes import Coverage, HoleRow, LeftOut, LeftOutRow, LoadRow, Loads

@@ -9,9 +9,9 @@ from fastapi.responses import RedirectResponse
 from pydantic import BeforeValidator
 
 from qotgate.model import DynamicType, InvalidRequest, Market, RatingChangeType, Security
-from qotgate.service.ark_history import ArkHistory, Position, ark_history, ark_moves, ark_positions
-from qotgate.service.provenance import coverage
-from qotgate.service.rating_listing import institution_names, rating_listing
+from qotgate.service.ark.history import ArkHistory, Position, ark_history, ark_moves, ark_positions
+from qotgate.service.coverage.provenance import coverage
+from qotgate.service.ratings.changes import institution_names, rating_listing
 from qotgate.web.days import Day
 from qotgate.web.phrases import say
 from qotgate.web.render import View, number, show, signed

@@ -14,8 +14,8 @@ from qotgate.model import (
     Security,
 )
 from qotgate.protocol.interface import RATING_CHANGES, ListQuestion
-from qotgate.service.ark_history import Position
-from qotgate.service.rating_listing import ListedChange
+from qotgate.service.ark.history import Position
+from qotgate.service.ratings.changes import ListedChange
 from qotgate.service.search import Found
 
 

@@ -6,6 +6,7 @@ earlier day, ends the paging with a sentence: the pages that were given and thos
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from fractions import Fraction
 from hashlib import sha256
@@ -32,7 +33,10 @@ from qotgate.model import (
     RankSortDir,
     Security,
 )
+from qotgate.protocol.interface import ACTIVE_TRANSACTIONS, FUND_HOLDINGS, ListQuestion
+from qotgate.service.ark.dynamics import ark_day
 from qotgate.service.cursor import Cursors, ListCursor
+from qotgate.service.questions import Questions, check_count
 from qotgate.service.reference import Reference
 from qotgate.store import books
 from qotgate.store.deriving import BookDay, FundDay
@@ -62,7 +66,96 @@ TRANSACTION_SORTS: dict[ArkActiveTransactionSortField, Callable[[ActiveTransacti
 }
 
 
-def fund_holdings(changed: Iterable[tuple[Change, Label]], holding_type: ArkHoldingType) -> list[FundHolding]:
+def fund_holdings(
+    questions: Questions,
+    holding_type: ArkHoldingType = ArkHoldingType.POSITION,
+    cycle_type: ArkCycleType = ArkCycleType.ONE_DAY,
+    sort_field: ArkFundHoldingSortField = ArkFundHoldingSortField.SHARES,
+    sort_dir: RankSortDir = RankSortDir.DESCENDING,
+    count: int = FUND_HOLDINGS.count,
+    page: str | None = None,
+    as_of: date | None = None,
+) -> Page[FundHolding]:
+    """What the ARK funds hold together after the trading of ``as_of``, and how it changed over a cycle.
+
+    For POSITION the cycle is one day, whatever is named. ``count`` is 1 to 200 rows; ``page`` the
+    ``next_page`` of an earlier answer to the same question. Raises InvalidRequest, also for a page of a
+    list that a load has changed since. The rules stand in :mod:`qotgate.ark.positions`.
+    """
+    if holding_type is ArkHoldingType.POSITION:
+        cycle_type = ArkCycleType.ONE_DAY
+    return _answer(
+        questions,
+        FUND_HOLDINGS,
+        questions.held_funds,
+        (holding_type, cycle_type, sort_field, sort_dir),
+        lambda changed: ranked(holding_rows(changed, holding_type), HOLDING_SORTS[sort_field], sort_dir),
+        cycle_type,
+        count,
+        page,
+        as_of,
+        traded=False,
+    )
+
+
+def active_transactions(
+    questions: Questions,
+    holding_type: ArkActiveTransactionHoldingType = ArkActiveTransactionHoldingType.INCREASE,
+    cycle_type: ArkCycleType = ArkCycleType.ONE_DAY,
+    sort_field: ArkActiveTransactionSortField = ArkActiveTransactionSortField.UNKNOWN,
+    sort_dir: RankSortDir = RankSortDir.DESCENDING,
+    count: int = ACTIVE_TRANSACTIONS.count,
+    page: str | None = None,
+    as_of: date | None = None,
+) -> Page[ActiveTransaction]:
+    """What the ARK funds actively bought or sold together over the cycle that ends on ``as_of``.
+
+    A security stands under the same holding type as in :func:`fund_holdings`; the rest is as there.
+    """
+    return _answer(
+        questions,
+        ACTIVE_TRANSACTIONS,
+        questions.funds,
+        (holding_type, cycle_type, sort_field, sort_dir),
+        lambda changed: ranked(
+            transaction_rows(changed, holding_type), TRANSACTION_SORTS[sort_field], sort_dir
+        ),
+        cycle_type,
+        count,
+        page,
+        as_of,
+        traded=True,
+    )
+
+
+def _answer(
+    questions: Questions,
+    asked: ListQuestion[Row],
+    funds: Collection[str],
+    words: tuple[str, ...],
+    rows_of: Callable[[list[tuple[Change, Label]]], list[Row]],
+    cycle_type: ArkCycleType,
+    count: int,
+    page: str | None,
+    as_of: date | None,
+    *,
+    traded: bool,
+) -> Page[Row]:
+    check_count(asked, count)
+    question = (asked.name, *words, str(as_of or ""), questions.lang, *funds)
+    with questions.store.reading() as connection:
+        cursors = questions.cursors(connection)
+        cursor = cursors.read(question, page, ListCursor) if page else None
+        day = date.fromisoformat(cursor.as_of) if cursor else ark_day(questions, connection, as_of)
+        changed = labelled_changes(
+            connection, questions.reference, questions.lang, funds, day, cycle_type, traded=traded
+        )
+        stale = left_out(connection, funds, day)
+    found = page_of(rows_of(changed), cursors, question, day, count, cursor)
+    return replace(found, left_out=stale, known_to=day)
+
+
+def holding_rows(changed: Iterable[tuple[Change, Label]], holding_type: ArkHoldingType) -> list[FundHolding]:
     """The rows of one holding type."""
     position = holding_type is ArkHoldingType.POSITION
     return [
@@ -80,7 +173,7 @@ def fund_holdings(changed: Iterable[tuple[Change, Label]], holding_type: ArkHold
     ]
 
 
-def active_transactions(
+def transaction_rows(
     changed: Iterable[tuple[Change, Label]], holding_type: ArkActiveTransactionHoldingType
 ) -> list[ActiveTransaction]:
     """The rows of one holding type: of the securities that are listed under it as holdings, those whose

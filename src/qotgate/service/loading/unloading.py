@@ -12,7 +12,8 @@ from pathlib import Path
 
 from qotgate import sources
 from qotgate.model import LoadOutcome, QotGateError, Unreadable
-from qotgate.service.loading import Load, LoadReport, digests, read_bytes, shown
+from qotgate.service.loading.reading import digests, read_bytes, shown
+from qotgate.service.loading.writing import Load, LoadReport
 from qotgate.service.reference import Reference
 from qotgate.store import Store, contents
 from qotgate.store.database import write_state

@@ -10,8 +10,9 @@ from fractions import Fraction
 
 from qotgate.ark.dynamics import Split, splits_of
 from qotgate.model import ArkDynamic, Security
+from qotgate.service.ark.dynamics import ark_day, dynamic_of, transaction_days
+from qotgate.service.ark.evidence import confidence_of, places_of
 from qotgate.service.calendar import ARK_START
-from qotgate.service.evidence import confidence_of, places_of
 from qotgate.service.questions import Questions
 from qotgate.store import reads
 from qotgate.store.reads.ark import Place
@@ -90,8 +91,8 @@ def ark_history(
     Raises InvalidRequest.
     """
     with questions.store.reading() as connection:
-        asked, sums = questions.transaction_days(connection, security, as_of)
-        answer = questions.dynamic(connection, sums, asked)
+        asked, sums = transaction_days(questions, connection, security, as_of)
+        answer = dynamic_of(questions, connection, sums, asked)
         security_id = reads.securities.security_id(connection, str(security))
         if security_id is None:
             return ArkHistory(asked, answer, (), None)
@@ -129,7 +130,7 @@ def ark_positions(
     Raises InvalidRequest.
     """
     with questions.store.reading() as connection:
-        asked = questions.ark_day(connection, as_of)
+        asked = ark_day(questions, connection, as_of)
         security_id = reads.securities.security_id(connection, str(security))
         if security_id is None:
             return asked, ()
@@ -159,7 +160,7 @@ def ark_moves(questions: Questions, as_of: date | None = None) -> tuple[date, tu
     Raises InvalidRequest.
     """
     with questions.store.reading() as connection:
-        asked = questions.ark_day(connection, as_of)
+        asked = ark_day(questions, connection, as_of)
         day = reads.ark.latest_trade_day(connection, questions.funds, asked)
         rows = [] if day is None else reads.ark.trades_of(connection, questions.funds, day, asked)
     of_security: dict[int, list[Row]] = {}

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from qotgate.service.provenance import Hole, holes
+from qotgate.service.coverage.provenance import Hole, holes
 from qotgate.store import Store, loads, reads
 from qotgate.store.database import generation
 from qotgate.store.tables import Row

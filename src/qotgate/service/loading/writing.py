@@ -1,30 +1,18 @@
-"""Loading files: the way of a file from bytes to answers.
+"""Writing a load: records go through the rules into the tables, and what follows from them is made anew."""
 
-Bytes go through a reader, its records through the rules, and all of a load into one transaction, which
-also moves the generation. A file that was loaded before is known by its bytes and passed over; what cannot
-be read is left out, by file and line, and reported; a load that is interrupted has not happened.
-"""
-
-import os
-import pickle  # nosec B403
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from hashlib import sha256
-from pathlib import Path
-from stat import S_ISREG
-from tempfile import SpooledTemporaryFile, gettempdir
 from typing import Any
-from unicodedata import category
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
-from qotgate import sources
 from qotgate.ark.codes import is_cash
 from qotgate.ark.identity import Spelling
+from qotgate.ark.notices import notice_keys
 from qotgate.model import (
     FileKind,
     Holding,
@@ -34,34 +22,26 @@ from qotgate.model import (
     ParsedFile,
     QotGateError,
     Reject,
-    StoreError,
     Unreadable,
 )
 from qotgate.ratings.words import normalise
-from qotgate.service import whole_books
+from qotgate.service.ark.trades import derive_trades
 from qotgate.service.calendar import ARK_START, LONGEST_BREAK, ark_sessions, book_through
-from qotgate.service.rating_changes import rating_changes
+from qotgate.service.loading import whole_books
+from qotgate.service.loading.reading import Reading
+from qotgate.service.ratings.judging import rating_changes
 from qotgate.service.reference import Reference
-from qotgate.service.trades import derive_trades
-from qotgate.store import Store, contents, deriving, loading, loads, reads
+from qotgate.store import contents, deriving, loading, loads, reads
 from qotgate.store.database import generation, move_generation, read_state, write_state
-from qotgate.store.faults import unwritten
 from qotgate.store.tables import Row
 
 SNAPSHOT_COLUMNS = ("ticker", "identifier", "name", "shares", "market_value", "weight")
-NoticeKey = tuple[str, date, str, int, int]
-ANY_BOOK = b"any book"
-"""What makes a file that is loaded with ``any_book`` another one than without."""
 NEIGHBOUR = timedelta(days=10)
 """Books further apart say little of what the other lacks."""
 RULES = 1
 """The version of the rules by which trades are derived; trades of another version are made anew."""
-MAX_SPOOL = 64 << 20
-"""Bytes of what was read that wait in memory for their turn to be written; beyond, they wait in a file."""
 MAX_SESSIONS_AHEAD = 5
 """Trading days by which a file may be ahead of the clock; holdings are dated for the next one."""
-MAX_FILE_BYTES = 256 << 20
-"""The largest file that is read."""
 
 
 @dataclass
@@ -90,113 +70,6 @@ class LoadReport:
         if self.files and self.rejected == self.files:
             return LoadOutcome.UNREADABLE
         return LoadOutcome.LOADED if self.added.total() else LoadOutcome.NOTHING_NEW
-
-
-def find_files(paths: Iterable[Path]) -> list[Path]:
-    """The files under ``paths``, folders searched all the way down, hidden ones left out, in order.
-
-    Raises QotGateError for a path that does not exist.
-    """
-    found: dict[Path, None] = {}
-    for path in paths:
-        if path.is_dir():
-            for folder, inner, names in os.walk(path):
-                inner[:] = sorted(name for name in inner if not name.startswith("."))
-                files = (Path(folder, name) for name in sorted(names) if not name.startswith("."))
-                found.update((file.resolve(), None) for file in files if _is_file(file))
-        elif _is_file(path):
-            found[path.resolve()] = None
-        else:
-            what = "is neither a file nor a folder" if path.exists() else "does not exist"
-            raise QotGateError(f"{path} {what}; load takes files and folders.")
-    return list(found)
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:
-        return False
-
-
-def load(
-    store: Store,
-    reference: Reference,
-    files: Sequence[Path],
-    *,
-    dry_run: bool = False,
-    any_book: bool = False,
-    progress: Callable[[int, int], None] | None = None,
-) -> LoadReport:
-    """Load ``files`` in one transaction.
-
-    Holdings that are not a fund's whole book are left out, unless ``any_book``.
-    ``progress`` is told (files done, files in all). With ``dry_run`` everything is done and then undone.
-    Raises StoreError, naming the file that could not be written; nothing has been loaded then.
-    """
-    report = LoadReport(files=len(files))
-    # Reading takes long, and may hang where a disk does, so it takes place before the lock.
-    with SpooledTemporaryFile(MAX_SPOOL) as spool:
-        with store.reading() as connection:
-            known = loading.digests(connection)
-        for done, path in enumerate(files, 1):
-            found = _read(path, known, any_book)
-            try:
-                pickle.dump(found, spool)
-            except OSError as error:
-                raise StoreError(f"{gettempdir()} cannot be written: {error.strerror}.") from error
-            if progress is not None:
-                progress(done, len(files))
-        spool.seek(0)
-        with store.writing(keep=not dry_run) as connection:
-            run = Load(connection, reference, report)
-            for _ in files:
-                found = pickle.load(spool)  # noqa: S301  # nosec B301
-                try:
-                    run.take(found)
-                except DBAPIError as error:
-                    raise StoreError(f"{unwritten(error)} The load was at {found.path}.") from error
-            run.finish()
-    return report
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One file that was read: its path as text, and what is in it; ``reason`` is why it could not be read.
-    ``parsed`` and ``reason`` are both None for one that is loaded already."""
-
-    path: str
-    digest: str = ""
-    name: str = ""
-    content: bytes = b""
-    parsed: ParsedFile | None = None
-    reason: str | None = None
-    any_book: bool = False
-    """Whether a part of a book is taken for one."""
-
-
-def _read(path: Path, known: Collection[str], any_book: bool) -> Reading:
-    """Read a file, unless its digest is ``known``: that of its bytes alone, or of these and its name where it
-    takes the name to read it."""
-    try:
-        content = read_bytes(path)
-        digest, named = digests(content, path, any_book=any_book)
-        if digest in known or named in known:
-            return Reading(shown(path), digest)
-        name = shown(Path(path.name))
-        parsed = sources.read(content, name=name)
-    except (Unreadable, OSError) as error:
-        reason = str(error.strerror) if isinstance(error, OSError) else str(error)
-        return Reading(shown(path), reason=reason)
-    digest = named if parsed.named else digest
-    return Reading(shown(path), digest, name, content, parsed, any_book=any_book)
-
-
-def digests(content: bytes, path: Path, *, any_book: bool) -> tuple[str, str]:
-    """Those by which a file may be known: of its bytes, and of its bytes and its name."""
-    salt = ANY_BOOK if any_book else b""
-    name = os.fsencode(path.name)
-    return sha256(content + salt).hexdigest(), sha256(content + name + salt).hexdigest()
 
 
 class Load:
@@ -484,49 +357,6 @@ def until_day(parsed: ParsedFile, last: date) -> ParsedFile:
     rejects = [Reject(record.line, f"its day, {record.day}, is {reason}") for record in late]
     kept: Any = tuple(record for record in parsed.records if record.day <= last)
     return replace(parsed, records=kept, rejects=(*parsed.rejects, *rejects))
-
-
-def shown(path: Path) -> str:
-    """A path as text, whatever bytes its name has: what a terminal or a page would not show, or would obey,
-    is written as ``\\x1b`` or ``\\u202e``."""
-    text = os.fsencode(path).decode("utf-8", "replace")
-    if text.isprintable():
-        return text
-    return "".join(
-        one if one.isprintable() or category(one) == "Zs" else one.encode("unicode_escape").decode()
-        for one in text
-    )
-
-
-def notice_keys(lines: Iterable[Notice]) -> Iterator[tuple[NoticeKey, Notice]]:
-    """The lines of one file, each with what makes it the same trade as a line of another file: its content,
-    and which of several such lines in its file it is."""
-    seen: Counter[tuple[str, date, str, int]] = Counter()
-    for line in lines:
-        content = (line.fund, line.day, line.identifier or line.ticker, line.shares)
-        seen[content] += 1
-        yield (*content, seen[content]), line
-
-
-def read_bytes(path: Path) -> bytes:
-    """The bytes of a file. Raises Unreadable for one that is too large or no regular one, and OSError."""
-    with open(path, "rb", opener=_open_regular) as file:
-        # It may grow.
-        content = file.read(MAX_FILE_BYTES + 1)
-    if len(content) > MAX_FILE_BYTES:
-        raise Unreadable(f"it is larger than {MAX_FILE_BYTES >> 20} MiB; load it in parts")
-    return content
-
-
-def _open_regular(path: str, flags: int) -> int:
-    # To open a pipe would wait for a writer; what is open cannot be put in another's place.
-    file = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-    if not S_ISREG(os.fstat(file).st_mode):
-        os.close(file)
-        raise Unreadable(
-            "it is no regular file but a pipe, a device or a folder; load takes files and folders"
-        )
-    return file
 
 
 def _row(line: Holding | Notice, file_id: int) -> loading.Row:

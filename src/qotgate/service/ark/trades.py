@@ -22,8 +22,8 @@ from qotgate.ark.basket import Basket
 from qotgate.ark.corporate import SPLIT_RATIOS
 from qotgate.ark.dynamics import Split
 from qotgate.ark.inference import MEMORY, Evidence, Ground, Inference, Position, infer
+from qotgate.service.ark.trade_rows import Gap, TradeRows
 from qotgate.service.calendar import ark_sessions_after
-from qotgate.service.trade_rows import Gap, TradeRows
 from qotgate.store import deriving
 from qotgate.store.deriving import BookDay, FundDay
 

@@ -13,10 +13,9 @@ from datetime import date
 from qotgate.ark.dynamics import Split, daily_sums, dynamic
 from qotgate.ark.identity import Spelling
 from qotgate.model import ACTIVE_FUNDS, Notice
-from qotgate.service.loading import NoticeKey, notice_keys
+from qotgate.service.ark.trade_rows import matters
+from qotgate.service.ark.trades import inferred_trades
 from qotgate.service.reference import Reference
-from qotgate.service.trade_rows import matters
-from qotgate.service.trades import inferred_trades
 from qotgate.store import Store, deriving, loading, reads
 
 EXACT = 0.001
@@ -87,14 +86,6 @@ def score(comparisons: Iterable[Comparison]) -> Score:
         if one.matters(one.inferred):
             counts.update(inferred=1, confirmed=one.found, wrong_sign=one.noticed * one.inferred < 0)
     return Score(*(counts[name] for name in Score.__slots__))
-
-
-def merge(files: Iterable[Sequence[Notice]]) -> list[Notice]:
-    """The notices of several files: a line twice in one file is two trades, in two files it is one."""
-    merged: dict[NoticeKey, Notice] = {}
-    for lines in files:
-        merged |= dict(notice_keys(lines))
-    return list(merged.values())
 
 
 def compare(

@@ -1,0 +1,94 @@
+"""How the ARK funds trade one security, from the days on which they did. The rules stand in
+:mod:`qotgate.ark.dynamics`."""
+
+from dataclasses import replace
+from datetime import date
+
+from sqlalchemy import Connection
+
+from qotgate.ark.dynamics import daily_sums, dynamic, window_start
+from qotgate.model import ArkDynamic, NothingLoaded, Security, TradeEvidence, UntoldDays
+from qotgate.service.ark.evidence import evidence, places_of
+from qotgate.service.questions import Questions, day_of_answer
+from qotgate.store import reads
+from qotgate.store.database import generation
+
+
+def ark_stock_dynamic(questions: Questions, security: Security, as_of: date | None = None) -> ArkDynamic:
+    """How the ARK funds trade ``security``, as it was known at the end of the day ``as_of``.
+
+    ``as_of`` is the latest day that the loaded data covers unless an earlier one is named. Raises
+    InvalidRequest.
+    """
+    with questions.store.reading() as connection:
+        day, sums = transaction_days(questions, connection, security, as_of)
+        return dynamic_of(questions, connection, sums, day)
+
+
+def explain_ark_stock_dynamic(
+    questions: Questions, security: Security, as_of: date | None = None
+) -> tuple[ArkDynamic, tuple[TradeEvidence, ...]]:
+    """The dynamic, and each fund's trades on the days that it counts, oldest first.
+
+    Raises InvalidRequest.
+    """
+    with questions.store.reading() as connection:
+        day, sums = transaction_days(questions, connection, security, as_of)
+        answer = dynamic_of(questions, connection, sums, day)
+        counted = [counted for counted, _ in sums[len(sums) - answer.transaction_count :]]
+        security_id = reads.securities.security_id(connection, str(security))
+        if not counted or security_id is None:
+            return answer, ()
+        rows = reads.ark.explained_trades(connection, security_id, questions.funds, counted, day)
+        places = places_of(connection, security_id, rows)
+    return answer, tuple(evidence(row, places(row)) for row in rows)
+
+
+def dynamic_of(
+    questions: Questions, connection: Connection, sums: list[tuple[date, int]], day: date
+) -> ArkDynamic:
+    """The dynamic on ``day`` of transactions that :func:`transaction_days` gives, with the days of its
+    window that are not told."""
+    since = window_start(day, questions.window_days)
+    untold = reads.ark.untold_days(connection, questions.funds, since, day)
+    answer = dynamic(sums, day, questions.window_days)
+    return replace(answer, untold=tuple(UntoldDays(*days) for days in untold), known_to=day)
+
+
+def transaction_days(
+    questions: Questions, connection: Connection, security: Security, as_of: date | None
+) -> tuple[date, list[tuple[date, int]]]:
+    """The day asked for, and of the transactions known on it those of the window, or else the last.
+
+    Raises InvalidRequest.
+    """
+    day = ark_day(questions, connection, as_of)
+    security_id = reads.securities.security_id(connection, str(security))
+    if security_id is None:
+        return day, []
+    seen = reads.ark.splits(connection, security_id, questions.funds, day)
+    start, end = window_start(day, questions.window_days), day
+    while True:
+        trades = reads.ark.trades(connection, security_id, questions.funds, start, end, day)
+        if sums := daily_sums(trades, seen, day):
+            return day, sums
+        # No trades, or such as add up to nothing: further back, a day at a time.
+        last = reads.ark.last_trade_day(connection, security_id, questions.funds, start, day)
+        if last is None:
+            return day, []
+        start = end = last
+
+
+def ark_day(questions: Questions, connection: Connection, as_of: date | None) -> date:
+    """The day that an answer is of: the day asked for, or the last one that the data covers where that is
+    earlier. Raises InvalidRequest for a day before the first one."""
+    first, latest = questions.remembered(
+        ("ark days", generation(connection)),
+        lambda: (
+            reads.ark.first_ark_day(connection, questions.funds),
+            reads.ark.latest_ark_day(connection, questions.funds),
+        ),
+    )
+    if latest is None:
+        raise NothingLoaded("no_ark_data")
+    return day_of_answer(as_of, first, latest)

@@ -1,0 +1,116 @@
+"""Reading files before a load: which there are, what is in them, and by what digest each is known again."""
+
+import os
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from stat import S_ISREG
+from unicodedata import category
+
+from qotgate import sources
+from qotgate.model import ParsedFile, QotGateError, Unreadable
+
+ANY_BOOK = b"any book"
+"""What makes a file that is loaded with ``any_book`` another one than without."""
+MAX_FILE_BYTES = 256 << 20
+"""The largest file that is read."""
+
+
+def find_files(paths: Iterable[Path]) -> list[Path]:
+    """The files under ``paths``, folders searched all the way down, hidden ones left out, in order.
+
+    Raises QotGateError for a path that does not exist.
+    """
+    found: dict[Path, None] = {}
+    for path in paths:
+        if path.is_dir():
+            for folder, inner, names in os.walk(path):
+                inner[:] = sorted(name for name in inner if not name.startswith("."))
+                files = (Path(folder, name) for name in sorted(names) if not name.startswith("."))
+                found.update((file.resolve(), None) for file in files if _is_file(file))
+        elif _is_file(path):
+            found[path.resolve()] = None
+        else:
+            what = "is neither a file nor a folder" if path.exists() else "does not exist"
+            raise QotGateError(f"{path} {what}; load takes files and folders.")
+    return list(found)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One file that was read: its path as text, and what is in it; ``reason`` is why it could not be read.
+    ``parsed`` and ``reason`` are both None for one that is loaded already."""
+
+    path: str
+    digest: str = ""
+    name: str = ""
+    content: bytes = b""
+    parsed: ParsedFile | None = None
+    reason: str | None = None
+    any_book: bool = False
+    """Whether a part of a book is taken for one."""
+
+
+def read_file(path: Path, known: Collection[str], any_book: bool) -> Reading:
+    """Read a file, unless its digest is ``known``: that of its bytes alone, or of these and its name where it
+    takes the name to read it."""
+    try:
+        content = read_bytes(path)
+        digest, named = digests(content, path, any_book=any_book)
+        if digest in known or named in known:
+            return Reading(shown(path), digest)
+        name = shown(Path(path.name))
+        parsed = sources.read(content, name=name)
+    except (Unreadable, OSError) as error:
+        reason = str(error.strerror) if isinstance(error, OSError) else str(error)
+        return Reading(shown(path), reason=reason)
+    digest = named if parsed.named else digest
+    return Reading(shown(path), digest, name, content, parsed, any_book=any_book)
+
+
+def digests(content: bytes, path: Path, *, any_book: bool) -> tuple[str, str]:
+    """Those by which a file may be known: of its bytes, and of its bytes and its name."""
+    salt = ANY_BOOK if any_book else b""
+    name = os.fsencode(path.name)
+    return sha256(content + salt).hexdigest(), sha256(content + name + salt).hexdigest()
+
+
+def shown(path: Path) -> str:
+    """A path as text, whatever bytes its name has: what a terminal or a page would not show, or would obey,
+    is written as ``\\x1b`` or ``\\u202e``."""
+    text = os.fsencode(path).decode("utf-8", "replace")
+    if text.isprintable():
+        return text
+    return "".join(
+        one if one.isprintable() or category(one) == "Zs" else one.encode("unicode_escape").decode()
+        for one in text
+    )
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file. Raises Unreadable for one that is too large or no regular one, and OSError."""
+    with open(path, "rb", opener=_open_regular) as file:
+        # It may grow.
+        content = file.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise Unreadable(f"it is larger than {MAX_FILE_BYTES >> 20} MiB; load it in parts")
+    return content
+
+
+def _open_regular(path: str, flags: int) -> int:
+    # To open a pipe would wait for a writer; what is open cannot be put in another's place.
+    file = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if not S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise Unreadable(
+            "it is no regular file but a pipe, a device or a folder; load takes files and folders"
+        )
+    return file

@@ -1,0 +1,178 @@
+"""Rating changes, newest first: the interface's own list, of one market, and the listing of any institution,
+security, market and day, each row with the file and line of its note.
+
+The rules stand in :mod:`qotgate.ratings.changes`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from typing import TypeVar
+
+from qotgate.model import (
+    InvalidRequest,
+    Market,
+    NothingLoaded,
+    Page,
+    RatingChange,
+    RatingChangeType,
+    Security,
+    Unavailable,
+)
+from qotgate.protocol.interface import RATING_CHANGES
+from qotgate.ratings.words import known_grade, level
+from qotgate.service.cursor import Cursor
+from qotgate.service.questions import Questions, check_count, day_of_answer
+from qotgate.store import reads
+from qotgate.store.database import generation, read_state
+from qotgate.store.reads.ark import Place
+from qotgate.store.reads.ratings import RatingFilter
+from qotgate.store.tables import Row
+
+RATING_MARKETS = (Market.US, Market.CA)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ListedChange:
+    """A rating change, the institution's own word for its grade, and where its note stands."""
+
+    change: RatingChange
+    word: str
+    place: Place
+
+
+def rating_changes(
+    questions: Questions,
+    market: Market,
+    change_type: RatingChangeType = RatingChangeType.UPGRADE,
+    count: int = RATING_CHANGES.count,
+    page: str | None = None,
+    as_of: date | None = None,
+) -> Page[RatingChange]:
+    """How analysts changed their ratings in ``market`` (US or CA), newest first.
+
+    ``count`` is 1 to 20 rows; ``page`` the ``next_page`` of an earlier answer to the same question.
+    Raises InvalidRequest.
+    """
+    _check_market(market)
+    check_count(RATING_CHANGES, count)
+    wanted = RatingFilter(market, change_type)
+    question = ("rating_changes", market, change_type)
+    return _page(questions, question, wanted, count, page, as_of, partial(_rating_change, questions))
+
+
+def rating_listing(
+    questions: Questions,
+    *,
+    market: Market | None = None,
+    change_type: RatingChangeType | None = None,
+    security: Security | None = None,
+    institution: str | None = None,
+    day: date | None = None,
+    count: int,
+    page: str | None = None,
+    as_of: date | None = None,
+) -> Page[ListedChange]:
+    """Up to ``count`` rows, newest first.
+
+    ``market`` is US or CA; ``institution`` a name in either language or a spelling; None is any. ``page`` is
+    the ``next_page`` of an earlier answer to the same question. Raises InvalidRequest.
+    """
+    _check_market(market)
+    wanted = RatingFilter(
+        market=security.market if security else market,
+        change_type=change_type,
+        institution=institution and questions.reference.institutions.named(institution),
+        code=security.code if security else None,
+        day=day,
+    )
+    parts = (wanted.market, wanted.change_type, wanted.institution, wanted.code, wanted.day)
+    question = ("rating_listing", *map(str, parts))
+
+    def listed(row: Row) -> ListedChange:
+        place = Place(row["file_id"], row["path"], row["line"])
+        return ListedChange(_rating_change(questions, row), row["word"], place)
+
+    return _page(questions, question, wanted, count, page, as_of, listed, places=True)
+
+
+def institution_names(questions: Questions) -> list[str]:
+    """The institutions that a note is loaded of, by their names in the language of the questions."""
+    with questions.store.reading() as connection:
+        found = reads.ratings.institutions(connection)
+    return sorted({questions.reference.institutions.name(one, questions.lang) for one in found})
+
+
+def _page(
+    questions: Questions,
+    question: tuple[str, ...],
+    wanted: RatingFilter,
+    count: int,
+    page: str | None,
+    as_of: date | None,
+    make: Callable[[Row], T],
+    *,
+    places: bool = False,
+) -> Page[T]:
+    """Up to ``count`` rows that ``make`` gives of those of the store, in the generation and on the day of the
+    first page."""
+    question = (*question, str(as_of or ""))
+    with questions.store.reading() as connection:
+        cursors = questions.cursors(connection)
+        if page:
+            cursor = cursors.read(question, page, Cursor)
+            _check_reached(cursor, generation(connection), int(read_state(connection, "pages_from") or 0))
+            number, day, after = cursor.generation, date.fromisoformat(cursor.as_of), cursor.after
+            all_count = cursor.all_count
+        else:
+            latest = reads.ratings.latest_note_day(connection)
+            if latest is None:
+                raise NothingLoaded("no_notes")
+            day = day_of_answer(as_of, reads.ratings.first_note_day(connection), latest)
+            number, after = generation(connection), None
+            all_count = questions.remembered(
+                ("rating changes", wanted, number, day),
+                lambda: reads.ratings.count_changes(connection, wanted, number, day),
+            )
+        found = reads.ratings.changes(connection, wanted, number, day, after, count + 1, places=places)
+    rows = found[:count]
+    next_page = None
+    if len(rows) < len(found):
+        last = rows[-1]
+        cursor = Cursor(number, day.isoformat(), all_count, last["day"].isoformat(), last["note_id"])
+        next_page = cursors.write(question, cursor)
+    return Page(tuple(map(make, rows)), next_page, all_count, known_to=day)
+
+
+def _rating_change(questions: Questions, row: Row) -> RatingChange:
+    """A row of the store in the model's words, its names in the language of the questions."""
+    security = Security(Market(row["market"]), row["code"])
+    return RatingChange(
+        security=security,
+        name=questions.reference.security_name(security, questions.lang, row["name"]),
+        rating=level(known_grade(row["grade"])),
+        last_rating=level(known_grade(row["last_grade"])) if row["has_last"] else None,
+        target_price=row["target"],
+        last_target_price=row["last_target"],
+        change_type=RatingChangeType(row["change_type"]),
+        institution=questions.reference.institutions.name(row["institution"], questions.lang),
+        day=row["day"],
+        last_day=row["last_day"],
+    )
+
+
+def _check_market(market: Market | None) -> None:
+    if market is not None and market not in RATING_MARKETS:
+        raise InvalidRequest("rating_market", value=market)
+
+
+def _check_reached(cursor: Cursor, latest: int, pages_from: int) -> None:
+    """Raises Unavailable where a cursor is of a generation that this database, a replica, has not received
+    yet, and InvalidRequest where files were taken out since."""
+    if cursor.generation > latest:
+        raise Unavailable("page_ahead")
+    if cursor.generation < pages_from:
+        raise InvalidRequest("page_changed")
