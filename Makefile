@@ -10,10 +10,11 @@ PROCESSES ?= auto
 TESTS ?=
 PYTEST := $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist worksteal
 
-.PHONY: demo test test-rules test-all check bench fuzz audit format clean
+.PHONY: demo test test-rules test-all check bench docs fuzz audit format clean
 
+# On another port than 11111: make demo PORT=11112
 demo: $(VENV)/installed
-	$(BIN)/qotgate demo
+	$(BIN)/qotgate demo $(if $(PORT),--port $(PORT))
 
 # What a change usually breaks.
 test: $(VENV)/tested
@@ -36,6 +37,10 @@ check: $(VENV)/tested
 
 bench: $(VENV)/tested
 	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+# The documentation, as pages in build/site. It says itself that its successor is coming.
+docs: $(VENV)/tested
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 # SECONDS for each target; TARGETS are all unless named.
 fuzz: SECONDS := 60

@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -287,6 +288,17 @@ def test_the_demo_prints_the_documented_answers_whatever_the_users_options(tmp_p
     for kind in ("CONSECUTIVE_SAME_DIRECTION", "RECENT_TRANSACTION", "LAST_TRANSACTION", "NO_DYNAMIC"):
         assert f"dynamic_type: {kind}" in done.stdout
     assert re.search(r"US\.MU +美光科技 +BUY +BUY +1500\.0 +950\.0 +UPGRADE +美银证券", done.stdout)
+
+
+def test_the_demo_takes_a_free_port_where_an_opend_has_its_own() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = run_process("demo", "--once", env={"QOTGATE_PORT": port})
+        named = run_process("demo", "--once", "--port", port)
+    assert done.returncode == 0, done.stderr
+    assert f"Port {port} is taken, as by an OpenD of your own: the demo takes a free one." in done.stdout
+    assert "net_shares: 76041" in done.stdout
+    assert (named.returncode, f"127.0.0.1:{port}" in named.stderr) == (2, True)
 
 
 def test_help_names_every_command() -> None:

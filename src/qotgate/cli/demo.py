@@ -1,6 +1,7 @@
 """``qotgate demo``: the sample data, a gateway on it, and answers from it."""
 
 import tempfile
+from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +15,7 @@ from qotgate.service.loading import find_files, load
 from qotgate.service.reference import load_reference
 from qotgate.serving.alone import run_alone
 from qotgate.serving.configuration import Configuration
-from qotgate.serving.listening import listen_for
+from qotgate.serving.listening import Listening, listen_for
 from qotgate.serving.log import configure_log
 from qotgate.serving.opening import open_questions, open_store
 from qotgate.serving.running import run_loop
@@ -26,7 +27,10 @@ CODES = ("US.TSLA", "US.ROKU", "US.ZM", "US.COIN")
 
 def demo(
     port: Annotated[
-        int | None, typer.Option(help="Port; 11111 unless given, 0 for a free one.", show_default=False)
+        int | None,
+        typer.Option(
+            help="Port, 0 for a free one; 11111 where that is free unless given.", show_default=False
+        ),
     ] = None,
     once: Annotated[bool, typer.Option("--once", envvar="DEMO_ONCE", help="Stop after the answers.")] = False,
     lang: Lang = None,
@@ -48,7 +52,7 @@ def demo(
             report = load(store, reference, find_files([sample]))
         typer.echo(f"Loaded {report.read} synthetic files: {sum(report.rows.values())} rows.")
         with open_questions(settings) as questions:
-            listening = listen_for(options)
+            listening = _listen(options, named=port is not None)
             listening.http.extend(listen_for_http(settings))
             configuration = Configuration(settings, options, reference, {})
             run_loop(
@@ -61,14 +65,24 @@ def demo(
             )
 
 
+def _listen(options: GatewayOptions, *, named: bool) -> Listening:
+    try:
+        return listen_for(options)
+    except QotGateError:
+        if named:
+            raise
+        typer.echo(f"Port {options.port} is taken, as by an OpenD of your own: the demo takes a free one.")
+        return listen_for(replace(options, port=0))
+
+
 def _talk(addresses: list[str], *, once: bool) -> bool:
     host, port = addresses[0].rsplit(":", 1)
     typer.echo(f"The gateway listens on {addresses[0]}.")
     _ask(host, int(port))
     if not once:
         typer.echo(
-            f"\nIt stays up: point a script on futu-api, moomoo-api or qotgate at {addresses[0]}. "
-            "Ctrl-C stops it."
+            f'\nIt stays up for scripts on futu-api, moomoo-api or qotgate: OpenQuoteContext(host="{host}", '
+            f"port={port}). Ctrl-C stops it."
         )
         for page in addresses[1:]:
             typer.echo(f"Its pages: {page}")
