@@ -11,7 +11,7 @@ from datetime import date
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, select
 
-from qotgate.store import tables
+from qotgate.store import changes, tables
 from qotgate.store.tables import Row
 
 _KEPT = (tables.state, tables.load, tables.rejected_file, tables.file, tables.content)
@@ -74,6 +74,7 @@ def _files(connection: Connection, which: ColumnElement[bool]) -> list[Row]:
 
 def forget(connection: Connection, file_ids: Collection[int]) -> None:
     """Take files out, and with them all that was read from any file."""
+    changes.touch_all(connection)
     for table in reversed(DERIVED):
         connection.execute(delete(table))
     for file_id in file_ids:

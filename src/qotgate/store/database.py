@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.schema import Table
 
 from qotgate.model import StoreError
-from qotgate.store import tables
+from qotgate.store import changes, tables
 from qotgate.store.dialect import Watch
 from qotgate.store.dialects import DIALECTS, dialect_of
 from qotgate.store.faults import told, unwritten
@@ -248,4 +248,5 @@ def _note_generation(connection: Connection, number: int) -> None:
 def move_generation(connection: Connection, number: int) -> None:
     """Write down the new state of the data; who watches is told when the transaction commits."""
     write_state(connection, "generation", str(number))
+    changes.record(connection, number)
     dialect_of(connection).tell(connection, number)

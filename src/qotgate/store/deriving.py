@@ -4,12 +4,12 @@ Every call works inside the one writing transaction of a load.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
-from qotgate.store import tables
+from qotgate.store import changes, tables
 from qotgate.store.bulk import insert_rows
 from qotgate.store.sums import whole_sum
 from qotgate.store.tables import Row
@@ -57,6 +57,7 @@ def redate_books(connection: Connection, shown: Callable[[date], date]) -> set[F
     for day, through in connection.execute(select(snapshot.c.day, snapshot.c.through).distinct()).all():
         if shown(day) != through:
             values = {"through": shown(day)}
+            changes.touch(connection, "ark", min(shown(day), through))
             connection.execute(update(snapshot).where(snapshot.c.day == day).values(values))
     rows = connection.execute(select(snapshot.c.fund, snapshot.c.through))
     return {(row[0], row[1]) for row in rows}
@@ -178,6 +179,7 @@ def replace_trades(
     splits: Sequence[Row],
 ) -> None:
     """Put new trades, covered days and splits in place of a fund's after ``shown``, up to ``through``."""
+    changes.touch(connection, "ark", date.min if shown is None else shown + timedelta(days=1))
     for table, rows in ((tables.ark_day, days), (tables.trade, trades), (tables.split, splits)):
         old = delete(table).where(table.c.fund == fund)
         if shown is not None:

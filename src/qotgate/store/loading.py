@@ -21,7 +21,7 @@ from sqlalchemy import (
 from qotgate.ark.codes import Listings
 from qotgate.ark.identity import Identities, Known, Move, Spelling
 from qotgate.model import FileKind, ParsedFile, Security
-from qotgate.store import tables
+from qotgate.store import changes, tables
 from qotgate.store.bulk import insert_chosen, insert_new, insert_rows, staged
 from qotgate.store.deriving import FundDay
 from qotgate.store.dialects import dialect_of
@@ -163,7 +163,9 @@ def moved_days(connection: Connection, moves: Sequence[Move]) -> Iterator[FundDa
         for query, lines in ((shown, holding), (select(notice.c.fund, notice.c.day), notice)):
             of = (lines.c[name] == text for name, text in move.spelling._asdict().items())
             moved = query.where(lines.c.security_id == move.dropped, *of).distinct()
-            yield from ((fund, day) for fund, day in connection.execute(moved))
+            for fund, day in connection.execute(moved):
+                changes.touch(connection, "ark", day)
+                yield fund, day
 
 
 def _upsert(connection: Connection, table: Table, key: str, rows: Sequence[Row]) -> None:
@@ -190,6 +192,7 @@ def replace_snapshot(
     known = connection.scalar(select(snapshot.c.digest).where(here))
     if known == digest:
         return False
+    changes.touch(connection, "ark", through)
     if known is not None:
         connection.execute(delete(holding).where(holding.c.fund == fund, holding.c.day == day))
         connection.execute(delete(snapshot).where(here))
@@ -341,6 +344,8 @@ def end_changes(connection: Connection, ids: Sequence[int], generation: int) -> 
 
 
 def add_changes(connection: Connection, rows: Sequence[Row], generation: int) -> None:
+    if rows:
+        changes.touch(connection, "ratings", min(row["day"] for row in rows))
     insert_rows(
         connection, tables.rating_change, [{**row, "since": generation, "until": FOREVER} for row in rows]
     )

@@ -9,7 +9,7 @@ import secrets
 from pathlib import Path
 
 from qotgate.model import StoreError
-from qotgate.store import tables
+from qotgate.store import changes, tables
 from qotgate.store.backup import Manifest, contents, copy_tables, is_file_of, opened
 from qotgate.store.database import Store, generation, move_generation, write_state
 from qotgate.store.dialect import Progress
@@ -42,6 +42,7 @@ def restore(
                 "of: back it up, then allow that with --replace."
             )
         dialect.before_restore(target, TABLES)
+        changes.touch_all(target)
         # The tables that name others first.
         for table in reversed(TABLES):
             target.execute(table.delete())

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from qotgate.model import RatingChangeType
 from qotgate.ratings.changes import NOTHING, DatedNote, Judged, View, judge
 from qotgate.ratings.words import known_grade
-from qotgate.store import loading
+from qotgate.store import changes, loading
 
 CHANGE_COLUMNS = (
     "note_id",
@@ -46,6 +46,9 @@ def rating_changes(connection: Connection, histories: Collection[int], generatio
                     if standing.pop(tuple(row[name] for name in CHANGE_COLUMNS), None) is None:
                         new.append(row | {"history_id": history_id, "market": market})
         loading.mark_disagreements(connection, some, disagreeing)
+        if standing:
+            day = CHANGE_COLUMNS.index("day")
+            changes.touch(connection, "ratings", min(ended[day] for ended in standing))
         loading.end_changes(connection, sorted(standing.values()), generation)
         loading.add_changes(connection, new, generation)
 

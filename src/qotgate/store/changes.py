@@ -1,0 +1,65 @@
+"""From which day on the rows of one generation of the data differ from those of another.
+
+Every function that writes rows that questions read calls :func:`touch` with the first day of those rows.
+:func:`record` writes the days down with the new generation. So columns of an earlier generation that are kept
+in memory are extended by what changed, and are not read anew: a load that adds a day costs that day.
+"""
+
+import json
+from datetime import date
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Select, select
+
+from qotgate.store import tables
+
+Part = Literal["ark", "ratings"]
+"""The rows that follow from holdings and notices, and those that follow from notes."""
+PARTS: tuple[Part, ...] = ("ark", "ratings")
+KEY = "changes"
+TOUCHED = "qotgate_touched"
+MAX_GENERATIONS = 64
+"""Generations whose days are kept; columns that are older are read anew."""
+
+
+def touch(connection: Connection, part: Part, day: date) -> None:
+    """Note that rows of ``day`` or later days change in this transaction. Where it is undone, the day stays
+    noted for the next one, which then only makes readers read more."""
+    touched = connection.info.setdefault(TOUCHED, {})
+    touched[part] = min(day, touched.get(part, day))
+
+
+def touch_all(connection: Connection) -> None:
+    """Note that all rows may change in this transaction."""
+    for part in PARTS:
+        touch(connection, part, date.min)
+
+
+def record(connection: Connection, generation: int) -> None:
+    """Write down what this transaction has touched, as what differs between ``generation`` and the one
+    before it."""
+    touched = connection.info.pop(TOUCHED, {})
+    days = [touched[part].isoformat() if part in touched else None for part in PARTS]
+    text = connection.scalar(_kept())
+    kept = [*json.loads(text or "[]"), [generation, *days]][-MAX_GENERATIONS:]
+    state, value = tables.state, json.dumps(kept)
+    if text is None:
+        connection.execute(state.insert().values(key=KEY, value=value))
+    else:
+        connection.execute(state.update().where(state.c.key == KEY).values(value=value))
+
+
+def changed_from(connection: Connection, part: Part, known: int, generation: int) -> date | None:
+    """The first day whose rows may differ between the generations ``known`` and ``generation``: ``date.max``
+    where none do, None where that is not written down."""
+    rows = json.loads(connection.scalar(_kept()) or "[]")
+    place = 1 + PARTS.index(part)
+    days = {row[0]: row[place] for row in rows if known < row[0] <= generation}
+    # A generation that is missing was written by an earlier version, or came with a restore.
+    if known > generation or len(days) < generation - known:
+        return None
+    return min((date.fromisoformat(day) for day in days.values() if day), default=date.max)
+
+
+def _kept() -> Select[Any]:
+    return select(tables.state.c.value).where(tables.state.c.key == KEY)
