@@ -9,9 +9,9 @@ from datetime import date, datetime, time
 import polars as pl
 import pytest
 
-from qotgate import sources
 from qotgate.model import FileKind, Market, Note, Security, Unreadable
 from qotgate.sources import read
+from qotgate.sources.formats import LAYOUTS
 from qotgate.sources.tabular import tables
 
 AAPL = Security(Market.US, "AAPL")
@@ -209,7 +209,7 @@ def notes(content: bytes, name: str = "") -> list[Note]:
 def test_no_provider_is_taken_for_another(save: Save, records: list[dict], title: str, others: set) -> None:
     """Only a yfinance table with a ticker is also a plain one, and reads the same as such."""
     header = next(iter(next(tables(save(records)))))
-    fitting = [layout.title for layout in sources._LAYOUTS if not layout.header(header.cells)[1]]
+    fitting = [layout.title for layout in LAYOUTS if not layout.header(header.cells)[1]]
     assert (fitting[0], set(fitting[1:])) == (title, others)
 
 

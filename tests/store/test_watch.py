@@ -105,7 +105,7 @@ def test_what_a_later_page_tells_moves_it(
     first page of before."""
     monkeypatch.setattr("qotgate.store.postgresql.LOOK_SECONDS", 3600)
     monkeypatch.setattr("qotgate.store.postgresql.DEAF_SECONDS", 3600)
-    monkeypatch.setattr("qotgate.store.postgresql.tell", lambda *_: None)
+    monkeypatch.setattr("qotgate.store.postgresql.PostgreSQL.tell", lambda *_: None)
     store = Store.open(postgresql.new())
     load(store, reference, find_files([SAMPLE]))
     watch, questions = store.watch(), Questions(store, reference)

@@ -15,9 +15,9 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from threading import Lock
 from time import monotonic
-from typing import Any
 
 from qotgate.model import ParsedFile, Unreadable
+from qotgate.sources.formats import read_here
 
 MAX_MEMORY = 2 << 30
 """Bytes that the process may take."""
@@ -102,25 +102,22 @@ class Opener:
 
 def serve(file: int) -> None:
     """Open files for who is at the other end of ``file``, until it is closed."""
-    from qotgate.sources import read_here
-
     _limit_memory()
     link = Connection(file)
     with suppress(EOFError, OSError):
         while True:
             name, content = link.recv(), link.recv_bytes()
-            link.send(_answer(read_here, content, name))
+            link.send(_answer(content, name))
             del content
 
 
-def _answer(read: Any, content: bytes, name: str) -> ParsedFile | str:
+def _answer(content: bytes, name: str) -> ParsedFile | str:
     try:
-        found: ParsedFile = read(content, name=name)
+        return read_here(content, name=name)
     except Unreadable as problem:
         return str(problem)
     except MemoryError:
         return REFUSED
-    return found
 
 
 def _limit_memory() -> None:

@@ -1,12 +1,11 @@
 """Writing many rows at once, the way each engine is quickest at: PostgreSQL by COPY, SQLite by one prepared
 statement. Rows are dictionaries by column name, all with the same columns."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import JSON, Column, Connection, Integer, MetaData, Select, Table, insert, select, true
+from sqlalchemy import Column, Connection, Integer, MetaData, Select, Table, select, true
 
 from qotgate.store.dialects import dialect_of
 from qotgate.store.tables import Row
@@ -14,22 +13,8 @@ from qotgate.store.tables import Row
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Insert ``rows`` in their order."""
-    if not rows:
-        return
-    dialect = dialect_of(connection)
-    if dialect.copies_from is not None and len(rows) >= dialect.copies_from:
-        dialect.copy_rows(connection, table.name, list(rows[0]), _values(table, rows))
-    else:
-        connection.execute(insert(table), list(rows))
-
-
-def _values(table: Table, rows: Iterable[Row]) -> Iterator[Sequence[Any]]:
-    packed = [column.name for column in table.c if isinstance(column.type, JSON)]
-    for row in rows:
-        for name in packed:
-            if name in row:
-                row = {**row, name: json.dumps(row[name])}
-        yield list(row.values())
+    if rows:
+        dialect_of(connection).write_rows(connection, table, rows)
 
 
 @contextmanager
@@ -53,7 +38,7 @@ def insert_new(connection: Connection, table: Table, key: str, rows: Sequence[Ro
     if not rows:
         return
     dialect = dialect_of(connection)
-    if dialect.copies_from is None or len(rows) < dialect.copies_from:
+    if len(rows) < dialect.stages_from:
         connection.execute(dialect.insert(table).on_conflict_do_nothing(index_elements=[key]), list(rows))
         return
     names = list(rows[0])

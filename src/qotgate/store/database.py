@@ -39,7 +39,7 @@ class Store:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self.engine = engine.execution_options(**{STORE: self})
+        self.engine: Engine = engine.execution_options(**{STORE: self})
         self.known: int | None = None
         self._writing = self.engine.execution_options(**{WRITES: True})
 

@@ -1,64 +1,72 @@
 """What each database engine does in its own way. The tables, the queries and the migrations are the same."""
 
-from collections.abc import Callable, Iterable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from sqlalchemy import URL, Column, Connection, Engine, Table
+from sqlalchemy import URL, Column, Connection, Engine, Table, insert
 
-if TYPE_CHECKING:
-    from qotgate.store.database import Store
+from qotgate.store.tables import Row
 
 Progress = Callable[[str, int, int], None]
 """What is being done, how much of it is done, and how much there is."""
+
+
+class Watched(Protocol):
+    """A database that is watched. ``known`` is the generation that was last read in this process."""
+
+    engine: Engine
+    known: int | None
 
 
 class Watch(Protocol):
     """Looks whether the data has changed, at the price of a few microseconds a look."""
 
     def moved(self) -> bool:
-        """Whether anything was committed since the last look, or may have been: where the database cannot be
-        read, who asks it in full is told why."""
+        """Whether anything was committed since the last look. Also True where the database cannot be read:
+        the question that is asked of it then says why."""
         ...
 
     def close(self) -> None: ...
 
 
-class Dialect:
+class Dialect(ABC):
     """A database engine.
 
-    ``copies_from`` is the number of rows from which on :meth:`copy_rows` is quicker than a statement for
-    each, None without it. The methods that do nothing here are those that one engine alone needs.
+    ``stages_from`` is the number of rows from which on it is quicker to write rows into a table of the
+    transaction's own, and to choose those that are new by a query.
     """
 
-    copies_from: int | None = None
+    stages_from: float = inf
 
+    @abstractmethod
     def takes(self, url: URL) -> bool:
         """Whether ``url`` names a database of this engine."""
-        raise NotImplementedError
 
+    @abstractmethod
     def engine(self, url: URL, writes: str, writer_wait: float) -> Engine:
         """``writes`` is the execution option of a writing transaction; ``writer_wait`` in seconds. Raises
         StoreError."""
-        raise NotImplementedError
 
-    def watch(self, store: "Store") -> Watch:
+    @abstractmethod
+    def watch(self, store: Watched) -> Watch:
         """What tells that the data has changed."""
-        raise NotImplementedError
 
+    @abstractmethod
     def check(self, connection: Connection, name: str) -> None:
         """Raises StoreError where the database ``name`` could not keep every text."""
 
+    @abstractmethod
     def insert(self, table: Table) -> Any:
         """An INSERT that takes ON CONFLICT."""
-        raise NotImplementedError
 
-    def copy_rows(
-        self, connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
-    ) -> None:
-        """Write rows the engine's own way."""
-        raise NotImplementedError
+    def write_rows(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+        """Insert ``rows``, at least one, in their order."""
+        connection.execute(insert(table), list(rows))
 
+    @abstractmethod
     def tell(self, connection: Connection, generation: int) -> None:
         """Tell those that watch of a new generation, once this transaction commits."""
 
@@ -70,15 +78,18 @@ class Dialect:
         """``column`` with values that are the same on every engine."""
         return column
 
-    def copy_file(self, source: Connection, path: Path, tell: Progress) -> bool:  # noqa: ARG002
+    @abstractmethod
+    def copy_file(self, source: Connection, path: Path, tell: Progress) -> bool:
         """Copy the database's file as ``source`` sees it; False where there is none to copy."""
-        return False
 
+    @abstractmethod
     def before_restore(self, connection: Connection, tables: Sequence[Table]) -> None:
         """Make the deletion of all rows quick."""
 
+    @abstractmethod
     def restored(self, connection: Connection, tables: Sequence[Table]) -> None:
         """Number on after the rows that came with their numbers."""
 
+    @abstractmethod
     def after_restore(self, engine: Engine, tables: Sequence[Table]) -> None:
         """Take away what :meth:`before_restore` made, once the restore is committed."""

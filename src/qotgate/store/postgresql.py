@@ -5,13 +5,15 @@ after the other, by an advisory lock that ends with the transaction. A load tell
 NOTIFY, which is heard when it commits, and not where it is undone.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from threading import Event, Thread
 from time import monotonic
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from sqlalchemy import (
+    JSON,
     URL,
     Column,
     Connection,
@@ -27,10 +29,8 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 
 from qotgate.model import StoreError
-from qotgate.store.dialect import Dialect
-
-if TYPE_CHECKING:
-    from qotgate.store.database import Store
+from qotgate.store.dialect import Dialect, Watched
+from qotgate.store.tables import Row
 
 DRIVERNAMES = ("postgresql", "postgresql+psycopg", "postgres")
 CHANNEL = "qotgate"
@@ -38,6 +38,7 @@ ENCODING = "UTF8"
 ENCODING_ADVICE = "make one with: createdb --encoding=UTF8 --template=template0"
 WRITER_LOCK = 0x716F74676174  # "qotgat"; the same in every version
 COPIES_FROM = 50
+"""Rows from which on COPY is quicker than a statement for each."""
 CONNECT_SECONDS = 5
 LOCK_SECONDS = 5
 """How long a reader waits for a table that is locked, as by VACUUM FULL."""
@@ -64,122 +65,6 @@ NETWORK = {
 }
 
 
-def engine(url: URL, writes: str, writer_wait: float) -> Engine:
-    """``writes`` is the execution option of a writing transaction; ``writer_wait`` in seconds. Raises
-    StoreError where the driver is not installed."""
-    try:
-        import psycopg  # noqa: F401 - only whether it is there
-    except ImportError as error:
-        raise StoreError(
-            "--db postgresql://... takes the driver psycopg: "
-            "install it with pip install 'qotgate[postgresql]'."
-        ) from error
-    defaults = {"connect_timeout": CONNECT_SECONDS, "application_name": "qotgate", **NETWORK}
-    given = {name: value for name, value in defaults.items() if name not in url.query}
-    made = create_engine(
-        url.set(drivername="postgresql+psycopg"), connect_args={**given, "client_encoding": "utf8"}
-    )
-
-    @event.listens_for(made, "connect")
-    def _connect(connection: Any, _record: object) -> None:
-        # Transactions are begun below, in the mode that they need.
-        connection.autocommit = True
-        connection.execute("; ".join(f"SET {name} = {value}" for name, value in SETTINGS.items()))
-
-    @event.listens_for(made, "begin")
-    def _begin(connection: Connection) -> None:
-        if not connection.get_execution_options().get(writes):
-            connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            return
-        # Each statement sees what was committed before it: the first one after the lock, what the writer
-        # before has done.
-        connection.exec_driver_sql(
-            f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {round(writer_wait * 1000)};"
-            f"SELECT pg_advisory_xact_lock({WRITER_LOCK}); SET LOCAL lock_timeout = 0"
-        )
-
-    return made
-
-
-def require_utf8(connection: Connection, name: str) -> None:
-    """Raises StoreError where the database could not keep every text."""
-    encoding = str(connection.exec_driver_sql("SHOW server_encoding").scalar())
-    if encoding != ENCODING:
-        raise StoreError(f"The database {name} has the encoding {encoding}; {ENCODING_ADVICE}.")
-
-
-def copy_rows(
-    connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
-) -> None:
-    """Write rows by COPY."""
-    import psycopg
-
-    quote = connection.dialect.identifier_preparer.quote
-    statement = f"COPY {quote(table)} ({', '.join(map(quote, columns))}) FROM STDIN"
-    driver = cast(psycopg.Connection[Any], connection.connection.driver_connection)
-    try:
-        with driver.cursor() as cursor, cursor.copy(statement) as copy:
-            for row in rows:
-                copy.write_row(row)
-    except psycopg.Error as error:
-        raise DBAPIError(statement, None, error) from error
-
-
-def tell(connection: Connection, generation: int) -> None:
-    """Tell who listens that there is a new generation, once this transaction commits."""
-    connection.exec_driver_sql("SELECT pg_notify(%s, %s)", (CHANNEL, str(generation)))
-
-
-def analyze(connection: Connection, tables: Iterable[Table]) -> None:
-    """Have the planner look at tables that have grown much; it would do so by itself a minute later."""
-    for table in tables:
-        connection.exec_driver_sql(f"ANALYZE {connection.dialect.identifier_preparer.quote(table.name)}")
-
-
-def index_references(connection: Connection, tables: Iterable[Table]) -> None:
-    """Have rows found by what they name, for as long as a restore deletes what is named: each deletion looks
-    for them."""
-    for name, table, column in _bare_references(tables):
-        # One may be left of a restore that ended just after its transaction.
-        connection.exec_driver_sql(f"CREATE INDEX IF NOT EXISTS {name} ON {table} ({column})")
-
-
-def drop_reference_indexes(engine: Engine, tables: Iterable[Table]) -> None:
-    """Drop them, once the restore is committed: within its transaction this would take table after table from
-    readers, of whom some have one and wait for the next. Where it fails they stay, and do no harm."""
-    import psycopg
-
-    with suppress(DBAPIError, psycopg.Error):
-        held = engine.raw_connection()
-        driver: Any = held.driver_connection
-        held.detach()
-        with closing(driver):
-            # The next restore is not to see them go while it needs them.
-            driver.execute(f"SELECT pg_advisory_lock({WRITER_LOCK})")
-            for name, _, _ in _bare_references(tables):
-                driver.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
-
-
-def number_on(connection: Connection, table: Table) -> None:
-    """Have a table's new rows numbered after those that came with their numbers. Never from a lower number
-    than before: this holds even where the transaction is undone, and the rows before it stay."""
-    key = table.autoincrement_column
-    last = None if key is None else connection.scalar(select(func.max(key)))
-    if key is not None and last is not None:
-        numbers = func.pg_get_serial_sequence(table.name, key.name)
-        connection.execute(select(func.setval(numbers, func.greatest(last, func.nextval(numbers)))))
-
-
-def _bare_references(tables: Iterable[Table]) -> Iterator[tuple[str, str, str]]:
-    """An index's name, the table and the column, of each reference that no index leads with."""
-    for table in tables:
-        leading = {next(iter(index.columns)).name for index in table.indexes}
-        leading.add(next(iter(table.primary_key.columns)).name)
-        for key in table.foreign_keys:
-            if key.parent.name not in leading:
-                yield f"restore_{table.name}_{key.parent.name}", f'"{table.name}"', f'"{key.parent.name}"'
-
-
 class Watch:
     """Looks whether the generation has moved; a look costs nothing, as a thread of its own does the asking.
 
@@ -188,7 +73,7 @@ class Watch:
     so that nobody is told of old data after somebody was told of new.
     """
 
-    def __init__(self, store: "Store") -> None:
+    def __init__(self, store: Watched) -> None:
         self._store = store
         self._stopped = Event()
         self._asked = 0.0
@@ -254,19 +139,52 @@ class Watch:
 class PostgreSQL(Dialect):
     """See :class:`~qotgate.store.dialect.Dialect`."""
 
-    copies_from = COPIES_FROM
+    stages_from = COPIES_FROM
 
     def takes(self, url: URL) -> bool:
         return url.drivername in DRIVERNAMES
 
     def engine(self, url: URL, writes: str, writer_wait: float) -> Engine:
-        return engine(url, writes, writer_wait)
+        try:
+            import psycopg  # noqa: F401 - only whether it is there
+        except ImportError as error:
+            raise StoreError(
+                "--db postgresql://... takes the driver psycopg: "
+                "install it with pip install 'qotgate[postgresql]'."
+            ) from error
+        defaults = {"connect_timeout": CONNECT_SECONDS, "application_name": "qotgate", **NETWORK}
+        given = {name: value for name, value in defaults.items() if name not in url.query}
+        made = create_engine(
+            url.set(drivername="postgresql+psycopg"), connect_args={**given, "client_encoding": "utf8"}
+        )
 
-    def watch(self, store: "Store") -> Watch:
+        @event.listens_for(made, "connect")
+        def _connect(connection: Any, _record: object) -> None:
+            # Transactions are begun below, in the mode that they need.
+            connection.autocommit = True
+            connection.execute("; ".join(f"SET {name} = {value}" for name, value in SETTINGS.items()))
+
+        @event.listens_for(made, "begin")
+        def _begin(connection: Connection) -> None:
+            if not connection.get_execution_options().get(writes):
+                connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                return
+            # Each statement sees what was committed before it: the first one after the lock, what the writer
+            # before has done.
+            connection.exec_driver_sql(
+                f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {round(writer_wait * 1000)};"
+                f"SELECT pg_advisory_xact_lock({WRITER_LOCK}); SET LOCAL lock_timeout = 0"
+            )
+
+        return made
+
+    def watch(self, store: Watched) -> Watch:
         return Watch(store)
 
     def check(self, connection: Connection, name: str) -> None:
-        require_utf8(connection, name)
+        encoding = str(connection.exec_driver_sql("SHOW server_encoding").scalar())
+        if encoding != ENCODING:
+            raise StoreError(f"The database {name} has the encoding {encoding}; {ENCODING_ADVICE}.")
 
     def insert(self, table: Table) -> Any:
         # Imported late: it would take a tenth of the time to start.
@@ -274,13 +192,14 @@ class PostgreSQL(Dialect):
 
         return insert(table)
 
-    def copy_rows(
-        self, connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
-    ) -> None:
-        copy_rows(connection, table, columns, rows)
+    def write_rows(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+        if len(rows) < COPIES_FROM:
+            super().write_rows(connection, table, rows)
+        else:
+            _copy(connection, table.name, list(rows[0]), _values(table, rows))
 
     def tell(self, connection: Connection, generation: int) -> None:
-        tell(connection, generation)
+        connection.exec_driver_sql("SELECT pg_notify(%s, %s)", (CHANNEL, str(generation)))
 
     def key(self, column: Column[Any]) -> Any:
         # By their bytes: how else letters are ordered is each database's own.
@@ -290,13 +209,78 @@ class PostgreSQL(Dialect):
         # It tells -0.0 from 0.0, SQLite does not: added to 0.0, they are one.
         return (column + 0.0).label(column.name) if isinstance(column.type, Float) else column
 
+    def copy_file(self, *_: Any, **__: Any) -> bool:
+        return False
+
     def before_restore(self, connection: Connection, tables: Sequence[Table]) -> None:
-        index_references(connection, tables)
+        """Index each reference, until the restore is committed: each row that is deleted is looked for in the
+        tables that refer to it."""
+        for name, table, column in _bare_references(tables):
+            # One may be left of a restore that ended just after its transaction.
+            connection.exec_driver_sql(f"CREATE INDEX IF NOT EXISTS {name} ON {table} ({column})")
 
     def restored(self, connection: Connection, tables: Sequence[Table]) -> None:
         for table in tables:
-            number_on(connection, table)
-        analyze(connection, tables)
+            _number_on(connection, table)
+        # The planner would look at tables that have grown much by itself, but a minute later.
+        for table in tables:
+            connection.exec_driver_sql(f"ANALYZE {connection.dialect.identifier_preparer.quote(table.name)}")
 
     def after_restore(self, engine: Engine, tables: Sequence[Table]) -> None:
-        drop_reference_indexes(engine, tables)
+        """Drop the indexes. Within the transaction of the restore, that would deadlock with readers that hold
+        locks on other tables. Where it fails the indexes stay, and do no harm."""
+        import psycopg
+
+        with suppress(DBAPIError, psycopg.Error):
+            held = engine.raw_connection()
+            driver: Any = held.driver_connection
+            held.detach()
+            with closing(driver):
+                # The next restore is not to see them go while it needs them.
+                driver.execute(f"SELECT pg_advisory_lock({WRITER_LOCK})")
+                for name, _, _ in _bare_references(tables):
+                    driver.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+
+
+def _copy(connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write rows by COPY."""
+    import psycopg
+
+    quote = connection.dialect.identifier_preparer.quote
+    statement = f"COPY {quote(table)} ({', '.join(map(quote, columns))}) FROM STDIN"
+    driver = cast(psycopg.Connection[Any], connection.connection.driver_connection)
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except psycopg.Error as error:
+        raise DBAPIError(statement, None, error) from error
+
+
+def _values(table: Table, rows: Iterable[Row]) -> Iterator[Sequence[Any]]:
+    packed = [column.name for column in table.c if isinstance(column.type, JSON)]
+    for row in rows:
+        for name in packed:
+            if name in row:
+                row = {**row, name: json.dumps(row[name])}
+        yield list(row.values())
+
+
+def _number_on(connection: Connection, table: Table) -> None:
+    """Have a table's new rows numbered after those that came with their numbers. Never from a lower number
+    than before: this holds even where the transaction is undone, and the rows before it stay."""
+    key = table.autoincrement_column
+    last = None if key is None else connection.scalar(select(func.max(key)))
+    if key is not None and last is not None:
+        numbers = func.pg_get_serial_sequence(table.name, key.name)
+        connection.execute(select(func.setval(numbers, func.greatest(last, func.nextval(numbers)))))
+
+
+def _bare_references(tables: Iterable[Table]) -> Iterator[tuple[str, str, str]]:
+    """An index's name, the table and the column, of each reference that no index leads with."""
+    for table in tables:
+        leading = {next(iter(index.columns)).name for index in table.indexes}
+        leading.add(next(iter(table.primary_key.columns)).name)
+        for key in table.foreign_keys:
+            if key.parent.name not in leading:
+                yield f"restore_{table.name}_{key.parent.name}", f'"{table.name}"', f'"{key.parent.name}"'

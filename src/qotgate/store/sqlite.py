@@ -5,19 +5,17 @@ so that a load that was reported survives a power cut.
 """
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects.sqlite import insert
 
 from qotgate.model import StoreError
-from qotgate.store.dialect import Dialect, Progress
-
-if TYPE_CHECKING:
-    from qotgate.store.database import Store
+from qotgate.store.dialect import Dialect, Progress, Watched
 
 FILES = "qotgate_files"
 IN_MEMORY = (None, "", ":memory:")
@@ -25,43 +23,6 @@ PAGES = 2_000
 """Pages that a backup copies between two reports of its progress."""
 LOOK_SECONDS = 5.0
 """How often it is seen whether the files are still there."""
-
-
-def engine(url: URL, writes: str, writer_wait: float) -> Engine:
-    """``writes`` is the execution option of a writing transaction; ``writer_wait`` in seconds. Raises
-    StoreError."""
-    assert url.database is not None
-    try:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"The database {url} cannot be made: {error.strerror}.") from error
-    made = create_engine(url, connect_args={"timeout": writer_wait})
-    files = Files(Path(url.database))
-
-    @event.listens_for(made, "do_connect")
-    def _may_connect(*_arguments: object) -> None:
-        if files.seen and not files.path.exists():
-            # SQLite would make an empty one.
-            raise StoreError(files.gone)
-
-    @event.listens_for(made, "connect")
-    def _connect(connection: Any, record: Any) -> None:
-        # The driver's own transactions start too late for one state across reads; we begin ours below.
-        connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA foreign_keys=ON")
-        record.info[FILES] = files.numbers()
-        files.seen = True
-
-    @event.listens_for(made, "begin")
-    def _begin(connection: Connection) -> None:
-        if not files.same_as(connection.info.get(FILES)):
-            raise StoreError(files.gone)
-        writing = connection.get_execution_options().get(writes)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
-
-    return made
 
 
 class Files:
@@ -154,10 +115,44 @@ class SQLite(Dialect):
         return url.drivername == "sqlite" and not url.query and url.database not in IN_MEMORY
 
     def engine(self, url: URL, writes: str, writer_wait: float) -> Engine:
-        return engine(url, writes, writer_wait)
+        assert url.database is not None
+        try:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"The database {url} cannot be made: {error.strerror}.") from error
+        made = create_engine(url, connect_args={"timeout": writer_wait})
+        files = Files(Path(url.database))
 
-    def watch(self, store: "Store") -> Watch:
+        @event.listens_for(made, "do_connect")
+        def _may_connect(*_arguments: object) -> None:
+            if files.seen and not files.path.exists():
+                # SQLite would make an empty one.
+                raise StoreError(files.gone)
+
+        @event.listens_for(made, "connect")
+        def _connect(connection: Any, record: Any) -> None:
+            # The driver's own transactions start too late for one state across reads; we begin ours below.
+            connection.isolation_level = None
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA foreign_keys=ON")
+            record.info[FILES] = files.numbers()
+            files.seen = True
+
+        @event.listens_for(made, "begin")
+        def _begin(connection: Connection) -> None:
+            if not files.same_as(connection.info.get(FILES)):
+                raise StoreError(files.gone)
+            writing = connection.get_execution_options().get(writes)
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+        return made
+
+    def watch(self, store: Watched) -> Watch:
         return Watch(store.engine)
+
+    def check(self, connection: Connection, name: str) -> None:
+        """SQLite keeps every text."""
 
     def insert(self, table: Table) -> Any:
         return insert(table)
@@ -172,3 +167,15 @@ class SQLite(Dialect):
 
             driver.backup(target, pages=PAGES, progress=copied)
         return True
+
+    def tell(self, connection: Connection, generation: int) -> None:
+        """SQLite counts commits itself, see :class:`Watch`."""
+
+    def before_restore(self, connection: Connection, tables: Sequence[Table]) -> None:
+        """A DELETE of all rows is quick as it is."""
+
+    def restored(self, connection: Connection, tables: Sequence[Table]) -> None:
+        """SQLite numbers on after the largest number."""
+
+    def after_restore(self, engine: Engine, tables: Sequence[Table]) -> None:
+        """Nothing was made."""
