@@ -9,7 +9,6 @@ import unicodedata
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import astuple
 from datetime import date, datetime, time
 from typing import Any
 from warnings import catch_warnings
@@ -40,7 +39,7 @@ def _read(content: bytes, read: Callable[..., ParsedFile] = sources.read) -> Par
         return None
     assert read(content, name=NAME) == found
     for record in found.records:
-        for value in astuple(record):
+        for value in record:
             if isinstance(value, str):
                 _check_text(value)
             elif isinstance(value, float):
@@ -119,7 +118,7 @@ def _same(one: ParsedFile | None, other: ParsedFile | None) -> None:
 
 
 def _without_line(record: Any) -> list[Any]:
-    return [getattr(record, name) for name in type(record).__slots__ if name != "line"]
+    return [value for name, value in zip(record._fields, record, strict=True) if name != "line"]
 
 
 def take_parquet(data: bytes) -> None:

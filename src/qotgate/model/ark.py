@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from typing import NamedTuple
 
 from qotgate.model.finite import FiniteNumbers
 from qotgate.model.security import Security
@@ -13,8 +14,7 @@ ETFS = (*ACTIVE_FUNDS, "IZRL", "PRNT")
 """The funds whose holdings are summed, as OpenD sums them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
+class Holding(NamedTuple):
     """One line of a fund's daily holdings file, dated by the day inside the file.
 
     The file dated D shows the book before the trading of D. ``identifier`` is a CUSIP or CINS (9
@@ -34,8 +34,7 @@ class Holding:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(NamedTuple):
     """One line of a fund's trade notice. ``shares`` is signed: a buy is positive. ``weight`` is the
     trade in percent of the fund."""
 

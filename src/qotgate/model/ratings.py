@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, time
 from enum import IntEnum, StrEnum
+from typing import NamedTuple
 
 from qotgate.model.finite import FiniteNumbers
 from qotgate.model.security import Security
@@ -35,8 +36,7 @@ class RatingChangeType(StrEnum):
     NEW_RATING = "NEW_RATING"
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(NamedTuple):
     """One note of one institution on one security, as a feed gives it.
 
     ``firm``, ``word`` and ``prior_word`` are the feed's own spellings. Targets are in the currency of

@@ -7,7 +7,16 @@ whose direction someone may have cut away.
 """
 
 from qotgate.model import FileKind, Holding, Unreadable
-from qotgate.sources.ark_lines import COLUMNS, MOST_SHARES, fund_and_day, security_of
+from qotgate.sources.ark_lines import (
+    COLUMNS,
+    DAY,
+    FUND,
+    MOST_SHARES,
+    SECURITY,
+    fund_and_day,
+    security_of,
+)
+from qotgate.sources.batches import Batch, Reader
 from qotgate.sources.cells import number, shown
 from qotgate.sources.json_tables import outer
 from qotgate.sources.layout import Layout, Row
@@ -23,20 +32,36 @@ def _shares(cell: Cell) -> float:
     return shares
 
 
+def _value(cell: Cell) -> float | None:
+    return number(cell, "$")
+
+
+def _weight(cell: Cell) -> float | None:
+    return number(cell, "%")
+
+
 def _holding(row: Row) -> Holding:
     fund, day = fund_and_day(row)
     ticker, identifier, name = security_of(row)
     shares = row.take("shares", _shares)
-    return Holding(
-        fund=fund,
-        day=day,
-        ticker=ticker,
-        identifier=identifier,
-        name=name,
-        shares=shares,
-        market_value=row.take("market value", lambda cell: number(cell, "$")),
-        weight=row.take("weight", lambda cell: number(cell, "%")),
-        line=row.number,
+    value, weight = row.take("market value", _value), row.take("weight", _weight)
+    return Holding(fund, day, ticker, identifier, name, shares, value, weight, line=row.number)
+
+
+_NUMBERS = {
+    "shares": Reader(_shares, remembers=False),
+    "market value": Reader(_value, remembers=False),
+    "weight": Reader(_weight),
+}
+
+
+def _holdings(batch: Batch) -> list[Holding | None]:
+    return batch.records(
+        Holding._make,
+        batch.take(FUND, "fund"),
+        batch.take(DAY, "date"),
+        *batch.take_parts(SECURITY, "ticker", "cusip", "name"),
+        *(batch.take(reader, field) for field, reader in _NUMBERS.items()),
     )
 
 
@@ -50,6 +75,7 @@ LAYOUT = Layout(
     },
     required=("date", "fund", "ticker", "shares", "weight"),
     record=_holding,
+    batch=_holdings,
 )
 
 

@@ -2,10 +2,12 @@
 
 from datetime import date
 
-from qotgate.sources.cells import moment
+from qotgate.sources.batches import Reader
+from qotgate.sources.cells import moment, required_text, text
 from qotgate.sources.identifiers import clean_identifier
 from qotgate.sources.json_tables import outer
 from qotgate.sources.layout import Row
+from qotgate.sources.lines import Cell
 
 COLUMNS = {
     "fund": ("fund", "etf", "fundticker", "etfticker", outer("symbol")),
@@ -23,10 +25,29 @@ MOST_SHARES = 10**12
 _FIRST_YEAR = 2014  # in which the first of ARK's funds opened
 
 
+def _fund(cell: Cell) -> str:
+    return required_text(cell).upper()
+
+
+def _day(cell: Cell) -> date:
+    return moment(cell, _FIRST_YEAR)[0]
+
+
+def _security(cells: tuple[Cell, Cell, Cell]) -> tuple[str, str, str]:
+    ticker, identifier, name = cells
+    found = text(ticker).upper(), clean_identifier(identifier), text(name)
+    if not any(found):
+        raise ValueError("the row names no security: its ticker, cusip and name are blank or unreadable")
+    return found
+
+
+FUND, DAY, SECURITY = Reader(_fund), Reader(_day), Reader(_security)
+
+
 def fund_and_day(row: Row) -> tuple[str, date]:
     """The fund in capitals, and the day. Raises ValueError."""
-    day, _ = row.take("date", lambda cell: moment(cell, _FIRST_YEAR))
-    return row.required("fund").upper(), day
+    day = row.take("date", _day)
+    return row.take("fund", _fund), day
 
 
 def security_of(row: Row) -> tuple[str, str, str]:
@@ -35,7 +56,4 @@ def security_of(row: Row) -> tuple[str, str, str]:
     The ticker keeps its exchange (``TREE UW``, ``6301JP``, ``MOG/A``): which listing it names is for the
     identity rules to say, which see more than one line.
     """
-    found = row.text("ticker").upper(), clean_identifier(row["cusip"]), row.text("name")
-    if not any(found):
-        raise ValueError("the row names no security: its ticker, cusip and name are blank or unreadable")
-    return found
+    return _security((row["ticker"], row["cusip"], row["name"]))

@@ -11,7 +11,7 @@ Source: docs.benzinga.com, Calendar API v2.1, ratings.
 
 from qotgate.model import FileKind
 from qotgate.sources.layout import Layout
-from qotgate.sources.note_lines import COLUMNS, note
+from qotgate.sources.note_lines import COLUMNS, note, notes
 
 LAYOUT = Layout(
     title="Benzinga ratings",
@@ -29,4 +29,5 @@ LAYOUT = Layout(
     },
     required=("ticker", "firm", "rating", "date"),
     record=note,
+    batch=notes,
 )

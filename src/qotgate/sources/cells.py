@@ -68,6 +68,13 @@ def number(cell: Cell, unit: str = "") -> float | None:
     or ``%``), thousands commas in their places, and parentheses or a minus for a negative."""
     if isinstance(cell, (int, float)) and not isinstance(cell, bool):
         value = float(cell)
+    elif (
+        isinstance(cell, str)
+        and len(cell) <= MAX_TEXT
+        and _NUMBER.fullmatch(bare := cell.replace(unit, "") if unit else cell)
+    ):
+        # As nearly all of them are written; what follows would find the same.
+        value = float(bare.replace(",", ""))
     else:
         words = text(cell)
         if not words:

@@ -8,7 +8,7 @@ Source: finnhub.io/docs/api/upgrade-downgrade.
 
 from qotgate.model import FileKind
 from qotgate.sources.layout import Layout
-from qotgate.sources.note_lines import COLUMNS, note
+from qotgate.sources.note_lines import COLUMNS, note, notes
 
 LAYOUT = Layout(
     title="Finnhub upgrade-downgrade",
@@ -23,4 +23,5 @@ LAYOUT = Layout(
     },
     required=("ticker", "firm", "rating", "date"),
     record=note,
+    batch=notes,
 )

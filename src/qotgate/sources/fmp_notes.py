@@ -14,7 +14,7 @@ Source: site.financialmodelingprep.com/developer/docs, Price Target and Stock Gr
 
 from qotgate.model import FileKind
 from qotgate.sources.layout import Layout
-from qotgate.sources.note_lines import COLUMNS, note
+from qotgate.sources.note_lines import COLUMNS, note, notes
 
 LAYOUT = Layout(
     title="FMP price targets",
@@ -28,4 +28,5 @@ LAYOUT = Layout(
     },
     required=("ticker", "firm", "price target", "date"),
     record=note,
+    batch=notes,
 )

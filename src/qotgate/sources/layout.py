@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from qotgate.model import FileKind, Holding, Note, Notice, ParsedFile, Reject, Unreadable
 from qotgate.sources import cells
+from qotgate.sources.batches import Batch
 from qotgate.sources.lines import Cell, Line
 
 _HEADER_WITHIN = 20  # rows; the notices have three of disclaimer above theirs
@@ -21,6 +22,8 @@ _ENOUGH_OF_ALL = 3  # or columns of any kind
 
 _UNKNOWN = "it is of no known format; docs/formats.md lists those that are read"
 
+MAX_BATCH, MIN_BATCH = 8192, 16
+"""Lines that are read at once; the fewest, after a header with other columns."""
 MAX_REJECTS = 10_000
 """Lines of a file that are left out one by one; with more, the file is something else."""
 MAX_FUNDS = 100
@@ -97,7 +100,8 @@ class Layout:
     ``columns`` gives the headers that each field goes by, in letters and digits only, the most wanted
     first; ``required`` the fields without which a table is not of this format. Every layout has a ``date``.
     ``record`` raises ValueError with the reason for which a row is left out, and Unreadable for one that
-    refuses the file.
+    refuses the file. ``batch`` makes the same records of many rows at once, None for each that is left to
+    ``record``.
     """
 
     title: str
@@ -105,6 +109,7 @@ class Layout:
     columns: Mapping[str, Sequence[str]]
     required: Sequence[str]
     record: Callable[[Row], Holding | Notice | Note]
+    batch: Callable[[Batch], Sequence[Holding | Note | None]] | None = None
 
     def header(self, line: Sequence[Cell]) -> tuple[Columns, list[str]]:
         """Take a line for the header: where the columns are, and what keeps it from being one."""
@@ -130,27 +135,70 @@ class Layout:
 
     def read(self, lines: Iterable[Line], columns: Columns, file: str) -> ParsedFile:
         """Read the lines below a header. Blank lines and lines of prose are passed over in silence."""
-        records: list[Any] = []
-        rejects: list[Reject] = []
-        named = FileName(file)
-        for line in lines:
-            filled = sum(not isinstance(cell, str) or bool(cell.strip()) for cell in line.cells)
-            if not filled and not line.problem:
-                continue
-            try:
-                _check_width(line, columns)
-                records.append(self.record(Row(line, columns, named)))
-            except ValueError as problem:
-                if filled == 1 and not _has_date(line, columns):
-                    continue
-                again, unfit = self.header(line.cells)
-                if unfit:
-                    rejects.append(Reject(line.number, str(problem)))
-                    _check_rejects(rejects)
+        table = _Table(self, columns, file)
+        lines = iter(lines)
+        while block := list(islice(lines, MAX_BATCH)):
+            table.add(block)
+        _check_funds(table.records)
+        return ParsedFile(self.kind, tuple(table.records), tuple(table.rejects), table.file.asked)
+
+
+class _Table:
+    """A table that is being read: the ``columns`` of its latest header, and what its lines gave so far."""
+
+    def __init__(self, layout: Layout, columns: Columns, file: str) -> None:
+        self.layout = layout
+        self.columns = columns
+        self.file = FileName(file)
+        self.records: list[Any] = []
+        self.rejects: list[Reject] = []
+
+    def add(self, lines: Sequence[Line]) -> None:
+        """Read the next lines. Raises Unreadable."""
+        at, size = 0, len(lines)
+        while at < len(lines):
+            columns = self.columns
+            some = lines[at : at + size]
+            for line, record in zip(some, self._at_once(some), strict=True):
+                at += 1
+                if record is not None:
+                    self.records.append(record)
                 else:
-                    columns = again
-        _check_funds(records)
-        return ParsedFile(self.kind, tuple(records), tuple(rejects), named.asked)
+                    self._add_one(line)
+                    if self.columns != columns:
+                        size = MIN_BATCH
+                        break
+            else:
+                size *= 2
+
+    def _at_once(self, lines: Sequence[Line]) -> Sequence[Holding | Note | None]:
+        """The records of those lines that can be read together, None for each other one."""
+        width = self.columns.width
+        fit = [place for place, line in enumerate(lines) if len(line.cells) == width and not line.problem]
+        found: list[Holding | Note | None] = [None] * len(lines)
+        if self.layout.batch is not None and fit:
+            records = self.layout.batch(Batch([lines[place] for place in fit], self.columns.places))
+            for place, record in zip(fit, records, strict=True):
+                found[place] = record
+        return found
+
+    def _add_one(self, line: Line) -> None:
+        """Read one line: a record, a reject, another header, or nothing."""
+        filled = sum(not isinstance(cell, str) or bool(cell.strip()) for cell in line.cells)
+        if not filled and not line.problem:
+            return
+        try:
+            _check_width(line, self.columns)
+            self.records.append(self.layout.record(Row(line, self.columns, self.file)))
+        except ValueError as problem:
+            if filled == 1 and not _has_date(line, self.columns):
+                return
+            again, unfit = self.layout.header(line.cells)
+            if unfit:
+                self.rejects.append(Reject(line.number, str(problem)))
+                _check_rejects(self.rejects)
+            else:
+                self.columns = again
 
 
 def parse(tables: Iterable[Iterable[Line]], layouts: Sequence[Layout], file: str = "") -> ParsedFile:
@@ -181,7 +229,7 @@ def _check_rejects(rejects: Sequence[Reject]) -> None:
 
 
 def _check_funds(records: Sequence[Any]) -> None:
-    funds = {getattr(record, "fund", None) for record in records}
+    funds = {record.fund for record in records if not isinstance(record, Note)}
     if len(funds) > MAX_FUNDS:
         raise Unreadable(f"it names more than {MAX_FUNDS} funds; its fund column holds something else")
 

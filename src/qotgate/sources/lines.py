@@ -1,7 +1,7 @@
 """What every container comes down to: lines of cells."""
 
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import NamedTuple
 
 MAX_COLUMNS = 500
 """Cells of a line; published files have up to 30."""
@@ -13,8 +13,7 @@ MAX_CELLS = 5_000_000
 Cell = str | float | int | bool | date | datetime | time | timedelta
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One row of a table. ``number`` is that under which a user finds it, from 1: the physical line of a text
     file, the row of a sheet, the record of a JSON or Parquet file, whose header, having no line, is 0.
     ``problem`` says why its cells cannot be told apart."""

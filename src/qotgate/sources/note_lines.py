@@ -6,9 +6,11 @@ mean is a rule, not reading.
 """
 
 import re
+from datetime import date, time
 
 from qotgate.model import Market, Note, Security
-from qotgate.sources.cells import moment, number, shown, text, time_of_day
+from qotgate.sources.batches import Batch, Reader
+from qotgate.sources.cells import moment, number, required_text, shown, text, time_of_day
 from qotgate.sources.codes import exchange_market, note_security
 from qotgate.sources.layout import Row
 from qotgate.sources.lines import Cell
@@ -64,10 +66,26 @@ def _adjusted(row: Row, field: str) -> float | None:
     return (row.take(adjusted, _target) if adjusted in row else None) or row.take(field, _target)
 
 
+def _market(cell: Cell) -> Market | None:
+    return exchange_market(text(cell))
+
+
+def _security(cell: Cell, listed: Market | None) -> Security:
+    return note_security(text(cell), listed or Market.US)
+
+
 def security_of(row: Row) -> Security:
     """The security that the ticker names, and the exchange where there is one. Raises ValueError."""
-    listed = row.take("exchange", lambda cell: exchange_market(text(cell))) if "exchange" in row else None
-    return row.take("ticker", lambda cell: note_security(text(cell), listed or Market.US))
+    listed = row.take("exchange", _market) if "exchange" in row else None
+    return row.take("ticker", lambda cell: _security(cell, listed))
+
+
+def _moment(cell: Cell) -> tuple[date, time | None]:
+    return moment(cell, _FIRST_YEAR)
+
+
+def _starts(cell: Cell) -> bool:
+    return bool(_STARTS.search(text(cell)))
 
 
 def note(row: Row, security: Security | None = None) -> Note:
@@ -78,7 +96,7 @@ def note(row: Row, security: Security | None = None) -> Note:
     """
     security = security or security_of(row)
     firm = row.required("firm")
-    day, clock = row.take("date", lambda cell: moment(cell, _FIRST_YEAR))
+    day, clock = row.take("date", _moment)
     if row.text("time"):
         clock = row.take("time", time_of_day)
     word = _word(row["rating"])
@@ -95,6 +113,47 @@ def note(row: Row, security: Security | None = None) -> Note:
         target=target,
         prior_word=_word(row["prior rating"]),
         prior_target=prior_target,
-        starts=bool(_STARTS.search(row.text("action"))),
+        starts=_starts(row["action"]),
         line=row.number,
     )
+
+
+_WORD, _TARGET, _TEXT, _FIRM = map(Reader, (_word, _target, text, required_text))
+_DAY = Reader(lambda cell: _moment(cell)[0])
+_CLOCK = Reader(lambda cells: time_of_day(cells[1]) if text(cells[1]) else _moment(cells[0])[1])
+_TICKER = Reader(lambda cell: _security(cell, None))
+_LISTED = Reader(lambda cells: _security(cells[0], _market(cells[1])))
+_ACTION = Reader(_starts)
+
+
+def notes(batch: Batch) -> list[Note | None]:
+    """The notes of rows that have a ticker of their own, as :func:`note` makes each."""
+    listed = (_LISTED, "ticker", "exchange") if "exchange" in batch else (_TICKER, "ticker")
+    words, targets = batch.take(_WORD, "rating"), _adjusted_column(batch, "price target")
+    batch.odd.update(
+        place
+        for place, (word, target) in enumerate(zip(words, targets, strict=True))
+        if not word and target is None
+    )
+    return batch.records(
+        Note._make,
+        batch.take(*listed),
+        batch.take(_TEXT, "name"),
+        batch.take(_FIRM, "firm"),
+        batch.take(_DAY, "date"),
+        batch.take(_CLOCK, "date", "time"),
+        words,
+        targets,
+        batch.take(_WORD, "prior rating"),
+        _adjusted_column(batch, "prior price target"),
+        batch.take(_ACTION, "action"),
+    )
+
+
+def _adjusted_column(batch: Batch, field: str) -> list[float | None]:
+    targets: list[float | None] = batch.take(_TARGET, field)
+    adjusted = f"adjusted {field}"
+    if adjusted in batch:
+        better = batch.take(_TARGET, adjusted)
+        targets = [one or other for one, other in zip(better, targets, strict=True)]
+    return targets

@@ -6,7 +6,7 @@ Financial Modeling Prep's grades are such a table, see ``fmp_notes``.
 
 from qotgate.model import FileKind
 from qotgate.sources.layout import Layout
-from qotgate.sources.note_lines import COLUMNS, note
+from qotgate.sources.note_lines import COLUMNS, note, notes
 
 LAYOUT = Layout(
     title="analyst notes",
@@ -14,4 +14,5 @@ LAYOUT = Layout(
     columns=COLUMNS,
     required=("ticker", "firm", "rating", "date"),
     record=note,
+    batch=notes,
 )

@@ -360,7 +360,7 @@ def until_day(parsed: ParsedFile, last: date) -> ParsedFile:
 
 
 def _row(line: Holding | Notice, file_id: int) -> loading.Row:
-    return {name: getattr(line, name) for name in type(line).__slots__} | {"file_id": file_id}
+    return line._asdict() | {"file_id": file_id}
 
 
 def _key(*parts: object) -> str:

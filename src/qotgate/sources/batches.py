@@ -1,0 +1,89 @@
+"""Many lines at once, column by column: most cells of a column were seen before, and are read once.
+
+What is read here is what a line by itself would be. A line that is odd in any way is None here, and is read
+by itself: there its reason is found, and the header that it is where files were joined.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from qotgate.sources.lines import Cell, Line
+
+MAX_KNOWN = 1 << 14
+"""Cells that one reader remembers."""
+MAX_KNOWN_LENGTH = 100
+"""Characters of a cell that is remembered."""
+REFUSED: Any = object()
+"""The value of a cell that its reader refuses."""
+
+T = TypeVar("T")
+
+
+class Reader(dict[Any, Any]):
+    """Reads texts, or tuples of texts, as ``read`` does, which raises ValueError for what it refuses:
+    REFUSED here, and counted. What was read is remembered, unless it hardly comes again (``remembers``)."""
+
+    def __init__(self, read: Callable[[Any], Any], *, remembers: bool = True) -> None:
+        super().__init__()
+        self.refused = 0
+        self._read = read
+        self._remembers = remembers
+
+    def __missing__(self, cell: Any) -> Any:
+        try:
+            value = self._read(cell)
+        except ValueError:
+            self.refused += 1
+            return REFUSED
+        if self._remembers and sum(map(len, cell)) <= MAX_KNOWN_LENGTH:
+            if len(self) >= MAX_KNOWN:
+                self.clear()
+            self[cell] = value
+        return value
+
+
+class Batch:
+    """Lines that have as many cells as their header, whose ``places`` say where each field is. ``odd`` are
+    the places of those that are to be read by themselves."""
+
+    def __init__(self, lines: Sequence[Line], places: Mapping[str, int]) -> None:
+        self.numbers = [line.number for line in lines]
+        self.odd: set[int] = set()
+        self._columns = list(zip(*(line.cells for line in lines), strict=True))
+        self._places = places
+
+    def __contains__(self, field: str) -> bool:
+        """Whether the table has a column for ``field``."""
+        return field in self._places
+
+    def take(self, reader: Reader, *fields: str) -> list[Any]:
+        """What ``reader`` makes of the cells of a column, or of those of several, as a tuple. Cells that are
+        no texts are odd, as 1 and True would be one to a reader."""
+        columns = [self._cells(field) for field in fields]
+        for column in columns:
+            if set(map(type, column)) != {str}:
+                self.odd.update(place for place, cell in enumerate(column) if not isinstance(cell, str))
+                columns = [[str(cell) for cell in column] for column in columns]
+        refused = reader.refused
+        cells: Any = columns[0] if len(columns) == 1 else zip(*columns, strict=True)
+        values = list(map(reader.__getitem__, cells))
+        if reader.refused != refused:
+            self.odd.update(place for place, value in enumerate(values) if value is REFUSED)
+        return values
+
+    def take_parts(self, reader: Reader, *fields: str) -> list[Any]:
+        """The same for a reader that makes a tuple of as many values as ``fields``: a list of each."""
+        none = ("",) * len(fields)
+        values = [none if value is REFUSED else value for value in self.take(reader, *fields)]
+        return list(zip(*values, strict=True))
+
+    def records(self, make: Callable[[Iterable[Any]], T], *values: Sequence[Any]) -> list[T | None]:
+        """A record of each line by its values and its number, None for one that is odd."""
+        found: list[T | None] = list(map(make, zip(*values, self.numbers, strict=True)))
+        for place in self.odd:
+            found[place] = None
+        return found
+
+    def _cells(self, field: str) -> Sequence[Cell]:
+        place = self._places.get(field)
+        return ("",) * len(self.numbers) if place is None else self._columns[place]
