@@ -35,6 +35,7 @@ COMMANDS = {
     "transactions": "transactions.transactions",
     "ratings": "ratings.ratings",
     "status": "status.status",
+    "mcp": "mcp.mcp",
     "keygen": "keygen.keygen",
     "doctor": "doctor.doctor",
     "backup": "backup.backup",

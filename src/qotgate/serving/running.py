@@ -49,9 +49,15 @@ class Running:
         self._pages: WebServer | None = None
         if listening.http:
             # Imported late: without pages the gateway starts in half of the time.
+            from qotgate.mcp import endpoint
             from qotgate.web import server
 
-            self._pages = server.WebServer(questions, web_options(configuration.settings), self.gateway)
+            self._pages = server.WebServer(
+                questions,
+                web_options(configuration.settings),
+                self.gateway,
+                {endpoint.PATH: endpoint.Endpoint},
+            )
 
     async def prepare(self) -> None:
         """All that can fail before another gateway is taken over. Raises QotGateError."""

@@ -1,7 +1,9 @@
 """The application: the API, the pages, and what stands around them."""
 
 import time
+from collections.abc import Mapping
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -11,6 +13,7 @@ from fastapi.responses import PlainTextResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from qotgate.model import QotGateError, StoreError
@@ -23,7 +26,7 @@ from qotgate.web.problems import PROBLEMS, Problem, answer_with_problem, problem
 from qotgate.web.render import error_page
 from qotgate.web.safety import Safety
 from qotgate.web.shapes import Health
-from qotgate.web.site import Site, TheSite
+from qotgate.web.site import Endpoint, Site, TheSite
 
 DESCRIPTION = """
 How the ARK funds trade a stock, and how analysts change their ratings, from data you own.
@@ -36,6 +39,10 @@ The API has an allowance of its own, of the size of the gateway's, for each inte
 is left of it (`r`) and in how many seconds there will be more (`t`). Later pages and 304 do not count, nor do
 the pages of the site.
 """
+
+FOR_PROGRAMS = ("/api/", "/healthz", "/readyz", "/metrics", "/events", "/mcp", "/static/")
+"""Where errors are problem details; elsewhere they are pages."""
+NONE: Mapping[str, Endpoint] = MappingProxyType({})
 
 log = structlog.get_logger()
 
@@ -106,8 +113,9 @@ class Watched:
             )
 
 
-def make_app(site: Site) -> ASGIApp:
-    """The application on ``site``; to be called within the event loop that serves it."""
+def make_app(site: Site, endpoints: Mapping[str, Endpoint] = NONE) -> ASGIApp:
+    """The application on ``site``, with ``endpoints`` that answer POST at their paths; to be called within
+    the event loop that serves it."""
     app = FastAPI(
         title="qotgate",
         version=__version__,
@@ -128,6 +136,8 @@ def make_app(site: Site) -> ASGIApp:
     app.add_api_route("/readyz", readyz, tags=["Operation"], responses={503: PROBLEMS[503]})
     app.add_api_route("/metrics", metrics, tags=["Operation"], response_class=PlainTextResponse)
     app.add_api_route("/events", events, include_in_schema=False)
+    for path, endpoint in endpoints.items():
+        app.router.routes.append(Route(path, endpoint, methods=["POST"], include_in_schema=False))
     app.mount("/static", StaticFiles(directory=str(files("qotgate.web") / "static")))
     for kind in (HTTPException, RequestValidationError, QotGateError, Exception):
         app.add_exception_handler(kind, _answer_error)
@@ -166,7 +176,7 @@ async def _answer_error(request: Request, error: Exception) -> Response:
     site: Site = request.app.state.site
     if isinstance(error, StoreError):
         log.error("data cannot be read", path=request.scope["path"], reason=str(error))
-    if request.url.path.startswith(("/api/", "/healthz", "/readyz", "/metrics", "/events", "/static/")):
+    if request.url.path.startswith(FOR_PROGRAMS):
         return answer_with_problem(request, error, getattr(request.state, "lang", site.lang))
     return error_page(request, site, error, status_of(error))
 

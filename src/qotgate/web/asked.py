@@ -1,6 +1,5 @@
 """A request of the API on its way: its format, the tag that spares an answer, its share of the allowance."""
 
-from asyncio import run_coroutine_threadsafe
 from collections.abc import Callable, Iterator
 from math import ceil
 from typing import Annotated, Literal
@@ -8,10 +7,10 @@ from typing import Annotated, Literal
 from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel
 
-from qotgate.model import Language, RateLimited
+from qotgate.model import Language
 from qotgate.service.questions import Questions
 from qotgate.web.formats import Format, encode, encode_parts, wanted_format
-from qotgate.web.site import TheSite, fresh
+from qotgate.web.site import TheSite, check_allowance, fresh
 
 NamesIn = Annotated[
     Literal["zh", "en"] | None,
@@ -57,27 +56,15 @@ class Asked:
         return response
 
     def _count(self, interface: str) -> None:
-        allowance = self.site.allowance
-        limit = allowance.limit
-        if limit is None:
+        found = self.site.take(interface)
+        if found is None:
             return
-        # It is counted in the event loop, and this is one of the threads that answer.
-        taken = run_coroutine_threadsafe(allowance.take(interface), self.site.gateway.loop).result()
-        if taken is None:
-            return
-        wait, left, until_more = taken
+        limit, taken = found
         self.request.state.limit_headers = {
             "RateLimit-Policy": f'"{interface}";q={limit.requests};w={ceil(limit.seconds)}',
-            "RateLimit": f'"{interface}";r={left};t={ceil(until_more)}',
+            "RateLimit": f'"{interface}";r={taken.left};t={ceil(taken.until_more)}',
         }
-        if wait:
-            raise RateLimited(
-                "http_rate_limited",
-                interface=interface,
-                limit=limit.requests,
-                window=f"{limit.seconds:g}",
-                seconds=ceil(wait * 10) / 10,
-            )
+        check_allowance(interface, limit, taken)
 
 
 TheRequest = Annotated[Asked, Depends()]

@@ -1,7 +1,7 @@
 """The body of a request: read in full before anything else looks at the request, or refused.
 
-Only two small forms have a body. Whatever is larger, or does not arrive, is refused for every method and path
-alike, before tokens, routes or the database are looked at.
+Two small forms and the messages of agents have a body. Whatever is larger, or does not arrive, is refused for
+every method and path alike, before tokens, routes or the database are looked at.
 """
 
 import structlog
@@ -12,6 +12,8 @@ from qotgate.web.problems import problem
 
 MAX_BODY = 4096
 """Bytes of a request's body."""
+LARGER = {"/mcp": 1 << 16}
+"""The same of paths where programs say more."""
 CLOSE = {"Connection": "close"}
 
 log = structlog.get_logger()
@@ -25,10 +27,11 @@ class Bodies:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
+        most = LARGER.get(scope["path"], MAX_BODY)
         length = headers.get("content-length", "0")
         if "transfer-encoding" in headers or length != "0":
             body, more = b"", True
-            too_large = len(length) > len(str(MAX_BODY)) or int(length) > MAX_BODY
+            too_large = len(length) > len(str(most)) or int(length) > most
             while more and not too_large:
                 message = await receive()
                 if message["type"] == "http.disconnect":
@@ -37,9 +40,9 @@ class Bodies:
                     return
                 body += message.get("body", b"")
                 more = message.get("more_body", False)
-                too_large = len(body) > MAX_BODY
+                too_large = len(body) > most
             if too_large:
-                refusal = problem(413, f"A request's body has at most {MAX_BODY} bytes.", headers=CLOSE)
+                refusal = problem(413, f"A request's body has at most {most} bytes here.", headers=CLOSE)
                 await refusal(scope, receive, send)
                 return
             receive = _again(body, receive)

@@ -2,8 +2,9 @@
 
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from types import MappingProxyType
 from typing import cast
 
 import uvicorn
@@ -12,7 +13,7 @@ from qotgate.gateway import Gateway
 from qotgate.gateway.addresses import shown_address
 from qotgate.service.questions import Questions
 from qotgate.web.app import make_app
-from qotgate.web.site import Site, WebOptions
+from qotgate.web.site import Endpoint, Site, WebOptions
 
 TICK_SECONDS = 1.0
 
@@ -41,19 +42,27 @@ class _Server(uvicorn.Server):
 
 
 class WebServer:
-    """Serves the API and the pages over ``questions``, and what ``gateway`` has counted."""
+    """Serves the API and the pages over ``questions``, and what ``gateway`` has counted; ``endpoints`` make
+    what answers at other paths."""
 
-    def __init__(self, questions: Questions, options: WebOptions, gateway: Gateway) -> None:
+    def __init__(
+        self,
+        questions: Questions,
+        options: WebOptions,
+        gateway: Gateway,
+        endpoints: Mapping[str, Callable[[Site], Endpoint]] = MappingProxyType({}),
+    ) -> None:
         self.url = ""
         self._gateway = gateway
         self._site = Site(questions, options, gateway)
+        self._endpoints = {path: make(self._site) for path, make in endpoints.items()}
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
 
     async def start(self, listening: socket.socket) -> None:
         """Serve on ``listening``, at ``url`` from then on."""
         config = uvicorn.Config(
-            make_app(self._site),
+            make_app(self._site, self._endpoints),
             http=cast(type[asyncio.Protocol], self._site.connections),
             log_config=None,
             access_log=False,
@@ -98,3 +107,5 @@ class WebServer:
             self._server.config.timeout_graceful_shutdown = max(0, left)  # type: ignore[assignment]
             self._server.end()
             await self._serving
+        for endpoint in self._endpoints.values():
+            await endpoint.stop()

@@ -1,17 +1,19 @@
 """What the API and the pages share: the services in each language, the state of the data, the allowance."""
 
 import hmac
+from asyncio import run_coroutine_threadsafe
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Annotated, get_args
+from math import ceil
+from typing import Annotated, Protocol, get_args
 
 from fastapi import Depends, Request
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 from qotgate.gateway import Gateway
 from qotgate.limits.allowance import Allowance
-from qotgate.limits.window import RateLimit
-from qotgate.model import Language, QotGateError, is_loopback
+from qotgate.limits.window import RateLimit, Taken
+from qotgate.model import Language, QotGateError, RateLimited, is_loopback
 from qotgate.model.version import __version__
 from qotgate.service.questions import Questions
 from qotgate.service.search import Search
@@ -49,6 +51,15 @@ class WebOptions:
             raise QotGateError(f"--http-token takes at least {TOKEN_LEAST} characters.")
 
 
+class Endpoint(Protocol):
+    """Something else that answers at a path of its own, over the services of a site."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+    async def stop(self) -> None:
+        """End what is under way."""
+
+
 class Site:
     """The services behind the API and the pages."""
 
@@ -74,6 +85,20 @@ class Site:
         marks = (__version__, questions.reference.digest, ",".join(questions.funds), questions.window_days)
         self._marks = "\x1f".join(map(str, marks))
 
+    def take(self, interface: str) -> tuple[RateLimit, Taken] | None:
+        """Count a request towards the allowance: the limit and where it stands, None without one. It is
+        counted in the event loop; to be called from one of the threads that answer."""
+        limit = self.allowance.limit
+        if limit is None:
+            return None
+        taken = run_coroutine_threadsafe(self.allowance.take(interface), self.gateway.loop).result()
+        return None if taken is None else (limit, taken)
+
+    def count(self, interface: str) -> None:
+        """The same. Raises RateLimited over the allowance."""
+        if found := self.take(interface):
+            check_allowance(interface, *found)
+
     def tell_wrong_token(self, scope: Scope) -> None:
         """Somebody has tried with a wrong token."""
         host, _ = scope.get("client") or ("", 0)
@@ -98,6 +123,18 @@ class Site:
         from another. It is weak: the bytes may differ."""
         text = "\x1f".join((self._marks, state, *parts)).encode()
         return f'W/"{hmac.digest(self._key, text, sha256).hex()[:20]}"'
+
+
+def check_allowance(interface: str, limit: RateLimit, taken: Taken) -> None:
+    """Raises RateLimited where a request has to wait."""
+    if taken.wait:
+        raise RateLimited(
+            "http_rate_limited",
+            interface=interface,
+            limit=limit.requests,
+            window=f"{limit.seconds:g}",
+            seconds=ceil(taken.wait * 10) / 10,
+        )
 
 
 def fresh(request: Request, tag: str) -> bool:

@@ -1,0 +1,44 @@
+"""``qotgate mcp``: the questions as tools for an agent, on standard input and output."""
+
+import sys
+from collections.abc import Mapping
+from typing import get_args
+
+from qotgate.cli.options import Database, Funds, Tables, WindowDays
+from qotgate.model import Language
+from qotgate.service.questions import Questions
+from qotgate.service.search import Search
+from qotgate.serving.log import configure_log
+from qotgate.serving.opening import open_questions
+from qotgate.serving.settings import read_settings
+
+
+class _Desk:
+    """The services of one agent, which has no allowance."""
+
+    def __init__(self, questions: Questions) -> None:
+        languages: tuple[Language, ...] = get_args(Language)
+        self.questions: Mapping[Language, Questions] = {
+            lang: questions.varied(lang=lang) for lang in languages
+        }
+        self.search = Search(questions.store, questions.reference)
+
+    def count(self, interface: str) -> None:
+        """Nothing is counted."""
+
+
+def mcp(
+    funds: Funds = None, window_days: WindowDays = None, db: Database = None, tables: Tables = None
+) -> None:
+    """Serve the questions to an agent as MCP tools, on standard input and output.
+
+    An agent host starts this command. A gateway that runs serves the same at http://HOST:PORT/mcp.
+    """
+    from qotgate.mcp.server import make_server
+
+    configure_log()
+    settings = read_settings(funds=funds, window_days=window_days, db=db, tables=tables)
+    with open_questions(settings, loaded=True) as questions:
+        if sys.stdin.isatty():
+            sys.stderr.write("qotgate: an agent host talks to this command; see docs/agents.md.\n")
+        make_server(_Desk(questions)).run("stdio")

@@ -1,0 +1,70 @@
+"""The MCP server: the tools and resources by the official SDK."""
+
+from collections.abc import Callable
+from functools import wraps
+from importlib.resources import files
+from typing import Any
+
+import structlog
+from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import ToolAnnotations
+
+from qotgate.mcp.tools import TOOLS, Services, Tools
+from qotgate.model import QotGateError, StoreError, Unavailable
+from qotgate.model.version import __version__
+
+READ_ONLY = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+
+INSTRUCTIONS = """\
+Answers about two things, from files that the user has loaded: how the ARK funds trade stocks, and how
+analysts change their ratings. Every question takes as_of (YYYY-MM-DD): the answer as it was known at the end
+of that day. Call coverage first: it says from when to when the data goes. known_to in an answer is the day
+that it is of. Say the day; where an answer has untold days or left_out funds, say that too. Nothing is
+investment advice."""
+HELP = files("qotgate.mcp").joinpath("help.md").read_text(encoding="utf-8")
+
+log = structlog.get_logger()
+
+
+def make_server(services: Services) -> MCPServer[Any]:
+    """A server whose tools ask ``services``, each call in a thread of its own."""
+    server: MCPServer[Any] = MCPServer(
+        "qotgate",
+        title="qotgate",
+        description="ARK trades and analyst rating changes, as of any day, from the user's own files",
+        instructions=INSTRUCTIONS,
+        version=__version__,
+        log_level="WARNING",
+        subscriptions=False,
+    )
+    tools = Tools(services)
+    for tool in TOOLS:
+        server.add_tool(_told(getattr(tools, tool.__name__), services), annotations=READ_ONLY)
+
+    @server.resource("qotgate://help", mime_type="text/markdown", description="What the answers mean.")
+    def help_text() -> str:
+        return HELP
+
+    @server.resource("qotgate://coverage", mime_type="application/json", description="How far the data goes.")
+    def coverage() -> str:
+        return tools.coverage().model_dump_json(indent=2)
+
+    return server
+
+
+def _told(tool: Callable[..., Any], services: Services) -> Callable[..., Any]:
+    """A tool that counts its call and whose errors are sentences for the agent."""
+
+    @wraps(tool)
+    def call(*arguments: Any, **options: Any) -> Any:
+        try:
+            services.count(tool.__name__)
+            return tool(*arguments, **options)
+        except StoreError as error:
+            log.error("data cannot be read", tool=tool.__name__, reason=str(error))  # noqa: TRY400 - it says all
+            raise ToolError(Unavailable("store").text("en")) from error
+        except QotGateError as error:
+            raise ToolError(str(error)) from error
+
+    return call
