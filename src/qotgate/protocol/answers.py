@@ -1,9 +1,8 @@
 """Answers: the model's words to the Responses of the wire, and back."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
-from functools import cache, partial
-from operator import attrgetter
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -59,42 +58,42 @@ def write_list(question: ListQuestion[Any], answer: Page[Any]) -> Any:
         s2c.nextPage = answer.next_page
     for fund, day in answer.left_out:
         s2c.leftOut.add(fund=fund, until=day.isoformat())
-    plain, written = _columns(question)
-    for row in answer.rows:
-        item = s2c.dataList.add(
-            **{field: getattr(row, name) for name, field in plain},
-            **{field: write(getattr(row, name)) for name, field, write in written},
-        )
-        if row.security is not None:
-            item.security.market = MARKETS[row.security.market]
-            item.security.code = row.security.code
+    _writer(question)(s2c.dataList.add, answer.rows)
     return response
 
 
 @cache
-def _columns(
-    question: ListQuestion[Any],
-) -> tuple[list[tuple[str, str]], list[tuple[str, str, Callable[[Any], Any]]]]:
-    """The name and the field of the columns whose values go as they are, and of the others but the security,
-    with how a value is written. None is absent."""
-    plain: list[tuple[str, str]] = []
-    written: list[tuple[str, str, Callable[[Any], Any]]] = []
+def _writer(question: ListQuestion[Any]) -> Callable[[Callable[..., Any], Iterable[Any]], None]:
+    """Writes the rows of a question by the ``add`` of its list; None is absent. Compiled, as a dataclass's
+    ``__init__`` is: to look each field up by name would take twice as long."""
+    values, numbers = [], {}
     for column in question.columns:
         kind, optional = _kind(question, column)
+        value = f"row.{column.name}"
+        absent = f"None if {value} is None else " if optional else ""
         if kind is date:
-            written.append((column.name, column.field, _text))
+            value = f"{absent}{value}.isoformat()"
         elif column.numbers is not None:
-            write = partial(_number, column.numbers) if optional else column.numbers.__getitem__
-            written.append((column.name, column.field, write))
+            numbers[f"{column.name}_numbers"] = column.numbers
+            value = f"{absent}{column.name}_numbers[{value}]"
         elif column.omits_empty:
-            written.append((column.name, column.field, lambda text: text or None))
-        elif kind is not Security:
-            plain.append((column.name, column.field))
-    return plain, written
-
-
-def _number(numbers: Mapping[W, int], word: W | None) -> int | None:
-    return None if word is None else numbers[word]
+            value = f"{value} or None"
+        if kind is not Security:
+            values.append(f"{column.field}={value}")
+    return _compiled(
+        "write",
+        f"""
+def write(add, rows):
+    for row in rows:
+        item = add({", ".join(values)})
+        listed = row.security
+        if listed is not None:
+            security = item.security
+            security.market = MARKETS[listed.market]
+            security.code = listed.code
+""",
+        {"MARKETS": MARKETS, **numbers},
+    )
 
 
 def _kind(question: ListQuestion[Any], column: Column) -> tuple[type, bool]:
@@ -103,10 +102,6 @@ def _kind(question: ListQuestion[Any], column: Column) -> tuple[type, bool]:
     if isinstance(hint, UnionType):
         return next(kind for kind in get_args(hint) if kind is not NoneType), True
     return hint, False
-
-
-def _text(day: date | None) -> str | None:
-    return None if day is None else day.isoformat()
 
 
 def read_dynamic(s2c: Any, security: Security) -> StockDynamic:
@@ -130,8 +125,7 @@ def read_dynamic(s2c: Any, security: Security) -> StockDynamic:
 def read_list(question: ListQuestion[T], s2c: Any) -> Page[T]:
     """The answer of a question whose answer is a list. Raises ValueError."""
     check_text(s2c)
-    readers = _readers(question)
-    rows = tuple(question.row(**{name: read(item) for name, read in readers}) for item in s2c.dataList)
+    rows = tuple(map(_reader(question), s2c.dataList))
     left_out: tuple[tuple[str, date], ...] = ()
     if question.left_out:
         left_out = tuple((one.fund, date.fromisoformat(one.until)) for one in s2c.leftOut)
@@ -139,30 +133,50 @@ def read_list(question: ListQuestion[T], s2c: Any) -> Page[T]:
 
 
 @cache
-def _readers(question: ListQuestion[Any]) -> list[tuple[str, Callable[[Any], Any]]]:
-    """The name of each column, and how its value is read from a row of the wire."""
-    return [(column.name, _reader(question, column)) for column in question.columns]
-
-
-def _reader(question: ListQuestion[Any], column: Column) -> Callable[[Any], Any]:
-    kind, optional = _kind(question, column)
-    field, unknown = column.field, column.unknown
-    if kind is date:
+def _reader(question: ListQuestion[T]) -> Callable[[Any], T]:
+    """Reads a row of the wire. It raises ValueError. Compiled as :func:`_writer` is."""
+    values, words = [], {}
+    for column in question.columns:
+        kind, optional = _kind(question, column)
+        value = f"item.{column.field}"
+        if kind is date:
+            value = f"day({value})" if optional else f"fromisoformat({value}[:10])"
+            optional = False
+        elif kind is Security:
+            value = "security(item)"
+        elif column.numbers is not None:
+            words[f"{column.name}_words"] = {number: word for word, number in column.numbers.items()}
+            words[f"{column.name}_unknown"] = column.unknown
+            if column.unknown is None:
+                value = f"word({column.name}_words, {value})"
+            else:
+                value = f"{column.name}_words.get({value}, {column.name}_unknown)"
         if optional:
-            return lambda item: _day(getattr(item, field))
-        return lambda item: date.fromisoformat(getattr(item, field)[:10])
+            value = f'{value} if item.HasField("{column.field}") else None'
+        values.append(f"{column.name}={value}")
+    return _compiled(
+        "read",
+        f"""
+def read(item):
+    return row({", ".join(values)})
+""",
+        {
+            "row": question.row,
+            "day": _day,
+            "fromisoformat": date.fromisoformat,
+            "security": _security,
+            "word": _word,
+            **words,
+        },
+    )
 
-    if kind is Security:
-        read: Callable[[Any], Any] = _security
-    elif column.numbers is None:
-        read = attrgetter(field)
-    else:
-        words = {number: word for word, number in column.numbers.items()}
-        if unknown is None:
-            read = lambda item: _word(words, getattr(item, field))  # noqa: E731
-        else:
-            read = lambda item: words.get(getattr(item, field), unknown)  # noqa: E731
-    return (lambda item: read(item) if item.HasField(field) else None) if optional else read
+
+def _compiled(name: str, source: str, names: Mapping[str, Any]) -> Callable[..., Any]:
+    """The function of ``source``, whose text is made of names in :mod:`qotgate.protocol.interface` alone."""
+    namespace: dict[str, Any] = dict(names)
+    exec(source, namespace)  # noqa: S102  # nosec B102
+    made: Callable[..., Any] = namespace[name]
+    return made
 
 
 def read_global_state(s2c: Any) -> GlobalState:
