@@ -1,6 +1,7 @@
 """Requests that an OpenD behind the gateway answers: who is asked, in which order answers and pushes come."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Coroutine, Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from qotgate.protocol.body import decode, encode
 from qotgate.protocol.cipher import AesCipher, PacketEncAlgo, RsaKey
 from qotgate.protocol.frame import PROTOBUF, Frame, FrameParser, Packet
 from qotgate.protocol.messages import CLASSES, REQUESTS, RESPONSES, AnyResponse, ProtoId
+from qotgate.relay.fast_path import FastPath
 from qotgate.relay.upstream import Client, Reply
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference
@@ -53,6 +55,8 @@ class OpenD:
 
 class OpenDSession:
     """A session that answers when it is told to."""
+
+    raw: FastPath | None = None
 
     def __init__(self, opend: OpenD) -> None:
         self.s2c: Any = opend.s2c
@@ -199,6 +203,40 @@ def test_a_lost_opend_is_told_once_and_closes(questions: Questions) -> None:
         assert decode(AnyResponse, packets(transport)[0].body, PROTOBUF).retType == -1
         opend.client.lost(Refused("internal"))
         assert session not in gateway.door.sessions
+        await gateway.stop()
+
+    run(scenario())
+
+
+def test_plain_packets_pass_wherever_the_stream_is_cut(questions: Questions) -> None:
+    async def scenario() -> None:
+        opend, sent = OpenD(), bytearray()
+        gateway = Gateway(questions, GatewayOptions(), upstream=opend)
+        session, transport = connect(gateway)
+        session.data_received(login().encode())
+        await turns()
+        packets(transport)
+        path = FastPath(session, sent.extend, {}, {SUBSCRIBE}, Counter())
+        opend.session.raw = path
+        quotes = [request(BASIC_QUOTE, serial, bytes(serial)) for serial in range(4)]
+        data = b"".join([*quotes[:2], request(SUBSCRIBE, 9, b"s"), *quotes[2:]])
+        for cut in range(len(data) + 1):
+            session.data_received(data[:cut])
+            session.data_received(data[cut:])
+            await turns()
+            assert sent == b"".join(quotes)
+            ((subscription, reply),) = opend.asked
+            assert subscription.body == b"s"
+            # The answers, and a push behind the first two.
+            told = quotes[0] + quotes[1] + request(QUOTE_PUSH, 7) + quotes[2] + quotes[3]
+            assert path.forward_back(told, 0) == len(told)
+            reply(subscription)
+            await turns()
+            assert transport.written == told + subscription.encode()
+            assert session.under_way == 0
+            sent.clear()
+            opend.asked.clear()
+            transport.written.clear()
         await gateway.stop()
 
     run(scenario())

@@ -22,6 +22,8 @@ SECURITY = {"market": 11, "code": "TSLA"}
 class Listener:
     """A client's session."""
 
+    raw = None
+
     def __init__(self) -> None:
         self.pushes: list[Frame] = []
         self.errors: list[Refused] = []

@@ -82,6 +82,8 @@ def write_recording(path: Path, *sessions: list[dict[str, Any]]) -> Path:
 class UpstreamClient:
     """A client's session on an upstream, for the loop that it is opened in."""
 
+    raw = None
+
     session: UpstreamSession
 
     def __init__(self, body_format: int = PROTOBUF) -> None:

@@ -19,6 +19,8 @@ CHECK = "upstream"
 class _Nobody:
     """A client that only looks."""
 
+    raw = None
+
     def push(self, frame: Frame) -> None:
         """Nothing was subscribed."""
 

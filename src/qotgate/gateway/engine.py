@@ -20,7 +20,7 @@ from qotgate.gateway.data_log import DataLog
 from qotgate.gateway.interfaces import INTERFACES, SERVER_VERSION, Interface
 from qotgate.gateway.options import GatewayOptions
 from qotgate.gateway.refusals import Refusals
-from qotgate.gateway.session import Description, Login, Session, State
+from qotgate.gateway.session import MAX_UNDER_WAY, Description, Login, Session, State
 from qotgate.gateway.worker_pool import Job, WorkerPool
 from qotgate.limits.allowance import Allowance, BackendLink
 from qotgate.limits.redis import RedisBackend
@@ -40,7 +40,7 @@ from qotgate.protocol.envelope import INIT
 from qotgate.protocol.frame import LEAD, PROTOBUF, Frame, lead, seal
 from qotgate.protocol.messages import CLASSES, RESPONSES, ProtoId, RetType
 from qotgate.protocol.names import language_of
-from qotgate.relay.upstream import Upstream
+from qotgate.relay.upstream import Forwarded, Reply, Upstream
 from qotgate.service.questions import Questions
 
 LOGINS = (ProtoId.InitConnect, INIT)
@@ -160,6 +160,39 @@ class Engine:
         position = self.answers.reply(data, position, end, replies, over_limit)
         self.counts.kept(replies[before::REPLY_PARTS])
         return position
+
+    def forward(self, data: bytes, position: int, end: int, limit: int, session: Session) -> int:
+        """Forward plain packets in ``data`` unchanged to OpenD, with bodies of at most ``limit`` bytes: those
+        that start between ``position`` and ``end``, up to the first that :meth:`answer` has to take. Gives
+        the position behind the last one."""
+        upstream = session.upstream.raw if session.upstream is not None else None
+        if upstream is None or self.options.log_requests:
+            return position
+        position, number = upstream.forward(
+            data,
+            position,
+            end,
+            limit=limit,
+            room=MAX_UNDER_WAY - session.under_way,
+            number=session.requests,
+            at=perf_counter(),
+        )
+        session.requests += number
+        session.under_way += number
+        return position
+
+    def forwarded(self, answered: list[Forwarded], session: Session) -> None:
+        """Requests that :meth:`forward` has sent have their answers."""
+        session.under_way -= len(answered)
+        slow, now = self.options.slow_seconds, perf_counter()
+        for request in answered:
+            self.counts.answered(request.proto_id)
+            if 0 < slow <= now - request.at:
+                self._log(_forwarded(request, session), "relayed")
+
+    def reply_to(self, request: Forwarded, session: Session) -> Reply:
+        """Takes the answer to a request that :meth:`forward` has sent."""
+        return partial(self._relayed, _forwarded(request, session))
 
     def log_in(self, frame: Frame, session: Session) -> bytes | None:
         """Let a client in by its first request. Raises Refused; else as :meth:`answer`."""
@@ -469,6 +502,10 @@ class Engine:
             ms=round(seconds * 1000, 3),
             **({"exc_info": error} if error else {}),
         )
+
+
+def _forwarded(request: Forwarded, session: Session) -> Pending:
+    return Pending(request.frame, session, request.number, request.at)
 
 
 def _ids(pending: Pending) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from qotgate.model import InvalidRequest, Language, Refused
 from qotgate.protocol.frame import Frame
-from qotgate.relay.upstream import UpstreamSession
+from qotgate.relay.upstream import RawClient, UpstreamSession
 
 Description: TypeAlias = dict[str, Any]
 """What one process says of a session to another, as JSON has it."""
@@ -84,6 +84,11 @@ class Session(ABC):
     def busy(self) -> bool:
         """Whether an answer is still to come to something that was asked."""
         return self.under_way > 0
+
+    @property
+    def raw(self) -> RawClient | None:
+        """The session where it takes OpenD's packets unchanged, else None."""
+        return None
 
     def silent_since(self, moment: float) -> bool:
         """Whether the client has sent nothing since ``moment``, in the loop's time. One with questions under

@@ -35,6 +35,7 @@ from qotgate.protocol.frame import (
     seal_again,
 )
 from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
+from qotgate.relay.upstream import Forwarded, RawClient, Reply
 
 TURN_BYTES = 16384
 """Bytes of requests, a few hundred of them, that are answered to one session in one turn of the loop."""
@@ -235,9 +236,24 @@ class TcpSession(Session, asyncio.Protocol):
         return "no_rsa_key" if fills_blocks(frame.body) else "bad_digest"
 
     def deliver(self, frame: Frame, sealed: bytes) -> None:
+        self._deliver(self._packet(frame, sealed))
+
+    @property
+    def raw(self) -> RawClient | None:
+        return None if self._encryption.active else self
+
+    def forward(self, packets: bytes, answered: list[Forwarded]) -> None:
+        self._engine.forwarded(answered, self)
+        self._deliver((packets,))
+
+    def reply_to(self, request: Forwarded) -> Reply:
+        return self._engine.reply_to(request, self)
+
+    def _deliver(self, parts: Iterable[bytes]) -> None:
+        """Send what was under way, and go on with what waited for it."""
         if self._transport is None or self._transport.is_closing():
             return
-        self._write(self._packet(frame, sealed))
+        self._write(parts)
         if not self._reading and Hold.WRITING not in self._holds:
             # It may send signs of life that are not read while its questions are under way.
             self.last_received = self._engine.loop.time()
@@ -309,6 +325,7 @@ class TcpSession(Session, asyncio.Protocol):
             if not self._encryption.active:
                 before = len(replies)
                 position = engine.answer_kept(arrived, position, min(step, end), replies, self)
+                position = engine.forward(arrived, position, min(step, end), parser.limit, self)
                 size += sum(map(len, replies[before + REPLY_PARTS - 1 :: REPLY_PARTS]))
             if position == len(arrived):
                 return position, True

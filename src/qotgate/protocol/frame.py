@@ -120,6 +120,8 @@ class FrameParser:
         yielded by then, and the parser must not be fed again.
         """
         arrived = self.join(data)
+        if not arrived:
+            return
         position = 0
         try:
             while (packet := self.cut(arrived, position)) is not None:

@@ -231,6 +231,8 @@ def _meaning(body: Body) -> bytes:
 class _Listener:
     """A client that counts pushes."""
 
+    raw = None
+
     def __init__(self) -> None:
         self.pushes = 0
 

@@ -10,14 +10,15 @@ import os
 import socket
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any, cast
 
 from qotgate.model import ProtocolError, Refused, Unavailable
 from qotgate.protocol.body import decode, encode
 from qotgate.protocol.cipher import AesCipher, PacketEncAlgo, RsaKey
-from qotgate.protocol.frame import PROTOBUF, Frame, FrameParser, Packet
+from qotgate.protocol.frame import HEADER_SIZE, PROTOBUF, Frame, FrameParser, Packet
 from qotgate.protocol.messages import REQUESTS, RESPONSES, ProtoId, RetType
+from qotgate.relay.fast_path import FastPath, Key
 from qotgate.relay.trading import is_trading
 from qotgate.relay.upstream import Client, Reply
 
@@ -35,9 +36,11 @@ MAX_SERIAL = 1 << 32
 
 class Link(asyncio.Protocol):
     """An upstream session. It begins paused. ``ended`` is called with the link and the reason where it ends
-    by itself after the login; ``counts`` has what passes, by kind."""
+    by itself after the login; ``counts`` has what passes, by kind. :attr:`raw` is the fast
+    path, where there is one, while the session goes on."""
 
     s2c: Any
+    raw: FastPath | None = None
 
     def __init__(
         self, key: RsaKey | None, counts: Counter[str], ended: Callable[["Link", str], None]
@@ -47,14 +50,15 @@ class Link(asyncio.Protocol):
         self._counts = counts
         self._ended = ended
         self._client: Client | None = None
+        self._excluded: Container[int] = ()
         self._transport: asyncio.Transport | None = None
         self._parser = FrameParser(MAX_ANSWER_BYTES)
         self._cipher: AesCipher | None = None
         self._algorithm = PacketEncAlgo.NONE
         self._login: asyncio.Future[None] = self._loop.create_future()
-        self._under_way: dict[tuple[int, int], deque[tuple[Frame, Reply]]] = {}
+        self._under_way: dict[Key, deque[tuple[Frame, Reply]]] = {}
         self._outgoing: list[bytes] = []
-        self._backlog: deque[Packet] = deque()
+        self._backlog = bytearray()
         """What arrived while the client was not reading."""
         self._paused = True
         self._over = False
@@ -90,9 +94,10 @@ class Link(asyncio.Protocol):
             raise
         return link
 
-    def start(self, client: Client) -> None:
-        """Whom to tell of pushes and of the end. Nothing is told before :meth:`resume`."""
-        self._client = client
+    def start(self, client: Client, excluded: Container[int] = ()) -> None:
+        """Begin the session of ``client``, which is told nothing before :meth:`resume`. Requests of the proto
+        ids ``excluded`` go by :meth:`ask` alone."""
+        self._client, self._excluded = client, excluded
 
     def ask(self, frame: Frame, reply: Reply) -> None:
         if self._over or self._transport is None:
@@ -111,8 +116,12 @@ class Link(asyncio.Protocol):
 
     def resume(self) -> None:
         self._paused = False
-        while self._backlog and not self._paused:
-            self._deliver(self._backlog.popleft())
+        client = self._client.raw if self._client is not None else None
+        if self.raw is None and client is not None and self._cipher is None and not self._over:
+            self.raw = FastPath(client, self._write, self._under_way, self._excluded, self._counts)
+        if self._backlog:
+            backlog, self._backlog = bytes(self._backlog), bytearray()
+            self._take(backlog)
         if not self._paused and self._transport is not None and not self._transport.is_closing():
             self._received = self._loop.time()
             self._transport.resume_reading()
@@ -136,16 +145,30 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._received = self._loop.time()
+        if self._login.done() and self._paused:
+            self._backlog += data
+        else:
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        """Take the packets that ``data`` completes, as long as the client reads."""
+        arrived, position = self._parser.join(data), 0
         try:
-            for packet in self._parser.feed(data):
-                if self._over:
+            while arrived and not self._over:
+                if self._login.done() and self._paused:
+                    self._backlog += arrived[position:]
                     return
-                if not self._login.done():
-                    self._take_login(packet)
-                elif self._paused:
-                    self._backlog.append(packet)
-                else:
+                if self.raw is not None:
+                    position = self.raw.forward_back(arrived, position)
+                packet = self._parser.cut(arrived, position)
+                if packet is None:
+                    self._parser.keep(arrived, position)
+                    return
+                position += HEADER_SIZE + len(packet.body)
+                if self._login.done():
                     self._deliver(packet)
+                else:
+                    self._take_login(packet)
         except ProtocolError as error:
             self._end(str(error))
 
@@ -213,10 +236,13 @@ class Link(asyncio.Protocol):
         return response.s2c
 
     def _send(self, frame: Frame) -> None:
-        """Send a frame with all else that this turn of the loop has for OpenD."""
+        self._write(frame.encode(self._cipher.encrypt if self._cipher else None))
+
+    def _write(self, data: bytes) -> None:
+        """Send ``data`` with all else that this turn of the loop has for OpenD."""
         if not self._outgoing:
             self._loop.call_soon(self._flush)
-        self._outgoing.append(frame.encode(self._cipher.encrypt if self._cipher else None))
+        self._outgoing.append(data)
 
     def _flush(self) -> None:
         if self._outgoing and self._transport is not None and not self._transport.is_closing():
@@ -227,11 +253,9 @@ class Link(asyncio.Protocol):
         frame = packet.open(self._cipher.decrypt if self._cipher else None)
         if frame.proto_id == ProtoId.KeepAlive:
             return
-        waiting = self._under_way.get((frame.proto_id, frame.serial))
-        if waiting:
-            request, reply = waiting.popleft()
-            if not waiting:
-                del self._under_way[frame.proto_id, frame.serial]
+        waiting = self._pop((frame.proto_id, frame.serial))
+        if waiting is not None:
+            request, reply = waiting
             if frame.intact:
                 self._counts["answers"] += 1
                 reply(frame if frame.serial == request.serial else frame._replace(serial=request.serial))
@@ -244,6 +268,16 @@ class Link(asyncio.Protocol):
                 self._client.push(frame)
         else:
             self._counts["damaged"] += 1
+
+    def _pop(self, key: Key) -> tuple[Frame, Reply] | None:
+        """Take the request that an answer belongs to out of those under way; None where there is none."""
+        waiting = self._under_way.get(key)
+        if waiting is None:
+            return self.raw.recall(key) if self.raw is not None else None
+        found = waiting.popleft()
+        if not waiting:
+            del self._under_way[key]
+        return found
 
     def _beat(self) -> None:
         """Send a sign of life, and see that OpenD gives one."""
@@ -259,6 +293,7 @@ class Link(asyncio.Protocol):
 
     def _stop(self) -> None:
         self._over = True
+        self.raw = None
         self._under_way.clear()
         self._backlog.clear()
         if self._timer is not None:
@@ -269,6 +304,8 @@ class Link(asyncio.Protocol):
         if self._over:
             return
         waiting = [one for requests in self._under_way.values() for one in requests]
+        if self.raw is not None:
+            waiting += self.raw.recall_all()
         self.abort()
         self._counts["lost"] += len(waiting)
         for frame, reply in waiting:

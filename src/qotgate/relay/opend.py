@@ -22,10 +22,10 @@ from qotgate.model import QotGateError, Refused, Unavailable, is_loopback
 from qotgate.protocol.cipher import PacketEncAlgo, RsaKey
 from qotgate.protocol.frame import Frame
 from qotgate.protocol.messages import REQUESTS, ProtoId
-from qotgate.relay.cache import AnswerCache
+from qotgate.relay.cache import RULES, AnswerCache
 from qotgate.relay.link import Link
-from qotgate.relay.trading import trading_refusal
-from qotgate.relay.upstream import Client, Figures, Reply
+from qotgate.relay.trading import TRADING, VERIFICATION, trading_refusal
+from qotgate.relay.upstream import Client, Figures, RawUpstream, Reply
 
 OWN = frozenset(
     {
@@ -89,6 +89,10 @@ class OpenD:
         self.counts: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))
         """What has passed, by the names of COUNTED."""
         self.cache = AnswerCache(options.cache) if options.cache is not None else None
+        self.excluded = CONNECTION | options.own | {VERIFICATION, *TRADING}
+        """The proto ids whose requests are looked at one by one, as not all of them pass."""
+        if self.cache is not None:
+            self.excluded |= RULES.keys()
         self.links: set[Link] = set()
         self.state = ""
         """What was last found: up, lost, away or refused; empty before anything was tried."""
@@ -217,11 +221,15 @@ class _Session:
         except Refused as error:
             self._error = error
         else:
-            self._link.start(self._client)
+            self._link.start(self._client, self._opend.excluded)
 
     @property
     def s2c(self) -> Any | None:
         return self._link.s2c if self._link is not None else None
+
+    @property
+    def raw(self) -> RawUpstream | None:
+        return self._link.raw if self._link is not None else None
 
     def ask(self, frame: Frame, reply: Reply) -> None:
         allowed = self._opend.options.trade

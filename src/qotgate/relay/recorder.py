@@ -139,6 +139,9 @@ class RecordingUpstream:
 class RecordingClient:
     """A client whose pushes are recorded."""
 
+    raw = None
+    """Each packet is looked at."""
+
     def __init__(self, client: Client, recorder: Recorder) -> None:
         self._client = client
         self._recorder = recorder
@@ -169,6 +172,9 @@ class RecordingClient:
 
 class RecordingSession:
     """An upstream session whose exchanges are recorded. What the upstream refuses by itself is not."""
+
+    raw = None
+    """Each packet is looked at."""
 
     def __init__(self, session: UpstreamSession, recorder: Recorder, number: int) -> None:
         self._session = session

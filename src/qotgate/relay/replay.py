@@ -84,6 +84,8 @@ class Replay:
 class ReplaySession:
     """A client's session, which is told what was recorded in ``recorded``."""
 
+    raw = None
+
     def __init__(self, replay: Replay, recorded: RecordedSession, push_format: int, client: Client) -> None:
         self._replay = replay
         self._recorded = recorded

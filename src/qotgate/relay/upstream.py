@@ -16,8 +16,39 @@ Reply: TypeAlias = Callable[[Frame | Refused], None]
 """Takes the answer to a request, under the request's proto id and serial number, or why there is none."""
 
 
+class Forwarded(NamedTuple):
+    """A request that was forwarded unchanged: its number in its session, and when it came by the performance
+    counter, in seconds."""
+
+    proto_id: int
+    body_format: int
+    serial: int
+    number: int
+    at: float
+
+    @property
+    def frame(self) -> Frame:
+        """The request without its body."""
+        return Frame(self.proto_id, self.body_format, self.serial, b"")
+
+
+class RawClient(Protocol):
+    """A client's session that takes OpenD's packets unchanged."""
+
+    def forward(self, packets: bytes, answered: list[Forwarded]) -> None:
+        """Send packets to the client: the answers to ``answered``, and pushes."""
+
+    def reply_to(self, request: Forwarded) -> Reply:
+        """Takes the answer to a forwarded request, where the answer's packet cannot be forwarded."""
+
+
 class Client(Protocol):
     """What an upstream session tells the client's session. No call raises."""
+
+    @property
+    def raw(self) -> RawClient | None:
+        """The session where it takes OpenD's packets unchanged, else None; settled by the answer to
+        InitConnect."""
 
     def push(self, frame: Frame) -> None:
         """Send a push to the client. Pushes come in OpenD's order; the serial number is OpenD's."""
@@ -31,6 +62,18 @@ class Client(Protocol):
         closed, so that the client connects and subscribes again."""
 
 
+class RawUpstream(Protocol):
+    """An upstream session that takes the client's packets unchanged."""
+
+    def forward(
+        self, data: bytes, position: int, end: int, *, limit: int, room: int, number: int, at: float
+    ) -> tuple[int, int]:
+        """Send the requests that start in ``data`` between ``position`` and ``end``, up to the first that
+        takes :meth:`UpstreamSession.ask`: at most ``room`` of them, with bodies of at most ``limit`` bytes.
+        They came ``at`` this moment, and their numbers follow ``number``. Gives the position behind the last
+        one, and how many they are."""
+
+
 class UpstreamSession(Protocol):
     """One session with OpenD. It begins paused: nothing is pushed before the first :meth:`resume`, which
     comes when the client has its answer to InitConnect."""
@@ -40,6 +83,10 @@ class UpstreamSession(Protocol):
         """OpenD's InitConnect.S2C. The client is told all of it but the key and the IV, which are each side's
         own. None where there is no OpenD behind the session: the gateway then answers by itself, and
         :meth:`ask` gives refusals."""
+
+    @property
+    def raw(self) -> RawUpstream | None:
+        """The session where it takes the client's packets unchanged, else None."""
 
     def ask(self, frame: Frame, reply: Reply) -> None:
         """Pass a request on under its own serial number. ``reply`` is called exactly once, perhaps before

@@ -1,0 +1,110 @@
+"""The fast path: where neither side has a cipher, packets are forwarded unchanged, as many in one piece as
+have arrived.
+
+What is the same for all packets of a read is done once for all of them. Of each packet the header is read,
+the SHA-1 checked, and a request remembered until its answer comes. A packet that takes more than that is left
+to the slow path, which takes one :class:`~qotgate.protocol.frame.Frame` at a time. Both keep the order in
+which packets came.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Container
+from hashlib import sha1
+from typing import TypeAlias
+
+from qotgate.protocol.body import FORMATS
+from qotgate.protocol.frame import FLAG, HEADER, HEADER_SIZE, Frame
+from qotgate.protocol.messages import ProtoId
+from qotgate.relay.upstream import Forwarded, RawClient, Reply
+
+Key: TypeAlias = tuple[int, int]
+"""What a request and its answer have in common: the proto id and the serial number."""
+KEEP_ALIVE = int(ProtoId.KeepAlive)
+
+
+class FastPath:
+    """The fast path between ``client`` and OpenD. ``send`` sends to OpenD; ``slow_path`` has the requests
+    that are under way on it, ``excluded`` the proto ids that always take it; ``counts`` counts what passes,
+    by kind."""
+
+    def __init__(
+        self,
+        client: RawClient,
+        send: Callable[[bytes], None],
+        slow_path: Container[Key],
+        excluded: Container[int],
+        counts: Counter[str],
+    ) -> None:
+        self._client = client
+        self._send = send
+        self._slow_path = slow_path
+        self._excluded = excluded
+        self._counts = counts
+        self._under_way: dict[Key, Forwarded] = {}
+
+    def forward(
+        self, data: bytes, position: int, end: int, *, limit: int, room: int, number: int, at: float
+    ) -> tuple[int, int]:
+        unpack, under_way, excluded = HEADER.unpack_from, self._under_way, self._excluded
+        start, size = position, len(data)
+        last = min(size - HEADER_SIZE, end - 1)
+        first = number
+        while position <= last and number - first < room:
+            flag, proto_id, body_format, _version, serial, length, digest = unpack(data, position)
+            body = position + HEADER_SIZE
+            stop = body + length
+            key = proto_id, serial
+            if flag != FLAG or proto_id in excluded or body_format not in FORMATS or key in under_way:
+                break
+            if stop > size or length > limit:
+                break
+            if sha1(data[body:stop], usedforsecurity=False).digest() != digest:
+                break
+            number += 1
+            under_way[key] = Forwarded(proto_id, body_format, serial, number, at)
+            position = stop
+        if position > start:
+            self._send(data[start:position])
+        return position, number - first
+
+    def forward_back(self, data: bytes, position: int) -> int:
+        """Send the client the answers and pushes in ``data`` from ``position`` on, up to the first that takes
+        the slow path. Gives the position behind the last one."""
+        unpack, under_way, slow_path = HEADER.unpack_from, self._under_way, self._slow_path
+        start, size = position, len(data)
+        last = size - HEADER_SIZE
+        view = memoryview(data)
+        answered: list[Forwarded] = []
+        pushes = 0
+        while position <= last:
+            flag, proto_id, _format, _version, serial, length, digest = unpack(data, position)
+            body = position + HEADER_SIZE
+            stop = body + length
+            if flag != FLAG or stop > size or proto_id == KEEP_ALIVE:
+                break
+            if sha1(view[body:stop], usedforsecurity=False).digest() != digest:
+                break
+            key = proto_id, serial
+            request = under_way.pop(key, None)
+            if request is not None:
+                answered.append(request)
+            elif key in slow_path:
+                break
+            else:
+                pushes += 1
+            position = stop
+        if position > start:
+            self._counts["answers"] += len(answered)
+            self._counts["pushes"] += pushes
+            self._client.forward(data[start:position], answered)
+        return position
+
+    def recall(self, key: Key) -> tuple[Frame, Reply] | None:
+        """Take a request under way to the slow path; None where there is no such request."""
+        request = self._under_way.pop(key, None)
+        return None if request is None else (request.frame, self._client.reply_to(request))
+
+    def recall_all(self) -> list[tuple[Frame, Reply]]:
+        """Take all requests under way to the slow path."""
+        recalled = map(self.recall, list(self._under_way))
+        return [one for one in recalled if one is not None]
