@@ -10,13 +10,14 @@ import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import date, datetime, time
+from functools import partial
 from typing import Any
 from warnings import catch_warnings
 
 from fuzz.pieces import parts
 from fuzz.workbooks import workbook_parts
 from qotgate import sources
-from qotgate.model import ParsedFile, Unreadable
+from qotgate.model import DayOrder, ParsedFile, Unreadable
 from qotgate.sources import cells
 from qotgate.sources.cells import MAX_NUMBER, MIN_NUMBER
 from qotgate.sources.codes import exchange_market, file_security, note_security
@@ -62,6 +63,8 @@ def _check_text(text: str) -> None:
 
 def take_text(data: bytes) -> None:
     _read(data)
+    for order in DayOrder:
+        _read(data, partial(sources.read, dates=order))
 
 
 def take_json(data: bytes) -> None:
@@ -210,6 +213,7 @@ _READERS: tuple[Callable[[Any], Any], ...] = (
     lambda cell: cells.number(cell, "$"),
     lambda cell: cells.number(cell, "%"),
     lambda cell: cells.moment(cell, 1970),
+    lambda cell: cells.moment(cell, 1970, DayOrder.DMY),
     cells.time_of_day,
     lambda cell: exchange_market(cells.text(cell)),
     lambda cell: note_security(cells.text(cell)),

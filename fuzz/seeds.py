@@ -24,9 +24,14 @@ from qotgate.protocol.messages import REQUESTS, RESPONSES, InitWebSocketRequest,
 
 NOTES = """ticker,name,firm,rating,price_target,date
 AAPL,Apple,UBS,Buy,$210.00,2026-06-01
-SHOP.TO,Shopify,RBC Capital,Hold,,6/2/2026
+SHOP.TO,Shopify,RBC Capital,Hold,,6/23/2026
 TSX:REI-UN,"RioCan, REIT",TD,sell,(5),2026/06/03 4:05 PM
 """
+ARROWS = """Date,Status,Outer,Rating,Price
+13/6/2026,Upgrade,Jefferies,Hold → Buy,"$1,450 → $1,465"
+1/2/2026,Reiterated,UBS,Buy,$5 ➝
+Aug-26-20,Downgrade,Wedbush,Buy -> Hold,
+26 August 2020,Initiated,TD,Hold,"""
 HOLDINGS = """date,fund,company,ticker,cusip,shares,"market value ($)",weight (%)
 06/23/2026,ARKK,TESLA INC,TSLA,88160R101,"1,000","$400,000.00",60.00%
 06/23/2026,ARKK,ROKU INC,ROKU,77543R102,2000,$266666,40%
@@ -39,7 +44,15 @@ ARKW,2026-06-23,Buy,MOG/A,615394202,"MOOG, ""A"" INC",1,0.0153
 CELLS = (
     *("$1,234.50", "(5.5)", "1e400", "-.5", "12.5%", "2026-06-01 09:30:00+02:00", "6/1/2026", "1767225600"),
     *("1767225600000.0", "4:05 PM", "24:00", "NASDAQ Global Select", "TSX:BRK.B", "BRK/B", "US.AAPL_up.json"),
-    *("88160R101", "4.5E+20", "\u200bTSLA\u00a0", "9" * 40),
+    *(
+        "Aug-26-20",
+        "26 August 2020 4:05 PM",
+        "31.12.2026",
+        "88160R101",
+        "4.5E+20",
+        "\u200bTSLA\u00a0",
+        "9" * 40,
+    ),
 )
 PATHS = (
     "GET /",
@@ -223,6 +236,7 @@ def _files() -> Iterator[tuple[str, str, bytes]]:
             name,
             b"\n%%\n".join(b"\n".join((part.encode(), text)) for part, text in workbook_parts(rows).items()),
         )
+    yield "text", "arrows", ARROWS.encode()
     yield "text", "utf-16", NOTES.encode("utf-16")
     typed = {"ticker": ["A"], "firm": ["UBS"], "rating": ["Buy"], "date": [datetime(2026, 6, 1, tzinfo=UTC)]}
     file = io.BytesIO()

@@ -50,6 +50,31 @@ def test_what_is_left_out_is_listed_by_file_and_line(url: str, tmp_path: Path) -
     assert (status["rejected_lines"], status["rejects"][0]["line"]) == (1, 2)
 
 
+def test_equal_reasons_are_told_once_and_other_files_in_one_line(url: str, tmp_path: Path) -> None:
+    for number in range(6):
+        (tmp_path / f"empty{number}.csv").write_bytes(b"")
+    lines = [f"MU,Micron,,Buy,{target},2026-06-02\n" for target in range(1, 8)]
+    (tmp_path / "notes.csv").write_text("ticker,name,firm,rating,price_target,date\n" + "".join(lines))
+    for name in ("README.md", "LICENSE", "a.png", "b.png"):
+        (tmp_path / name).write_text("no data")
+    said = run("load", tmp_path, "--db", url).stdout
+    assert re.search(r"4 files passed over.* \(\.png: 2, (\.md|no suffix): 1, ", said)
+    assert "README" not in said
+    assert said.count("the file is empty") == said.count("firm is blank") == 1
+    assert re.search(r"empty2\.csv and 3 more: the file is empty", said)
+    assert re.search(r"notes\.csv, lines 2, 3, 4 and 4 more: firm is blank", said)
+    assert "13 left out:" in said
+
+
+def test_the_user_may_say_the_order_of_days(url: str, tmp_path: Path) -> None:
+    (tmp_path / "notes.csv").write_text("ticker,firm,rating,date\nMU,UBS,Buy,3/2/2026\n")
+    refused = run("load", tmp_path, "--db", url)
+    assert (refused.returncode, "--dates dmy or --dates mdy" in refused.stdout) == (1, True)
+    assert run("load", tmp_path, "--db", url, "--dates", "DMY").returncode == 0
+    found = run("ratings", "--change-type", "new_rating", "--db", url, "--json").stdout
+    assert "2026-02-03" in found
+
+
 def test_when_nothing_could_be_loaded_the_status_is_1(url: str, tmp_path: Path) -> None:
     (tmp_path / "junk.bin").write_bytes(bytes(range(256)))
     done = run("load", tmp_path / "junk.bin", "--db", url)

@@ -1,6 +1,7 @@
 """From analyst notes to rating changes and pages of them."""
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from qotgate.model import (
+    DayOrder,
     InvalidRequest,
     Market,
     Page,
@@ -19,6 +21,7 @@ from qotgate.model import (
 from qotgate.service.coverage.status import status
 from qotgate.service.cursor import Cursor, Cursors
 from qotgate.service.loading import LoadReport, find_files, load
+from qotgate.service.loading.unloading import unload
 from qotgate.service.questions import Questions
 from qotgate.service.ratings.changes import rating_changes
 from qotgate.service.reference import Reference, load_reference
@@ -264,8 +267,47 @@ def test_folders_are_searched_but_not_their_hidden_files(
     (inner / "b.csv").write_text(many(0, 2))
     (inner / "a.txt").write_text("junk")
     (inner / ".hidden.csv").write_text("junk")
-    report = load(store, reference, find_files([tmp_path / "in", inner / "b.csv"]))
+    (inner / "README.md").write_text("junk")
+    (inner / "named").write_text(many(2, 3))
+    passed_over: Counter[str] = Counter()
+    found = find_files([tmp_path / "in", inner / "b.csv"], passed_over)
+    report = load(store, reference, found)
     assert (report.files, report.read, report.rejected) == (2, 1, 1)
+    assert passed_over == {".md": 1, "": 1}
+    assert load(store, reference, find_files([inner / "named"])).read == 1
+
+
+def test_a_raise_across_a_split_is_a_raise(
+    store: Store, reference: Reference, questions: Questions, load_text: LoadText
+) -> None:
+    """From 700 before the split of 10 for 1 to 75 after it."""
+    load_text(
+        notes="ticker,firm,date,rating,price_target,previous_price_target,adjusted_price_target,"
+        "adjusted_previous_price_target\n"
+        "NVDA,Oppenheimer,2024-06-05,outperform,700,660,70,66\n"
+        "NVDA,Oppenheimer,2024-06-20,outperform,75,70,75,70\n"
+    )
+    rows = rating_changes(questions, US, UP).rows
+    assert [(row.target_price, row.last_target_price) for row in rows] == [(75.0, 70.0), (70.0, 66.0)]
+
+
+def test_the_order_of_days_that_the_user_says_stays_with_the_file(
+    store: Store, reference: Reference, tmp_path: Path, questions: Questions
+) -> None:
+    """A file is loaded once under one order, and is read by it again where another is taken out."""
+    path, other = tmp_path / "a.csv", tmp_path / "b.csv"
+    path.write_text(notes("MU,Micron,UBS,Hold,,3/2/2026", "MU,Micron,UBS,Buy,,4/2/2026"))
+    other.write_text(many(0, 1))
+    files = [path, other]
+    assert [reason for *_, reason in load(store, reference, files).rejects] == [
+        "its days may be D/M/Y or M/D/Y, as '3/2/2026' in line 2; load it with --dates dmy or --dates mdy"
+    ]
+    assert load(store, reference, files, dates=DayOrder.DMY).read == 1
+    assert load(store, reference, files, dates=DayOrder.DMY).read == 0
+    unload(store, reference, [other])
+    (row,) = rating_changes(questions, US, UP).rows
+    assert (row.day, row.last_day) == (date(2026, 2, 4), date(2026, 2, 3))
+    assert load(store, reference, [path], dates=DayOrder.MDY).read == 1
 
 
 def test_two_files_of_the_same_bytes_may_be_of_two_stocks_by_their_names(

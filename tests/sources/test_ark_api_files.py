@@ -106,11 +106,7 @@ def test_the_owners_of_a_stock_are_no_holdings() -> None:
 @pytest.mark.parametrize(
     ("header", "sentence"),
     [
-        ("Date,Status,Outer,Rating,Price", "analyst notes but has no ticker or firm columns"),
-        (
-            "date,category,analyst,rating,price_from,price_to",
-            "Benzinga ratings but has no ticker or rating columns",
-        ),
+        ("Date,Status,Outer,Price", "Finviz ratings but has no rating column"),
         (
             "published_date,symbol,analyst_firm,price_target,rating_now",
             "analyst notes but has no rating column",

@@ -4,7 +4,7 @@ from datetime import date, datetime, time
 
 import pytest
 
-from qotgate.model import FileKind, Market, Note, ParsedFile, Security, Unreadable
+from qotgate.model import DayOrder, FileKind, Market, Note, ParsedFile, Security, Unreadable
 from qotgate.sources import read
 
 HEADER = "ticker,name,firm,rating,price_target,date"
@@ -48,7 +48,7 @@ def test_a_row_is_a_note() -> None:
     ],
 )
 def test_columns_go_by_many_names(header: str) -> None:
-    line = 'CA.SHOP,Shopify,RBC,Outperform,"$1,500.00",2/8/2024,Hold,C,initiated,4:05 PM'
+    line = 'CA.SHOP,Shopify,RBC,Outperform,"$1,500.00",2/28/2024,Hold,C,initiated,4:05 PM'
     note = record(line.replace(",C,", ",$90,"), header)
     assert (str(note.security), note.name, note.firm, note.word) == (
         "CA.SHOP",
@@ -57,7 +57,7 @@ def test_columns_go_by_many_names(header: str) -> None:
         "Outperform",
     )
     assert (note.target, note.prior_word, note.prior_target, note.starts) == (1500.0, "Hold", 90.0, True)
-    assert (note.day, note.time) == (date(2024, 2, 8), time(16, 5))
+    assert (note.day, note.time) == (date(2024, 2, 28), time(16, 5))
 
 
 def test_of_several_names_for_one_column_the_first_counts() -> None:
@@ -79,21 +79,71 @@ def test_a_required_column_is_missed_by_name(missing: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("2024-01-02", None),
-        ("2024/1/2", None),
-        ("1/2/2024", None),
-        ("2024-01-02T09:30:00", time(9, 30)),
-        ("2024-01-02 09:30:15.123456", time(9, 30, 15)),
-        ("2024-01-02T23:30:00Z", time(23, 30)),
-        ("2024-01-02T23:30:00.000+08:00", time(23, 30)),
-        ("2024-01-02 23:30:00-0500", time(23, 30)),
-        ("1/2/2024 4:05 PM", time(16, 5)),
-        ("1/2/2024 12:05 am", time(0, 5)),
+        ("2024-01-22", None),
+        ("2024/1/22", None),
+        ("1/22/2024", None),
+        ("22/1/2024", None),
+        ("22-01-2024", None),
+        ("22.01.2024", None),
+        ("Jan-22-24", None),
+        ("Jan 22, 2024", None),
+        ("January 22 2024 4:05 PM", time(16, 5)),
+        ("22-Jan-24", None),
+        ("22 January 2024", None),
+        ("2024-01-22T09:30:00", time(9, 30)),
+        ("2024-01-22 09:30:15.123456", time(9, 30, 15)),
+        ("2024-01-22T23:30:00Z", time(23, 30)),
+        ("2024-01-22T23:30:00.000+08:00", time(23, 30)),
+        ("2024-01-22 23:30:00-0500", time(23, 30)),
+        ("1/22/2024 4:05 PM", time(16, 5)),
+        ("22/1/2024 12:05 am", time(0, 5)),
     ],
 )
 def test_dates_and_times_stand_as_written(text: str, expected: time | None) -> None:
-    note = record(f"AAPL,,UBS,Buy,,{text}")
-    assert (note.day, note.time) == (date(2024, 1, 2), expected)
+    note = record(f'AAPL,,UBS,Buy,,"{text}"')
+    assert (note.day, note.time) == (date(2024, 1, 22), expected)
+
+
+def days(*written: str, dates: DayOrder | None = None) -> list[str]:
+    lines = [f"AAPL,,UBS,Buy,,{text}" for text in written]
+    parsed = read("\n".join((HEADER, *lines)).encode(), dates=dates)
+    return [str(note.day) for note in parsed.records]
+
+
+def test_one_day_above_12_tells_the_order_of_a_file() -> None:
+    assert days("1/2/2024", "3/4/2024", "13/4/2024") == ["2024-02-01", "2024-04-03", "2024-04-13"]
+    assert days("1/2/2024", "3/4/2024", "4/13/2024") == ["2024-01-02", "2024-03-04", "2024-04-13"]
+    assert days("1/2/2024 4:05 PM", "2024-05-06", "13-4-2024") == ["2024-02-01", "2024-05-06", "2024-04-13"]
+
+
+def test_days_that_may_be_either_are_refused_unless_the_user_says_which() -> None:
+    with pytest.raises(Unreadable) as refused:
+        days("5/5/2024", "1/2/2024")
+    assert str(refused.value) == (
+        "its days may be D/M/Y or M/D/Y, as '1/2/2024' in line 3; load it with --dates dmy or --dates mdy"
+    )
+    assert days("5/5/2024", "1/2/2024", dates=DayOrder.DMY) == ["2024-05-05", "2024-02-01"]
+    assert days("5/5/2024", "1/2/2024", dates=DayOrder.MDY) == ["2024-05-05", "2024-01-02"]
+    assert days("5/5/2024") == ["2024-05-05"]
+    assert days("01.02.2024") == ["2024-02-01"]
+
+
+def test_a_file_with_days_in_both_orders_is_refused_unless_the_user_says_which() -> None:
+    with pytest.raises(
+        Unreadable, match=r"M/D/Y \('1/13/2024' in line 2\) and as D/M/Y \('14/2/2024' in line 4\)"
+    ):
+        days("1/13/2024", "3/4/2024", "14/2/2024")
+    assert days("1/13/2024", "3/4/2024", "14/2/2024", dates=DayOrder.DMY) == ["2024-04-03", "2024-02-14"]
+
+
+def test_an_arrow_in_a_cell_has_what_was_before_on_its_left() -> None:
+    for arrow in ("→", " ➝ ", " -> ", "=>"):
+        note = record(f'AAPL,,UBS,Hold{arrow}Buy,"$1,450{arrow}$1,465",2024-01-22')
+        assert (note.prior_word, note.word, note.prior_target, note.target) == ("Hold", "Buy", 1450.0, 1465.0)
+    (reject,) = rows("AAPL,,UBS,Hold → Buy → Sell,,2024-01-22").rejects
+    assert reject.reason == "rating is 'Hold → Buy → Sell', with more than one arrow"
+    own = record("AAPL,UBS,Hold → Buy,2024-01-22,Sell", "ticker,firm,rating,date,prior rating")
+    assert (own.prior_word, own.word) == ("Sell", "Buy")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from rich.table import Table
 
 from qotgate.cli.console import Console, new_console
 from qotgate.cli.options import AsJson, Database, Tables
+from qotgate.model import DayOrder
 from qotgate.service.coverage.provenance import contradiction_sentence
 from qotgate.service.loading import LoadReport, find_files
 from qotgate.service.loading import load as load_files
@@ -21,6 +23,8 @@ from qotgate.serving.settings import read_settings
 STEP_BACK = 10
 """The priority (nice) that a load leaves to others: a gateway beside it answers people, a load can wait."""
 REJECTS_SHOWN = 20
+NAMED_TOGETHER = 3
+"""Files or lines that are named where more of them have one reason."""
 WORDS_SHOWN = 10
 NOTHING_LOADED = 1
 
@@ -33,6 +37,14 @@ def load(
     any_book: Annotated[
         bool, typer.Option("--any-book", help="Take holdings that are not a fund's whole book, too.")
     ] = False,
+    dates: Annotated[
+        DayOrder | None,
+        typer.Option(
+            "--dates",
+            case_sensitive=False,
+            help="The order of days such as 1/2/2024 in notes that do not show it.",
+        ),
+    ] = None,
     as_json: AsJson = False,
     db: Database = None,
     tables: Tables = None,
@@ -46,7 +58,8 @@ def load(
         os.nice(STEP_BACK)
     settings = read_settings(db=db, tables=tables)
     reference = load_reference(settings.tables)
-    files = find_files(paths)
+    passed_over: Counter[str] = Counter()
+    files = find_files(paths, passed_over)
     errors = new_console(stderr=True)
     with open_store(settings) as store, Progress(console=errors, disable=not errors.is_terminal) as progress:
         task = progress.add_task("Loading", total=len(files))
@@ -56,12 +69,14 @@ def load(
             files,
             dry_run=dry_run,
             any_book=any_book,
+            dates=dates,
             progress=lambda done, _total: progress.update(task, completed=done),
         )
     if as_json:
-        typer.echo(json.dumps(_as_json(report, dry_run), default=str, ensure_ascii=False, indent=2))
+        said = _as_json(report, dry_run) | {"passed_over": dict(passed_over)}
+        typer.echo(json.dumps(said, default=str, ensure_ascii=False, indent=2))
     else:
-        _print(report, dry_run)
+        _print(report, dry_run, passed_over)
     if not report.read and not report.unchanged:
         raise typer.Exit(NOTHING_LOADED)
 
@@ -85,7 +100,7 @@ def _as_json(report: LoadReport, dry_run: bool) -> dict[str, Any]:
     }
 
 
-def _print(report: LoadReport, dry_run: bool) -> None:
+def _print(report: LoadReport, dry_run: bool, passed_over: Counter[str]) -> None:
     console = new_console(soft_wrap=True)
     table = Table("files", "", title="Dry run: nothing is kept" if dry_run else None)
     for label, number in (
@@ -100,7 +115,14 @@ def _print(report: LoadReport, dry_run: bool) -> None:
         for kind, number in sorted(report.rows.items()):
             rows.add_row(kind, f"{number:,}", f"{report.added[kind]:,}")
         console.print(rows)
-    _list(console, "left out", [_reject(*reject) for reject in report.rejects], REJECTS_SHOWN)
+    if passed_over:
+        suffixes = ", ".join(f"{suffix or 'no suffix'}: {n:,}" for suffix, n in passed_over.most_common())
+        console.print(
+            f"{passed_over.total():,} files passed over, as their names do not end as those of data do "
+            f"({suffixes}); name one to have it read.",
+            highlight=False,
+        )
+    _list(console, "left out", _reasons(report.rejects), REJECTS_SHOWN, of=len(report.rejects))
     _list(
         console,
         "grades that the scale does not know (add them to grades.csv in --tables)",
@@ -123,14 +145,36 @@ def _print(report: LoadReport, dry_run: bool) -> None:
     console.print(f"{which}Generation {report.generation}.", highlight=False)
 
 
-def _reject(path: str, line: int | None, reason: str) -> str:
-    return f"{path}: {reason}" if line is None else f"{path}, line {line}: {reason}"
+def _reasons(rejects: list[tuple[str, int | None, str]]) -> list[str]:
+    """What was left out, one sentence for all files, or all lines of a file, with the same reason."""
+    files: dict[str, list[str]] = {}
+    lines: dict[tuple[str, str], list[str]] = {}
+    for path, line, reason in rejects:
+        if line is None:
+            files.setdefault(reason, []).append(path)
+        else:
+            lines.setdefault((path, reason), []).append(str(line))
+    return [
+        *(f"{_several(paths)}: {reason}" for reason, paths in files.items()),
+        *(
+            f"{path}, line{'s' * (len(numbers) > 1)} {_several(numbers)}: {reason}"
+            for (path, reason), numbers in lines.items()
+        ),
+    ]
 
 
-def _list(console: Console, title: str, lines: list[str], most: int) -> None:
+def _several(names: list[str]) -> str:
+    if len(names) <= NAMED_TOGETHER + 1:
+        return ", ".join(names)
+    return f"{', '.join(names[:NAMED_TOGETHER])} and {len(names) - NAMED_TOGETHER:,} more"
+
+
+def _list(console: Console, title: str, lines: list[str], most: int, *, of: int | None = None) -> None:
+    """Print ``lines``, at most ``most`` of them, under how many there are; a line may stand for more than one
+    of ``of``."""
     if not lines:
         return
-    console.print(f"{len(lines):,} {title}:", highlight=False)
+    console.print(f"{len(lines) if of is None else of:,} {title}:", highlight=False)
     for line in lines[:most]:
         console.print(f"  {line}", highlight=False, markup=False)
     if len(lines) > most:

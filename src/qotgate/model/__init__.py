@@ -33,7 +33,7 @@ from qotgate.model.errors import (
     Unreadable,
     Unserved,
 )
-from qotgate.model.files import FileKind, LoadOutcome, ParsedFile, Reject
+from qotgate.model.files import DayOrder, FileKind, LoadOutcome, ParsedFile, Reject
 from qotgate.model.page import Page
 from qotgate.model.ratings import Grade, Note, RatingChange, RatingChangeType, RatingLevel
 from qotgate.model.security import GlobalState, Market, MarketState, ProgramStatus, Security
@@ -49,6 +49,7 @@ __all__ = [
     "ArkDynamic",
     "ArkFundHoldingSortField",
     "ArkHoldingType",
+    "DayOrder",
     "DynamicType",
     "FileKind",
     "FundHolding",

@@ -15,6 +15,13 @@ class FileKind(StrEnum):
     NOTES = "notes"
 
 
+class DayOrder(StrEnum):
+    """What comes first where a day is written in numbers and its year last."""
+
+    DMY = "dmy"
+    MDY = "mdy"
+
+
 class LoadOutcome(StrEnum):
     """What came of a load."""
 
@@ -41,3 +48,5 @@ class ParsedFile:
     rejects: tuple[Reject, ...]
     named: bool = False
     """Whether it took the name of the file to read it."""
+    dates: DayOrder | None = None
+    """The order of days that the user said, where it took that to read it."""

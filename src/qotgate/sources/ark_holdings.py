@@ -6,7 +6,7 @@ traded and is refused whole. The weight column is required because it tells hold
 whose direction someone may have cut away.
 """
 
-from qotgate.model import FileKind, Holding, Unreadable
+from qotgate.model import FileKind, Holding
 from qotgate.sources.ark_lines import (
     COLUMNS,
     DAY,
@@ -79,12 +79,6 @@ LAYOUT = Layout(
 )
 
 
-def _no_book(_: Row) -> Holding:
-    raise Unreadable(
-        "it lists the funds that hold one stock, not the whole book of a fund; load the funds' holdings"
-    )
-
-
 OWNERSHIP = Layout(
     title="the funds that hold a stock",
     kind=FileKind.HOLDINGS,
@@ -96,6 +90,6 @@ OWNERSHIP = Layout(
         "weight": ("weight",),
     },
     required=("stock", "date", "fund", "shares", "weight"),
-    record=_no_book,
+    refusal="it lists the funds that hold one stock, not the whole book of a fund; load the funds' holdings",
 )
 """``stock/fund-ownership`` of arkfunds.io, refused by what it is: of each fund's book it has one line."""

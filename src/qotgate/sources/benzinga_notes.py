@@ -23,8 +23,6 @@ LAYOUT = Layout(
         "prior rating": ("ratingprior",),
         "price target": ("ptcurrent",),
         "prior price target": ("ptprior",),
-        "adjusted price target": ("adjustedptcurrent",),
-        "adjusted prior price target": ("adjustedptprior",),
         "action": ("actioncompany",),
     },
     required=("ticker", "firm", "rating", "date"),

@@ -8,11 +8,23 @@ import re
 from contextlib import suppress
 from datetime import UTC, date, datetime, time
 
+from qotgate.model import DayOrder
 from qotgate.sources.lines import Cell
 
-_DAY = re.compile(
-    r"(?:([0-9]{4})([-/])([0-9]{1,2})\2([0-9]{1,2})|([0-9]{1,2})/([0-9]{1,2})/([0-9]{4}))(?:[T ]\s*(\S.*))?"
+_CLOCK_AFTER = r"(?:[T ]\s*(?P<clock>\S.*))?"
+_YEAR_FIRST = re.compile(rf"([0-9]{{4}})([-/])([0-9]{{1,2}})\2([0-9]{{1,2}}){_CLOCK_AFTER}")
+_YEAR_LAST = re.compile(rf"([0-9]{{1,2}})([-/.])([0-9]{{1,2}})\2([0-9]{{4}}){_CLOCK_AFTER}")
+_MONTH = (
+    r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
+    r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
 )
+_SHORT_YEAR = r"([0-9]{4}|[0-9]{2})"
+_MONTH_FIRST = re.compile(rf"{_MONTH}[- ]([0-9]{{1,2}})(?:-|,? ){_SHORT_YEAR}{_CLOCK_AFTER}", re.IGNORECASE)
+_DAY_FIRST = re.compile(rf"([0-9]{{1,2}})[- ]{_MONTH}[- ]{_SHORT_YEAR}{_CLOCK_AFTER}", re.IGNORECASE)
+_SHORT_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTHS = {name: number for number, name in enumerate(_SHORT_MONTHS, 1)}
+_CENTURY = 69
+"""From this year of two digits on it is the last century's, as in POSIX."""
 _CLOCK = re.compile(
     r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:[.,][0-9]+)?)? ?([AaPp][Mm])?"
     r" ?(?:Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)?"
@@ -95,37 +107,65 @@ def number(cell: Cell, unit: str = "") -> float | None:
     return value + 0.0
 
 
-def moment(cell: Cell, first_year: int) -> tuple[date, time | None]:
+def moment(cell: Cell, first_year: int, order: DayOrder = DayOrder.MDY) -> tuple[date, time | None]:
     """A day from ``first_year`` to 2100, and the time of day if the cell has one, to the second and as
-    written: a UTC offset is dropped, not applied. Texts are Y-M-D, Y/M/D or M/D/Y, a time after a blank
-    or a T. A number is the time since 1970 in UTC, as JSON has it."""
-    found, clock = _moment(cell)
+    written: a UTC offset is dropped, not applied. Texts are Y-M-D or Y/M/D, numbers in ``order`` with the
+    year last, D.M.Y, or have the month as an English word; a time follows a blank or a T. A number is the
+    time since 1970 in UTC, as JSON has it."""
+    found, clock = _moment(cell, order)
     if not first_year <= found.year <= _LAST_YEAR:
         raise ValueError(f"is {shown(cell)}, not in {first_year} to {_LAST_YEAR}")
     return found, clock
 
 
-def _moment(cell: Cell) -> tuple[date, time | None]:
+def day_and_month(cell: Cell) -> tuple[int, int] | None:
+    """The two numbers before a year, where nothing but their size tells which is the month."""
+    match = _YEAR_LAST.fullmatch(text(cell)) if isinstance(cell, str) else None
+    return (int(match[1]), int(match[3])) if match and match[2] != "." else None
+
+
+def _moment(cell: Cell, order: DayOrder) -> tuple[date, time | None]:
     if isinstance(cell, datetime):
         return cell.date(), time_of_day(cell)
     if isinstance(cell, date):
         return cell, None
     if not text(cell):
         raise ValueError("is blank")
-    match = _DAY.fullmatch(text(cell)) if isinstance(cell, str) else None
-    epoch = None if match else _EPOCH.fullmatch(text(cell))
+    written = _written(text(cell), order) if isinstance(cell, str) else None
+    epoch = None if written else _EPOCH.fullmatch(text(cell))
     if epoch:
         thousands = (len(epoch[1]) - 9) // 3
         instant = datetime.fromtimestamp(int(epoch[1]) // 1000**thousands, UTC)
         return instant.date(), instant.time()
-    if match is None:
+    if written is None:
         raise ValueError(f"is {shown(cell)}, not a date such as 2021-03-04 or 3/4/2021")
-    year, _, month, day, us_month, us_day, us_year, clock = match.groups()
+    year, month, day, clock = written
     try:
-        found = date(int(year or us_year), int(month or us_month), int(day or us_day))
+        found = date(year, month, day)
     except ValueError:
         raise ValueError(f"is {shown(cell)}, a day that is in no calendar") from None
     return found, time_of_day(clock) if clock else None
+
+
+def _written(words: str, order: DayOrder) -> tuple[int, int, int, str | None] | None:
+    """The year, month and day that a text has, and the time of day after them; None for another text."""
+    if match := _YEAR_FIRST.fullmatch(words):
+        return int(match[1]), int(match[3]), int(match[4]), match["clock"]
+    if match := _YEAR_LAST.fullmatch(words):
+        first, second = int(match[1]), int(match[3])
+        day_first = order is DayOrder.DMY or match[2] == "."
+        month, day = (second, first) if day_first else (first, second)
+        return int(match[4]), month, day, match["clock"]
+    if match := _MONTH_FIRST.fullmatch(words):
+        return _year(match[3]), _MONTHS[match[1][:3].lower()], int(match[2]), match["clock"]
+    if match := _DAY_FIRST.fullmatch(words):
+        return _year(match[3]), _MONTHS[match[2][:3].lower()], int(match[1]), match["clock"]
+    return None
+
+
+def _year(digits: str) -> int:
+    century = 0 if len(digits) == len("2020") else 1900 if int(digits) >= _CENTURY else 2000
+    return century + int(digits)
 
 
 def time_of_day(cell: Cell) -> time:

@@ -29,10 +29,14 @@ _EXCHANGE_NAMES = re.compile(
 )
 """How the names of exchanges begin, in letters only: NASDAQ Global Select, TSX Venture. The US are first."""
 
-_CANADIAN_SUFFIXES = ("TO", "V", "NE", "CN")
+_SUFFIXES = {**dict.fromkeys(("TO", "V", "NE", "CN"), Market.CA), "HK": Market.HK, "US": Market.US}
+_HK_DIGITS = 5
 _CODE = re.compile(r"[A-Z0-9]+(?:[./-][A-Z0-9]+)*")
 _CLASS_SHARE = re.compile(r"(.+)[/-]([A-Z])")
-_FILE_ENDING = re.compile(r"(?:\.(?:csv|tsv|txt|json|jsonl|ndjson|parquet|pq|xlsx?))+$", re.IGNORECASE)
+_ENDINGS = ("csv", "tsv", "txt", "json", "jsonl", "ndjson", "parquet", "pq", "xls", "xlsx", "xlsm")
+SUFFIXES = frozenset(f".{ending}" for ending in _ENDINGS)
+"""How the names of files with data end."""
+_FILE_ENDING = re.compile(rf"(?:\.(?:{'|'.join(_ENDINGS)}))+$", re.IGNORECASE)
 _TICKER_IN_NAME = re.compile(r"(?<![A-Za-z0-9])[A-Z][A-Z0-9]*(?:[.-][A-Z0-9]+)*(?![A-Za-z0-9])")
 _DAY_IN_NAME = re.compile(r"[-_]?[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -74,9 +78,9 @@ def file_security(name: str) -> Security | None:
 def note_security(text: str, listed: Market = Market.US) -> Security:
     """The security that a feed's ticker names.
 
-    ``US.TSLA``, ``TSX:SHOP``, ``SHOP.TO``, ``NYSE:BRK.B``, ``BRK/B``; a bare ticker is of the market
-    ``listed``. A suffix of one letter after ``/`` or ``-`` is a share class; other hyphens stay, except in
-    Canada, where no code has any and Yahoo writes every dot as one (``REI-UN.TO`` is ``CA.REI.UN``).
+    ``US.TSLA``, ``TSX:SHOP``, ``SHOP.TO``, ``0700.HK``, ``NYSE:BRK.B``, ``BRK/B``; a bare ticker is of the
+    market ``listed``. A suffix of one letter after ``/`` or ``-`` is a share class; other hyphens stay,
+    except in Canada, where no code has any and Yahoo writes every dot as one: ``REI-UN.TO`` is ``CA.REI.UN``.
     Raises ValueError with the end of a sentence that begins with the name of the column.
     """
     words = text.upper().replace(" ", "")
@@ -89,12 +93,14 @@ def note_security(text: str, listed: Market = Market.US) -> Security:
             raise ValueError(f"is {text!r}, on an exchange other than {', '.join(_EXCHANGES)}")
     elif dot and prefix in Market.__members__:
         market, code = Market[prefix], rest
-    elif stem and suffix in _CANADIAN_SUFFIXES:
-        market, code = Market.CA, stem
+    elif stem and suffix in _SUFFIXES:
+        market, code = _SUFFIXES[suffix], stem
     else:
         market, code = listed, words
     if market is Market.CA:
         code = code.replace("-", ".")
+    if market is Market.HK and code.isascii() and code.isdecimal():
+        code = code.zfill(_HK_DIGITS)
     class_share = _CLASS_SHARE.fullmatch(code)
     if class_share:
         code = ".".join(class_share.groups())

@@ -23,7 +23,6 @@ LAYOUT = Layout(
         **COLUMNS,
         "firm": ("analystcompany",),
         "price target": ("pricetarget",),
-        "adjusted price target": ("adjpricetarget",),
         "date": ("publisheddate",),
     },
     required=("ticker", "firm", "price target", "date"),

@@ -99,8 +99,11 @@ def _tables(found: Any) -> Iterator[Iterable[Line]]:
             raise Unreadable(_EMPTY)
         beside = {outer(name): value for name, value in found.items() if not isinstance(value, (list, dict))}
         for records in lists or [[found]]:
-            inner = [one for record in records for one in _inner(record)] if lists else []
-            for rows in filter(None, (records, inner)):
+            inner: dict[str, list[Any]] = {}
+            for record in records if lists else ():
+                for name, objects in _inner(record):
+                    inner.setdefault(name, []).extend(objects)
+            for rows in filter(None, (records, *inner.values())):
                 yield _records(
                     [
                         (number, beside | row if lists and isinstance(row, dict) else row)
@@ -109,17 +112,16 @@ def _tables(found: Any) -> Iterator[Iterable[Line]]:
                 )
 
 
-def _inner(record: Any) -> list[Any]:
-    """The objects in the one list of a record, or of an object in it, each with the record's other fields
-    under :func:`outer`; none if it has no such list."""
+def _inner(record: Any) -> Iterator[tuple[str, list[Any]]]:
+    """The lists of objects in a record, or in an object in it, by name; each object with the record's other
+    fields under :func:`outer`."""
     if not isinstance(record, dict):
-        return []
-    objects = [record, *(value for value in record.values() if isinstance(value, dict))]
-    lists = [value for one in objects for value in one.values() if isinstance(value, list)]
-    if len(lists) != 1 or not all(isinstance(one, dict) for one in lists[0]):
-        return []
+        return
     beside = {outer(name): value for name, value in record.items() if not isinstance(value, (list, dict))}
-    return [beside | one for one in lists[0]]
+    for one in (record, *(value for value in record.values() if isinstance(value, dict))):
+        for name, found in one.items():
+            if isinstance(found, list) and all(isinstance(row, dict) for row in found):
+                yield name, [beside | row for row in found]
 
 
 def _labelled(rows: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[Line]:
@@ -157,6 +159,8 @@ def _check_size(rows: int, columns: int) -> None:
 def _cell(value: Any) -> Cell:
     if value is None:
         return ""
+    if isinstance(value, dict) and "raw" in value:
+        value = value["raw"]  # as Yahoo has numbers that it also formats
     if isinstance(value, str):
         return value if value.isascii() else _LONE_SURROGATE.sub("\ufffd", value)
     return value if isinstance(value, bool) else "{…}" if isinstance(value, dict) else "[…]"

@@ -8,12 +8,14 @@ further down, with its columns in another order, where files were joined.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, time
 from itertools import chain, islice
 from typing import Any, TypeVar
 
-from qotgate.model import FileKind, Holding, Note, Notice, ParsedFile, Reject, Unreadable
+from qotgate.model import DayOrder, FileKind, Holding, Note, Notice, ParsedFile, Reject, Unreadable
 from qotgate.sources import cells
 from qotgate.sources.batches import Batch
+from qotgate.sources.days import Days
 from qotgate.sources.lines import Cell, Line
 
 _HEADER_WITHIN = 20  # rows; the notices have three of disclaimer above theirs
@@ -56,12 +58,13 @@ class FileName:
 class Row:
     """The cells of one line, by field."""
 
-    __slots__ = ("_cells", "_columns", "_file", "number")
+    __slots__ = ("_cells", "_columns", "_days", "_file", "number")
 
-    def __init__(self, line: Line, columns: Columns, file: FileName) -> None:
+    def __init__(self, line: Line, columns: Columns, file: FileName, days: Days) -> None:
         self._cells = line.cells
         self._columns = columns
         self._file = file
+        self._days = days
         self.number = line.number
 
     @property
@@ -85,12 +88,21 @@ class Row:
         except ValueError as problem:
             raise ValueError(f"{self._columns.titles.get(field, field)} {problem}") from None
 
+    def moment(self, field: str, first_year: int) -> tuple[date, time | None]:
+        """The day of a cell, in the order of the file, and the time of day if it has one. Raises
+        ValueError."""
+        return self.take(field, lambda cell: self._days.moment(cell, self.number, first_year))
+
     def text(self, field: str) -> str:
         return cells.text(self[field])
 
     def required(self, field: str) -> str:
         """The words of a cell that must have some. Raises ValueError."""
         return self.take(field, cells.required_text)
+
+
+def _unread(row: Row) -> Note:
+    raise ValueError(f"line {row.number} is of a table that is not read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +113,18 @@ class Layout:
     first; ``required`` the fields without which a table is not of this format. Every layout has a ``date``.
     ``record`` raises ValueError with the reason for which a row is left out, and Unreadable for one that
     refuses the file. ``batch`` makes the same records of many rows at once, None for each that is left to
-    ``record``.
+    ``record``. ``dates`` is the order of days with the year last where the publisher has one. A table with a
+    ``refusal``, a sentence that says what it is, is known and not read.
     """
 
     title: str
     kind: FileKind
     columns: Mapping[str, Sequence[str]]
     required: Sequence[str]
-    record: Callable[[Row], Holding | Notice | Note]
+    record: Callable[[Row], Holding | Notice | Note] = _unread
     batch: Callable[[Batch], Sequence[Holding | Note | None]] | None = None
+    dates: DayOrder | None = None
+    refusal: str = ""
 
     def header(self, line: Sequence[Cell]) -> tuple[Columns, list[str]]:
         """Take a line for the header: where the columns are, and what keeps it from being one."""
@@ -133,22 +148,27 @@ class Layout:
         width = max((place + 1 for place, title in enumerate(titles) if title), default=0)
         return Columns(places, {field: titles[place] for field, place in places.items()}, width), problems
 
-    def read(self, lines: Iterable[Line], columns: Columns, file: str) -> ParsedFile:
+    def read(
+        self, lines: Iterable[Line], columns: Columns, file: str, dates: DayOrder | None = None
+    ) -> ParsedFile:
         """Read the lines below a header. Blank lines and lines of prose are passed over in silence."""
-        table = _Table(self, columns, file)
+        table = _Table(self, columns, file, Days(dates or self.dates))
         lines = iter(lines)
         while block := list(islice(lines, MAX_BATCH)):
             table.add(block)
         _check_funds(table.records)
-        return ParsedFile(self.kind, tuple(table.records), tuple(table.rejects), table.file.asked)
+        records = tuple(table.days.settled(table.records))
+        said = dates if table.days.used else None
+        return ParsedFile(self.kind, records, tuple(table.rejects), table.file.asked, said)
 
 
 class _Table:
     """A table that is being read: the ``columns`` of its latest header, and what its lines gave so far."""
 
-    def __init__(self, layout: Layout, columns: Columns, file: str) -> None:
+    def __init__(self, layout: Layout, columns: Columns, file: str, days: Days) -> None:
         self.layout = layout
         self.columns = columns
+        self.days = days
         self.file = FileName(file)
         self.records: list[Any] = []
         self.rejects: list[Reject] = []
@@ -189,7 +209,7 @@ class _Table:
             return
         try:
             _check_width(line, self.columns)
-            self.records.append(self.layout.record(Row(line, self.columns, self.file)))
+            self.records.append(self.layout.record(Row(line, self.columns, self.file, self.days)))
         except ValueError as problem:
             if filled == 1 and not _has_date(line, self.columns):
                 return
@@ -201,25 +221,35 @@ class _Table:
                 self.columns = again
 
 
-def parse(tables: Iterable[Iterable[Line]], layouts: Sequence[Layout], file: str = "") -> ParsedFile:
-    """Read the first table that has the header of a layout; ``file`` is the name of the file. Raises
-    Unreadable, with the nearest miss."""
+def parse(
+    tables: Iterable[Iterable[Line]],
+    layouts: Sequence[Layout],
+    file: str = "",
+    dates: DayOrder | None = None,
+) -> ParsedFile:
+    """Read the first table that has the header of a layout; ``file`` is the name of the file, ``dates`` the
+    order of days with the year last where the user says it. Raises Unreadable, with what the file is or with
+    the nearest miss."""
     near: tuple[tuple[int, int], str] | None = None
+    refusal = ""
     for table in tables:
         lines = iter(table)
         top = list(islice(lines, _HEADER_WITHIN))
         for at, line in enumerate(top, 1):
             for layout in layouts:
                 columns, problems = layout.header(line.cells)
+                if layout.refusal:
+                    refusal = refusal or ("" if problems else layout.refusal)
+                    continue
                 if not problems:
-                    return layout.read(chain(top[at:], lines), columns, file)
+                    return layout.read(chain(top[at:], lines), columns, file, dates)
                 known = sum(field in columns.places for field in layout.required)
                 enough = known >= _ENOUGH_TO_NAME or len(columns.places) >= _ENOUGH_OF_ALL
                 lacks = len(problems) + sum(field not in columns.places for field in layout.required)
                 rank = lacks, -len(columns.places)
                 if enough and (near is None or rank < near[0]):
                     near = rank, f"it looks like {layout.title} but {' and '.join(problems)}"
-    raise Unreadable(near[1] if near else _UNKNOWN)
+    raise Unreadable(refusal or (near[1] if near else _UNKNOWN))
 
 
 def _check_rejects(rejects: Sequence[Reject]) -> None:

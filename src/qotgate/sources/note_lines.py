@@ -1,44 +1,87 @@
-"""What the tables of analyst notes have in common, whoever publishes them.
+"""What the tables of analyst notes have in common, from any publisher.
 
 Feeds differ in their headers, so each column goes by many (``COLUMNS``, in letters and digits only; where a
 table has several of one line, the first counts). Words of rating are kept as the feed spells them: what they
-mean is a rule, not reading.
+mean is a rule, not reading. A cell may have what was before and what is now: ``Hold → Buy``, ``$450 → $465``.
 """
 
 import re
+from collections.abc import Callable
 from datetime import date, time
+from typing import TypeVar
 
-from qotgate.model import Market, Note, Security
+from qotgate.model import Market, Note, Security, Unreadable
 from qotgate.sources.batches import Batch, Reader
-from qotgate.sources.cells import moment, number, required_text, shown, text, time_of_day
-from qotgate.sources.codes import exchange_market, note_security
+from qotgate.sources.cells import day_and_month, moment, number, required_text, shown, text, time_of_day
+from qotgate.sources.codes import exchange_market, file_security, note_security
 from qotgate.sources.layout import Row
 from qotgate.sources.lines import Cell
 
 COLUMNS = {
-    "ticker": ("ticker", "symbol", "code", "security", "tickersymbol", "stockcode"),
-    "name": ("name", "company", "companyname", "stock", "stockname", "securityname"),
-    "firm": ("firm", "analystfirm", "institution", "broker", "brokerage", "gradingcompany", "researchfirm"),
+    "ticker": (
+        "ticker",
+        "symbol",
+        "code",
+        "security",
+        "tickersymbol",
+        "stockcode",
+        "股票代码",
+        "证券代码",
+        "代码",
+    ),
+    "name": (
+        "name",
+        "company",
+        "companyname",
+        "stock",
+        "stockname",
+        "securityname",
+        "股票名称",
+        "证券名称",
+        "名称",
+    ),
+    "firm": (
+        *("firm", "analystfirm", "institution", "broker", "brokerage", "gradingcompany", "researchfirm"),
+        *("analystcompany", "机构名称", "评级机构", "机构"),
+    ),
     "exchange": ("exchange", "listingexchange"),
-    "rating": ("rating", "grade", "recommendation", "tograde", "newgrade", "newrating", "currentrating"),
-    "price target": ("pricetarget", "targetprice", "target", "pt", "currentpricetarget", "newpricetarget"),
-    "date": ("date", "published", "publisheddate", "recommendationdate", "ratingdate", "gradedate", "day"),
+    "rating": (
+        *("rating", "grade", "recommendation", "tograde", "newgrade", "newrating", "currentrating"),
+        *("ratingcurrent", "latestrating", "ratingchange", "最新评级", "评级"),
+    ),
+    "price target": (
+        *("pricetarget", "targetprice", "target", "pt", "currentpricetarget", "newpricetarget"),
+        *("latesttargetprice", "latestpricetarget", "最新目标价", "目标价"),
+    ),
+    "date": (
+        *("date", "published", "publisheddate", "recommendationdate", "ratingdate", "gradedate", "day"),
+        *("pubtime", "评级日期", "日期"),
+    ),
     "prior rating": (
         *("priorrating", "previousrating", "lastrating", "fromgrade", "previousgrade", "priorgrade"),
-        *("ratingprior", "ratingprevious"),
+        *("ratingprior", "ratingprevious", "先前评级", "上次评级"),
     ),
     "prior price target": (
         *("priorpricetarget", "previouspricetarget", "lastpricetarget", "lasttargetprice", "priortarget"),
         *("previoustargetprice", "previoustarget", "lasttarget", "priortargetprice", "priorpt"),
+        *("pricetargetprevious", "pricetargetprior", "先前目标价", "上次目标价"),
     ),
-    "adjusted price target": (),
-    "adjusted prior price target": (),
-    "action": ("action", "ratingaction", "actiontype"),
+    "adjusted price target": ("adjustedpricetarget", "adjpricetarget", "adjustedptcurrent"),
+    "adjusted prior price target": (
+        *("adjustedpriorpricetarget", "adjustedpreviouspricetarget", "previousadjpricetarget"),
+        *("adjpricetargetprevious", "adjustedptprior"),
+    ),
+    "action": ("action", "ratingaction", "actiontype", "status"),
     "time": ("time", "publishedtime", "ratingtime"),
 }
 
+T = TypeVar("T")
+
 _FIRST_YEAR = 1970
-_NONE = frozenset({"", "-", "--", "–", "—", "N/A", "NA"})
+_TARGETS = ("price target", "prior price target")
+_ADJUSTED = ("adjusted price target", "adjusted prior price target")
+_NONE = frozenset({"", "-", "--", "–", "—", "N/A", "NA", "NONE", "NULL"})
+_ARROW = re.compile(r"[→➝➔➜➞⟶⇒]|[-=]+>")
 _STARTS = re.compile(
     r"(?<!re-)(?<!re )\b(?:init|initiat\w+|initiali[sz]\w+|starts?|started|starting|begins?|began|"
     r"new coverage|launch\w*)\b|首次|首予",
@@ -61,9 +104,31 @@ def _target(cell: Cell) -> float | None:
     return target or None
 
 
-def _adjusted(row: Row, field: str) -> float | None:
-    adjusted = f"adjusted {field}"
-    return (row.take(adjusted, _target) if adjusted in row else None) or row.take(field, _target)
+def _now_and_before(row: Row, field: str, prior: str, read: Callable[[Cell], T]) -> tuple[T, T]:
+    """What a field says, and what was before it: by its own column, else left of an arrow in the cell."""
+
+    def sides(cell: Cell) -> tuple[T, T]:
+        before, *now = _ARROW.split(cell) if isinstance(cell, str) else [cell]
+        if len(now) > 1:
+            raise ValueError(f"is {shown(cell)}, with more than one arrow")
+        return (read(now[0]), read(before)) if now else (read(cell), read(""))
+
+    now, before = row.take(field, sides)
+    return now, row.take(prior, read) or before
+
+
+def _in_one_unit(
+    target: float | None, prior: float | None, adjusted: float | None, adjusted_prior: float | None
+) -> tuple[float | None, float | None]:
+    """The target and the one before it, as published or adjusted for splits since.
+
+    The adjusted ones count: consecutive notes are compared, and across a split the published ones would say
+    that every target fell. Where only the new one is adjusted, the published one before it is in other share
+    units, and is not told.
+    """
+    if adjusted not in (None, target):
+        prior = None
+    return adjusted or target, adjusted_prior or prior
 
 
 def _market(cell: Cell) -> Market | None:
@@ -81,26 +146,48 @@ def security_of(row: Row) -> Security:
 
 
 def _moment(cell: Cell) -> tuple[date, time | None]:
+    """Raises ValueError also for a day whose order only the file tells."""
+    if day_and_month(cell):
+        raise ValueError(f"is {shown(cell)}, in an order that it does not show")
     return moment(cell, _FIRST_YEAR)
+
+
+def _word_alone(cell: Cell) -> str:
+    """Raises ValueError for a cell that has what was before, too."""
+    if isinstance(cell, str) and _ARROW.search(cell):
+        raise ValueError(f"is {shown(cell)}, with an arrow")
+    return _word(cell)
 
 
 def _starts(cell: Cell) -> bool:
     return bool(_STARTS.search(text(cell)))
 
 
-def note(row: Row, security: Security | None = None) -> Note:
-    """The note of a row, on ``security`` where the row has no ticker of its own. Raises ValueError.
+def of_row_or_file(row: Row, title: str) -> Security:
+    """The security of the ticker column; in a table without one, that which the file is named after. Raises
+    ValueError, and Unreadable for a table ``title`` that has neither."""
+    if "ticker" in row:
+        return security_of(row)
+    security = file_security(row.file)
+    if security is None:
+        raise Unreadable(
+            f"it is {title} and has no ticker column, and the name of the file tells "
+            "none; name it after its one ticker, in capitals, such as AAPL.csv or BRK-B_upgrades.json"
+        )
+    return security
 
-    Of a target as published and one adjusted for splits since, the adjusted one is taken: consecutive notes
-    are compared, and across a split the published ones would say that every target fell.
-    """
+
+def note(row: Row, security: Security | None = None) -> Note:
+    """The note of a row, on ``security`` where the row has no ticker of its own. Raises ValueError."""
     security = security or security_of(row)
     firm = row.required("firm")
-    day, clock = row.take("date", _moment)
+    day, clock = row.moment("date", _FIRST_YEAR)
     if row.text("time"):
         clock = row.take("time", time_of_day)
-    word = _word(row["rating"])
-    target, prior_target = _adjusted(row, "price target"), _adjusted(row, "prior price target")
+    word, prior_word = _now_and_before(row, "rating", "prior rating", _word)
+    target, prior_target = _in_one_unit(
+        *_now_and_before(row, *_TARGETS, _target), *_now_and_before(row, *_ADJUSTED, _target)
+    )
     if not word and target is None:
         raise ValueError("the row has neither a rating nor a price target")
     return Note(
@@ -111,14 +198,14 @@ def note(row: Row, security: Security | None = None) -> Note:
         time=clock,
         word=word,
         target=target,
-        prior_word=_word(row["prior rating"]),
+        prior_word=prior_word,
         prior_target=prior_target,
         starts=_starts(row["action"]),
         line=row.number,
     )
 
 
-_WORD, _TARGET, _TEXT, _FIRM = map(Reader, (_word, _target, text, required_text))
+_WORD, _PRIOR_WORD, _TARGET, _TEXT, _FIRM = map(Reader, (_word_alone, _word, _target, text, required_text))
 _DAY = Reader(lambda cell: _moment(cell)[0])
 _CLOCK = Reader(lambda cells: time_of_day(cells[1]) if text(cells[1]) else _moment(cells[0])[1])
 _TICKER = Reader(lambda cell: _security(cell, None))
@@ -129,7 +216,12 @@ _ACTION = Reader(_starts)
 def notes(batch: Batch) -> list[Note | None]:
     """The notes of rows that have a ticker of their own, as :func:`note` makes each."""
     listed = (_LISTED, "ticker", "exchange") if "exchange" in batch else (_TICKER, "ticker")
-    words, targets = batch.take(_WORD, "rating"), _adjusted_column(batch, "price target")
+    words = batch.take(_WORD, "rating")
+    targets, prior_targets = (batch.take(_TARGET, field) for field in _TARGETS)
+    if any(field in batch for field in _ADJUSTED):
+        adjusted = (batch.take(_TARGET, field) for field in _ADJUSTED)
+        pairs = list(map(_in_one_unit, targets, prior_targets, *adjusted))
+        targets, prior_targets = ([pair[side] for pair in pairs] for side in (0, 1))
     batch.odd.update(
         place
         for place, (word, target) in enumerate(zip(words, targets, strict=True))
@@ -144,16 +236,7 @@ def notes(batch: Batch) -> list[Note | None]:
         batch.take(_CLOCK, "date", "time"),
         words,
         targets,
-        batch.take(_WORD, "prior rating"),
-        _adjusted_column(batch, "prior price target"),
+        batch.take(_PRIOR_WORD, "prior rating"),
+        prior_targets,
         batch.take(_ACTION, "action"),
     )
-
-
-def _adjusted_column(batch: Batch, field: str) -> list[float | None]:
-    targets: list[float | None] = batch.take(_TARGET, field)
-    adjusted = f"adjusted {field}"
-    if adjusted in batch:
-        better = batch.take(_TARGET, adjusted)
-        targets = [one or other for one, other in zip(better, targets, strict=True)]
-    return targets

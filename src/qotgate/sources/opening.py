@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection
 from threading import Lock
 from time import monotonic
 
-from qotgate.model import ParsedFile, Unreadable
+from qotgate.model import DayOrder, ParsedFile, Unreadable
 from qotgate.sources.formats import read_here
 
 MAX_MEMORY = 2 << 30
@@ -40,10 +40,10 @@ class Opener:
         self._process: subprocess.Popen[bytes] | None = None
         self._link: Connection | None = None
 
-    def read(self, content: bytes, name: str) -> ParsedFile:
+    def read(self, content: bytes, name: str, dates: DayOrder | None = None) -> ParsedFile:
         """The records of a file. Raises Unreadable."""
         with self._lock:
-            answer = self._ask(content, name)
+            answer = self._ask(content, name, dates)
         if isinstance(answer, ParsedFile):
             return answer
         raise Unreadable(answer)
@@ -56,10 +56,10 @@ class Opener:
             self._process.wait()
         self._link = self._process = None
 
-    def _ask(self, content: bytes, name: str) -> ParsedFile | str:
+    def _ask(self, content: bytes, name: str, dates: DayOrder | None) -> ParsedFile | str:
         link = self._link or self._start()
         try:
-            link.send(name)
+            link.send((name, dates))
             link.send_bytes(content)
             if self._answers(link):
                 answer: ParsedFile | str = link.recv()
@@ -106,14 +106,14 @@ def serve(file: int) -> None:
     link = Connection(file)
     with suppress(EOFError, OSError):
         while True:
-            name, content = link.recv(), link.recv_bytes()
-            link.send(_answer(content, name))
+            (name, dates), content = link.recv(), link.recv_bytes()
+            link.send(_answer(content, name, dates))
             del content
 
 
-def _answer(content: bytes, name: str) -> ParsedFile | str:
+def _answer(content: bytes, name: str, dates: DayOrder | None) -> ParsedFile | str:
     try:
-        return read_here(content, name=name)
+        return read_here(content, name=name, dates=dates)
     except Unreadable as problem:
         return str(problem)
     except MemoryError:

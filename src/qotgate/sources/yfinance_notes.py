@@ -10,24 +10,13 @@ The frame is of one ticker and does not say which: that is a column the user has
 ``symbol``), else the name of the file.
 """
 
-from qotgate.model import FileKind, Note, Security, Unreadable
-from qotgate.sources.codes import file_security
+from qotgate.model import FileKind, Note
 from qotgate.sources.layout import Layout, Row
-from qotgate.sources.note_lines import COLUMNS, note
-
-
-def _security(file: str) -> Security:
-    security = file_security(file)
-    if security is None:
-        raise Unreadable(
-            "it is yfinance's upgrades_downgrades and has no ticker column, and the name of the file tells "
-            "none; name it after its one ticker, in capitals, such as AAPL.csv or BRK-B_upgrades.json"
-        )
-    return security
+from qotgate.sources.note_lines import COLUMNS, note, of_row_or_file
 
 
 def _note(row: Row) -> Note:
-    return note(row, None if "ticker" in row else _security(row.file))
+    return note(row, of_row_or_file(row, "yfinance's upgrades_downgrades"))
 
 
 LAYOUT = Layout(

@@ -12,7 +12,7 @@ from tempfile import SpooledTemporaryFile, gettempdir
 
 from sqlalchemy.exc import DBAPIError
 
-from qotgate.model import StoreError
+from qotgate.model import DayOrder, StoreError
 from qotgate.service.loading.reading import find_files, read_file
 from qotgate.service.loading.writing import Load, LoadReport
 from qotgate.service.reference import Reference
@@ -33,12 +33,15 @@ def load(
     *,
     dry_run: bool = False,
     any_book: bool = False,
+    dates: DayOrder | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> LoadReport:
     """Load ``files`` in one transaction.
 
-    Holdings that are not a fund's whole book are left out, unless ``any_book``.
-    ``progress`` is told (files done, files in all). With ``dry_run`` everything is done and then undone.
+    Holdings that are not a fund's whole book are left out, unless ``any_book``. ``dates`` is the order of
+    days such as 1/2/2024 in notes; without it each file must show its own. ``progress`` is told (files
+    done, files in all). With ``dry_run`` everything is done and then undone.
+
     Raises StoreError, naming the file that could not be written; nothing has been loaded then.
     """
     report = LoadReport(files=len(files))
@@ -47,7 +50,7 @@ def load(
         with store.reading() as connection:
             known = stored.digests(connection)
         for done, path in enumerate(files, 1):
-            found = read_file(path, known, any_book)
+            found = read_file(path, known, any_book, dates)
             try:
                 pickle.dump(found, spool)
             except OSError as error:

@@ -1,6 +1,7 @@
 """Reading files before a load: which there are, what is in them, and by what digest each is known again."""
 
 import os
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -9,7 +10,7 @@ from stat import S_ISREG
 from unicodedata import category
 
 from qotgate import sources
-from qotgate.model import ParsedFile, QotGateError, Unreadable
+from qotgate.model import DayOrder, ParsedFile, QotGateError, Unreadable
 
 ANY_BOOK = b"any book"
 """What makes a file that is loaded with ``any_book`` another one than without."""
@@ -17,18 +18,22 @@ MAX_FILE_BYTES = 256 << 20
 """The largest file that is read."""
 
 
-def find_files(paths: Iterable[Path]) -> list[Path]:
+def find_files(paths: Iterable[Path], passed_over: Counter[str] | None = None) -> list[Path]:
     """The files under ``paths``, folders searched all the way down, hidden ones left out, in order.
 
-    Raises QotGateError for a path that does not exist.
+    In a folder only names that end as those of data count; ``passed_over`` counts the others, by suffix. A
+    file that is named itself is always among them. Raises QotGateError for a path that does not exist.
     """
     found: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
             for folder, inner, names in os.walk(path):
                 inner[:] = sorted(name for name in inner if not name.startswith("."))
-                files = (Path(folder, name) for name in sorted(names) if not name.startswith("."))
-                found.update((file.resolve(), None) for file in files if _is_file(file))
+                for file in (Path(folder, name) for name in sorted(names) if not name.startswith(".")):
+                    if file.suffix.lower() in sources.SUFFIXES:
+                        found.update({file.resolve(): None} if _is_file(file) else {})
+                    elif passed_over is not None:
+                        passed_over[file.suffix.lower()] += 1
         elif _is_file(path):
             found[path.resolve()] = None
         else:
@@ -59,28 +64,43 @@ class Reading:
     """Whether a part of a book is taken for one."""
 
 
-def read_file(path: Path, known: Collection[str], any_book: bool) -> Reading:
-    """Read a file, unless its digest is ``known``: that of its bytes alone, or of these and its name where it
-    takes the name to read it."""
+def read_file(path: Path, known: Collection[str], any_book: bool, dates: DayOrder | None = None) -> Reading:
+    """Read a file, unless its digest is ``known``: that of its bytes alone, or of these, its name and
+    ``dates`` where it takes them to read it."""
     try:
         content = read_bytes(path)
-        digest, named = digests(content, path, any_book=any_book)
-        if digest in known or named in known:
-            return Reading(shown(path), digest)
+        own = digests(content, path, any_book=any_book, dates=dates)
+        for digest in own.values():
+            if digest in known:
+                return Reading(shown(path), digest)
         name = shown(Path(path.name))
-        parsed = sources.read(content, name=name)
+        parsed = sources.read(content, name=name, dates=dates)
     except (Unreadable, OSError) as error:
         reason = str(error.strerror) if isinstance(error, OSError) else str(error)
         return Reading(shown(path), reason=reason)
-    digest = named if parsed.named else digest
+    digest = own[parsed.named, parsed.dates]
     return Reading(shown(path), digest, name, content, parsed, any_book=any_book)
 
 
-def digests(content: bytes, path: Path, *, any_book: bool) -> tuple[str, str]:
-    """Those by which a file may be known: of its bytes, and of its bytes and its name."""
+def digests(
+    content: bytes, path: Path, *, any_book: bool, dates: DayOrder | None = None
+) -> dict[tuple[bool, DayOrder | None], str]:
+    """Those by which a file may be known: of its bytes, or of these and its name; and where the user said the
+    order of its days, with that behind."""
     salt = ANY_BOOK if any_book else b""
     name = os.fsencode(path.name)
-    return sha256(content + salt).hexdigest(), sha256(content + name + salt).hexdigest()
+    found = {False: sha256(content + salt).hexdigest(), True: sha256(content + name + salt).hexdigest()}
+    return {
+        (named, order): f"{digest}-{order}" if order else digest
+        for named, digest in found.items()
+        for order in {None, dates}
+    }
+
+
+def order_of(digest: str) -> DayOrder | None:
+    """The order of days that the user said when a file of this digest was loaded."""
+    _, _, order = digest.partition("-")
+    return DayOrder(order) if order else None
 
 
 def shown(path: Path) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from qotgate import sources
 from qotgate.model import LoadOutcome, QotGateError, Unreadable
-from qotgate.service.loading.reading import digests, read_bytes, shown
+from qotgate.service.loading.reading import digests, order_of, read_bytes, shown
 from qotgate.service.loading.writing import Load, LoadReport
 from qotgate.service.reference import Reference
 from qotgate.store import Store, contents
@@ -65,7 +65,7 @@ def unload(
         for done, file_id in enumerate(left, 1):
             row = _again(contents.of_file(connection, file_id))
             try:
-                parsed = sources.read(row["content"], name=row["name"])
+                parsed = sources.read(row["content"], name=row["name"], dates=order_of(row["digest"]))
                 run.add(file_id, row["path"], run.judged(row["content"], parsed, row["any_book"]))
             except Unreadable as error:
                 found.unread.append((row["path"], str(error)))
@@ -105,7 +105,7 @@ def _again(row: Row) -> Row:
     except (OSError, Unreadable):
         content = b""
     for any_book in (False, True):
-        if row["digest"] in digests(content, path, any_book=any_book):
+        if row["digest"] in digests(content, path, any_book=any_book).values():
             return {**row, "name": shown(Path(path.name)), "content": content, "any_book": any_book}
     raise QotGateError(
         f"{path} was loaded by an earlier version, which kept no copy, and is not there as it was; "
