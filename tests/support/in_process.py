@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import httpx
 
 from qotgate.gateway import Gateway, GatewayOptions
+from qotgate.service.columns.cache import ColumnCache
 from qotgate.service.questions import Questions
 from qotgate.service.reference import load_reference
 from qotgate.serving.listening import listen_for
@@ -40,7 +41,9 @@ def in_process(url: str, **options: Any) -> Iterator[InProcess]:
 
     @asynccontextmanager
     async def run() -> AsyncIterator[InProcess]:
-        gateway = Gateway(Questions(store, load_reference(), lang=wanted.lang), wanted)
+        columns = ColumnCache(store)
+        questions = Questions(store, load_reference(), lang=wanted.lang, columns=columns)
+        gateway = Gateway(questions, wanted)
         try:
             listening = listen_for(wanted)
             first, *others = await gateway.start(listening.tcp, listening.websocket)
@@ -48,6 +51,7 @@ def in_process(url: str, **options: Any) -> Iterator[InProcess]:
             yield InProcess(gateway, host, int(port), next(iter(others), None))
         finally:
             await gateway.stop()
+            columns.close()
 
     try:
         thread = LoopThread(run())

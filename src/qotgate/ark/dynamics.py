@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
 
-from qotgate.model import ArkDynamic, DynamicType
+from qotgate.model import ArkDynamic, DynamicType, UntoldDays
 
 WINDOW_DAYS = 30
 SAME_SPLIT = timedelta(days=14)
@@ -64,26 +64,33 @@ def daily_sums(
     return [(day, total) for day, total in rounded if total]
 
 
-def dynamic(sums: Sequence[tuple[date, int]], as_of: date, window_days: int = WINDOW_DAYS) -> ArkDynamic:
-    """The dynamic of the ``window_days`` calendar days that end on ``as_of``.
+def dynamic(
+    sums: Sequence[tuple[date, int]],
+    as_of: date,
+    window_days: int = WINDOW_DAYS,
+    untold: tuple[UntoldDays, ...] = (),
+) -> ArkDynamic:
+    """The dynamic of the ``window_days`` calendar days that end on ``as_of``, of which ``untold`` are not
+    told.
 
     ``sums`` is what :func:`daily_sums` gives: the transaction days up to ``as_of``, oldest first.
     """
     if not sums:
-        return ArkDynamic(DynamicType.NO_DYNAMIC, 0, 0, None)
+        return ArkDynamic(DynamicType.NO_DYNAMIC, 0, 0, None, untold=untold, known_to=as_of)
     last_day, last_sum = sums[-1]
     start = window_start(as_of, window_days)
     recent = [total for day, total in sums if day >= start]
     if not recent:
-        return ArkDynamic(DynamicType.LAST_TRANSACTION, 1, last_sum, last_day)
-    run = 1
-    while run < len(recent) and (recent[-run - 1] > 0) == (last_sum > 0):
-        run += 1
-    if run > 1:
-        kind, counted = DynamicType.CONSECUTIVE_SAME_DIRECTION, recent[-run:]
+        kind, counted = DynamicType.LAST_TRANSACTION, [last_sum]
     else:
-        kind, counted = DynamicType.RECENT_TRANSACTION, recent
-    return ArkDynamic(kind, len(counted), sum(counted), last_day)
+        run = 1
+        while run < len(recent) and (recent[-run - 1] > 0) == (last_sum > 0):
+            run += 1
+        if run > 1:
+            kind, counted = DynamicType.CONSECUTIVE_SAME_DIRECTION, recent[-run:]
+        else:
+            kind, counted = DynamicType.RECENT_TRANSACTION, recent
+    return ArkDynamic(kind, len(counted), sum(counted), last_day, untold=untold, known_to=as_of)
 
 
 def window_start(as_of: date, window_days: int) -> date:

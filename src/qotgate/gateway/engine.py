@@ -41,12 +41,14 @@ from qotgate.protocol.frame import LEAD, PROTOBUF, Frame, lead, seal
 from qotgate.protocol.messages import CLASSES, RESPONSES, ProtoId, RetType
 from qotgate.protocol.names import language_of
 from qotgate.relay.upstream import Forwarded, Reply, Upstream
-from qotgate.service.questions import Questions
+from qotgate.service.questions import NotAtHand, Questions
 
 LOGINS = (ProtoId.InitConnect, INIT)
 """The requests by which a client says who it is."""
 LOGIN_USER = 1
 """There is no login; clients want a user id."""
+AT_HAND_SECONDS = 0.002
+"""Seconds of one turn of the loop after which questions go to the pool, also those that memory answers."""
 REPLY_PARTS = 3
 """Parts of an answer on its way: what comes before the serial number, the number, and the rest."""
 
@@ -84,6 +86,9 @@ class Engine:
         self._jobs: dict[Request, tuple[int, Job]] = {}
         self._pool = WorkerPool()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._turn = -1.0
+        self._turn_seconds = 0.0
+        """Seconds that this turn of the loop has spent on questions that memory answers."""
         self._prepared = False
         self.backend_link: BackendLink | None = None
         if options.limit_store is not None and options.rate_limit is not None:
@@ -357,8 +362,12 @@ class Engine:
         if kept is not None:
             self.counts.kept((request.lead,))
             return kept.sealed
-        self._later(pending, self._work(pending, c2s, request, counted))
-        return None
+        sealed = self._answer_at_hand(frame, c2s, request, counted)
+        if sealed is None:
+            self._later(pending, self._work(pending, c2s, request, counted))
+        else:
+            self.counts.answered(proto_id)
+        return sealed
 
     async def _ask_granted(self, pending: Pending, request: Request) -> bytes | Kept:
         """Ask a question that counts once the limit backend has granted it."""
@@ -373,7 +382,35 @@ class Engine:
         if kept is not None:
             return kept
         c2s = decode_request(proto_id, frame.body, frame.body_format).c2s
-        return await self._work(pending, c2s, request, proto_id)
+        sealed = self._answer_at_hand(frame, c2s, request, proto_id)
+        return await self._work(pending, c2s, request, proto_id) if sealed is None else sealed
+
+    def _answer_at_hand(
+        self, frame: Frame, c2s: Any, request: Request, counted: ProtoId | None
+    ) -> bytes | None:
+        """The sealed answer to a question that memory answers at once: to hand it to a thread would take
+        longer. None where it takes the pool, or where this turn of the loop has answered enough of them.
+        Raises Refused."""
+        proto_id, now = ProtoId(frame.proto_id), self.loop.time()
+        interface, questions = INTERFACES[proto_id], self.questions.at_hand()
+        if now != self._turn:
+            self._turn, self._turn_seconds = now, 0.0
+        over = self._turn_seconds >= AT_HAND_SECONDS or self.options.log_requests
+        if questions is None or over or not interface.lasts:
+            return None
+        epoch, started = self.answers.epoch, perf_counter()
+        try:
+            sealed = _work_out(interface, questions, c2s, frame.body_format)
+        except NotAtHand:
+            return None
+        finally:
+            seconds = perf_counter() - started
+            self._turn_seconds += seconds
+        self.counts.worked(proto_id, seconds)
+        # As when a question comes back from the pool: the data may have moved meanwhile.
+        self.answers.check(now)
+        self.answers.keep(request, Kept(sealed, counted), epoch)
+        return sealed
 
     def _work(
         self, pending: Pending, c2s: Any, request: Request, counted: ProtoId | None

@@ -5,7 +5,8 @@ The questions are plain calls that take it first, in :mod:`qotgate.service.ark` 
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from threading import Lock
 from typing import Any, TypeVar
@@ -15,22 +16,32 @@ from sqlalchemy import Connection
 from qotgate.ark.dynamics import WINDOW_DAYS
 from qotgate.model import ACTIVE_FUNDS, ETFS, InvalidRequest, Language
 from qotgate.protocol.interface import ListQuestion
+from qotgate.service.columns.cache import ColumnCache
+from qotgate.service.columns.source import DatabaseTrades, TradeSource
+from qotgate.service.columns.trades import TradeColumns
 from qotgate.service.cursor import Cursors
 from qotgate.service.reference import Reference
 from qotgate.store import Store
 from qotgate.store.database import secret
 
+MAX_WINDOW_AT_HAND = 400
+"""Days of a window whose trades are added up in well under a millisecond."""
 MAX_REMEMBERED = 256
 """Values of a generation that are kept in memory."""
 
 T = TypeVar("T")
 
 
+class NotAtHand(Exception):  # noqa: N818 - it is no fault
+    """The answer takes more than what is in memory."""
+
+
 class Questions:
     """The context of questions to one database; safe to use from any number of threads.
 
     ``funds`` are the ARK funds whose trades are summed, ``window_days`` the calendar days that a dynamic
-    looks back on, ``lang`` the language of names.
+    looks back on, ``lang`` the language of names. ``columns`` are the data in memory, None for the database
+    alone; with ``at_hand_only`` they alone answer, and NotAtHand is raised where they do not.
     """
 
     def __init__(
@@ -41,6 +52,8 @@ class Questions:
         lang: Language = "zh",
         funds: Collection[str] | None = None,
         window_days: int = WINDOW_DAYS,
+        columns: ColumnCache | None = None,
+        at_hand_only: bool = False,
     ) -> None:
         self.store = store
         self.reference = reference
@@ -49,6 +62,9 @@ class Questions:
         self.held_funds = tuple(sorted(set(funds or ETFS)))
         self._named_funds = funds
         self.window_days = window_days
+        self.columns = columns
+        self._at_hand_only = at_hand_only
+        self._at_hand: Questions | None = None
         self._remembered: OrderedDict[Hashable, Any] = OrderedDict()
         self._lock = Lock()
 
@@ -60,7 +76,39 @@ class Questions:
             lang=lang or self.lang,
             funds=funds or self._named_funds,
             window_days=self.window_days,
+            columns=self.columns,
         )
+
+    def at_hand(self) -> "Questions | None":
+        """The same context, answered from memory alone: what takes the database or more than about a
+        millisecond raises NotAtHand. None where nothing is in memory."""
+        if self._at_hand is None and self.columns is not None:
+            self._at_hand = Questions(
+                self.store,
+                self.reference,
+                lang=self.lang,
+                funds=self._named_funds,
+                window_days=self.window_days,
+                columns=self.columns,
+                at_hand_only=True,
+            )
+        return self._at_hand
+
+    @contextmanager
+    def reading_trades(self) -> Iterator[TradeSource]:
+        """One state of what the funds traded. Raises NotAtHand, and StoreError."""
+        columns = None if self.columns is None else self.columns.get(TradeColumns)
+        if columns is not None and not (self._at_hand_only and self.window_days > MAX_WINDOW_AT_HAND):
+            yield columns
+        elif self._at_hand_only:
+            raise NotAtHand
+        else:
+            with self.store.reading() as connection:
+                yield self.trades_in(connection)
+
+    def trades_in(self, connection: Connection) -> TradeSource:
+        """What the funds traded, as the database has it."""
+        return DatabaseTrades(connection, self.remembered)
 
     def cursors(self, connection: Connection) -> Cursors:
         """What signs the cursors of the data that ``connection`` sees: after a restore, those of the data

@@ -10,6 +10,7 @@ import structlog
 
 from qotgate.gateway import GatewayOptions
 from qotgate.model import QotGateError
+from qotgate.service.columns.cache import ColumnCache
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference, load_reference
 from qotgate.serving.gateway_options import allow_files, gateway_options
@@ -45,14 +46,20 @@ class Configuration:
         digests = {**_digests(settings), "tables": reference.digest}
         return cls(settings, options, reference, digests, make_upstream(settings))
 
-    def questions(self, store: Store) -> Questions:
+    def questions(self, store: Store, columns: ColumnCache | None = None) -> Questions:
+        """What answers from ``store``, with the ``columns`` that are in memory already, if any."""
         settings = self.settings
+        if columns is None:
+            columns = ColumnCache(store, settings.data_cache_bytes)
+        else:
+            columns.change(settings.data_cache_bytes)
         return Questions(
             store,
             self.reference,
             lang=settings.lang,
             funds=settings.named_funds,
             window_days=settings.window_days,
+            columns=columns,
         )
 
 

@@ -86,7 +86,8 @@ class Running:
     def change(self, configuration: Configuration) -> None:
         """Go on by other options."""
         start_log(configuration.settings)
-        questions = configuration.questions(self.gateway.engine.questions.store)
+        now = self.gateway.engine.questions
+        questions = configuration.questions(now.store, now.columns)
         self.gateway.change(configuration.options, questions)
         if self._pages is not None:
             self._pages.change(questions, web_options(configuration.settings))
@@ -124,6 +125,9 @@ class Running:
             await asyncio.gather(self._pages.stop(), self.gateway.stop())
         else:
             await self.gateway.stop()
+        columns = self.gateway.engine.questions.columns
+        if columns is not None:
+            columns.close()
 
     async def _drain_pages(self) -> None:
         if self._pages is not None:

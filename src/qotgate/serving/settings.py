@@ -173,6 +173,12 @@ class Settings(BaseSettings):
     window_days: int = option(
         30, "Calendar days that a dynamic looks back on; 30 unless given.", ge=1, le=3660
     )
+    data_cache_bytes: int = option(
+        64 << 20,
+        "Bytes of memory for data that is asked for, beyond which the database answers; 67108864 unless "
+        "given, 0 for none.",
+        ge=0,
+    )
     rsa_key: Path | None = option(None, "RSA key (PKCS#1 PEM) that clients encrypt with.", metavar="FILE")
     allow_plaintext: bool = option(False, "With a key, take clients without it too.")
     websocket_port: int | None = option(

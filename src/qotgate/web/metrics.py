@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 from qotgate.gateway import Gateway
 from qotgate.gateway.counts import BOUNDS
 from qotgate.relay.upstream import Figures
+from qotgate.service.columns.cache import ColumnCache
 from qotgate.store import Store, loads, reads
 from qotgate.store.database import generation
 from qotgate.web.connections import Connections
@@ -112,8 +113,28 @@ class _Wire(Collector):
             "Connections on the wire that got no place, by why: too many in all, or too many of one address.",
             counts.turned_away,
         )
+        columns = engine.questions.columns
+        if columns is not None:
+            yield from _columns(columns)
         kept = engine.answers.size
         yield GaugeMetricFamily("qotgate_kept_answer_bytes", "Memory of the answers kept lately.", kept)
+
+
+def _columns(columns: ColumnCache) -> Iterator[Metric]:
+    sizes = GaugeMetricFamily(
+        "qotgate_data_cache_bytes", "Memory of the data that is kept for questions, roughly.", labels=["data"]
+    )
+    for name, size in columns.sizes.items():
+        sizes.add_metric([name], size)
+    yield sizes
+    reads = CounterMetricFamily(
+        "qotgate_data_cache_reads",
+        "How often data was read into memory: whole, what a load has changed, or in vain.",
+        labels=["outcome"],
+    )
+    for outcome, number in columns.reads.items():
+        reads.add_metric([outcome], number)
+    yield reads
 
 
 def _upstream(figures: Figures) -> Iterator[Metric]:

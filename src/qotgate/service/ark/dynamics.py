@@ -1,17 +1,14 @@
 """How the ARK funds trade one security, from the days on which they did. The rules stand in
 :mod:`qotgate.ark.dynamics`."""
 
-from dataclasses import replace
 from datetime import date
-
-from sqlalchemy import Connection
 
 from qotgate.ark.dynamics import daily_sums, dynamic, window_start
 from qotgate.model import ArkDynamic, NothingLoaded, Security, TradeEvidence, UntoldDays
 from qotgate.service.ark.evidence import evidence, places_of
+from qotgate.service.columns.source import TradeSource
 from qotgate.service.questions import Questions, day_of_answer
 from qotgate.store import reads
-from qotgate.store.database import generation
 
 
 def ark_stock_dynamic(questions: Questions, security: Security, as_of: date | None = None) -> ArkDynamic:
@@ -20,9 +17,9 @@ def ark_stock_dynamic(questions: Questions, security: Security, as_of: date | No
     ``as_of`` is the latest day that the loaded data covers unless an earlier one is named. Raises
     InvalidRequest.
     """
-    with questions.store.reading() as connection:
-        day, sums = transaction_days(questions, connection, security, as_of)
-        return dynamic_of(questions, connection, sums, day)
+    with questions.reading_trades() as source:
+        day, sums = transaction_days(questions, source, security, as_of)
+        return dynamic_of(questions, source, sums, day)
 
 
 def explain_ark_stock_dynamic(
@@ -33,8 +30,9 @@ def explain_ark_stock_dynamic(
     Raises InvalidRequest.
     """
     with questions.store.reading() as connection:
-        day, sums = transaction_days(questions, connection, security, as_of)
-        answer = dynamic_of(questions, connection, sums, day)
+        source = questions.trades_in(connection)
+        day, sums = transaction_days(questions, source, security, as_of)
+        answer = dynamic_of(questions, source, sums, day)
         counted = [counted for counted, _ in sums[len(sums) - answer.transaction_count :]]
         security_id = reads.securities.security_id(connection, str(security))
         if not counted or security_id is None:
@@ -45,50 +43,43 @@ def explain_ark_stock_dynamic(
 
 
 def dynamic_of(
-    questions: Questions, connection: Connection, sums: list[tuple[date, int]], day: date
+    questions: Questions, source: TradeSource, sums: list[tuple[date, int]], day: date
 ) -> ArkDynamic:
     """The dynamic on ``day`` of transactions that :func:`transaction_days` gives, with the days of its
     window that are not told."""
     since = window_start(day, questions.window_days)
-    untold = reads.ark.untold_days(connection, questions.funds, since, day)
-    answer = dynamic(sums, day, questions.window_days)
-    return replace(answer, untold=tuple(UntoldDays(*days) for days in untold), known_to=day)
+    untold = tuple(UntoldDays(*days) for days in source.untold_days(questions.funds, since, day))
+    return dynamic(sums, day, questions.window_days, untold)
 
 
 def transaction_days(
-    questions: Questions, connection: Connection, security: Security, as_of: date | None
+    questions: Questions, source: TradeSource, security: Security, as_of: date | None
 ) -> tuple[date, list[tuple[date, int]]]:
     """The day asked for, and of the transactions known on it those of the window, or else the last.
 
     Raises InvalidRequest.
     """
-    day = ark_day(questions, connection, as_of)
-    security_id = reads.securities.security_id(connection, str(security))
+    day = ark_day(questions, source, as_of)
+    security_id = source.security_id(str(security))
     if security_id is None:
         return day, []
-    seen = reads.ark.splits(connection, security_id, questions.funds, day)
+    seen = source.splits(security_id, questions.funds, day)
     start, end = window_start(day, questions.window_days), day
     while True:
-        trades = reads.ark.trades(connection, security_id, questions.funds, start, end, day)
+        trades = source.trades(security_id, questions.funds, start, end, day)
         if sums := daily_sums(trades, seen, day):
             return day, sums
         # No trades, or such as add up to nothing: further back, a day at a time.
-        last = reads.ark.last_trade_day(connection, security_id, questions.funds, start, day)
+        last = source.last_trade_day(security_id, questions.funds, start, day)
         if last is None:
             return day, []
         start = end = last
 
 
-def ark_day(questions: Questions, connection: Connection, as_of: date | None) -> date:
+def ark_day(questions: Questions, source: TradeSource, as_of: date | None) -> date:
     """The day that an answer is of: the day asked for, or the last one that the data covers where that is
     earlier. Raises InvalidRequest for a day before the first one."""
-    first, latest = questions.remembered(
-        ("ark days", generation(connection)),
-        lambda: (
-            reads.ark.first_ark_day(connection, questions.funds),
-            reads.ark.latest_ark_day(connection, questions.funds),
-        ),
-    )
+    first, latest = source.span(questions.funds)
     if latest is None:
         raise NothingLoaded("no_ark_data")
     return day_of_answer(as_of, first, latest)

@@ -91,8 +91,9 @@ def ark_history(
     Raises InvalidRequest.
     """
     with questions.store.reading() as connection:
-        asked, sums = transaction_days(questions, connection, security, as_of)
-        answer = dynamic_of(questions, connection, sums, asked)
+        source = questions.trades_in(connection)
+        asked, sums = transaction_days(questions, source, security, as_of)
+        answer = dynamic_of(questions, source, sums, asked)
         security_id = reads.securities.security_id(connection, str(security))
         if security_id is None:
             return ArkHistory(asked, answer, (), None)
@@ -130,7 +131,7 @@ def ark_positions(
     Raises InvalidRequest.
     """
     with questions.store.reading() as connection:
-        asked = ark_day(questions, connection, as_of)
+        asked = ark_day(questions, questions.trades_in(connection), as_of)
         security_id = reads.securities.security_id(connection, str(security))
         if security_id is None:
             return asked, ()
@@ -160,7 +161,7 @@ def ark_moves(questions: Questions, as_of: date | None = None) -> tuple[date, tu
     Raises InvalidRequest.
     """
     with questions.store.reading() as connection:
-        asked = ark_day(questions, connection, as_of)
+        asked = ark_day(questions, questions.trades_in(connection), as_of)
         day = reads.ark.latest_trade_day(connection, questions.funds, asked)
         rows = [] if day is None else reads.ark.trades_of(connection, questions.funds, day, asked)
     of_security: dict[int, list[Row]] = {}

@@ -146,7 +146,11 @@ def _answer(
     with questions.store.reading() as connection:
         cursors = questions.cursors(connection)
         cursor = cursors.read(question, page, ListCursor) if page else None
-        day = date.fromisoformat(cursor.as_of) if cursor else ark_day(questions, connection, as_of)
+        day = (
+            date.fromisoformat(cursor.as_of)
+            if cursor
+            else ark_day(questions, questions.trades_in(connection), as_of)
+        )
         changed = labelled_changes(
             connection, questions.reference, questions.lang, funds, day, cycle_type, traded=traded
         )

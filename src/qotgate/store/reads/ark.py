@@ -70,12 +70,15 @@ def untold_days(
     a notice, oldest first. Why is UNTOLD or HOLE."""
     day, wanted = tables.ark_day, each_fund(funds)
     rows = select(day.c.fund, day.c.day, day.c.through, day.c.source).where(day.c.source.in_((UNTOLD, HOLE)))
-    # A longer history costs no more: what ends long after ``until`` is the last that begins before it.
+    # A longer history costs no more: of the days between two books, what ends long after ``until`` is the
+    # last that begins before it. Notices tell of single days within it.
     ends_soon = rows.where(
         day.c.fund.in_(funds), day.c.through.between(since, until + LONGEST_GAP), day.c.day <= until
     )
     inner = tables.ark_day.alias()
-    last = select(func.max(inner.c.day)).where(inner.c.fund == wanted.c.fund, inner.c.day <= until)
+    last = select(func.max(inner.c.day)).where(
+        inner.c.fund == wanted.c.fund, inner.c.day <= until, inner.c.before.is_not(None)
+    )
     around = rows.join(wanted, and_(day.c.fund == wanted.c.fund, day.c.day == last.scalar_subquery()))
     query = union(ends_soon, around.where(day.c.through >= since)).order_by("day", "fund")
     return [(row[0], row[1], row[2], row[3]) for row in connection.execute(query)]

@@ -1,0 +1,1 @@
+"""The data of one generation as columns in memory, and the cache that keeps them."""

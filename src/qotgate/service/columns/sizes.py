@@ -1,0 +1,19 @@
+"""How much memory columns may take."""
+
+
+class TooLarge(Exception):  # noqa: N818 - it is no fault
+    """The columns would take more memory than they may."""
+
+
+class Budget:
+    """Adds up bytes, up to ``most``."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.size = 0
+
+    def add(self, size: int) -> None:
+        """Raises TooLarge."""
+        self.size += size
+        if self.size > self.most:
+            raise TooLarge

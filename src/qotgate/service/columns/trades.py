@@ -1,0 +1,209 @@
+"""What the ARK funds traded, in memory: trades by security, splits, covered days and the codes of securities.
+
+Columns are never changed once they are made. :meth:`TradeColumns.extended` makes those of the next generation
+out of them and of the rows from the first changed day on; securities without such rows are shared.
+"""
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, NamedTuple, Self
+
+from sqlalchemy import Connection
+
+from qotgate.ark.dynamics import Split
+from qotgate.service.columns.sizes import Budget
+from qotgate.store.reads import columns as reads
+
+TRADE_BYTES = 40
+"""Of a trade: three references and a number, with room to grow."""
+SECURITY_BYTES = 600
+"""Of a security's four columns, beside what is in them."""
+SMALL_BYTES = 300
+"""Of a split, an untold day or a code, roughly."""
+MAX_UNTOLD_KEPT = 1024
+"""Answers of :meth:`TradeColumns.untold_days` that are kept."""
+
+UntoldRow = tuple[str, date, date, str]
+Funds = tuple[str, ...]
+
+
+class Trades(NamedTuple):
+    """The trades of one security by day, then fund, as :func:`qotgate.store.reads.ark.trades` has them."""
+
+    days: list[date]
+    funds: list[str]
+    shares: "array[int]"
+    through: list[date]
+
+    def before(self, day: date) -> "Trades":
+        """A copy of those of days before ``day``."""
+        end = bisect_left(self.days, day)
+        return Trades(self.days[:end], self.funds[:end], self.shares[:end], self.through[:end])
+
+    def add(self, rows: Iterable[Any]) -> None:
+        for _, day, fund, shares, through in rows:
+            self.days.append(day)
+            self.funds.append(fund)
+            self.shares.append(shares)
+            self.through.append(through)
+
+
+class SeenSplit(NamedTuple):
+    """A split as a fund's files show it; it may be of ``through`` at the latest."""
+
+    day: date
+    fund: str
+    through: date
+    split: Split
+
+
+@dataclass(frozen=True)
+class FundDays:
+    """The covered days of a fund: the first day and the last that are known, and the untold ones."""
+
+    first: date | None
+    last: date | None
+    untold: tuple[UntoldRow, ...]
+
+
+@dataclass(frozen=True)
+class TradeColumns:
+    """Answers what :class:`~qotgate.service.columns.source.ArkSource` asks, as the database would."""
+
+    generation: int
+    size: int
+    """Bytes of memory, roughly."""
+    _codes: Mapping[str, int]
+    _trades: Mapping[int, Trades]
+    _splits: Mapping[int, tuple[SeenSplit, ...]]
+    _days: Mapping[str, FundDays]
+    _untold: dict[tuple[Funds, date, date], list[UntoldRow]]
+
+    @classmethod
+    def read(cls, connection: Connection, generation: int, most: int) -> Self:
+        """All of them. Raises TooLarge where they take more than ``most`` bytes."""
+        return cls._made(connection, generation, date.min, most, {}, {}, {})
+
+    def extended(self, connection: Connection, generation: int, since: date, most: int) -> Self:
+        """Those of a later generation, whose rows are the same before the day ``since``. Raises TooLarge."""
+        trades = {
+            security: found if found.days[-1] < since else found.before(since)
+            for security, found in self._trades.items()
+            if found.days[0] < since
+        }
+        splits = {
+            security: kept
+            for security, found in self._splits.items()
+            if (kept := tuple(one for one in found if one.day < since))
+        }
+        return self._made(connection, generation, since, most, trades, splits, self._days)
+
+    def renumbered(self, generation: int) -> Self:
+        """The same for a generation in which nothing of them has changed."""
+        return type(self)(
+            generation, self.size, self._codes, self._trades, self._splits, self._days, self._untold
+        )
+
+    @classmethod
+    def _made(
+        cls,
+        connection: Connection,
+        generation: int,
+        since: date,
+        most: int,
+        trades: dict[int, Trades],
+        splits: dict[int, tuple[SeenSplit, ...]],
+        known: Mapping[str, FundDays],
+    ) -> Self:
+        """``trades``, ``splits`` and ``known`` days are those before ``since``; the first two are taken."""
+        budget = Budget(most)
+        for found in trades.values():
+            budget.add(SECURITY_BYTES + TRADE_BYTES * len(found.days))
+        same: dict[date, date] = {}
+        one = partial(_one, same)
+        funds = reads.funds(connection)
+        for security, rows in groupby(reads.trades(connection, funds, since), itemgetter(0)):
+            before = trades.get(security)
+            # What is shared with other columns stays as it is.
+            made = Trades([], [], array("q"), []) if before is None else before.before(date.max)
+            made.add((row[0], one(row[1]), row[2], row[3], one(row[4])) for row in rows)
+            budget.add(TRADE_BYTES * (len(made.days) - (len(before.days) if before else 0)))
+            budget.add(0 if before else SECURITY_BYTES)
+            trades[security] = made
+        for security, rows in groupby(reads.splits(connection, funds, since), itemgetter(0)):
+            new = tuple(
+                SeenSplit(day, fund, through, Split(day, Fraction(top, bottom)))
+                for _, day, fund, through, top, bottom in rows
+            )
+            splits[security] = splits.get(security, ()) + new
+        days = {fund: _fund_days(connection, fund, since, known.get(fund)) for fund in funds}
+        codes = reads.codes(connection)
+        small = len(codes) + sum(map(len, splits.values())) + sum(len(one.untold) for one in days.values())
+        budget.add(SMALL_BYTES * small)
+        return cls(generation, budget.size, codes, trades, splits, days, {})
+
+    def span(self, funds: Collection[str]) -> tuple[date | None, date | None]:
+        known = [self._days[fund] for fund in funds if fund in self._days]
+        first = min((one.first for one in known if one.first), default=None)
+        return first, max((one.last for one in known if one.last), default=None)
+
+    def security_id(self, code: str) -> int | None:
+        return self._codes.get(code)
+
+    def splits(self, security: int, funds: Collection[str], as_of: date) -> dict[str, list[Split]]:
+        seen: dict[str, list[Split]] = {}
+        for one in self._splits.get(security, ()):
+            if one.through <= as_of and one.fund in funds:
+                seen.setdefault(one.fund, []).append(one.split)
+        return seen
+
+    def trades(
+        self, security: int, funds: Collection[str], since: date, until: date, as_of: date
+    ) -> list[tuple[str, date, int]]:
+        found = self._trades.get(security)
+        if found is None:
+            return []
+        days, of_funds, shares, through = found
+        return [
+            (of_funds[place], days[place], shares[place])
+            for place in range(bisect_left(days, since), bisect_right(days, until))
+            if through[place] <= as_of and of_funds[place] in funds
+        ]
+
+    def last_trade_day(self, security: int, funds: Collection[str], before: date, as_of: date) -> date | None:
+        found = self._trades.get(security)
+        if found is None:
+            return None
+        for place in range(bisect_left(found.days, before) - 1, -1, -1):
+            if found.through[place] <= as_of and found.funds[place] in funds:
+                return found.days[place]
+        return None
+
+    def untold_days(self, funds: Funds, since: date, until: date) -> list[UntoldRow]:
+        key = funds, since, until
+        found = self._untold.get(key)
+        if found is None:
+            rows = (row for fund in funds if fund in self._days for row in self._days[fund].untold)
+            found = sorted((row for row in rows if row[1] <= until and row[2] >= since), key=itemgetter(1, 0))
+            if len(self._untold) >= MAX_UNTOLD_KEPT:
+                self._untold.clear()
+            self._untold[key] = found
+        return found
+
+
+def _one(same: dict[date, date], day: date) -> date:
+    """The one object for a day: thousands of rows are of each."""
+    return same.setdefault(day, day)
+
+
+def _fund_days(connection: Connection, fund: str, since: date, known: FundDays | None) -> FundDays:
+    first, last = reads.span(connection, fund)
+    old = () if known is None else tuple(row for row in known.untold if row[1] < since)
+    return FundDays(first, last, old + tuple(reads.untold(connection, fund, since)))

@@ -1,0 +1,87 @@
+"""Questions that memory answers are answered at once; others, and all beyond a turn's share, by the pool."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from qotgate.gateway import engine as engines
+from qotgate.gateway.worker_pool import Job, WorkerPool
+from qotgate.protocol.messages import ProtoId
+from qotgate.service.columns.cache import KINDS
+from tests.support.in_process import InProcess, in_process
+from tests.support.wire import Wire
+
+TESLA = {"market": 11, "code": "TSLA"}
+DAYS = [f"2026-06-{day:02}" for day in range(16, 23)]
+
+
+@pytest.fixture
+def pooled(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
+    """The jobs that the pool was given."""
+    jobs: list[Job] = []
+    put = WorkerPool.put
+
+    def noted(self: WorkerPool, job: Job, asker: Any) -> None:
+        jobs.append(job)
+        put(self, job, asker)
+
+    monkeypatch.setattr(WorkerPool, "put", noted)
+    return jobs
+
+
+@pytest.fixture
+def gateway(sample_url: str) -> Iterator[InProcess]:
+    with in_process(sample_url) as running:
+        yield running
+
+
+def ask(gateway: InProcess) -> list[Any]:
+    with Wire(gateway.port) as wire:
+        return [wire.ask(ProtoId.Qot_GetArkStockDynamic, security=TESLA, asOf=day) for day in DAYS]
+
+
+def prepare(gateway: InProcess) -> None:
+    columns = gateway.gateway.engine.questions.columns
+    assert columns is not None
+    for kind in KINDS:
+        assert columns.prepared(kind) is not None
+
+
+def test_memory_answers_without_a_thread_and_as_the_database_does(
+    gateway: InProcess, pooled: list[Job]
+) -> None:
+    columns = gateway.gateway.engine.questions.columns
+    assert columns is not None
+    columns.change(0)
+    before = ask(gateway)
+    assert len(pooled) == len(DAYS)
+    columns.change(1 << 20)
+    prepare(gateway)
+    engine = gateway.gateway.engine
+    engine.loop.call_soon_threadsafe(engine.answers.forget)
+    assert ask(gateway) == before
+    assert len(pooled) == len(DAYS)
+    counts = engine.counts
+    assert counts.requests()["Qot_GetArkStockDynamic", "answered"] == 2 * len(DAYS)
+    assert sum(counts.times()["Qot_GetArkStockDynamic"][0]) == 2 * len(DAYS)
+    # They are kept, as all answers are.
+    assert ask(gateway) == before
+    assert counts.requests()["Qot_GetArkStockDynamic", "kept"] == len(DAYS)
+
+
+def test_a_refusal_from_memory_is_that_of_the_pool(gateway: InProcess, pooled: list[Job]) -> None:
+    prepare(gateway)
+    with Wire(gateway.port) as wire:
+        answer = wire.ask(ProtoId.Qot_GetArkStockDynamic, security=TESLA, asOf="2014-01-01")
+    assert (answer.retType, len(pooled)) == (-1, 0)
+    assert "asOf" in answer.retMsg or "as_of" in answer.retMsg
+
+
+def test_beyond_its_share_of_a_turn_the_pool_answers(
+    gateway: InProcess, pooled: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "AT_HAND_SECONDS", 0.0)
+    prepare(gateway)
+    assert all(answer.retType == 0 for answer in ask(gateway))
+    assert len(pooled) == len(DAYS)

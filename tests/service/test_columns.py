@@ -1,0 +1,198 @@
+"""Columns in memory answer as the database does, and are of no other state of the data than it has."""
+
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from qotgate.model import InvalidRequest, Security
+from qotgate.service.ark.dynamics import ark_stock_dynamic
+from qotgate.service.columns.cache import KINDS, ColumnCache
+from qotgate.service.columns.trades import TradeColumns
+from qotgate.service.loading import LoadReport, load
+from qotgate.service.loading.unloading import unload
+from qotgate.service.questions import NotAtHand, Questions
+from qotgate.service.reference import Reference
+from qotgate.store import Store
+from tests.support.ark_files import BOOK, holdings, notice
+from tests.support.made_up_files import texts
+
+WEEK = ("6/15/2026", "6/16/2026", "6/17/2026", "6/18/2026")
+
+
+@pytest.fixture
+def cache(store: Store) -> Iterator[ColumnCache]:
+    made = ColumnCache(store)
+    yield made
+    made.close()
+
+
+def said(question: Callable[..., Any], *given: Any) -> Any:
+    """An answer, or the sentence that refuses one."""
+    try:
+        return question(*given)
+    except InvalidRequest as error:
+        return error.text("en")
+
+
+def compare_dynamics(store: Store, reference: Reference, cache: ColumnCache, step: int) -> int:
+    """Ask for the dynamics of all securities as of every ``step`` th day, both ways; how many they were."""
+    columns = cache.prepared(TradeColumns)
+    assert columns is not None
+    first, last = columns.span(Questions(store, reference).funds)
+    assert first is not None
+    assert last is not None
+    codes = [Security.parse(code) for code in sorted(columns._codes)] + [Security.parse("US.NONE")]
+    days = [first - timedelta(days=1), last + timedelta(days=9)]
+    days += [first + timedelta(days=n) for n in range(0, (last - first).days + 1, step)]
+    asked = 0
+    for how in ({}, {"window_days": 1}, {"window_days": 366, "funds": ("ARKK", "ARKW")}):
+        with_columns = Questions(store, reference, columns=cache, **how).at_hand()
+        without = Questions(store, reference, **how)
+        assert with_columns is not None
+        for number, code in enumerate(codes):
+            # Another third of the days for each security: together they are all.
+            for day in (None, *days[:2], *days[2 + number % 3 :: 3]):
+                asked += 1
+                assert said(ark_stock_dynamic, with_columns, code, day) == said(
+                    ark_stock_dynamic, without, code, day
+                ), (code, day, how)
+    return asked
+
+
+def test_dynamics_of_the_sample_are_those_of_the_database(sample_url: str, reference: Reference) -> None:
+    store = Store.open(sample_url)
+    cache = ColumnCache(store)
+    assert compare_dynamics(store, reference, cache, step=3) > 100
+    cache.close()
+    store.close()
+
+
+@pytest.mark.slow
+def test_dynamics_of_real_data_are_those_of_the_database(real_url: str, reference: Reference) -> None:
+    store = Store.open(real_url)
+    cache = ColumnCache(store)
+    assert compare_dynamics(store, reference, cache, step=11) > 2000
+    cache.close()
+    store.close()
+
+
+def test_a_hole_that_ends_long_after_the_day_is_told_beside_notices_within_it(
+    load_text: Callable[..., LoadReport], store: Store, reference: Reference, cache: ColumnCache
+) -> None:
+    load_text(
+        before=holdings("3/2/2026", BOOK),
+        within=notice("3/10/2026", {"TSLA": 500}),
+        after=holdings("6/16/2026", BOOK),
+        next=holdings("6/17/2026", BOOK),
+    )
+    assert cache.prepared(TradeColumns) is not None
+    at_hand = Questions(store, reference, columns=cache).at_hand()
+    assert at_hand is not None
+    for questions in (Questions(store, reference), at_hand):
+        answer = ark_stock_dynamic(questions, Security.parse("US.TSLA"), date(2026, 3, 20))
+        assert [(one.fund, one.first_day, one.why) for one in answer.untold] == [
+            ("ARKK", date(2026, 3, 2), "hole")
+        ]
+
+
+def everything(columns: Any) -> dict[str, Any]:
+    """What columns hold, but for what they have worked out by the way and how large they are."""
+    return {name: value for name, value in vars(columns).items() if name not in ("size", "_untold")}
+
+
+def assert_as_if_read_whole(store: Store, cache: ColumnCache) -> None:
+    anew = ColumnCache(store)
+    for kind in KINDS:
+        extended, whole = cache.prepared(kind), anew.prepared(kind)
+        assert extended is not None
+        assert everything(extended) == everything(whole)
+    anew.close()
+
+
+def test_a_day_that_is_added_is_all_that_is_read(
+    load_text: Callable[..., LoadReport], store: Store, cache: ColumnCache
+) -> None:
+    for number, day in enumerate(WEEK):
+        load_text(**{f"book{number}": holdings(day, BOOK | {"TSLA": 5000 + 1000 * number})})
+        assert_as_if_read_whole(store, cache)
+    # The first book of all shows no trade: what comes after it is new from its day on.
+    assert cache.reads["extended"] >= len(KINDS) * (len(WEEK) - 2)
+
+
+def test_a_late_file_and_one_that_ties_two_securities_together(
+    load_text: Callable[..., LoadReport], store: Store, cache: ColumnCache
+) -> None:
+    load_text(one=holdings(WEEK[0], BOOK), three=holdings(WEEK[2], BOOK | {"TSLA": 7000}))
+    assert_as_if_read_whole(store, cache)
+    load_text(two=holdings(WEEK[1], BOOK | {"TSLA": 6000}), told=notice(WEEK[1], {"TSLA": 1000}))
+    assert_as_if_read_whole(store, cache)
+    # Another name and ticker, the same CUSIP.
+    load_text(four=holdings(WEEK[3], BOOK).replace("TESLA INC,TSLA", "TESLA HOLDING,TSLH"))
+    assert_as_if_read_whole(store, cache)
+
+
+@pytest.mark.slow
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(loads=st.lists(st.lists(texts, min_size=1, max_size=2), min_size=2, max_size=5), taken=st.booleans())
+def test_extended_columns_are_those_that_are_read_whole(
+    tmp_path_factory: pytest.TempPathFactory, reference: Reference, loads: list[list[str]], taken: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("columns")
+    store = Store.open(f"sqlite:///{folder / 'qotgate.db'}")
+    cache = ColumnCache(store)
+    number = 0
+    for some in loads:
+        paths = []
+        for text in some:
+            number += 1
+            paths.append(folder / f"file{number}.csv")
+            paths[-1].write_text(text)
+        load(store, reference, paths)
+        assert_as_if_read_whole(store, cache)
+    if taken:
+        with store.reading() as connection:
+            last = connection.exec_driver_sql("SELECT max(load_id) FROM file").scalar()
+        unload(store, reference, load_id=last)
+        assert_as_if_read_whole(store, cache)
+    cache.close()
+    store.close()
+
+
+def test_a_commit_takes_columns_out_of_date_at_once(
+    load_text: Callable[..., LoadReport], store: Store, reference: Reference, cache: ColumnCache
+) -> None:
+    load_text(notice=notice(WEEK[0], {"TSLA": 100}))
+    assert cache.prepared(TradeColumns) is not None
+    questions, tesla = Questions(store, reference, columns=cache), Security.parse("US.TSLA")
+    assert ark_stock_dynamic(questions, tesla).net_shares == 100
+    load_text(more=notice(WEEK[1], {"TSLA": 200}))
+    assert ark_stock_dynamic(questions, tesla).net_shares == 300
+    assert cache.prepared(TradeColumns) is not None
+    assert ark_stock_dynamic(questions, tesla).net_shares == 300
+
+
+def test_the_database_answers_what_does_not_fit(
+    load_text: Callable[..., LoadReport], store: Store, reference: Reference, tmp_path: Path
+) -> None:
+    load_text(notice=notice(WEEK[0], {"TSLA": 100}))
+    small = ColumnCache(store, most=1000)
+    assert small.prepared(TradeColumns) is None
+    assert small.reads["too_large"] == 1
+    questions = Questions(store, reference, columns=small)
+    assert ark_stock_dynamic(questions, Security.parse("US.TSLA")).net_shares == 100
+    at_hand = questions.at_hand()
+    assert at_hand is not None
+    with pytest.raises(NotAtHand):
+        ark_stock_dynamic(at_hand, Security.parse("US.TSLA"))
+    small.change(1 << 20)
+    assert small.prepared(TradeColumns) is not None
+    small.close()
+    none = ColumnCache(store, most=0)
+    assert none.prepared(TradeColumns, seconds=0) is None
+    assert sum(none.reads.values()) == 0
+    none.close()
