@@ -6,24 +6,22 @@ at an OpenD behind the gateway, is handed to the session.
 """
 
 import asyncio
-from collections.abc import Callable, Hashable
 from functools import partial
-from math import ceil
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
 
+from qotgate.gateway.allowance import WireAllowance
 from qotgate.gateway.answers import Answers, Kept, Request
-from qotgate.gateway.counts import Counts, interface_name
+from qotgate.gateway.counts import Counts
 from qotgate.gateway.data_log import DataLog
 from qotgate.gateway.interfaces import INTERFACES, SERVER_VERSION, Interface
 from qotgate.gateway.options import GatewayOptions
 from qotgate.gateway.refusals import Refusals
-from qotgate.gateway.session import MAX_UNDER_WAY, Description, Login, Session, State
+from qotgate.gateway.request_log import Pending, ids, log_request
+from qotgate.gateway.session import MAX_UNDER_WAY, Login, Session, State
 from qotgate.gateway.worker_pool import Job, WorkerPool
-from qotgate.limits.allowance import Allowance, BackendLink
-from qotgate.limits.redis import RedisBackend
 from qotgate.limits.window import Window
 from qotgate.model import (
     InvalidPacket,
@@ -55,15 +53,6 @@ REPLY_PARTS = 3
 log = structlog.get_logger()
 
 
-class Pending(NamedTuple):
-    """A request: its number in its session, and when it came by the performance counter."""
-
-    frame: Frame
-    session: Session
-    number: int
-    at: float
-
-
 class Engine:
     """Answers frames from ``questions``, and by ``upstream`` what that takes. To be made within the loop."""
 
@@ -90,28 +79,20 @@ class Engine:
         self._turn_seconds = 0.0
         """Seconds that this turn of the loop has spent on questions that memory answers."""
         self._prepared = False
-        self.backend_link: BackendLink | None = None
-        if options.limit_store is not None and options.rate_limit is not None:
-            backend = RedisBackend(options.limit_store, options.rate_limit)
-            self.backend_link = BackendLink(backend, options.limit_store_down)
-        # A connection is one gateway's: no other gateway needs to know how much it has asked.
-        link = None if options.rate_limit_scope == "connection" else self.backend_link
-        self._allowance = Allowance(options.rate_limit, "wire", window=window, link=link)
+        self.allowance = WireAllowance(options, window)
 
     async def prepare(self) -> None:
         """See that the limit backend serves this gateway, and begin upstream. Raises QotGateError."""
         if self._prepared:
             return
-        if self.backend_link is not None:
-            await self.backend_link.open()
+        await self.allowance.open()
         if self.upstream is not None:
             await self.upstream.start()
         self._prepared = True
 
     async def close(self) -> None:
         """Leave what is not answered yet."""
-        if self.backend_link is not None:
-            await self.backend_link.close()
+        await self.allowance.close()
         if self.upstream is not None:
             await self.upstream.close()
         self._pool.stop()
@@ -121,7 +102,7 @@ class Engine:
         """Go on by other options; what was granted counts."""
         self.options, self.questions = options, questions
         self.answers.forget()
-        self._allowance.change(options.rate_limit)
+        self.allowance.change(options)
 
     def see_commits(self) -> None:
         """Drop the kept answers if the data has moved; looked up once in each turn of the loop."""
@@ -145,7 +126,7 @@ class Engine:
         else:
             outcome = "kept" if frame.proto_id in INTERFACES else "answered"
         if sealed is not None and self.options.log_requests:
-            self._log(pending, outcome)
+            log_request(self.options, pending, outcome)
         return sealed
 
     def answer_kept(
@@ -156,13 +137,8 @@ class Engine:
             return position
         if not self.answers.has(data[position : position + LEAD.size]):
             return position
-        over_limit: Callable[[ProtoId], object] | None = None
-        if self._allowance.elsewhere:
-            over_limit = _always
-        elif self._allowance.limit is not None:
-            over_limit = partial(self._take, session)
         before = len(replies)
-        position = self.answers.reply(data, position, end, replies, over_limit)
+        position = self.answers.reply(data, position, end, replies, self.allowance.over_limit(session))
         self.counts.kept(replies[before::REPLY_PARTS])
         return position
 
@@ -193,7 +169,7 @@ class Engine:
         for request in answered:
             self.counts.answered(request.proto_id)
             if 0 < slow <= now - request.at:
-                self._log(_forwarded(request, session), "relayed")
+                log_request(self.options, _forwarded(request, session), "relayed")
 
     def reply_to(self, request: Forwarded, session: Session) -> Reply:
         """Takes the answer to a request that :meth:`forward` has sent."""
@@ -219,24 +195,7 @@ class Engine:
         """A session has ended."""
         if session.upstream is not None:
             session.upstream.close()
-        window = self._allowance.window
-        if window is not None and self.options.rate_limit_scope == "connection":
-            for proto_id in INTERFACES:
-                window.forget((session.connection_id, proto_id))
-
-    def granted(self, session: Session | None = None) -> Description:
-        """What was granted lately, by interface, as seconds ago: of all, or of a session by itself where each
-        is."""
-        by_connection = self.options.rate_limit_scope == "connection"
-        window = self._allowance.window
-        if window is None or by_connection == (session is None):
-            return {}
-        return {str(int(one)): window.granted(self._key(session, one)) for one in INTERFACES}
-
-    def restore(self, granted: Description, session: Session | None = None) -> None:
-        """Count what another process granted."""
-        ages = {self._key(session, one): granted.get(str(int(one))) for one in INTERFACES}
-        self._allowance.restore({key: found for key, found in ages.items() if found})
+        self.allowance.forget(session)
 
     def _answer(self, pending: Pending) -> bytes | None:
         frame, session, *_ = pending
@@ -339,7 +298,7 @@ class Engine:
             sealed = self._failed(pending, answer)
         else:
             self.counts.answered(pending.frame.proto_id)
-            self._log(pending, "relayed")
+            log_request(self.options, pending, "relayed")
             sealed = seal(answer.body)
         self._deliver(pending, sealed)
 
@@ -353,12 +312,10 @@ class Engine:
             c2s = decode_request(proto_id, frame.body, frame.body_format).c2s
             counted = proto_id if INTERFACES[proto_id].counts(c2s) else None
         if counted is not None:
-            if self._allowance.elsewhere:
+            if self.allowance.elsewhere:
                 self._later(pending, self.loop.create_task(self._ask_granted(pending, request)))
                 return None
-            wait = self._take(session, counted)
-            if wait:
-                raise self._rate_limited(counted, wait)
+            self.allowance.count(session, counted)
         if kept is not None:
             self.counts.kept((request.lead,))
             return kept.sealed
@@ -373,9 +330,7 @@ class Engine:
         """Ask a question that counts once the limit backend has granted it."""
         frame = pending.frame
         proto_id = ProtoId(frame.proto_id)
-        taken = await self._allowance.take(proto_id)
-        if taken is not None and taken.wait:
-            raise self._rate_limited(proto_id, taken.wait)
+        await self.allowance.count_elsewhere(proto_id)
         # The data may have moved meanwhile, and a kept answer with it.
         self.see_commits()
         kept = self.answers.find(request)
@@ -464,7 +419,7 @@ class Engine:
             else:
                 sealed = result
                 self.counts.answered(frame.proto_id)
-            self._log(pending, "kept" if kept else "answered")
+            log_request(self.options, pending, "kept" if kept else "answered")
         self._deliver(pending, sealed)
 
     def _deliver(self, pending: Pending, sealed: bytes) -> None:
@@ -476,15 +431,15 @@ class Engine:
         frame, session, *_ = pending
         if isinstance(error, Refused):
             self.counts.refused(frame.proto_id, error)
-            self._log(pending, f"refused: {error.sentence}")
+            log_request(self.options, pending, f"refused: {error.sentence}")
             return self._sealed_refusal(frame, session, error)
         self.counts.failed(frame.proto_id)
         if isinstance(error, StoreError):
             # The client is not told where the database is.
             level = "error" if self._data_log.is_news(str(error)) else "debug"
-            getattr(log, level)("data cannot be read", **_ids(pending), reason=str(error))
+            getattr(log, level)("data cannot be read", **ids(pending), reason=str(error))
             return self._sealed_refusal(frame, session, Unavailable("store"))
-        self._log(pending, "failed", error)
+        log_request(self.options, pending, "failed", error)
         return self._sealed_refusal(frame, session, Refused("internal"), RetType.UNKNOWN)
 
     def _sealed_refusal(
@@ -500,68 +455,13 @@ class Engine:
             own = {"unavailable": True}
         return _seal(frame, refusal(ret_type, error.text(session.lang or self.options.lang), **own))
 
-    def _key(self, session: Session | None, proto_id: ProtoId) -> Hashable:
-        if session is not None and self.options.rate_limit_scope == "connection":
-            return session.connection_id, proto_id
-        return proto_id
-
-    def _take(self, session: Session, proto_id: ProtoId) -> float:
-        """Count a request and give 0; or the seconds to wait, and nothing counted, over the allowance."""
-        return self._allowance.take_here(self._key(session, proto_id))
-
-    def _rate_limited(self, proto_id: ProtoId, wait: float) -> RateLimited:
-        limit = self._allowance.limit
-        assert limit is not None
-        return RateLimited(
-            "rate_limited",
-            proto=proto_id.name,
-            proto_id=int(proto_id),
-            limit=limit.requests,
-            window=f"{limit.seconds:g}",
-            seconds=ceil(wait * 10) / 10,
-        )
-
-    def _log(self, pending: Pending, outcome: str, error: BaseException | None = None) -> None:
-        """A line about a request: always for one that failed or was slow, else where it is wanted."""
-        seconds = perf_counter() - pending.at
-        slow = 0 < self.options.slow_seconds <= seconds
-        if not (slow or error or self.options.log_requests):
-            return
-        level, event = "debug", "request"
-        if error is not None:
-            level, event = "error", "request failed"
-        elif slow:
-            level, event = "warning", "slow request"
-        getattr(log, level)(
-            event,
-            **_ids(pending),
-            outcome=outcome,
-            ms=round(seconds * 1000, 3),
-            **({"exc_info": error} if error else {}),
-        )
-
 
 def _forwarded(request: Forwarded, session: Session) -> Pending:
     return Pending(request.frame, session, request.number, request.at)
 
 
-def _ids(pending: Pending) -> dict[str, Any]:
-    session, frame = pending.session, pending.frame
-    return {
-        "connection": session.connection_id,
-        "peer": session.peer,
-        "request": f"{session.connection_id}-{pending.number}",
-        "serial": frame.serial,
-        "interface": interface_name(frame.proto_id),
-    }
-
-
 def _seal(request: Frame, response: Any) -> bytes:
     return seal(encode(response, request.body_format if request.body_format in FORMATS else PROTOBUF))
-
-
-def _always(_proto_id: ProtoId) -> bool:
-    return True
 
 
 def _work_out(interface: Interface, questions: Questions, c2s: Any, body_format: int) -> bytes:

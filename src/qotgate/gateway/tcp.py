@@ -91,7 +91,7 @@ class TcpSession(Session, asyncio.Protocol):
         self._engine, self._door, self._keys = carrier.engine, carrier.door, carrier.keys
         super().__init__(self._engine.loop.time(), moved)
         moved = moved or {}
-        self._engine.restore(moved.get("granted", {}), self)
+        self._engine.allowance.restore(moved.get("granted", {}), self)
         self._encryption = Encryption(moved)
         self._parser = FrameParser(self._engine.options.request_limit)
         self._transport: asyncio.Transport | None = None
@@ -196,7 +196,7 @@ class TcpSession(Session, asyncio.Protocol):
             "lang": self.lang,
             **self._encryption.describe(),
             "unread": self._parser.kept().hex(),
-            "granted": self._engine.granted(self),
+            "granted": self._engine.allowance.granted(self),
         }
 
     def file(self) -> int:

@@ -100,12 +100,12 @@ class Running:
     def granted(self) -> Message:
         """What was granted lately and is not shared by memory."""
         return {
-            "gateway": self.gateway.engine.granted(),
+            "gateway": self.gateway.engine.allowance.granted(),
             "pages": self._pages.granted() if self._pages else {},
         }
 
     def restore(self, granted: Message) -> None:
-        self.gateway.engine.restore(granted.get("gateway", {}))
+        self.gateway.engine.allowance.restore(granted.get("gateway", {}))
         if self._pages is not None:
             self._pages.restore(granted.get("pages", {}))
 

@@ -88,7 +88,7 @@ class _Wire(Collector):
         for interface, (times, total) in counts.times().items():
             seconds.add_metric([interface], list(zip(bounds, accumulate(times), strict=True)), total)
         yield seconds
-        link = engine.backend_link
+        link = engine.allowance.backend_link
         if link is not None:
             yield GaugeMetricFamily(
                 "qotgate_limit_store_up", "Whether the limit store answers, 1, or is away, 0.", int(link.up)

@@ -66,7 +66,7 @@ class Site:
     def __init__(self, questions: Questions, options: WebOptions, gateway: Gateway) -> None:
         self.gateway = gateway
         self.store = questions.store
-        self.allowance = Allowance(options.rate_limit, "http", link=gateway.engine.backend_link)
+        self.allowance = Allowance(options.rate_limit, "http", link=gateway.engine.allowance.backend_link)
         self.connections = Connections(options.max_connections_per_address, gateway.pacer)
         self.live = Live(self.state)
         self.metrics = Metrics(questions.store, gateway, self.connections)

@@ -1,0 +1,116 @@
+"""The allowance of the questions on the wire: so many of each interface in a window of time, for all
+connections together or for each."""
+
+from collections.abc import Callable, Hashable
+from functools import partial
+from math import ceil
+
+from qotgate.gateway.interfaces import INTERFACES
+from qotgate.gateway.options import GatewayOptions
+from qotgate.gateway.session import Description, Session
+from qotgate.limits.allowance import Allowance, BackendLink
+from qotgate.limits.redis import RedisBackend
+from qotgate.limits.window import Window
+from qotgate.model import RateLimited
+from qotgate.protocol.messages import ProtoId
+
+
+class WireAllowance:
+    """Counts requests of sessions. ``backend_link`` is the link to the limit backend that several gateways
+    share, None without one."""
+
+    def __init__(self, options: GatewayOptions, window: Window | None) -> None:
+        self.backend_link: BackendLink | None = None
+        if options.limit_store is not None and options.rate_limit is not None:
+            backend = RedisBackend(options.limit_store, options.rate_limit)
+            self.backend_link = BackendLink(backend, options.limit_store_down)
+        self._by_connection = options.rate_limit_scope == "connection"
+        # A connection is one gateway's: no other gateway needs to know how much it has asked.
+        link = None if self._by_connection else self.backend_link
+        self._allowance = Allowance(options.rate_limit, "wire", window=window, link=link)
+
+    async def open(self) -> None:
+        """See that the limit backend serves this gateway. Raises QotGateError."""
+        if self.backend_link is not None:
+            await self.backend_link.open()
+
+    async def close(self) -> None:
+        if self.backend_link is not None:
+            await self.backend_link.close()
+
+    def change(self, options: GatewayOptions) -> None:
+        """Go on by another limit; what was granted counts."""
+        self._by_connection = options.rate_limit_scope == "connection"
+        self._allowance.change(options.rate_limit)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the limit backend decides, so that an answer takes time."""
+        return self._allowance.elsewhere
+
+    def over_limit(self, session: Session) -> Callable[[ProtoId], object] | None:
+        """What counts a request of a session at once, and is true where that is over the limit or takes the
+        limit backend; None without a limit."""
+        if self._allowance.elsewhere:
+            return _always
+        if self._allowance.limit is None:
+            return None
+        return partial(self._take, session)
+
+    def count(self, session: Session, proto_id: ProtoId) -> None:
+        """Count a request. Raises RateLimited, with nothing counted, over the limit."""
+        self._check(proto_id, self._take(session, proto_id))
+
+    async def count_elsewhere(self, proto_id: ProtoId) -> None:
+        """Count a request at the limit backend. Raises RateLimited, and Unavailable where the backend is away
+        and nothing is granted without it."""
+        taken = await self._allowance.take(proto_id)
+        if taken is not None:
+            self._check(proto_id, taken.wait)
+
+    def granted(self, session: Session | None = None) -> Description:
+        """What was granted lately, by interface, as seconds ago: of all sessions, or of one where each has an
+        allowance of its own."""
+        window = self._allowance.window
+        if window is None or self._by_connection == (session is None):
+            return {}
+        return {str(int(one)): window.granted(self._key(session, one)) for one in INTERFACES}
+
+    def restore(self, granted: Description, session: Session | None = None) -> None:
+        """Count what another process granted."""
+        ages = {self._key(session, one): granted.get(str(int(one))) for one in INTERFACES}
+        self._allowance.restore({key: found for key, found in ages.items() if found})
+
+    def forget(self, session: Session) -> None:
+        """A session has ended, and with it its own allowance."""
+        window = self._allowance.window
+        if window is not None and self._by_connection:
+            for proto_id in INTERFACES:
+                window.forget((session.connection_id, proto_id))
+
+    def _key(self, session: Session | None, proto_id: ProtoId) -> Hashable:
+        if session is not None and self._by_connection:
+            return session.connection_id, proto_id
+        return proto_id
+
+    def _take(self, session: Session, proto_id: ProtoId) -> float:
+        """Count a request and give 0; or the seconds to wait, and nothing counted, over the allowance."""
+        return self._allowance.take_here(self._key(session, proto_id))
+
+    def _check(self, proto_id: ProtoId, wait: float) -> None:
+        if not wait:
+            return
+        limit = self._allowance.limit
+        assert limit is not None
+        raise RateLimited(
+            "rate_limited",
+            proto=proto_id.name,
+            proto_id=int(proto_id),
+            limit=limit.requests,
+            window=f"{limit.seconds:g}",
+            seconds=ceil(wait * 10) / 10,
+        )
+
+
+def _always(_proto_id: ProtoId) -> bool:
+    return True
