@@ -11,9 +11,10 @@ import pytest
 from qotgate.protocol.body import decode
 from qotgate.protocol.frame import JSON, PROTOBUF, Frame
 from qotgate.protocol.messages import AnyResponse, ProtoId
-from tests.support.opend import PASSWORD_MD5, ScriptedOpenD, scripted_opend
+from tests.support.opend import PASSWORD_MD5, SIMULATED, ScriptedOpenD, scripted_opend
 from tests.support.opend_messages import request, response
 from tests.support.serving import serving, until
+from tests.support.websocket import KEY, websocket
 from tests.support.wire import Wire, free_port
 
 SECURITY = {"market": 11, "code": "TSLA"}
@@ -263,6 +264,31 @@ class TestTrading:
                 assert answer.retType == -1
                 assert "only over an encrypted connection" in answer.retMsg
             assert opend.asked[2005] == 1
+
+    def test_the_packet_id_of_a_websocket_client_is_filled_in(self, sample_url: str) -> None:
+        """Its program knows no serial number. That of the WebSocket has 64 bits, that of TCP 32."""
+        order = {
+            "packetID": {"connID": 0, "serialNo": 0},
+            "header": {"trdEnv": 0, "accID": SIMULATED, "trdMarket": 2},
+            "trdSide": 1,
+            "orderType": 1,
+            "code": "TSLA",
+            "qty": 1,
+            "price": 10,
+        }
+        options = ("--upstream-trade", "--websocket-port", "0", "--websocket-key", KEY)
+        with (
+            scripted_opend() as opend,
+            through(sample_url, opend, *options) as gateway,
+            websocket(gateway) as client,
+        ):
+            assert client.init()[1] == 0
+            for section in (5, (1 << 32) + 7):
+                client.section = section
+                frame, error, _ = client.ask(2202, request(2202, **order))
+                assert (error, response(2202, frame.body).retType) == (0, 0)
+            assert [serial for proto_id, serial, _ in opend.requests if proto_id == 2202] == [6, 8]
+            assert len(opend.orders) == 2
 
 
 def test_a_cached_answer_costs_opend_nothing(sample_url: str, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ class Session(asyncio.Protocol):
 
     def push(self, proto_id: int, s2c: Any) -> None:
         """Push a message to the client."""
-        self.send(Frame(proto_id, self.format, next(self._pushes), self._encode(proto_id, s2c=s2c)))
+        self.send(Frame(proto_id, self.format, next(self._pushes), self.encode(proto_id, s2c=s2c)))
 
     def send(self, frame: Frame, *, rsa: bool = False) -> None:
         key = self.opend.key
@@ -91,12 +91,16 @@ class Session(asyncio.Protocol):
         self.transport.write(data)
 
     def _take(self, packet: Packet) -> None:
-        opend = self.opend
         if packet.proto_id == 1001:
             self._take_login(packet)
             return
         frame = packet.open(self._cipher.decrypt if self._cipher else None)
         assert frame.intact
+        self.take(frame)
+
+    def take(self, frame: Frame) -> None:
+        """Answer a request, as the test wants it."""
+        opend = self.opend
         opend.asked[frame.proto_id] += 1
         opend.requests.append((frame.proto_id, frame.serial, frame.body))
         delay = opend.slow.get(frame.proto_id, 0.0)
@@ -112,9 +116,9 @@ class Session(asyncio.Protocol):
         try:
             answer = getattr(self, f"on_{frame.proto_id}", self._unknown)
             s2c = answer(self._decode(frame), frame, pushes)
-            body = self._encode(frame.proto_id, frame.body_format, s2c=s2c)
+            body = self.encode(frame.proto_id, frame.body_format, s2c=s2c)
         except Refusal as error:
-            body = self._encode(frame.proto_id, frame.body_format, retType=-1, retMsg=str(error))
+            body = self.encode(frame.proto_id, frame.body_format, retType=-1, retMsg=str(error))
         if not self.transport.is_closing():
             self.send(frame._replace(body=body))
             for push in pushes:
@@ -134,7 +138,7 @@ class Session(asyncio.Protocol):
     def _unknown(self, c2s: Any, frame: Frame, pushes: list[Any]) -> Any:
         raise Refusal(f"Unknown protocol ID {frame.proto_id}")
 
-    def _encode(self, proto_id: int, body_format: int | None = None, **fields: Any) -> bytes:
+    def encode(self, proto_id: int, body_format: int | None = None, **fields: Any) -> bytes:
         kind = message(f"{NAMES.get(proto_id, 'KeepAlive')}.Response")
         made = kind(**{"retType": 0, "retMsg": "", "errCode": 0} | fields)
         if (self.format if body_format is None else body_format) == JSON:
@@ -150,13 +154,13 @@ class Session(asyncio.Protocol):
                 self.transport.close()
                 return
             words = "Decryption failed, check the RSA key"
-            self.send(packet.open()._replace(body=self._encode(1001, PROTOBUF, retType=-1, retMsg=words)))
+            self.send(packet.open()._replace(body=self.encode(1001, PROTOBUF, retType=-1, retMsg=words)))
             return
         self.login = message("InitConnect.Request").FromString(frame.body).c2s
         self.format = self.login.pushProtoFmt
         opend.logins.append(self.login)
         if opend.refuses is not None:
-            body = self._encode(1001, PROTOBUF, retType=-1, retMsg=opend.refuses)
+            body = self.encode(1001, PROTOBUF, retType=-1, retMsg=opend.refuses)
             self.send(frame._replace(body=body), rsa=self.login.packetEncAlgo != -1)
             return
         algorithm = PacketEncAlgo(self.login.packetEncAlgo) if opend.key else PacketEncAlgo.NONE
@@ -172,7 +176,7 @@ class Session(asyncio.Protocol):
         if algorithm is PacketEncAlgo.AES_CBC:
             s2c["aesCBCiv"] = iv
         self.send(
-            frame._replace(body=self._encode(1001, PROTOBUF, s2c=s2c)),
+            frame._replace(body=self.encode(1001, PROTOBUF, s2c=s2c)),
             rsa=algorithm is not PacketEncAlgo.NONE,
         )
         if algorithm is not PacketEncAlgo.NONE:
@@ -268,7 +272,8 @@ class Session(asyncio.Protocol):
         return {"dataList": [], "allCount": 0}
 
     def on_2001(self, c2s: Any, frame: Frame, pushes: list[Any]) -> Any:
-        if c2s.userID != LOGIN_USER:
+        # JavaScript programs send 0: nothing tells them the user's id.
+        if c2s.userID not in (0, LOGIN_USER):
             raise Refusal("The user is not the one who has logged in")
         common = {"trdMarketAuthList": [2], "accType": 1, "securityFirm": 1, "accStatus": 0}
         return {
@@ -288,15 +293,18 @@ class Session(asyncio.Protocol):
         self.accounts.update(c2s.accIDList)
         return {}
 
-    def _check_packet(self, c2s: Any, frame: Frame) -> None:
+    def check_packet_id(self, packet_id: Any, frame: Frame) -> None:
         """What protects OpenD from an order that is sent again."""
-        if (c2s.packetID.connID, c2s.packetID.serialNo) != (self.connection_id, frame.serial):
+        if (packet_id.connID, packet_id.serialNo) != (self.connection_id, frame.serial):
             raise Refusal("PacketID is not that of this connection and packet")
+
+    def _check_order(self, c2s: Any, frame: Frame) -> None:
+        self.check_packet_id(c2s.packetID, frame)
         if c2s.header.trdEnv == 1 and not self.opend.unlocked:
             raise Refusal("Unlock trading first")
 
     def on_2202(self, c2s: Any, frame: Frame, pushes: list[Any]) -> Any:
-        self._check_packet(c2s, frame)
+        self._check_order(c2s, frame)
         number = 1 + len(self.opend.orders)
         order = {
             "trdSide": c2s.trdSide,
@@ -319,7 +327,7 @@ class Session(asyncio.Protocol):
         return {"header": c2s.header, "orderID": number, "orderIDEx": order["orderIDEx"]}
 
     def on_2205(self, c2s: Any, frame: Frame, pushes: list[Any]) -> Any:
-        self._check_packet(c2s, frame)
+        self._check_order(c2s, frame)
         order = self.opend.orders.get(c2s.orderIDEx)
         if order is None:
             raise Refusal("Unknown order")

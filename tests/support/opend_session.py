@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.support.opend import PASSWORD
+from tests.support.opend import PASSWORD, PASSWORD_MD5
 from tests.support.published import run_script
 from tests.support.toolchains import bundle, node, run, written
 
@@ -100,37 +100,72 @@ def check(found: list[Any]) -> None:
 
 JAVASCRIPT = """
 import Client from "futu-api";
-import { ftCmdID } from "futu-api";
-const [port, key] = process.argv.slice(2);
+const [port, key, scheme, trading] = process.argv.slice(2);
 const client = new Client();
 const pushed = [];
+const orders = [];
 client.onPush = (command, push) => {
   if (command === 3011) pushed.push(push.s2c.tickerList[0].sequence.toString());
+  if (command === 2208) orders.push(push.s2c);
 };
 const security = { market: 11, code: "TSLA" };
 const tell = (name, answer) => console.log("TOLD", JSON.stringify([name, answer]));
+const ask = async (name, method, c2s) => {
+  const answer = await client[method]({ c2s }).catch((error) => error);
+  tell(name, answer);
+  return answer;
+};
+const until = async (list, number) => {
+  const deadline = Date.now() + 10000;
+  while (list.length < number && Date.now() < deadline) await new Promise((go) => setTimeout(go, 20));
+};
+
+async function trade() {
+  const accounts = await ask("accounts", "GetAccList", { userID: 0 });
+  const account = accounts.s2c.accList.find((one) => one.trdEnv === 1);
+  const header = { trdEnv: 1, accID: account.accID, trdMarket: 2 };
+  await ask("account pushes", "SubAccPush", { accIDList: [account.accID] });
+  const packetID = { connID: 0, serialNo: 0 };
+  const order = { packetID, header, trdSide: 1, orderType: 1, code: "TSLA", qty: 1, price: 10 };
+  await ask("locked", "PlaceOrder", order);
+  await ask("wrong password", "UnlockTrade", { unlock: true, pwdMD5: "0".repeat(32) });
+  await ask("unlock", "UnlockTrade", { unlock: true, pwdMD5: "PASSWORD_MD5" });
+  const { s2c } = await ask("order", "PlaceOrder", order);
+  const change = { packetID, header, orderID: s2c.orderID, orderIDEx: s2c.orderIDEx };
+  await ask("modify", "ModifyOrder", { ...change, modifyOrderOp: 1, qty: 2, price: 11 });
+  await ask("cancel", "ModifyOrder", { ...change, modifyOrderOp: 4 });
+  await ask("orders", "GetOrderList", { header });
+  await until(orders, 3);
+  tell("order pushes", orders);
+}
+
 client.onlogin = async (fine) => {
   tell("login", fine);
   tell("state", await client.GetGlobalState({ c2s: { userID: 0 } }).then(({ s2c }) => s2c.serverBuildNo));
-  tell("snapshot", await client.GetSecuritySnapshot({ c2s: { securityList: [security] } }));
-  tell("static", await client.GetStaticInfo({ c2s: { securityList: [security] } }));
-  tell("unknown", await client.GetMarketState({ c2s: { securityList: [security] } }).catch((error) => error));
-  tell("sub", await client.Sub({
-    c2s: { securityList: [security], subTypeList: [4], isSubOrUnSub: true, isRegOrUnRegPush: true },
-  }));
-  const deadline = Date.now() + 10000;
-  while (pushed.length < PUSHES && Date.now() < deadline) await new Promise((go) => setTimeout(go, 20));
+  await ask("snapshot", "GetSecuritySnapshot", { securityList: [security] });
+  await ask("static", "GetStaticInfo", { securityList: [security] });
+  await ask("unknown", "GetMarketState", { securityList: [security] });
+  await ask("sub", "Sub", {
+    securityList: [security], subTypeList: [4], isSubOrUnSub: true, isRegOrUnRegPush: true,
+  });
+  await until(pushed, PUSHES);
   tell("pushed", pushed);
+  if (trading) await trade();
   process.exit(0);
 };
-client.start("127.0.0.1", Number(port), false, key);
+client.start("127.0.0.1", Number(port), scheme === "wss", key);
 """
 
 
-def told_by_javascript(port: int, folder: Path) -> dict[str, Any]:
-    """What the script on npm's futu-api is told on the WebSocket ``port``, whose key is ``k``, by call."""
-    script = bundle(written(folder / "session.mjs", JAVASCRIPT.replace("PUSHES", str(PUSHES))))
-    done = run([*node(), script, str(port), "k"], folder)
+def told_by_javascript(
+    port: int, folder: Path, *, certificate: Path | None = None, trading: bool = False
+) -> dict[str, Any]:
+    """What the script on npm's futu-api is told on the WebSocket ``port``, whose key is ``k``, by call. It
+    uses TLS where the port has a ``certificate``."""
+    text = JAVASCRIPT.replace("PUSHES", str(PUSHES)).replace("PASSWORD_MD5", PASSWORD_MD5)
+    script = bundle(written(folder / "session.mjs", text))
+    command = [*node(), script, str(port), "k", "wss" if certificate else "ws", *["trading"] * trading]
+    done = run(command, folder, **({"NODE_EXTRA_CA_CERTS": certificate} if certificate else {}))
     assert done.returncode == 0, done.stdout + done.stderr
     lines = [line.removeprefix("TOLD ") for line in done.stdout.splitlines() if line.startswith("TOLD ")]
     return dict(json.loads(line) for line in lines)

@@ -37,6 +37,7 @@ from qotgate.protocol.body import decode
 from qotgate.protocol.envelope import INIT, decode_request, encode_answer
 from qotgate.protocol.frame import PROTOBUF, Frame, unseal
 from qotgate.protocol.messages import CLASSES, InitWebSocketRequest, InitWebSocketResponse, RetType
+from qotgate.relay.trading import fill_packet_id
 
 INIT_FAILED = 1
 """The error number of a refused Init; the client takes any but 0 for a no."""
@@ -328,7 +329,7 @@ class WebSocketSession(Session, asyncio.Protocol):
                 sealed = self._engine.refuse(frame, self, refused)
                 error, text = INIT_FAILED, refused.text("en")
         else:
-            sealed = self._engine.answer(frame, self)
+            sealed = self._engine.answer(fill_packet_id(frame, self.connection_id), self)
         if sealed is not None:
             self._send(frame, unseal(sealed), error, text)
         elif self.state is State.LOGGING_IN:

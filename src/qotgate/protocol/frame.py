@@ -26,6 +26,9 @@ PROTOCOL_VERSION = 0
 REQUEST_LIMIT = 1 << 20
 """The longest body that a gateway takes, in bytes, unless told otherwise."""
 
+MAX_SERIAL = 1 << 32
+"""Serial numbers are below it. Those of the WebSocket side have 64 bits."""
+
 PROTOBUF = 0
 JSON = 1
 

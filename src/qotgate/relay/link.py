@@ -16,7 +16,7 @@ from typing import Any, cast
 from qotgate.model import ProtocolError, Refused, Unavailable
 from qotgate.protocol.body import decode, encode
 from qotgate.protocol.cipher import AesCipher, PacketEncAlgo, RsaKey
-from qotgate.protocol.frame import HEADER_SIZE, PROTOBUF, Frame, FrameParser, Packet
+from qotgate.protocol.frame import HEADER_SIZE, MAX_SERIAL, PROTOBUF, Frame, FrameParser, Packet
 from qotgate.protocol.messages import REQUESTS, RESPONSES, ProtoId, RetType
 from qotgate.relay.fast_path import FastPath, Key
 from qotgate.relay.trading import is_trading
@@ -30,8 +30,6 @@ CLOSE_SECONDS = 5.0
 """How long OpenD may take to read what was sent before the client left."""
 SILENT_INTERVALS = 2
 """Keep-alive intervals without a byte from OpenD after which it hangs: it answers each KeepAlive."""
-MAX_SERIAL = 1 << 32
-"""The serial numbers of the WebSocket side have 64 bits, those of TCP 32."""
 
 
 class Link(asyncio.Protocol):

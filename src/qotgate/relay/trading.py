@@ -1,10 +1,14 @@
 """Which requests are about the user's accounts and money, and when they may pass."""
 
 from qotgate.model import InvalidRequest, Refused
+from qotgate.protocol.frame import MAX_SERIAL, Frame
 
 VERIFICATION = 1006
 """Asks for, or gives, the code that a login takes."""
 TRADING = range(2000, 3000)
+WITH_PACKET_ID = frozenset({2202, 2205, 2227})
+"""Trd_PlaceOrder, Trd_ModifyOrder, Trd_PlaceComboOrder. By the PacketID OpenD knows one that it has already
+carried out."""
 
 
 def is_trading(proto_id: int) -> bool:
@@ -22,3 +26,27 @@ def trading_refusal(proto_id: int, *, allowed: bool, secure: bool) -> Refused | 
     if not secure:
         return InvalidRequest("upstream_trade_plain", proto_id=proto_id)
     return None
+
+
+def fill_packet_id(frame: Frame, connection_id: int) -> Frame:
+    """A request of a WebSocket client, with the PacketID that OpenD expects on TCP: the connection's id and
+    the packet's serial number. npm's client documents that a program need not fill it in, and tells it no
+    serial number.
+
+    The field is appended: a parser of protobuf merges it into the message, and its values win.
+    """
+    if frame.proto_id not in WITH_PACKET_ID:
+        return frame
+    # PacketID: connID 1, serialNo 2; it is the field 1 of C2S, and that of Request.
+    packet_id = b"\x08" + _varint(connection_id) + b"\x10" + _varint(frame.serial % MAX_SERIAL)
+    c2s = b"\x0a" + _varint(len(packet_id)) + packet_id
+    return frame._replace(body=frame.body + b"\x0a" + _varint(len(c2s)) + c2s)
+
+
+def _varint(value: int) -> bytes:
+    """A number as protobuf writes it: 7 bits a byte, the lowest first, all bytes but the last marked."""
+    encoded = bytearray()
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*encoded, value])
