@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,11 +16,12 @@ import pandas as pd
 import pytest
 
 from qotgate import __version__
-from qotgate.cli import fetch
+from qotgate.cli import fetch, schedule
 from qotgate.cli.main import main
 from qotgate.model import ETFS, QotGateError
 from qotgate.sources.fetching import ark as ark_files
 from qotgate.sources.fetching import client
+from qotgate.sources.fetching import ratings as rating_files
 from tests.support.publishing import Publisher, Reply, Time, holdings, publishing, visible
 from tests.support.serving import QOTGATE
 
@@ -183,6 +185,11 @@ def test_the_files_can_be_loaded_like_any_others(
         (["ark", "--funds", "ARKK,ARKZ"], "--funds takes ARKB, "),
         (["ark", "--every", "6 hours"], "--every takes a time such as 30m, 6h or 1d, not '6 hours'"),
         (["ark", "--every", "0h"], "--every takes a time"),
+        (["ark", "--every", "6h", "--at", "20:30"], "--every and --at exclude each other"),
+        (["ark", "--at", "24:00"], "--at takes a time of the day such as 20:30, not '24:00'"),
+        (["ark", "--at", "20:30", "--tz", "New York"], "--tz takes a time zone such as America/New_York"),
+        (["ark", "--tz", "America/New_York"], "--tz is the time zone of --at"),
+        (["all", "--provider", "fmp"], "FMP needs a key: put yours in the variable"),
         (["ark", "--base-url", "ftp://host/"], "--base-url takes an address that begins with https://"),
         (["ark", "--db", "oracle://x"], "--db takes sqlite:///FILE or postgresql://USER@HOST/DATABASE"),
         (["ark", "--tables", "/no/such/folder"], "--tables takes a folder"),
@@ -310,6 +317,26 @@ def test_ratings_come_from_yfinance_unless_told_otherwise(
     )
 
 
+def test_all_is_the_funds_and_then_the_notes_on_what_they_hold(
+    run: Callable[..., tuple[int, str, str]], publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ark_files, "BASE_URL", publisher.url)
+    monkeypatch.setattr(rating_files, "FMP", publisher.url)
+    monkeypatch.setenv("QOTGATE_FMP_KEY", "a-key-of-the-tests")
+    publish_ark(publisher, "ARKK", "ARKW")
+    status, _, err = run("fetch", "all", "--funds", "ARKK,ARKW", "--provider", "fmp")
+    assert status == 0, err
+    asked = [one.params["symbol"] for one in publisher.asked if one.path == "/stable/grades"]
+    assert asked
+    # A second day, and the list is that of the holdings.
+    for fund in ("ARKK", "ARKW"):
+        publisher.publish(f"/{ark_files.FILES[fund]}", Reply(holdings(fund, "06/24/2026")))
+    publisher.asked.clear()
+    assert run("fetch", "all", "--funds", "ARKK,ARKW", "--provider", "fmp")[0] == 0
+    again = [one.params["symbol"] for one in publisher.asked if one.path == "/stable/grades"]
+    assert set(again) == set(asked)
+
+
 # Again and again
 
 
@@ -337,12 +364,60 @@ def test_rounds_go_on_after_one_that_failed_until_they_are_stopped(
         if len(rounds) == 5:
             raise KeyboardInterrupt
 
-    fetch.repeat(one_round, 3600.0, sleep=time.sleep, clock=time.clock)
+    schedule.repeat(one_round, schedule.Every(3600.0), sleep=time.sleep, now=now_of(time))
     assert [later - earlier for earlier, later in pairwise(rounds)] == [
         3600, 3600, 7300, 3600,
     ]  # fmt: skip
-    assert time.slept == [3500, 3500, 0, 3500]
+    assert sum(time.slept) == 3 * 3500
+    assert max(time.slept) <= schedule.LOOK_SECONDS
     assert "it is locked." in capsys.readouterr().err
+
+
+def now_of(time: Time) -> Callable[[], datetime]:
+    return lambda: datetime(2026, 6, 1, tzinfo=UTC) + timedelta(seconds=time.seconds)
+
+
+def test_a_clock_that_is_set_on_while_it_sleeps_delays_no_round() -> None:
+    time = Time()
+    rounds: list[float] = []
+
+    def one_round() -> None:
+        rounds.append(time.seconds)
+        if len(rounds) == 3:
+            raise KeyboardInterrupt
+
+    def sleep(seconds: float) -> None:
+        # First a laptop that is closed for a night.
+        time.seconds += seconds if len(rounds) > 1 else 40_000
+
+    schedule.repeat(one_round, schedule.Every(3600.0), sleep=sleep, now=now_of(time))
+    assert [later - earlier for earlier, later in pairwise(rounds)] == [40_000, 3600]
+
+
+@pytest.mark.parametrize(
+    ("zone", "started", "due"),
+    [
+        ("America/New_York", "2026-07-01 23:00", "2026-07-02 00:30"),
+        ("America/New_York", "2026-07-02 00:30", "2026-07-03 00:30"),
+        ("America/New_York", "2026-12-01 23:00", "2026-12-02 01:30"),
+        ("Asia/Shanghai", "2026-07-01 12:29", "2026-07-01 12:30"),
+        # Clocks go back in the night of November 1st.
+        ("America/New_York", "2026-11-01 00:31", "2026-11-02 01:30"),
+    ],
+)
+def test_a_round_of_each_day_is_at_that_time_there(zone: str, started: str, due: str) -> None:
+    daily = schedule.read_schedule(None, "20:30", zone)
+    assert daily is not None
+    found = daily.after(datetime.fromisoformat(started).replace(tzinfo=UTC))
+    assert found == datetime.fromisoformat(due).replace(tzinfo=UTC)
+
+
+def test_a_time_that_a_day_lacks_is_an_hour_later() -> None:
+    daily = schedule.read_schedule(None, "2:30", "America/New_York")
+    assert daily is not None
+    found = daily.after(datetime(2026, 3, 7, 12, tzinfo=UTC))
+    assert found == datetime(2026, 3, 8, 7, 30, tzinfo=UTC)
+    assert daily.after(found) == datetime(2026, 3, 9, 6, 30, tzinfo=UTC)
 
 
 def test_a_signal_that_is_dropped_in_a_finalizer_still_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -359,14 +434,14 @@ def test_a_signal_that_is_dropped_in_a_finalizer_still_ends_it(monkeypatch: pyte
         rounds.append(1)
         Finalized()
 
-    fetch.repeat(one_round, 3600.0, sleep=lambda _seconds: pytest.fail("it goes on"))
+    schedule.repeat(one_round, schedule.Every(3600.0), sleep=lambda _seconds: pytest.fail("it goes on"))
     assert (rounds, dropped) == ([1], [KeyboardInterrupt])
     assert [signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGINT)] == handlers
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("30m", 1800), ("6h", 21600), ("1D", 86400), (None, None)])
-def test_a_period_is_minutes_hours_or_days(text: str | None, seconds: float | None) -> None:
-    assert fetch.read_period(text) == seconds
+@pytest.mark.parametrize(("text", "seconds"), [("30m", 1800), ("6h", 21600), ("1D", 86400)])
+def test_a_period_is_minutes_hours_or_days(text: str, seconds: float) -> None:
+    assert schedule.read_schedule(text, None, None) == schedule.Every(seconds)
 
 
 @pytest.mark.parametrize("name", [signal.SIGTERM, signal.SIGINT])

@@ -113,9 +113,11 @@ class TestDocker:
         assert all((ROOT / name).exists() for name in names)
 
 
-def compose() -> str:
-    """The compose file with its variables' defaults, as `docker compose config` puts them in."""
-    return re.sub(r"\$\{\w+:-(.*?)\}", r"\1", (DEPLOY / "compose.yaml").read_text())
+def compose(name: str = "compose.yaml") -> str:
+    """A compose file with its variables' defaults, as `docker compose config` puts them in."""
+    text = re.sub(r"\$\{\w+:-(.*?)\}", r"\1", (DEPLOY / name).read_text())
+    # Those that have none have to be named.
+    return re.sub(r"\$\{(\w+):\?[^}]+\}", r"a value of \1", text)
 
 
 class TestCompose:
@@ -145,6 +147,20 @@ class TestCompose:
             assert bool(published) == (name == "haproxy")
             assert all(port.startswith("127.0.0.1:") for port in published)
             assert not re.search("PASSWORD(?!_FILE)|TOKEN", str(service.get("environment", {}))), name
+
+    def test_one_gateway_alone_is_confined_and_published_on_loopback(self) -> None:
+        text = compose("compose.alone.yaml")
+        assert sorted(self.parse(text).service_names()) == ["fetch", "gateway"]
+        for name, service in yaml.safe_load(text)["services"].items():
+            assert service["read_only"] is True, name
+            assert service["cap_drop"] == ["ALL"], name
+            published = service.get("ports", [])
+            assert bool(published) == (name == "gateway")
+            assert all(port.startswith("127.0.0.1:") for port in published)
+            with_options = service["environment"]
+            assert {name.removeprefix("QOTGATE_").lower() for name in with_options} <= set(
+                Settings.model_fields
+            )
 
     def test_secrets_are_made_and_are_options(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         folder = tmp_path / "secrets"
@@ -251,10 +267,11 @@ class TestOptions:
                 for line in re.findall(r"ExecStart=/opt/qotgate/bin/qotgate (.*)", service.read_text())
             ]
         commands.append(yaml.safe_load(compose())["services"]["load"]["command"])
+        commands.append(yaml.safe_load(compose("compose.alone.yaml"))["services"]["fetch"]["command"])
         for name in ("deployment", "fetch"):
             text = (DEPLOY / "kubernetes" / f"{name}.yaml").read_text()
             commands += [line.split(", ") for line in re.findall(r"args: \[(.*)\]", text)]
-        assert len(commands) == 7
+        assert len(commands) == 8
         for command in commands:
             parse_command(list(command))
         with pytest.raises(typer.TyperException):

@@ -1,16 +1,14 @@
 """``qotgate fetch``: download what is published, keep it as it came, and load it.
 
-``fetch ark`` and ``fetch ratings`` differ in what they ask for; a round, and its repetition, is one.
+``fetch ark`` and ``fetch ratings`` differ in what they ask for, and ``fetch all`` is both; a round, and its
+repetition, is one.
 """
 
 import re
-import signal
-import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import platformdirs
@@ -21,10 +19,13 @@ from rich.progress import Progress
 from qotgate.cli.console import new_console
 from qotgate.cli.load import load
 from qotgate.cli.options import Database, Tables
-from qotgate.model import ETFS, Market, QotGateError, Security
+from qotgate.cli.schedule import Schedule, read_schedule, repeat
+from qotgate.model import ETFS, ArkFundHoldingSortField, Market, NothingLoaded, QotGateError, Security
 from qotgate.model.version import __version__
+from qotgate.protocol.interface import FUND_HOLDINGS
+from qotgate.service.ark.lists import fund_holdings
 from qotgate.service.reference import load_reference
-from qotgate.serving.opening import open_store
+from qotgate.serving.opening import open_questions, open_store
 from qotgate.serving.settings import CONFIG_FILE, Settings, read_settings, user_folder
 from qotgate.sources.fetching import ark as ark_files
 from qotgate.sources.fetching import ratings as rating_files
@@ -32,12 +33,14 @@ from qotgate.sources.fetching import yahoo
 from qotgate.sources.fetching.client import Client, Key
 from qotgate.sources.fetching.files import Job, Outcome, Status, Wanted, fetch
 from qotgate.sources.fetching.kept import Kept
+from qotgate.store import reads
 from qotgate.store.database import parsed_url
 
 USER_AGENT = f"qotgate/{__version__} (self-hosted gateway for ARK holdings and analyst ratings)"
 NOTHING_FETCHED = 1
 PROVIDERS = ("yfinance", "fmp", "benzinga")
-SECONDS = {"m": 60, "h": 3600, "d": 86400}
+HELD = "held"
+"""In place of symbols: what the ARK funds hold."""
 CODE = re.compile(r"[A-Z0-9]+([.-][A-Z0-9]+)*")
 
 BaseUrl = Annotated[
@@ -55,6 +58,32 @@ Every = Annotated[
     str | None,
     typer.Option(metavar="30m|6h|1d", help="Keep running, and fetch this often.", show_default=False),
 ]
+At = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HH:MM",
+        help="Keep running: fetch now, then each day at this time.",
+        show_default=False,
+    ),
+]
+TimeZone = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ZONE",
+        help="The time zone of --at, such as America/New_York; the machine's own unless given.",
+        show_default=False,
+    ),
+]
+ArkFunds = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FUND,...",
+        help="Funds, or FUND=FILE where ARK has renamed a file; those of the configuration unless given, "
+        "else the eight ETFs that holdings are summed over.",
+        show_default=False,
+    ),
+]
+Provider = Annotated[str, typer.Option(metavar="|".join(PROVIDERS), help="Whom to ask.")]
 NoLoad = Annotated[bool, typer.Option("--no-load", help="Keep the files, and load them another time.")]
 
 app = typer.Typer(
@@ -65,41 +94,39 @@ app = typer.Typer(
 )
 
 
+Source = tuple[str, Callable[[], AbstractContextManager[Sequence[Job]]]]
+"""The folder of what is fetched, and what opens the jobs of a round."""
+
+
 @app.command()
 def ark(
-    funds: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FUND,...",
-            help="Funds, or FUND=FILE where ARK has renamed a file; those of the configuration unless given, "
-            "else the eight ETFs that holdings are summed over.",
-            show_default=False,
-        ),
-    ] = None,
+    funds: ArkFunds = None,
     base_url: BaseUrl = None,
     folder: Folder = None,
     every: Every = None,
+    at: At = None,
+    tz: TimeZone = None,
     no_load: NoLoad = False,
     db: Database = None,
     tables: Tables = None,
 ) -> None:
     """Download the ARK funds' holdings, as published for the day, and load them."""
     settings = read_settings(db=db, tables=tables)
-    period = read_period(every)
-    home = base_url or ark_files.BASE_URL
-    named = settings.named_funds if funds is None else _listed(funds)
-    wanted = ark_files.wanted(named or ETFS, home)
-    with Client(home, USER_AGENT) as client:
-        _run(settings, "ark", _jobs(client, wanted), folder, period, loads=not no_load)
+    schedule = read_schedule(every, at, tz)
+    _run(settings, [_ark(settings, funds, base_url)], folder, schedule, loads=not no_load)
 
 
 @app.command()
 def ratings(
-    symbols: Annotated[str, typer.Option(metavar="US.AAPL,CA.SHOP,...", help="Securities.")],
-    provider: Annotated[str, typer.Option(metavar="|".join(PROVIDERS), help="Whom to ask.")] = "yfinance",
+    symbols: Annotated[
+        str, typer.Option(metavar="US.AAPL,CA.SHOP,...", help="Securities, or `held` for what ARK holds.")
+    ],
+    provider: Provider = "yfinance",
     base_url: BaseUrl = None,
     folder: Folder = None,
     every: Every = None,
+    at: At = None,
+    tz: TimeZone = None,
     no_load: NoLoad = False,
     db: Database = None,
     tables: Tables = None,
@@ -110,34 +137,93 @@ def ratings(
     QOTGATE_FMP_KEY or QOTGATE_BENZINGA_KEY, the folder of secrets, or the TOML file.
     """
     settings = read_settings(db=db, tables=tables)
-    period = read_period(every)
-    securities = read_symbols(symbols)
-    run = partial(_run, settings, provider, folder=folder, period=period, loads=not no_load)
+    schedule = read_schedule(every, at, tz)
+    source = _ratings(settings, symbols, provider, base_url)
+    _run(settings, [source], folder, schedule, loads=not no_load)
+
+
+@app.command("all")
+def everything(
+    symbols: Annotated[
+        str,
+        typer.Option(
+            metavar="US.AAPL,CA.SHOP,...", help="Securities with notes; what ARK holds unless given."
+        ),
+    ] = HELD,
+    provider: Provider = "yfinance",
+    funds: ArkFunds = None,
+    folder: Folder = None,
+    every: Every = None,
+    at: At = None,
+    tz: TimeZone = None,
+    no_load: NoLoad = False,
+    db: Database = None,
+    tables: Tables = None,
+) -> None:
+    """Download the ARK funds' holdings, then analyst notes, and load them."""
+    settings = read_settings(db=db, tables=tables)
+    schedule = read_schedule(every, at, tz)
+    sources = [_ark(settings, funds, None), _ratings(settings, symbols, provider, None)]
+    _run(settings, sources, folder, schedule, loads=not no_load)
+
+
+def _ark(settings: Settings, funds: str | None, base_url: str | None) -> Source:
+    home = base_url or ark_files.BASE_URL
+    named = settings.named_funds if funds is None else _listed(funds)
+    wanted = ark_files.wanted(named or ETFS, home)
+    return "ark", partial(_asked, home, wanted, None)
+
+
+def _ratings(settings: Settings, symbols: str, provider: str, base_url: str | None) -> Source:
+    """Raises QotGateError, before anything is asked for."""
+    securities = partial(_held, settings) if symbols == HELD else partial(list, read_symbols(symbols))
     if provider == "yfinance":
         if base_url is not None:
             raise QotGateError("--base-url is for fmp and benzinga; yfinance has no such choice.")
-        run(yahoo.jobs(securities))
-    elif provider == "fmp":
+        yahoo.jobs([])
+        return provider, lambda: nullcontext(yahoo.jobs(securities()))
+    if provider == "fmp":
         home = base_url or rating_files.FMP
         key = rating_files.fmp_key(_key("FMP", "fmp_key", settings.fmp_key))
-        _run_with_key(run, home, key, rating_files.fmp_wanted(securities, home))
-    elif provider == "benzinga":
+        return provider, lambda: _asked(home, rating_files.fmp_wanted(securities(), home), key)
+    if provider == "benzinga":
         home = base_url or rating_files.BENZINGA
         key = rating_files.benzinga_key(_key("Benzinga", "benzinga_key", settings.benzinga_key))
-        _run_with_key(run, home, key, rating_files.benzinga_wanted(securities, home))
-    else:
-        raise QotGateError(f"--provider takes {', '.join(PROVIDERS)}, not {provider!r}.")
+        return provider, lambda: _asked(home, rating_files.benzinga_wanted(securities(), home), key)
+    raise QotGateError(f"--provider takes {', '.join(PROVIDERS)}, not {provider!r}.")
 
 
-def _run_with_key(
-    run: Callable[[Sequence[Job]], None], home: str, key: Key, wanted: Sequence[Wanted]
-) -> None:
+@contextmanager
+def _asked(home: str, wanted: Sequence[Wanted], key: Key | None) -> Iterator[Sequence[Job]]:
     with Client(home, USER_AGENT, key=key) as client:
-        run(_jobs(client, wanted))
+        yield [partial(fetch, client, one) for one in wanted]
 
 
-def _jobs(client: Client, wanted: Sequence[Wanted]) -> list[Job]:
-    return [partial(fetch, client, one) for one in wanted]
+def _held(settings: Settings) -> list[Security]:
+    """What the ARK funds hold of the markets that have notes, the largest position first. Raises
+    QotGateError where nothing is loaded."""
+    found: list[Security] = []
+    with open_questions(settings) as questions:
+        by_value, page = ArkFundHoldingSortField.MARKET_VALUE, None
+        try:
+            while True:
+                answer = fund_holdings(questions, sort_field=by_value, count=FUND_HOLDINGS.most, page=page)
+                found += [row.security for row in answer.rows if row.security is not None]
+                page = answer.next_page
+                if page is None:
+                    break
+        except NothingLoaded:
+            # Of a fund's first file no trading day is known; what it lists is held.
+            with questions.store.reading() as connection:
+                known = reads.securities.known_codes(connection)
+            found = [Security.parse(code) for code, (_, in_ark, _) in sorted(known.items()) if in_ark]
+            if not found:
+                raise
+    return [one for one in dict.fromkeys(found) if _has_notes(one)]
+
+
+def _has_notes(security: Security) -> bool:
+    return security.market in (Market.US, Market.CA) and bool(CODE.fullmatch(security.code))
 
 
 def _listed(text: str) -> list[str]:
@@ -148,21 +234,11 @@ def read_symbols(text: str) -> list[Security]:
     """The securities in a list with commas. Raises QotGateError."""
     securities = [Security.parse(part, "--symbols") for part in _listed(text)]
     for security in securities:
-        if security.market not in (Market.US, Market.CA) or not CODE.fullmatch(security.code):
+        if not _has_notes(security):
             raise QotGateError(f"--symbols takes US and CA securities such as US.AAPL, not {security}.")
     if not securities:
         raise QotGateError("--symbols takes securities such as US.AAPL,CA.SHOP.")
     return list(dict.fromkeys(securities))
-
-
-def read_period(text: str | None) -> float | None:
-    """Seconds between rounds, of ``30m``, ``6h`` or ``1d``. Raises QotGateError."""
-    if text is None:
-        return None
-    found = re.fullmatch(r"([1-9]\d{0,4})([mhd])", text.strip().lower())
-    if found is None:
-        raise QotGateError(f"--every takes a time such as 30m, 6h or 1d, not {text!r}.")
-    return float(found[1]) * SECONDS[found[2]]
 
 
 def _key(name: str, option: str, key: SecretStr | None) -> str:
@@ -180,10 +256,9 @@ def _key(name: str, option: str, key: SecretStr | None) -> str:
 
 def _run(
     settings: Settings,
-    publisher: str,
-    jobs: Sequence[Job],
+    sources: Sequence[Source],
     folder: Path | None,
-    period: float | None,
+    schedule: Schedule | None,
     *,
     loads: bool,
 ) -> None:
@@ -192,10 +267,14 @@ def _run(
         load_reference(settings.tables)
         with open_store(settings):
             pass
-    place = (folder or _beside(settings.db)).absolute() / publisher
-    one_round = partial(_round, settings, place, jobs, loads=loads)
-    if period is not None:
-        repeat(one_round, period)
+    place = (folder or _beside(settings.db)).absolute()
+
+    def one_round() -> bool:
+        there = [_round(settings, place / name, jobs, loads=loads) for name, jobs in sources]
+        return any(there)
+
+    if schedule is not None:
+        repeat(one_round, schedule)
     elif not one_round():
         raise typer.Exit(NOTHING_FETCHED)
 
@@ -208,12 +287,18 @@ def _beside(db: str) -> Path:
     return user_folder(platformdirs.user_data_path) / "fetched"
 
 
-def _round(settings: Settings, place: Path, jobs: Sequence[Job], *, loads: bool) -> bool:
+def _round(
+    settings: Settings,
+    place: Path,
+    open_jobs: Callable[[], AbstractContextManager[Sequence[Job]]],
+    *,
+    loads: bool,
+) -> bool:
     """Fetch it all, then load it; whether anything was there. Raises QotGateError."""
     errors = new_console(stderr=True)
     outcomes: list[Outcome] = []
     try:
-        with Kept.open(place) as kept:
+        with Kept.open(place) as kept, open_jobs() as jobs:
             with Progress(console=errors, disable=not errors.is_terminal, transient=True) as progress:
                 for job in progress.track(jobs, description="Fetching"):
                     outcomes += job(kept)
@@ -238,37 +323,3 @@ def _line(outcome: Outcome) -> str:
         Status.FAILED: f"failed: {outcome.reason}.",
     }
     return f"{outcome.title}: {said[outcome.status]}"
-
-
-def repeat(
-    one_round: Callable[[], object],
-    period: float,
-    *,
-    sleep: Callable[[float], None] = time.sleep,
-    clock: Callable[[], float] = time.monotonic,
-) -> None:
-    """A round each ``period`` seconds until Ctrl-C or SIGTERM; one that fails is told, and not the last."""
-    stopped = False
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        # Where Python runs a finalizer it drops the exception, and the round goes on.
-        nonlocal stopped
-        stopped = True
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        while not stopped:
-            started = clock()
-            try:
-                one_round()
-            except QotGateError as error:
-                typer.echo(f"qotgate: {error}", err=True)
-            if not stopped:
-                sleep(max(0.0, started + period - clock()))
-    except KeyboardInterrupt:
-        pass
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    typer.echo("Stopped.", err=True)
