@@ -67,10 +67,12 @@ def time_inference(store: Store) -> tuple[float, int]:
     books: dict[str, list[tuple[date, dict[int, Position]]]] = {}
     with store.reading() as connection:
         for fund in ACTIVE_FUNDS:
-            for shown, day in deriving.book_days(connection, fund, date.min, 0):
-                rows = deriving.positions(connection, fund, day)
-                book = {key: Position(n, value / n if value and n else None) for key, n, value in rows}
-                books.setdefault(fund, []).append((shown, book))
+            shown = deriving.book_days(connection, fund, date.min, 0)
+            found = deriving.positions(connection, fund, [one.day for one in shown])
+            for one in shown:
+                rows = found[one.day].items()
+                book = {key: Position(n, value / n if value and n else None) for key, (n, value) in rows}
+                books.setdefault(fund, []).append((one.through, book))
     runs = []
     for _ in range(3):
         started = time.perf_counter()

@@ -30,22 +30,19 @@ def collect(data: Path) -> tuple[list[tuple[float, bool]], list[float]]:
         store = Store.open(f"sqlite:///{folder}/plot.db")
         load(store, load_reference(), find_files([data]))
         with store.reading() as connection:
-            noticed = {
-                row["security_id"] for row in deriving.noticed(connection, FUND, DAY.replace(day=6), DAY)
-            }
+            noticed = deriving.noticed(connection, FUND, DAY.replace(day=6), DAY).get(DAY, {})
             for fund in ACTIVE_FUNDS:
                 for first, found in inferred_trades(connection, fund, date.min).items():
                     inference, basket = found.inference, found.inference.basket
                     if not basket.outstanding or basket.days > 1:
                         continue
-                    new = {
-                        key: shares for key, shares, _ in deriving.positions(connection, fund, found.after)
-                    }
-                    for key, shares, _ in deriving.positions(connection, fund, found.before):
+                    books = deriving.positions(connection, fund, [found.before, found.after])
+                    new = books[found.after]
+                    for key, (shares, _) in books[found.before].items():
                         count = basket.count(shares)
                         if key not in new or not count:
                             continue
-                        change = new[key] - shares
+                        change = new[key][0] - shares
                         if (fund, first) == (FUND, DAY):
                             day.append((change / count, key in noticed))
                         if count >= FEWEST_SHARES and key not in inference.trades:

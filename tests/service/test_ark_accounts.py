@@ -75,10 +75,8 @@ def moves_of(store: Store, fund: str) -> Iterator[Moved]:
     trade = tables.trade
     with store.reading() as connection:
         days = deriving.book_days(connection, fund, date.min, 0)
-        books = [
-            {key: Fraction(shares) for key, shares, _ in deriving.positions(connection, fund, book.day)}
-            for book in days
-        ]
+        found = deriving.positions(connection, fund, [book.day for book in days])
+        books = [{key: Fraction(shares) for key, (shares, _) in book.items()} for book in found.values()]
         differences = inferred_trades(connection, fund, date.min)
         traded: defaultdict[date, Counter[int]] = defaultdict(Counter)
         noticed = set()

@@ -1,12 +1,13 @@
 """Trading days and market states, on days whose calendar is history."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import exchange_calendars
 import pytest
 
 from qotgate.model import Market, MarketState
-from qotgate.service.calendar import ark_sessions, market_state
+from qotgate.service.calendar import ARK_START, LAST_CLOSED_DAY, US_EXCHANGE, ark_sessions, market_state
 
 NEW_YORK, HONG_KONG, SHANGHAI = map(ZoneInfo, ("America/New_York", "Asia/Hong_Kong", "Asia/Shanghai"))
 
@@ -48,6 +49,15 @@ def test_sessions() -> None:
     assert ark_sessions(date(2026, 6, 19), date(2026, 6, 22)) == []
     beyond = ark_sessions(date(2090, 1, 6), date(2090, 1, 10))
     assert beyond == [date(2090, 1, 6), date(2090, 1, 9)]
+
+
+def test_the_table_of_closed_days() -> None:
+    """It is what the calendar says; scripts/make_closed_days.py makes it anew."""
+    calendar = exchange_calendars.get_calendar(
+        US_EXCHANGE, start=ARK_START.isoformat(), end=LAST_CLOSED_DAY.isoformat()
+    )
+    sessions = [session.date() for session in calendar.sessions]
+    assert ark_sessions(ARK_START + timedelta(days=1), LAST_CLOSED_DAY + timedelta(days=1)) == sessions
 
 
 def test_the_calendar_of_another_year_reaches_further() -> None:

@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from math import ceil, floor
 from typing import Generic, TypeVar
 
+import numpy as np
+
 Key = TypeVar("Key", bound=Hashable)
 Moves = Mapping[Key, tuple[float, float]]
 """The shares before, and the change, of each name held before and after."""
@@ -51,6 +53,8 @@ LOT = 100
 LOT_SLACK = 250
 """Asian names go into baskets in board lots, of up to 500 shares: their count is a multiple of ``LOT`` that
 is at most ``LOT_SLACK`` from the rounded one."""
+UNITS_AT_ONCE = 2000
+"""Numbers of units that are tried together."""
 LOTS = (1000, 500, 400, 100)
 
 
@@ -104,17 +108,22 @@ class Basket(Generic[Key]):
         drift = DRIFT * abs(units) * self.count(shares) if self.days > 1 else 0
         return self.created + self.redeemed + SLACK + drift
 
-    def explains(self, shares: float, change: float, units: int) -> bool:
-        """Whether ``units`` of the basket are what moved a position by ``change``."""
+    def explains(self, shares: float, change: float, *flows: int) -> bool:
+        """Whether one of ``flows``, units of the basket, is what moved a position by ``change``."""
         count = self.count(shares)
-        if abs(change - units * count) <= self.slack(shares, units):
-            return True
-        return (
-            units != 0
-            and change % (units * LOT) == 0
-            and count >= LOT / 2
-            and abs(change / units - count) <= LOT_SLACK
-        )
+        slack = self.created + self.redeemed + SLACK
+        for units in flows:
+            off = abs(change - units * count)
+            if off <= slack or (self.days > 1 and off <= self.slack(shares, units)):
+                return True
+            if (
+                units != 0
+                and count >= LOT / 2
+                and change % (units * LOT) == 0
+                and abs(change / units - count) <= LOT_SLACK
+            ):
+                return True
+        return False
 
 
 def find_basket(moves: Moves[Key], outstanding: float = 0.0, days: int = 1) -> Basket[Key]:
@@ -144,10 +153,8 @@ def find_basket(moves: Moves[Key], outstanding: float = 0.0, days: int = 1) -> B
 
 def _explained(moves: Moves[Key], basket: Basket[Key]) -> int:
     """How many names moved with the basket."""
-    parts = {basket.net, -basket.redeemed}
-    return sum(
-        any(basket.explains(shares, change, units) for units in parts) for shares, change in moves.values()
-    )
+    flows = {basket.net, -basket.redeemed}
+    return sum(basket.explains(shares, change, *flows) for shares, change in moves.values())
 
 
 def _classes(moves: Moves[Key], units: int, basket: Basket[Key]) -> Basket[Key]:
@@ -222,18 +229,26 @@ def _exact(moved: Sequence[tuple[float, float]], up: float) -> tuple[float, int,
         same = [(shares, round(sign * change)) for shares, change in moved if sign * change > 0]
         if len(same) < best:
             continue
-        parts = sorted((change / shares for shares, change in same), reverse=True)
-        most = ceil(parts[ceil(best) - 1] * MOST_OUTSTANDING)
-        for units in range(1, most + 1):
-            spans = []
-            for shares, change in same:
-                count, rest = divmod(change, units)
-                if not rest and count >= FEWEST_SHARES:
-                    spans.append((shares / (count + 1 - up), shares / (count - up)))
-            if len(spans) >= best:
-                names, middle = _deepest(spans)
-                if names > best or (names == best and (not found[0] or found[0] * sign > 0)):
-                    best, found = names, (sign * units, middle)
+        fewest = ceil(best) - 1
+        part = sorted((change / shares for shares, change in same), reverse=True)[fewest]
+        # Beyond the second bound fewer names than that have a count of FEWEST_SHARES.
+        largest = sorted((change for _, change in same), reverse=True)[fewest]
+        most = min(ceil(part * MOST_OUTSTANDING), largest // FEWEST_SHARES)
+        held, changes = np.array([shares for shares, _ in same]), np.array([change for _, change in same])
+        for first in range(1, most + 1, UNITS_AT_ONCE):
+            tried = np.arange(first, min(first + UNITS_AT_ONCE, most + 1))
+            counts, rests = np.divmod(changes, tried[:, np.newaxis])
+            fits = (rests == 0) & (counts >= FEWEST_SHARES)
+            names_of = fits.sum(axis=1)
+            for row in np.flatnonzero(names_of >= best):
+                if names_of[row] >= best:
+                    shares, count = held[fits[row]], counts[row, fits[row]]
+                    spans = zip(
+                        (shares / (count + 1 - up)).tolist(), (shares / (count - up)).tolist(), strict=True
+                    )
+                    names, middle = _deepest(list(spans))
+                    if names > best or (names == best and (not found[0] or found[0] * sign > 0)):
+                        best, found = names, (sign * int(tried[row]), middle)
     return best, *found
 
 

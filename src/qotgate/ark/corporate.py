@@ -14,6 +14,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 SPLIT_SIZES = (*map(Fraction, (2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 35, 40, 50)), Fraction(3, 2))
 SPLIT_RATIOS = (*SPLIT_SIZES, *(1 / size for size in SPLIT_SIZES))
+_SPLITS = tuple((ratio, float(ratio), ratio.denominator == 1) for ratio in SPLIT_RATIOS)
 SPLIT_SHARE_TOLERANCE = 0.03
 SPLIT_PRICE_TOLERANCE = 0.2
 FEWEST_SHARES = 1000
@@ -59,17 +60,18 @@ def split(old: Position, new: Position, flow: float, slack: float) -> Fraction |
     base = old.shares + flow
     if base <= 0:
         return None
-    for ratio in SPLIT_RATIOS:
-        units = float(ratio)
-        if old.price and new.price:
-            fallen = old.price / new.price
-            if (
-                abs(new.shares / (base * units) - 1) <= SPLIT_SHARE_TOLERANCE
-                and abs(fallen / units - 1) <= SPLIT_PRICE_TOLERANCE
-            ):
-                return ratio
-        whole = ratio.denominator == 1 and old.shares >= FEWEST_SHARES and old.shares % ROUND != 0
-        if whole and abs(new.shares - base * units) <= max(1, slack if flow else 0):
+    fallen = old.price / new.price if old.price and new.price else None
+    counted = old.shares >= FEWEST_SHARES and old.shares % ROUND != 0
+    exact = max(1, slack if flow else 0)
+    for ratio, units, whole in _SPLITS:
+        grown = base * units
+        if (
+            fallen is not None
+            and abs(new.shares / grown - 1) <= SPLIT_SHARE_TOLERANCE
+            and abs(fallen / units - 1) <= SPLIT_PRICE_TOLERANCE
+        ):
+            return ratio
+        if counted and whole and abs(new.shares - grown) <= exact:
             return ratio
     return None
 

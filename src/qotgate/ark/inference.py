@@ -151,7 +151,7 @@ def _compare(
     basket = result.basket
     change = new.shares - old.shares
     flows = {basket.net, -basket.redeemed}
-    if change == 0 or any(basket.explains(old.shares, change, units) for units in flows):
+    if change == 0 or basket.explains(old.shares, change, *flows):
         return
     if _follows(old_key, old.shares, change - basket.net * basket.count(old.shares), earlier):
         return

@@ -1,16 +1,18 @@
 """Trading days and the state of each market, from the exchanges' published calendars."""
 
 from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib.resources import files
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from qotgate.model import Market, MarketState
 
-EXCHANGES = {Market.US: "XNYS", Market.HK: "XHKG", Market.SH: "XSHG", Market.SZ: "XSHG"}
+US_EXCHANGE = "XNYS"
+EXCHANGES = {Market.US: US_EXCHANGE, Market.HK: "XHKG", Market.SH: "XSHG", Market.SZ: "XSHG"}
 ARK_START = date(2014, 1, 1)
 """Before the first ARK fund, which opened on 2014-09-30."""
-LAST_YEAR = 2040
+LAST_CLOSED_DAY = date(2041, 12, 31)
 """Rules of holidays are not known for ever; a day after this is a mistake in a file."""
 LAST_BOOK_AFTER_TRADING = date(2021, 3, 11)
 LONGEST_BREAK = timedelta(days=14)
@@ -35,24 +37,24 @@ def _calendar(exchange: str, year: int) -> Any:
         return exchange_calendars.get_calendar(exchange, start=start)
 
 
+@cache
+def _closed_days() -> frozenset[date]:
+    """The weekdays after ARK_START, to LAST_CLOSED_DAY, on which the US exchanges are closed.
+
+    A table has them, as the calendar itself takes a second to import and make, in every load.
+    """
+    lines = (files("qotgate") / "tables" / "us_closed_days.csv").read_text("utf-8").splitlines()
+    return frozenset(date.fromisoformat(line) for line in lines if line[:1].isdigit())
+
+
 def ark_sessions(start: date, end: date) -> list[date]:
     """The trading days of the US exchanges from ``start`` until before ``end``.
 
     Beyond what is known of the calendar weekdays stand in.
     """
-    calendar = _calendar("XNYS", min(end.year, LAST_YEAR))
-    known_end = calendar.last_session.date()
-    days = []
-    day = start
-    while day < end:
-        if ARK_START < day <= known_end:
-            is_session = calendar.is_session(day.isoformat())
-        else:
-            is_session = day.weekday() < 5
-        if is_session:
-            days.append(day)
-        day += timedelta(days=1)
-    return days
+    closed = _closed_days()
+    days = (start + timedelta(days=number) for number in range((end - start).days))
+    return [day for day in days if day.weekday() < 5 and day not in closed]
 
 
 @lru_cache(maxsize=4096)

@@ -10,6 +10,13 @@ from sqlalchemy import Column, Connection, Integer, MetaData, Select, Table, sel
 from qotgate.store.dialects import dialect_of
 from qotgate.store.tables import Row
 
+CHUNK = 500
+"""Rows or keys of one statement; SQLite takes 32,766 variables."""
+
+
+def chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    return (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))
+
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Insert ``rows`` in their order."""

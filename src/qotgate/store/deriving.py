@@ -3,14 +3,14 @@
 Every call works inside the one writing transaction of a load.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, and_, delete, func, select, update
 
 from qotgate.store import changes, tables
-from qotgate.store.bulk import insert_rows
+from qotgate.store.bulk import chunks, insert_rows
 from qotgate.store.sums import whole_sum
 from qotgate.store.tables import Row
 
@@ -77,26 +77,31 @@ def all_differences(
     connection: Connection, since: date, until: date
 ) -> Iterator[tuple[str, date, date, Any]]:
     """(fund, day of the earlier file, day of the later one, state) of what was inferred of the files between
-    two days, by fund, oldest first."""
+    two days."""
     difference = tables.difference
-    query = (
-        select(difference.c.fund, difference.c.before, difference.c.after, difference.c.state)
-        .where(difference.c.before.between(since, until))
-        .order_by(difference.c.fund, difference.c.before)
+    query = select(difference.c.fund, difference.c.before, difference.c.after, difference.c.state).where(
+        difference.c.before.between(since, until)
     )
-    return (tuple(row) for row in connection.execute(query).all())
+    return (tuple(row) for row in connection.execute(query))
 
 
-def save_difference(connection: Connection, fund: str, before: date, after: date, state: Any) -> None:
-    drop_differences(connection, fund, [before])
-    connection.execute(insert(tables.difference).values(fund=fund, before=before, after=after, state=state))
+def save_differences(connection: Connection, rows: Sequence[Row]) -> None:
+    """Write what was inferred, rows of ``fund``, ``before``, ``after`` and ``state``, in place of what was
+    inferred before from the same earlier file on."""
+    difference = tables.difference
+    old: dict[str, list[date]] = {}
+    for row in rows:
+        old.setdefault(row["fund"], []).append(row["before"])
+    for fund, days in old.items():
+        drop_differences(connection, fund, days)
+    insert_rows(connection, difference, rows)
 
 
 def drop_differences(connection: Connection, fund: str, days: Collection[date]) -> None:
     """Forget what was inferred from some earlier files on."""
     difference = tables.difference
-    if days:
-        here = and_(difference.c.fund == fund, difference.c.before.in_(days))
+    for some in chunks(sorted(days)):
+        here = and_(difference.c.fund == fund, difference.c.before.in_(some))
         connection.execute(delete(difference).where(here))
 
 
@@ -140,51 +145,59 @@ def held(connection: Connection, security: int, since: date, until: date) -> dic
     return {fund: list(counts.values()) for fund, counts in found.items()}
 
 
-def positions(connection: Connection, fund: str, day: date) -> Iterator[tuple[int, float, float | None]]:
-    """(security id, shares, market value in USD) of a fund's day, without cash."""
+def positions(
+    connection: Connection, fund: str, days: Collection[date]
+) -> dict[date, dict[int, tuple[float, float | None]]]:
+    """Shares and market value in USD by security, without cash, of a fund's files of some ``days``."""
     holding = tables.holding
-    query = (
-        select(holding.c.security_id, func.sum(holding.c.shares), func.sum(holding.c.market_value))
-        .where(holding.c.fund == fund, holding.c.day == day, holding.c.security_id.is_not(None))
-        .group_by(holding.c.security_id)
-        .order_by(holding.c.security_id)
-    )
-    return (tuple(row) for row in connection.execute(query))
+    found: dict[date, dict[int, tuple[float, float | None]]] = {day: {} for day in days}
+    if found:
+        query = (
+            select(
+                *(holding.c.day, holding.c.security_id),
+                *(func.sum(holding.c.shares), func.sum(holding.c.market_value)),
+            )
+            .where(holding.c.fund == fund, holding.c.day.between(min(found), max(found)))
+            .where(holding.c.security_id.is_not(None))
+            .group_by(holding.c.day, holding.c.security_id)
+            .order_by(holding.c.day, holding.c.security_id)
+        )
+        for day, security, shares, value in connection.execute(query):
+            if day in found:
+                found[day][security] = shares, value
+    return found
 
 
-def noticed(connection: Connection, fund: str, shown: date | None, through: date | None) -> Iterator[Row]:
-    """The net shares (day, security_id, shares) of a fund's notices after ``shown``, up to ``through``."""
+def noticed(connection: Connection, fund: str, shown: date, through: date) -> dict[date, dict[int, int]]:
+    """The net shares of a fund's notices after ``shown``, up to ``through``, by day and security."""
     notice = tables.notice
     query = (
-        select(notice.c.day, notice.c.security_id, whole_sum(notice.c.shares).label("shares"))
-        .where(notice.c.fund == fund)
+        select(notice.c.day, notice.c.security_id, whole_sum(notice.c.shares))
+        .where(notice.c.fund == fund, notice.c.day > shown, notice.c.day <= through)
         .group_by(notice.c.day, notice.c.security_id)
         .order_by(notice.c.day, notice.c.security_id)
     )
-    if shown is not None:
-        query = query.where(notice.c.day > shown)
-    if through is not None:
-        query = query.where(notice.c.day <= through)
-    return (dict(row) for row in connection.execute(query).mappings())
+    found: dict[date, dict[int, int]] = {}
+    for day, security, shares in connection.execute(query):
+        found.setdefault(day, {})[security] = int(shares)
+    return found
 
 
 def replace_trades(
     connection: Connection,
-    fund: str,
-    shown: date | None,
-    through: date | None,
+    spans: Iterable[tuple[str, date, date]],
     *,
     days: Sequence[Row],
     trades: Sequence[Row],
     splits: Sequence[Row],
 ) -> None:
-    """Put new trades, covered days and splits in place of a fund's after ``shown``, up to ``through``."""
-    changes.touch(connection, "ark", date.min if shown is None else shown + timedelta(days=1))
+    """Put new trades, covered days and splits in place of those in some ``spans``, of a fund after one day up
+    to another."""
+    spans = list(spans)
+    for _, shown, _ in spans:
+        changes.touch(connection, "ark", shown if shown == date.min else shown + timedelta(days=1))
     for table, rows in ((tables.ark_day, days), (tables.trade, trades), (tables.split, splits)):
-        old = delete(table).where(table.c.fund == fund)
-        if shown is not None:
-            old = old.where(table.c.day > shown)
-        if through is not None:
-            old = old.where(table.c.day <= through)
-        connection.execute(old)
+        for fund, shown, through in spans:
+            here = and_(table.c.fund == fund, table.c.day > shown, table.c.day <= through)
+            connection.execute(delete(table).where(here))
         insert_rows(connection, table, rows)

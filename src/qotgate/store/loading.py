@@ -22,14 +22,12 @@ from qotgate.ark.codes import Listings
 from qotgate.ark.identity import Identities, Known, Move, Spelling
 from qotgate.model import FileKind, ParsedFile, Security
 from qotgate.store import changes, tables
+from qotgate.store.bulk import chunks as chunks
 from qotgate.store.bulk import insert_chosen, insert_new, insert_rows, staged
 from qotgate.store.deriving import FundDay
 from qotgate.store.dialects import dialect_of
 from qotgate.store.tables import FOREVER
 from qotgate.store.tables import Row as Row
-
-CHUNK = 500
-"""Rows or keys of one statement; SQLite takes 32,766 variables."""
 
 NOTES_AT_ONCE = 20_000
 
@@ -293,10 +291,6 @@ def history_ids(
         )
         return history_ids(connection, [])
     return known
-
-
-def chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    return (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))
 
 
 def notes_of(connection: Connection, histories: Sequence[int]) -> Iterator[Any]:

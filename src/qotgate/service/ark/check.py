@@ -106,8 +106,8 @@ def compare(
                 if between.through != day:
                     continue
                 inference = between.inference
-                rows = deriving.positions(connection, fund, between.before)
-                held = {key: shares for key, shares, _ in rows}
+                book = deriving.positions(connection, fund, [between.before])[between.before]
+                held = {key: shares for key, (shares, _) in book.items()}
                 for key in sorted(told[fund, day].keys() | inference.trades.keys()):
                     code, name = identities.labels[key]
                     evidence = inference.evidence.get(key)

@@ -1,10 +1,11 @@
 """The rows that questions read, trades, covered days and splits, from what notices tell and holdings show."""
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
-from functools import lru_cache
+from itertools import groupby
 
 from sqlalchemy import Connection
 
@@ -12,7 +13,7 @@ from qotgate.ark.dynamics import Split
 from qotgate.ark.inference import Evidence, Ground, Inference
 from qotgate.service.calendar import ark_sessions_after
 from qotgate.store import deriving
-from qotgate.store.deriving import BookDay
+from qotgate.store.deriving import BookDay, FundDay
 from qotgate.store.tables import HOLDINGS, HOLE, NOTICE, PARTIAL, UNTOLD, Row
 
 FEWEST_SHARES = 100
@@ -21,7 +22,11 @@ SMALLEST_PART = 0.0001
 CLEAR = frozenset({Ground.STILL, Ground.FLOW, Ground.UNSURE, Ground.CLOSED})
 """What holdings say without notices to confirm it: a new position may as well be of an offering."""
 
+MAX_BOOKS, MAX_BOOKS_AT_ONCE = 2000, 250
+"""Books that are kept in memory, and those that one statement reads."""
+
 Notices = Mapping[date, Mapping[int, int]]
+Book = Mapping[int, tuple[float, float | None]]
 
 
 def matters(shares: float, held: float) -> bool:
@@ -43,26 +48,77 @@ class Gap:
             self.end is None or day <= self.end.through
         )
 
+    @property
+    def span(self) -> tuple[date, date]:
+        """The day after which, and the last day on which, what lies in the gap was traded."""
+        return (
+            self.start.through if self.start else date.min,
+            self.end.through if self.end else date.max,
+        )
+
     def order(self) -> tuple[str, date]:
         return self.fund, self.start.through if self.start else date.min
 
 
+class Books:
+    """The positions in holdings files: by security the shares, and the market value in USD where it is known.
+    They are read many at a time, and the latest are kept."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._kept: dict[FundDay, Book] = {}
+
+    def of(self, fund: str, day: date, soon: Iterable[date] = ()) -> Book:
+        """A fund's book; ``soon`` are days whose books are asked for next."""
+        if (fund, day) not in self._kept:
+            days = [day, *(one for one in soon if (fund, one) not in self._kept)][:MAX_BOOKS_AT_ONCE]
+            for one, book in deriving.positions(self._connection, fund, days).items():
+                self._kept[fund, one] = book
+        while len(self._kept) > MAX_BOOKS:
+            del self._kept[next(iter(self._kept))]
+        return self._kept[fund, day]
+
+
 class TradeRows:
-    """Writes the rows; ``facts`` are the splits of each security that the table knows."""
+    """Writes the rows of some gaps; ``facts`` are the splits of each security that the table knows."""
 
-    def __init__(self, connection: Connection, facts: Mapping[int, Sequence[Split]]) -> None:
+    def __init__(self, connection: Connection, books: Books, facts: Mapping[int, Sequence[Split]]) -> None:
         self.connection = connection
+        self.books = books
         self.facts = facts
-        self.book = lru_cache(maxsize=64)(self._read_book)
 
-    def replace(self, gap: Gap, inference: Inference[int] | None) -> None:
-        """Write what was traded in ``gap``; ``inference`` is what was inferred, None where nothing was: over
+    def replace(self, told: Iterable[tuple[Gap, Inference[int] | None]]) -> None:
+        """Write what was traded in some gaps. With each is what was inferred, None where nothing was: over
         too many days, or with no book on one side."""
-        shown, through = (book and book.through for book in (gap.start, gap.end))
-        notices: dict[date, dict[int, int]] = {}
-        for row in deriving.noticed(self.connection, gap.fund, shown, through):
-            notices.setdefault(row["day"], {})[row["security_id"]] = int(row["shares"])
-        prices = self._prices(gap)
+        days: list[Row] = []
+        trades: list[Row] = []
+        splits: list[Row] = []
+        spans = []
+        for fund, some in groupby(sorted(told, key=lambda one: one[0].order()), key=lambda one: one[0].fund):
+            gaps = list(some)
+            joined = _joined(gap for gap, _ in gaps)
+            noticed = deriving.noticed(self.connection, fund, joined[0][0], joined[-1][1])
+            noticed_days = list(noticed)
+            soon = [book.day for gap, _ in gaps for book in (gap.start, gap.end) if book is not None]
+            for place, (gap, inference) in enumerate(gaps):
+                shown, through = gap.span
+                within = noticed_days[bisect_right(noticed_days, shown) : bisect_right(noticed_days, through)]
+                books = [
+                    self.books.of(fund, book.day, soon[2 * place :])
+                    for book in (gap.start, gap.end)
+                    if book is not None
+                ]
+                rows = self._rows(gap, inference, {day: noticed[day] for day in within}, books)
+                for all_rows, some_rows in zip((days, trades, splits), rows, strict=True):
+                    all_rows += some_rows
+            spans += [(fund, shown, through) for shown, through in joined]
+        deriving.replace_trades(self.connection, spans, days=days, trades=trades, splits=splits)
+
+    def _rows(
+        self, gap: Gap, inference: Inference[int] | None, notices: Notices, books: Sequence[Book]
+    ) -> tuple[list[Row], list[Row], list[Row]]:
+        """The covered days, the trades and the splits of a gap; ``books`` are those at its ends."""
+        prices = _prices(books)
         days = {day: _day(gap.fund, day, NOTICE, day) for day in notices}
         trades = [
             _trade(gap.fund, day, key, shares, day, prices.get(key))
@@ -74,7 +130,7 @@ class TradeRows:
         if gap.start is not None and gap.end is not None:
             sessions = ark_sessions_after(gap.start.through, gap.end.through)
             unknown = [day for day in sessions if day not in notices]
-            rest = self._rest(gap, inference, notices, whole=bool(unknown))
+            rest = _rest(inference, notices, books[0], whole=bool(unknown))
             if inference is not None and sessions:
                 splits = [
                     _split(gap.fund, key, sessions[0], sessions[-1], ratio)
@@ -91,64 +147,13 @@ class TradeRows:
                     for key, (shares, evidence) in rest.items()
                 ]
         if inference is None:
-            splits = self._known_splits(gap, {key for sums in notices.values() for key in sums})
-        deriving.replace_trades(
-            self.connection, gap.fund, shown, through, days=[*days.values()], trades=trades, splits=splits
-        )
+            splits = self._known_splits(gap, {key for sums in notices.values() for key in sums}, books)
+        return [*days.values()], trades, splits
 
-    def _rest(
-        self, gap: Gap, inference: Inference[int] | None, notices: Notices, *, whole: bool
-    ) -> dict[int, tuple[int, Evidence]]:
-        """What was inferred beyond what ``notices`` tell.
-
-        A notice holds for the stocks that it names. It silences the rest of its days only if it names most of
-        what the holdings clearly show; ``whole`` says that some days have no notice, so that there is a rest.
-        """
-        if inference is None or inference.basket.untold:
-            return {}
-        told: dict[int, int] = {}
-        for sums in notices.values():
-            for key, shares in sums.items():
-                told[key] = told.get(key, 0) + shares
-        held = self.book(gap.fund, gap.start.day) if gap.start else {}
-        clear = [
-            key
-            for key, shares in inference.trades.items()
-            if inference.evidence[key].ground in CLEAR and matters(shares, _shares(held, key))
-        ]
-        named = sum(told.get(key, 0) * inference.trades[key] > 0 for key in clear)
-        if told and not whole and (2 * named > len(clear) or not clear):
-            return {}
-        rest = {}
-        for key, shares in inference.trades.items():
-            evidence = inference.evidence[key]
-            if key not in told:
-                rest[key] = (shares, evidence)
-            elif whole:
-                units = inference.basket.created + inference.basket.redeemed
-                slack = units + inference.basket.slack(_shares(held, key), inference.basket.net)
-                more = shares - told[key]
-                if abs(more) > slack and matters(more, _shares(held, key)):
-                    rest[key] = (more, evidence)
-        return rest
-
-    def _prices(self, gap: Gap) -> dict[int, float]:
-        """USD a share of what was traded between two books: at the close that the later one shows; at that of
-        the earlier one where the position is gone."""
-        books = [self.book(gap.fund, book.day) for book in (gap.start, gap.end) if book is not None]
-        return {
-            key: value / shares for book in books for key, (shares, value) in book.items() if value and shares
-        }
-
-    def _read_book(self, fund: str, day: date) -> dict[int, tuple[float, float | None]]:
-        rows = deriving.positions(self.connection, fund, day)
-        return {key: (shares, value) for key, shares, value in rows}
-
-    def _known_splits(self, gap: Gap, noticed: set[int]) -> list[Row]:
+    def _known_splits(self, gap: Gap, noticed: set[int], books: Sequence[Book]) -> list[Row]:
         """The splits that the table knows of what a fund held or traded where no two books show them."""
         if gap.start is None and not noticed:
             return []
-        books = [self.book(gap.fund, book.day) for book in (gap.start, gap.end) if book is not None]
         keys = noticed.union(*books) if gap.start is not None else noticed
         return [
             _split(gap.fund, key, split.day, split.day, split.ratio)
@@ -159,7 +164,62 @@ class TradeRows:
         ]
 
 
-def _shares(book: Mapping[int, tuple[float, float | None]], key: int) -> float:
+def _rest(
+    inference: Inference[int] | None, notices: Notices, held: Book, *, whole: bool
+) -> dict[int, tuple[int, Evidence]]:
+    """What was inferred beyond what ``notices`` tell.
+
+    A notice holds for the stocks that it names. It silences the rest of its days only if it names most of
+    what the holdings clearly show; ``whole`` says that some days have no notice, so that there is a rest.
+    """
+    if inference is None or inference.basket.untold:
+        return {}
+    told: dict[int, int] = {}
+    for sums in notices.values():
+        for key, shares in sums.items():
+            told[key] = told.get(key, 0) + shares
+    clear = [
+        key
+        for key, shares in inference.trades.items()
+        if inference.evidence[key].ground in CLEAR and matters(shares, _shares(held, key))
+    ]
+    named = sum(told.get(key, 0) * inference.trades[key] > 0 for key in clear)
+    if told and not whole and (2 * named > len(clear) or not clear):
+        return {}
+    rest = {}
+    for key, shares in inference.trades.items():
+        evidence = inference.evidence[key]
+        if key not in told:
+            rest[key] = (shares, evidence)
+        elif whole:
+            units = inference.basket.created + inference.basket.redeemed
+            slack = units + inference.basket.slack(_shares(held, key), inference.basket.net)
+            more = shares - told[key]
+            if abs(more) > slack and matters(more, _shares(held, key)):
+                rest[key] = (more, evidence)
+    return rest
+
+
+def _prices(books: Sequence[Book]) -> dict[int, float]:
+    """USD a share of what was traded between two books: at the close that the later one shows; at that of
+    the earlier one where the position is gone."""
+    return {
+        key: value / shares for book in books for key, (shares, value) in book.items() if value and shares
+    }
+
+
+def _joined(gaps: Iterable[Gap]) -> list[tuple[date, date]]:
+    """The spans of some gaps of one fund, in order, as few as they can be."""
+    found: list[tuple[date, date]] = []
+    for shown, through in (gap.span for gap in gaps):
+        if found and found[-1][1] == shown:
+            found[-1] = (found[-1][0], through)
+        else:
+            found.append((shown, through))
+    return found
+
+
+def _shares(book: Book, key: int) -> float:
     return book[key][0] if key in book else 0.0
 
 

@@ -8,7 +8,7 @@ longer changes.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import date, timedelta
 from fractions import Fraction
 from itertools import groupby, pairwise
@@ -22,10 +22,11 @@ from qotgate.ark.basket import Basket
 from qotgate.ark.corporate import SPLIT_RATIOS
 from qotgate.ark.dynamics import Split
 from qotgate.ark.inference import MEMORY, Evidence, Ground, Inference, Position, infer
-from qotgate.service.ark.trade_rows import Gap, TradeRows
+from qotgate.service.ark.trade_rows import Book, Books, Gap, TradeRows
 from qotgate.service.calendar import ark_sessions_after
 from qotgate.store import deriving
 from qotgate.store.deriving import BookDay, FundDay
+from qotgate.store.tables import Row
 
 MAX_MISSING_SESSIONS = 5
 """Over more missing files nothing is inferred: flows and trades of so many days do not come apart."""
@@ -35,7 +36,8 @@ REACH = timedelta(days=17)
 """So far from a changed difference the verdict on another may change with it."""
 NAME_SETS = ("left_out", "taken", "still")
 
-Positions = dict[int, Position]
+BASKET, VERDICT = ([one.name for one in fields(kind)] for kind in (Basket, Verdict))
+
 State = dict[str, Any]
 Facts = Mapping[int, tuple[Split, ...]]
 """The splits of each security that the table knows."""
@@ -51,22 +53,36 @@ def derive_trades(
     and the older.
     """
     facts = {security: splits[code] for code, security in deriving.security_ids(connection, splits).items()}
+    books = Books(connection)
     renamed: dict[int, int] = {}
     changed: set[Gap] = set()
+    new: dict[FundDay, _New] = {}
     for fund, pairs in groupby(sorted(set(fund_days)), key=itemgetter(0)):
-        one = _Fund(connection, fund, {day for _, day in pairs}, facts)
+        one = _Fund(connection, books, fund, {day for _, day in pairs}, facts)
         renamed |= one.derive()
         changed |= one.changed
-    _publish(connection, changed, facts)
+        new |= one.new
+    _publish(connection, TradeRows(connection, books, facts), changed, new)
     return renamed
+
+
+class _New(NamedTuple):
+    """What was inferred and is not written yet: the day of the later file, and the state of it."""
+
+    after: date
+    inference: Inference[int]
+    state: State
 
 
 class _Fund:
     """One fund's differences, from the first touched day on. ``changed`` are those whose trades are to be
-    made anew."""
+    made anew, ``new`` those that were inferred anew, by the fund and the day of the earlier file."""
 
-    def __init__(self, connection: Connection, fund: str, touched: set[date], facts: Facts) -> None:
+    def __init__(
+        self, connection: Connection, books: Books, fund: str, touched: set[date], facts: Facts
+    ) -> None:
         self.connection = connection
+        self.books = books
         self.fund = fund
         self.touched = touched
         self.facts = facts
@@ -75,15 +91,15 @@ class _Fund:
             connection, fund, min((book.day for book in self.days), default=None)
         )
         self.history: list[Inference[int]] = []
-        self.books: dict[date, Positions] = {}
         self.changed: set[Gap] = set()
+        self.new: dict[FundDay, _New] = {}
 
     def derive(self) -> dict[int, int]:
         renamed: dict[int, int] = {}
         unchanged = 0
         last = max(self.touched)
         chain = {book.day for book in self.days[:-1]}
-        for start, end in pairwise((None, *self.days, None)):
+        for place, (start, end) in enumerate(pairwise((None, *self.days, None))):
             gap = Gap(self.fund, start, end)
             touched = any(gap.touches(day) for day in self.touched)
             if start is None or end is None:
@@ -104,12 +120,12 @@ class _Fund:
             if start.through > last and unchanged >= MEMORY:
                 chain |= self.known.keys()
                 break
-            inference = self._infer(start, end, sessions)
+            inference = self._infer(start, end, sessions, self.days[place:])
             state = _to_state(inference, sessions)
             changed = known is None or (known[0], _raw(known[1])) != (end.day, state)
             unchanged = 0 if changed else unchanged + 1
             if changed:
-                deriving.save_difference(self.connection, self.fund, start.day, end.day, state)
+                self.new[self.fund, start.day] = _New(end.day, inference, state)
             if changed or touched:
                 self.changed.add(gap)
             # A name that changed while the count stayed is one security for good. Over several days, or in
@@ -124,7 +140,9 @@ class _Fund:
         deriving.drop_differences(self.connection, self.fund, self.known.keys() - chain)
         return renamed
 
-    def _infer(self, start: BookDay, end: BookDay, sessions: Sequence[date]) -> Inference[int]:
+    def _infer(
+        self, start: BookDay, end: BookDay, sessions: Sequence[date], soon: Sequence[BookDay]
+    ) -> Inference[int]:
         known: dict[int, Fraction] = {}
         for security, splits in self.facts.items():
             for split in splits:
@@ -133,7 +151,8 @@ class _Fund:
                 ):
                     known[security] = split.ratio
         known |= self._exchanges(start, end)
-        before, after = self._book(start.day), self._book(end.day)
+        days = [book.day for book in soon]
+        before, after = (_positions(self.books.of(self.fund, book.day, days)) for book in (start, end))
         identified: set[tuple[int, int]] = set()
         if before.keys() - after.keys() and after.keys() - before.keys():
             identified = deriving.identified(self.connection, self.fund, (start.day, end.day))
@@ -151,14 +170,6 @@ class _Fund:
             renamed.get(key, int(key)): ratio for key, ratio in ratios.items() if ratio not in SPLIT_RATIOS
         }
 
-    def _book(self, day: date) -> Positions:
-        """The positions of a holdings file; the latest two are kept, which is all that a difference needs."""
-        if day not in self.books:
-            if len(self.books) > 1:
-                del self.books[min(self.books)]
-            self.books[day] = positions_of(self.connection, self.fund, day)
-        return self.books[day]
-
 
 class _Judged(NamedTuple):
     gap: tuple[str, date, date]
@@ -166,50 +177,64 @@ class _Judged(NamedTuple):
     difference: Difference[int]
 
 
-def _publish(connection: Connection, changed: set[Gap], facts: Facts) -> None:
-    """Write the trades of the ``changed`` differences, and of those whose verdict changed with them."""
+def _publish(
+    connection: Connection, rows: TradeRows, changed: Collection[Gap], new: Mapping[FundDay, _New]
+) -> None:
+    """Write the ``new`` differences, the trades of the ``changed`` ones, and those of others whose verdict
+    changed with them."""
     if not changed:
         return
-    rows = TradeRows(connection, facts)
     ends = [book.through for gap in changed for book in (gap.start, gap.end) if book is not None]
-    told: set[tuple[str, date]] = set()
+    told: dict[FundDay, tuple[Gap, Inference[int] | None]] = {}
+    written: list[Row] = []
     if ends:
         first, last = min(ends), max(ends)
-        found = [
-            _judged(fund, before, after, state)
-            for fund, before, after, state in deriving.all_differences(
-                connection, first - 2 * REACH, last + 2 * REACH
-            )
-        ]
+        found = _differences(connection, first - 2 * REACH, last + 2 * REACH, new)
         verdicts = judge([one.difference for one in found], lambda *asked: deriving.held(connection, *asked))
         shown = deriving.shown_days(connection, {one.gap for one in found})
         again = {(gap.fund, gap.start.day) for gap in changed if gap.start is not None}
         for one, verdict in zip(found, verdicts, strict=True):
             fund, before, after = one.gap
             near = first - REACH <= one.difference.through and one.difference.first <= last + REACH
-            written = _verdict_state(verdict)
-            differs = near and one.state.get("verdict") != written
-            if differs:
-                deriving.save_difference(connection, fund, before, after, one.state | {"verdict": written})
+            state = _verdict_state(verdict)
+            differs = near and one.state.get("verdict") != state
+            if differs or (fund, before) in new:
+                whole = one.state | {"verdict": state} if differs else one.state
+                written.append({"fund": fund, "before": before, "after": after, "state": whole})
             if differs or (fund, before) in again:
-                told.add((fund, before))
                 gap = Gap(fund, BookDay(shown[fund, before], before), BookDay(shown[fund, after], after))
-                rows.replace(gap, apply(one.difference.inference, verdict))
-    for gap in sorted(changed, key=Gap.order):
-        if gap.start is None or (gap.fund, gap.start.day) not in told:
-            rows.replace(gap, None)
+                told[fund, before] = gap, apply(one.difference.inference, verdict)
+    deriving.save_differences(connection, written)
+    others = (gap for gap in changed if gap.start is None or (gap.fund, gap.start.day) not in told)
+    rows.replace([*told.values(), *((gap, None) for gap in others)])
 
 
-def _judged(fund: str, before: date, after: date, state: State) -> _Judged:
+def _differences(
+    connection: Connection, since: date, until: date, new: Mapping[FundDay, _New]
+) -> list[_Judged]:
+    """What was inferred of the files between two days, by fund, oldest first, with what is ``new`` in place
+    of what is written."""
+    found = [
+        _judged(fund, before, after, state, from_state(state))
+        for fund, before, after, state in deriving.all_differences(connection, since, until)
+        if (fund, before) not in new
+    ]
+    found += [
+        _judged(fund, before, one.after, one.state, one.inference) for (fund, before), one in new.items()
+    ]
+    return sorted(found, key=lambda one: one.gap[:2])
+
+
+def _judged(fund: str, before: date, after: date, state: State, inference: Inference[int]) -> _Judged:
     first, through = (date.fromisoformat(day) for day in state["sessions"])
-    return _Judged((fund, before, after), state, Difference(fund, first, through, from_state(state)))
+    return _Judged((fund, before, after), state, Difference(fund, first, through, inference))
 
 
-def positions_of(connection: Connection, fund: str, day: date) -> Positions:
+def _positions(book: Book) -> dict[int, Position]:
     """The positions of a holdings file, with their prices in USD."""
     return {
         key: Position(shares, value / shares if value and shares else None)
-        for key, shares, value in deriving.positions(connection, fund, day)
+        for key, (shares, value) in book.items()
     }
 
 
@@ -218,7 +243,7 @@ def _raw(state: State) -> State:
 
 
 def _verdict_state(verdict: Verdict[int]) -> State:
-    return {name: sorted(keys) for name, keys in asdict(verdict).items()}
+    return {name: sorted(getattr(verdict, name)) for name in VERDICT}
 
 
 def _trade_state(shares: int, evidence: Evidence) -> list[Any]:
@@ -227,7 +252,7 @@ def _trade_state(shares: int, evidence: Evidence) -> list[Any]:
 
 def _to_state(inference: Inference[int], sessions: Sequence[date]) -> State:
     """Of an inference as JSON what is built on it, or written from it; ``sessions`` are the trading days."""
-    basket = asdict(inference.basket)
+    basket = {name: getattr(inference.basket, name) for name in BASKET}
     for name in NAME_SETS:
         basket[name] = sorted(basket[name])
     days = sessions or [date.min]
