@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from qotgate.gateway import engine as engines
+from qotgate.gateway import work
 from qotgate.gateway.worker_pool import Job, WorkerPool
 from qotgate.protocol.messages import ProtoId
 from qotgate.service.columns.cache import KINDS
@@ -81,7 +81,7 @@ def test_a_refusal_from_memory_is_that_of_the_pool(gateway: InProcess, pooled: l
 def test_beyond_its_share_of_a_turn_the_pool_answers(
     gateway: InProcess, pooled: list[Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engines, "AT_HAND_SECONDS", 0.0)
+    monkeypatch.setattr(work, "AT_HAND_SECONDS", 0.0)
     prepare(gateway)
     assert all(answer.retType == 0 for answer in ask(gateway))
     assert len(pooled) == len(DAYS)

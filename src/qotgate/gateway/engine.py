@@ -16,37 +16,34 @@ from qotgate.gateway.allowance import WireAllowance
 from qotgate.gateway.answers import Answers, Kept, Request
 from qotgate.gateway.counts import Counts
 from qotgate.gateway.data_log import DataLog
-from qotgate.gateway.interfaces import INTERFACES, SERVER_VERSION, Interface
+from qotgate.gateway.interfaces import INTERFACES, SERVER_VERSION
 from qotgate.gateway.options import GatewayOptions
-from qotgate.gateway.refusals import Refusals
+from qotgate.gateway.refusals import Refusals, response_of
 from qotgate.gateway.request_log import Pending, ids, log_request
 from qotgate.gateway.session import MAX_UNDER_WAY, Login, Session, State
-from qotgate.gateway.worker_pool import Job, WorkerPool
+from qotgate.gateway.work import Question, Work
 from qotgate.limits.window import Window
 from qotgate.model import (
     InvalidPacket,
     InvalidRequest,
-    RateLimited,
     Refused,
     StoreError,
     Unavailable,
     Unserved,
     is_loopback,
 )
-from qotgate.protocol.body import FORMATS, decode_request, encode, refusal
+from qotgate.protocol.body import FORMATS, decode_request, encode
 from qotgate.protocol.envelope import INIT
 from qotgate.protocol.frame import LEAD, PROTOBUF, Frame, lead, seal
 from qotgate.protocol.messages import CLASSES, RESPONSES, ProtoId, RetType
 from qotgate.protocol.names import language_of
 from qotgate.relay.upstream import Forwarded, Reply, Upstream
-from qotgate.service.questions import NotAtHand, Questions
+from qotgate.service.questions import Questions
 
 LOGINS = (ProtoId.InitConnect, INIT)
 """The requests by which a client says who it is."""
 LOGIN_USER = 1
 """There is no login; clients want a user id."""
-AT_HAND_SECONDS = 0.002
-"""Seconds of one turn of the loop after which questions go to the pool, also those that memory answers."""
 REPLY_PARTS = 3
 """Parts of an answer on its way: what comes before the serial number, the number, and the rest."""
 
@@ -72,12 +69,8 @@ class Engine:
         self.answers = Answers(self._watch.moved)
         self._data_log = DataLog(self.loop.time)
         self.upstream = upstream
-        self._jobs: dict[Request, tuple[int, Job]] = {}
-        self._pool = WorkerPool()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._turn = -1.0
-        self._turn_seconds = 0.0
-        """Seconds that this turn of the loop has spent on questions that memory answers."""
+        self._work = Work(self.answers, self.counts)
         self._prepared = False
         self.allowance = WireAllowance(options, window)
 
@@ -95,7 +88,7 @@ class Engine:
         await self.allowance.close()
         if self.upstream is not None:
             await self.upstream.close()
-        self._pool.stop()
+        self._work.stop()
         self._watch.close()
 
     def change(self, options: GatewayOptions, questions: Questions) -> None:
@@ -189,7 +182,7 @@ class Engine:
             )
         elif session.state is State.NEW and session.turned_away is None and frame.proto_id in LOGINS:
             self.refusals.tell("login refused", session.origin, error.sentence, **told)
-        return self._sealed_refusal(frame, session, error)
+        return self._no(frame, session, error)
 
     def leave(self, session: Session) -> None:
         """A session has ended."""
@@ -319,9 +312,10 @@ class Engine:
         if kept is not None:
             self.counts.kept((request.lead,))
             return kept.sealed
-        sealed = self._answer_at_hand(frame, c2s, request, counted)
+        question = Question(frame, c2s, request, counted)
+        sealed = self._at_hand(question)
         if sealed is None:
-            self._later(pending, self._work(pending, c2s, request, counted))
+            self._later(pending, self._work.put(question, self.questions, session))
         else:
             self.counts.answered(proto_id)
         return sealed
@@ -337,67 +331,15 @@ class Engine:
         if kept is not None:
             return kept
         c2s = decode_request(proto_id, frame.body, frame.body_format).c2s
-        sealed = self._answer_at_hand(frame, c2s, request, proto_id)
-        return await self._work(pending, c2s, request, proto_id) if sealed is None else sealed
+        question = Question(frame, c2s, request, proto_id)
+        sealed = self._at_hand(question)
+        if sealed is not None:
+            return sealed
+        return await self._work.put(question, self.questions, pending.session)
 
-    def _answer_at_hand(
-        self, frame: Frame, c2s: Any, request: Request, counted: ProtoId | None
-    ) -> bytes | None:
-        """The sealed answer to a question that memory answers at once: to hand it to a thread would take
-        longer. None where it takes the pool, or where this turn of the loop has answered enough of them.
-        Raises Refused."""
-        proto_id, now = ProtoId(frame.proto_id), self.loop.time()
-        interface, questions = INTERFACES[proto_id], self.questions.at_hand()
-        if now != self._turn:
-            self._turn, self._turn_seconds = now, 0.0
-        over = self._turn_seconds >= AT_HAND_SECONDS or self.options.log_requests
-        if questions is None or over or not interface.lasts:
-            return None
-        epoch, started = self.answers.epoch, perf_counter()
-        try:
-            sealed = _work_out(interface, questions, c2s, frame.body_format)
-        except NotAtHand:
-            return None
-        finally:
-            seconds = perf_counter() - started
-            self._turn_seconds += seconds
-        self.counts.worked(proto_id, seconds)
-        # As when a question comes back from the pool: the data may have moved meanwhile.
-        self.answers.check(now)
-        self.answers.keep(request, Kept(sealed, counted), epoch)
-        return sealed
-
-    def _work(
-        self, pending: Pending, c2s: Any, request: Request, counted: ProtoId | None
-    ) -> "asyncio.Future[bytes]":
-        """Have a question worked out in the pool; the future of the sealed answer, which is the same for all
-        that ask for it meanwhile."""
-        frame, session, *_ = pending
-        interface, epoch = INTERFACES[ProtoId(frame.proto_id)], self.answers.epoch
-        job_epoch, job = self._jobs.get(request, (None, None))
-        # A job that no session waits for any more is cancelled when its turn comes.
-        if job is not None and job_epoch == epoch and not job.future.cancelled():
-            job.askers.append(session)
-            if not job.started:
-                self._pool.put(job, session)
-            return job.future
-        job = Job(partial(_work_out, interface, self.questions, c2s, frame.body_format), session)
-        put_at, proto_id = self.loop.time(), ProtoId(frame.proto_id)
-        job.future.add_done_callback(lambda _done: self.counts.worked(proto_id, self.loop.time() - put_at))
-        if interface.lasts:
-            self._jobs[request] = epoch, job
-            job.future.add_done_callback(partial(self._keep, request, counted, epoch))
-        self._pool.put(job, session)
-        return job.future
-
-    def _keep(
-        self, request: Request, counted: ProtoId | None, epoch: int, done: "asyncio.Future[bytes]"
-    ) -> None:
-        if self._jobs.get(request, (None,))[0] == epoch:
-            del self._jobs[request]
-        self.answers.check(self.loop.time())
-        if not done.cancelled() and done.exception() is None:
-            self.answers.keep(request, Kept(done.result(), counted), epoch)
+    def _at_hand(self, question: Question) -> bytes | None:
+        # A line of the log tells what is answered at once as kept.
+        return None if self.options.log_requests else self._work.at_hand(question, self.questions)
 
     def _later(
         self, pending: Pending, future: "asyncio.Future[bytes] | asyncio.Future[bytes | Kept]"
@@ -432,28 +374,21 @@ class Engine:
         if isinstance(error, Refused):
             self.counts.refused(frame.proto_id, error)
             log_request(self.options, pending, f"refused: {error.sentence}")
-            return self._sealed_refusal(frame, session, error)
+            return self._no(frame, session, error)
         self.counts.failed(frame.proto_id)
         if isinstance(error, StoreError):
             # The client is not told where the database is.
             level = "error" if self._data_log.is_news(str(error)) else "debug"
             getattr(log, level)("data cannot be read", **ids(pending), reason=str(error))
-            return self._sealed_refusal(frame, session, Unavailable("store"))
+            return self._no(frame, session, Unavailable("store"))
         log_request(self.options, pending, "failed", error)
-        return self._sealed_refusal(frame, session, Refused("internal"), RetType.UNKNOWN)
+        return self._no(frame, session, Refused("internal"), RetType.UNKNOWN)
 
-    def _sealed_refusal(
+    def _no(
         self, frame: Frame, session: Session, error: Refused, ret_type: RetType = RetType.FAILED
     ) -> bytes:
-        """A Response that says no in the client's language."""
-        if isinstance(error, InvalidPacket):
-            ret_type = RetType.INVALID
-        own: dict[str, float | bool] = {}
-        if isinstance(error, RateLimited):
-            own = {"retryAfter": error.seconds}
-        elif isinstance(error, Unavailable):
-            own = {"unavailable": True}
-        return _seal(frame, refusal(ret_type, error.text(session.lang or self.options.lang), **own))
+        """The sealed Response that says no in the client's language."""
+        return _seal(frame, response_of(error, session.lang or self.options.lang, ret_type))
 
 
 def _forwarded(request: Forwarded, session: Session) -> Pending:
@@ -462,7 +397,3 @@ def _forwarded(request: Forwarded, session: Session) -> Pending:
 
 def _seal(request: Frame, response: Any) -> bytes:
     return seal(encode(response, request.body_format if request.body_format in FORMATS else PROTOBUF))
-
-
-def _work_out(interface: Interface, questions: Questions, c2s: Any, body_format: int) -> bytes:
-    return seal(encode(interface.answer(questions, c2s), body_format))

@@ -1,4 +1,4 @@
-"""Refusals that somebody should look at, in the log.
+"""Refusals: the Response that says no, and the lines of the log that somebody should look at.
 
 A client that cannot log in tries again for ever, and one that asks for what is not served goes on: each is
 told once a minute.
@@ -8,6 +8,10 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 import structlog
+
+from qotgate.model import InvalidPacket, Language, RateLimited, Refused, Unavailable
+from qotgate.protocol.body import refusal
+from qotgate.protocol.messages import RetType
 
 AGAIN_SECONDS = 60.0
 """Seconds after which the same refusal is logged again."""
@@ -41,3 +45,15 @@ class Refusals:
             return
         self._told[key] = now, 0
         log.warning(event, **fields, times=more + 1)
+
+
+def response_of(error: Refused, lang: Language, ret_type: RetType = RetType.FAILED) -> Any:
+    """The Response that says no, with the fields of ours that some errors have."""
+    if isinstance(error, InvalidPacket):
+        ret_type = RetType.INVALID
+    own: dict[str, float | bool] = {}
+    if isinstance(error, RateLimited):
+        own = {"retryAfter": error.seconds}
+    elif isinstance(error, Unavailable):
+        own = {"unavailable": True}
+    return refusal(ret_type, error.text(lang), **own)

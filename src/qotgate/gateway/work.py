@@ -1,0 +1,111 @@
+"""Working questions out: from memory within the event loop, else in the worker pool, and each once for all
+that ask it meanwhile."""
+
+import asyncio
+from functools import partial
+from time import perf_counter
+from typing import Any, NamedTuple
+
+from qotgate.gateway.answers import Answers, Kept, Request
+from qotgate.gateway.counts import Counts
+from qotgate.gateway.interfaces import INTERFACES, Interface
+from qotgate.gateway.session import Session
+from qotgate.gateway.worker_pool import Job, WorkerPool
+from qotgate.protocol.body import encode
+from qotgate.protocol.frame import Frame, seal
+from qotgate.protocol.messages import ProtoId
+from qotgate.service.questions import NotAtHand, Questions
+
+AT_HAND_SECONDS = 0.002
+"""Seconds of one turn of the loop after which questions go to the pool, also those that memory answers."""
+
+
+class Question(NamedTuple):
+    """A request that is to be worked out: its C2S, what it is known by when it is asked again, and the
+    interface whose allowance it counts towards, None for none."""
+
+    frame: Frame
+    c2s: Any
+    request: Request
+    counted: ProtoId | None
+
+    @property
+    def proto_id(self) -> ProtoId:
+        return ProtoId(self.frame.proto_id)
+
+    @property
+    def interface(self) -> Interface:
+        return INTERFACES[self.proto_id]
+
+
+class Work:
+    """Works questions out and keeps their answers; ``counts`` gets the seconds that each takes."""
+
+    def __init__(self, answers: Answers, counts: Counts) -> None:
+        self._answers = answers
+        self._counts = counts
+        self._loop = asyncio.get_running_loop()
+        self._jobs: dict[Request, tuple[int, Job]] = {}
+        self._pool = WorkerPool()
+        self._turn = -1.0
+        self._turn_seconds = 0.0
+        """Seconds that this turn of the loop has spent on questions that memory answers."""
+
+    def stop(self) -> None:
+        """Leave what was not started."""
+        self._pool.stop()
+
+    def at_hand(self, question: Question, questions: Questions) -> bytes | None:
+        """The sealed answer to a question that memory answers at once: to hand it to a thread would take
+        longer. None where it takes the pool, or where this turn of the loop has answered enough of them.
+        Raises Refused."""
+        now, interface, in_memory = self._loop.time(), question.interface, questions.at_hand()
+        if now != self._turn:
+            self._turn, self._turn_seconds = now, 0.0
+        if in_memory is None or self._turn_seconds >= AT_HAND_SECONDS or not interface.lasts:
+            return None
+        epoch, started = self._answers.epoch, perf_counter()
+        try:
+            sealed = _work_out(question, in_memory)
+        except NotAtHand:
+            return None
+        finally:
+            seconds = perf_counter() - started
+            self._turn_seconds += seconds
+        self._counts.worked(question.proto_id, seconds)
+        # As when a question comes back from the pool: the data may have moved meanwhile.
+        self._answers.check(now)
+        self._answers.keep(question.request, Kept(sealed, question.counted), epoch)
+        return sealed
+
+    def put(self, question: Question, questions: Questions, session: Session) -> "asyncio.Future[bytes]":
+        """Have a question worked out in the pool; the future of the sealed answer, which is the same for all
+        that ask it meanwhile."""
+        epoch = self._answers.epoch
+        job_epoch, job = self._jobs.get(question.request, (None, None))
+        # A job that no session waits for any more is cancelled when its turn comes.
+        if job is not None and job_epoch == epoch and not job.future.cancelled():
+            job.askers.append(session)
+            if not job.started:
+                self._pool.put(job, session)
+            return job.future
+        job = Job(partial(_work_out, question, questions), session)
+        put_at, proto_id = self._loop.time(), question.proto_id
+        job.future.add_done_callback(lambda _done: self._counts.worked(proto_id, self._loop.time() - put_at))
+        if question.interface.lasts:
+            self._jobs[question.request] = epoch, job
+            job.future.add_done_callback(partial(self._keep, question, epoch))
+        self._pool.put(job, session)
+        return job.future
+
+    def _keep(self, question: Question, epoch: int, done: "asyncio.Future[bytes]") -> None:
+        request = question.request
+        if self._jobs.get(request, (None,))[0] == epoch:
+            del self._jobs[request]
+        self._answers.check(self._loop.time())
+        if not done.cancelled() and done.exception() is None:
+            self._answers.keep(request, Kept(done.result(), question.counted), epoch)
+
+
+def _work_out(question: Question, questions: Questions) -> bytes:
+    return seal(encode(question.interface.answer(questions, question.c2s), question.frame.body_format))
