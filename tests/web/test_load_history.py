@@ -36,11 +36,11 @@ def test_the_pages_show_it(url: str) -> None:
             return {path: answer.text for path, answer in found.items()}
 
     pages = run_alone(ask())
-    assert "Files that could not be read" in pages["/data"]
+    assert "Rejected files" in pages["/data"]
     assert "bad.csv" in pages["/data"]
     assert 'href="/data/loads/2"' in pages["/data"]
     assert 'href="/data/loads/1"' in pages["/data/loads"]
-    assert "the file" in pages["/data/loads/2"]
+    assert "whole file" in pages["/data/loads/2"]
     assert "no known format" in pages["/data/loads/2"]
     assert "part.csv" in pages["/data/loads/2"]
     assert "every file and line was read" in pages["/data/loads/1"]

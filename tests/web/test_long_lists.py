@@ -112,4 +112,4 @@ def test_a_long_name_makes_no_page_wide(tmp_path: Path, reference: Reference) ->
     for page in run_alone(ask()):
         assert "X" * (MAX_TEXT + 1) not in page
         # Each table scrolls by itself.
-        assert page.count("<table>") == page.count('<div class="scroll"')
+        assert len(re.findall("<table[ >]", page)) == page.count('<div class="scroll"')

@@ -1,8 +1,10 @@
-"""What the pages say: each phrase in both languages, none missing and none left over."""
+"""What the pages say: each phrase in each language, none missing and none left over."""
 
 import re
 from pathlib import Path
 from string import Formatter
+
+import pytest
 
 import qotgate.web
 from qotgate.ark.inference import Ground
@@ -22,8 +24,9 @@ from qotgate.store.reads.files import LINE_COLUMNS
 from qotgate.store.tables import HOLDINGS, HOLE, PARTIAL, UNTOLD
 from qotgate.store.tables import NOTICE as NOTICE_DAY
 from qotgate.web.list_pages import TRADE_SORTS
-from qotgate.web.phrases import PHRASES
+from qotgate.web.phrases import PAGE_LANGUAGES, chosen_language
 
+PHRASES = PAGE_LANGUAGES["en"].phrases
 ROOM = Path(str(qotgate.web.__file__)).parent
 PREFIXES = ("theme_", "kind_", "span_", "by_")
 """Of keys that a template puts together."""
@@ -33,9 +36,32 @@ def fields(text: str) -> set[str]:
     return {name for _, name, _, _ in Formatter().parse(text) if name}
 
 
-def test_both_languages_fill_in_the_same() -> None:
-    for key, (english, chinese) in PHRASES.items():
-        assert fields(english) == fields(chinese), key
+def test_each_language_says_the_same() -> None:
+    english = PAGE_LANGUAGES["en"].phrases
+    for tag, language in PAGE_LANGUAGES.items():
+        assert language.phrases.keys() == english.keys(), tag
+        for key, text in language.phrases.items():
+            assert fields(text) == fields(english[key]), (tag, key)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "tag"),
+    [
+        (["", "zh-TW", "en"], "zh-Hant"),
+        (["", "zh-Hant-HK"], "zh-Hant"),
+        (["", "zh-CN"], "zh"),
+        (["zh", "en"], "zh"),
+        (["", "fr", "en-GB"], "en"),
+        (["nonsense", "fr"], "zh"),
+    ],
+)
+def test_a_reader_gets_the_first_language_known(wanted: list[str], tag: str) -> None:
+    assert chosen_language(wanted, "zh").tag == tag
+
+
+def test_traditional_pages_convert_names() -> None:
+    assert PAGE_LANGUAGES["zh-Hant"].own("瑞银证券 UBS") == "瑞銀證券 UBS"
+    assert PAGE_LANGUAGES["zh"].own("瑞银证券 UBS") == "瑞银证券 UBS"
 
 
 def test_every_phrase_is_there_and_used() -> None:

@@ -18,16 +18,18 @@ ARKK,2026-06-10,{0},TSLA,88160R101,200
 ARKK,2026-06-24,{0},TSLA,88160R101,300
 """
 SAID = {
-    (
-        "Sell",
-        "en",
-    ): "ARK's last 3 transactions were all sales: 600 shares in all, the latest on 2026-06-24.",
-    ("Sell", "zh"): "ARK 基金最近 3 次交易均为卖出，合计 600 股，最近一笔在 2026-06-24。",
-    (
-        "Buy",
-        "en",
-    ): "ARK's last 3 transactions were all purchases: 600 shares in all, the latest on 2026-06-24.",
-    ("Buy", "zh"): "ARK 基金最近 3 次交易均为买入，合计 600 股，最近一笔在 2026-06-24。",
+    (direction, lang): text.format(word)
+    for lang, text, words in (
+        (
+            "en",
+            "The ARK funds were net {} on each of the last 3 days with trades: 600 shares in all, "
+            "the latest on 2026-06-24.",
+            ("buyers", "sellers"),
+        ),
+        ("zh", "ARK 基金最近 3 次交易均为净{}，合计 600 股，最近一笔在 2026-06-24。", ("买入", "卖出")),
+        ("zh-TW", "ARK 基金最近 3 次交易均為淨{}，合計 600 股，最近一筆在 2026-06-24。", ("買入", "賣出")),
+    )
+    for direction, word in zip(("Buy", "Sell"), words, strict=True)
 }
 
 

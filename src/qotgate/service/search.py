@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from threading import Lock
 
 from qotgate.model import Language, Market, Security
+from qotgate.service.chinese import simplified
 from qotgate.service.reference import Reference
 from qotgate.store import Store, reads
 from qotgate.store.database import generation
@@ -44,7 +45,7 @@ class Search:
     def search(self, text: str, lang: Language, count: int) -> list[Found]:
         """Up to ``count`` securities, the best match first: by the code, by its start, by the start of a
         word of a name, by any part."""
-        wanted = text.strip().casefold()
+        wanted = simplified(text).strip().casefold()
         if not wanted:
             return []
         ranked = ((_rank(entry, wanted), code, entry) for code, entry in self._entries().items())
@@ -72,7 +73,7 @@ class Search:
     def _entry(self, code: str, published: str, in_ark: bool, in_ratings: bool) -> _Entry:
         market, _, listing = code.partition(".")
         names = (published, *self._reference.names.get(code, ()))
-        texts = tuple(text.casefold() for text in (code, listing, *names))
+        texts = tuple(simplified(text).casefold() for text in (code, listing, *names))
         return _Entry(Security(Market[market], listing), published, texts, in_ark, in_ratings)
 
 

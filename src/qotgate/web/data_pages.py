@@ -6,6 +6,7 @@ from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from pydantic import BeforeValidator
 
 from qotgate.service.coverage import provenance
+from qotgate.service.coverage.calendar import calendar
 from qotgate.service.coverage.status import Status, status
 from qotgate.store.tables import Row
 from qotgate.web.pages import NUMBERS_END, Start, page_from
@@ -15,6 +16,7 @@ from qotgate.web.site import TheSite
 SPANS_ON_A_PAGE = 100
 
 Number = Annotated[int | None, Query(ge=1, lt=NUMBERS_END)]
+Year = Annotated[int | None, Query(ge=1900, le=2100)]
 Kind = Annotated[
     Literal["holdings", "notices", "notes"] | None, BeforeValidator(lambda value: value or None), Query()
 ]
@@ -23,7 +25,7 @@ router = APIRouter()
 
 
 @router.get("/data")
-def data(request: Request, site: TheSite) -> Response:
+def data(request: Request, site: TheSite, year: Year = None) -> Response:
     def make(_view: View) -> dict[str, Any]:
         files, more_files = provenance.files(site.store)
         rejects, more_rejects = provenance.rejects(site.store)
@@ -33,6 +35,7 @@ def data(request: Request, site: TheSite) -> Response:
         holes, more_holes = page_from(found.holes, 1, SPANS_ON_A_PAGE)
         return {
             "status": found,
+            "calendar": calendar(site.store, year),
             "spans": spans,
             "more_spans": more_spans,
             "holes": holes,

@@ -10,11 +10,10 @@ from pydantic import BeforeValidator
 
 from qotgate.model import DynamicType, InvalidRequest, Market, RatingChangeType, Security
 from qotgate.service.ark.history import ArkHistory, Position, ark_history, ark_moves, ark_positions
-from qotgate.service.coverage.provenance import coverage
+from qotgate.service.chinese import simplified
 from qotgate.service.ratings.changes import institution_names, rating_listing
 from qotgate.web.days import Day
-from qotgate.web.phrases import say
-from qotgate.web.render import View, number, show, signed
+from qotgate.web.render import View, number, show
 from qotgate.web.site import TheSite
 
 MOVES_AT_HOME = 15
@@ -51,7 +50,7 @@ def or_sentence(view: View, ask: Callable[[], T]) -> tuple[T | None, str]:
     try:
         return ask(), ""
     except InvalidRequest as error:
-        return None, error.text(view.lang)
+        return None, view.sentence(error)
 
 
 def page_from(rows: Sequence[T], start: int, count: int) -> tuple[Sequence[T], int | None]:
@@ -73,7 +72,7 @@ def home(request: Request, site: TheSite) -> Response:
             "no_moves": no_moves,
             "changes": changes,
             "no_changes": no_changes,
-            "loaded": coverage(site.store, questions.funds),
+            "window": questions.window_days,
         }
 
     return show(request, site, "home.html", make)
@@ -122,6 +121,11 @@ def security(request: Request, site: TheSite, code: Code, as_of: OneDay = None) 
             "code": str(asked),
             "as_of": as_of,
             "history": history,
+            "breaks": [
+                (hole.fund, hole.first_day.isoformat(), hole.last_day.isoformat())
+                for hole in site.coverage(view.state).holes
+                if hole.fund in questions.funds
+            ],
             "no_history": no_history,
             "said": history and _in_words(view, history, questions.window_days),
             "positions": positions,
@@ -139,23 +143,26 @@ def _last_positions(positions: tuple[Position, ...]) -> list[Position]:
 
 
 def _in_words(view: View, history: ArkHistory, window_days: int) -> str:
-    answer = history.answer
+    answer, say = history.answer, view.language.say
+    net = answer.net_shares
+    shares = number(abs(net))
     values = {
         "count": answer.transaction_count,
         "day": answer.last_transaction_day,
         "as_of": history.as_of,
         "window": window_days,
+        "shares": shares,
+        "net": say("net_bought" if net > 0 else "net_sold" if net else "net_none", shares=shares),
     }
     match answer.dynamic_type:
         case DynamicType.NO_DYNAMIC:
-            return say(view.lang, "said_never", **values)
+            return say("said_never", **values)
         case DynamicType.CONSECUTIVE_SAME_DIRECTION:
-            key = "said_bought_run" if answer.net_shares > 0 else "said_sold_run"
-            return say(view.lang, key, shares=number(abs(answer.net_shares)), **values)
+            return say("said_bought_run" if net > 0 else "said_sold_run", **values)
         case DynamicType.LAST_TRANSACTION:
-            return say(view.lang, "said_last", shares=signed(answer.net_shares), **values)
+            return say("said_last", **values)
         case _:
-            return say(view.lang, "said_recent", shares=signed(answer.net_shares), **values)
+            return say("said_recent", **values)
 
 
 @router.get("/securities/{code}/transactions")
@@ -215,7 +222,7 @@ def ratings(
                 questions,
                 change_type=RatingChangeType(change_type) if change_type else None,
                 market=Market(market) if market else None,
-                institution=institution,
+                institution=institution and simplified(institution),
                 day=day,
                 as_of=as_of,
                 count=CHANGES_ON_A_PAGE,

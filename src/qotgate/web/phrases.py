@@ -1,333 +1,73 @@
-"""What the pages say, in English and in Chinese. The sentences of errors are those of the wire."""
+"""What the pages say: one file of :mod:`qotgate.web` ``languages/`` for each language. A new file is a new
+language. The sentences of errors are those of the wire."""
 
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any
 
 from qotgate.model import Language
-
-PHRASES: dict[str, tuple[str, str]] = {
-    # The frame.
-    "skip": ("Skip to the content", "跳到正文"),
-    "home": ("Home", "首页"),
-    "ratings": ("Ratings", "评级变动"),
-    "data": ("Data", "数据"),
-    "main_navigation": ("Main", "主导航"),
-    "search": ("Search", "搜索"),
-    "search_hint": ("Code or name", "代码或名称"),
-    "theme": ("Theme", "主题"),
-    "theme_auto": ("As the system has it", "跟随系统"),
-    "theme_light": ("Light", "浅色"),
-    "theme_dark": ("Dark", "深色"),
-    "disclaimer": (
-        "Not affiliated with Futu, moomoo or ARK. No investment advice.",
-        "与富途、moomoo、ARK 均无关联，不构成投资建议。",
-    ),
-    "new_data": ("New data is loaded.", "已加载新数据。"),
-    "show_new_data": ("Show it", "刷新查看"),
-    "updated": ("The page now shows the data just loaded.", "页面已更新为最新加载的数据。"),
-    "loading_more": ("Loading more", "正在加载"),
-    "left_out_fund": (
-        "{fund} is left out: its last book shows {day}.",
-        "未计入 {fund}：其持仓仅截至 {day}。",
-    ),
-    "more": ("More", "更多"),
-    "more_failed": ("That did not load. Try again", "加载失败，请重试"),
-    "nothing_here": ("Nothing here yet.", "暂无内容。"),
-    # Signing in, and what went wrong.
-    "sign_in": ("Sign in", "登录"),
-    "token": ("Token", "令牌"),
-    "token_hint": (
-        "The one that the gateway was started with (--http-token).",
-        "即网关启动时用 --http-token 设置的令牌。",
-    ),
-    "token_wrong": ("That is not the token.", "令牌不正确。"),
-    "error_title": ("That did not work", "出错了"),
-    "error_missing": ("There is no such page.", "页面不存在。"),
-    "error_request": (
-        "If you report it, name this request: {id}",
-        "如需反馈，请注明请求编号：{id}",
-    ),
-    "back_home": ("Back to the start", "返回首页"),
-    # Home.
-    "tagline": (
-        "How the ARK funds trade, and how analysts change their ratings, from data you own.",
-        "ARK 基金如何交易，分析师如何调整评级：数据都是您自己的。",
-    ),
-    "moves_of": ("ARK moves of {day}", "{day} 的 ARK 交易"),
-    "moves_count": ("{count} securities", "{count} 只证券"),
-    "moves_all": ("All {count}", "全部 {count} 只"),
-    "newest_changes": ("Newest rating changes", "最新评级变动"),
-    "all_changes": ("All rating changes", "全部评级变动"),
-    "loaded": ("What is loaded", "已加载的数据"),
-    "ark_until": ("ARK trades known to", "ARK 交易截至"),
-    "notes_until": ("Analyst notes to", "分析师评级截至"),
-    "files_loaded": ("Files", "文件"),
-    "last_load": ("Last load", "最近加载"),
-    "lines_left_out": ("Lines left out", "未能读取的行"),
-    "none": ("none", "无"),
-    # Tables.
-    "security": ("Security", "证券"),
-    "shares": ("Shares", "股数"),
-    "amount": ("About, USD", "约合（美元）"),
-    "funds": ("Funds", "基金"),
-    "fund": ("Fund", "基金"),
-    "day": ("Day", "日期"),
-    "source": ("Source", "来源"),
-    "name": ("Name", "名称"),
-    "market": ("Market", "市场"),
-    "any": ("Any", "全部"),
-    "institution": ("Institution", "机构"),
-    "rating": ("Rating", "评级"),
-    "target": ("Target price", "目标价"),
-    "change": ("Change", "变动"),
-    "last_rated": ("last rated {day}", "上次评级 {day}"),
-    "then": ("then", "变为"),
-    "line": ("line {line}", "第 {line} 行"),
-    "not_in_file": ("not in it", "文件中没有"),
-    # Search.
-    "search_title": ("Search: {query}", "搜索：{query}"),
-    "search_empty": (
-        "Nothing that is loaded has “{query}” in its code or name.",
-        "已加载的数据中没有代码或名称包含“{query}”的证券。",
-    ),
-    "search_prompt": (
-        "Type a code such as US.TSLA, or a part of a name.",
-        "请输入代码（如 US.TSLA）或名称的一部分。",
-    ),
-    "in_ark": ("ARK", "ARK"),
-    "in_ratings": ("Ratings", "评级"),
-    "covered_by": ("Data", "数据"),
-    # A security.
-    "as_of": ("As of", "截至"),
-    "as_of_hint": ("The answer as it was known at the end of that day", "以该日结束时已知的数据作答"),
-    "show": ("Show", "查看"),
-    "latest": ("Latest", "最新"),
-    "dynamic": ("ARK dynamic", "ARK 动态"),
-    "dynamic_type": ("Kind", "类型"),
-    "transaction_count": ("Transactions", "交易次数"),
-    "net_shares": ("Net shares", "净股数"),
-    "last_transaction": ("Last transaction", "最近交易"),
-    "CONSECUTIVE_SAME_DIRECTION": ("Consecutive", "连续同向"),
-    "RECENT_TRANSACTION": ("Recent", "近期交易"),
-    "LAST_TRANSACTION": ("Last", "最近一笔"),
-    "NO_DYNAMIC": ("None", "无动态"),
-    "said_bought_run": (
-        "ARK's last {count} transactions were all purchases: {shares} shares in all, the latest on {day}.",
-        "ARK 基金最近 {count} 次交易均为买入，合计 {shares} 股，最近一笔在 {day}。",
-    ),
-    "said_sold_run": (
-        "ARK's last {count} transactions were all sales: {shares} shares in all, the latest on {day}.",
-        "ARK 基金最近 {count} 次交易均为卖出，合计 {shares} 股，最近一笔在 {day}。",
-    ),
-    "said_recent": (
-        "In the {window} days to {as_of} the ARK funds traded on {count} days: net {shares} shares, "
-        "last on {day}.",
-        "截至 {as_of} 的 {window} 天内，ARK 基金有 {count} 天交易，净 {shares} 股，最近一笔在 {day}。",
-    ),
-    "said_last": (
-        "No trade in the {window} days to {as_of}; the last one, on {day}, was of {shares} shares net.",
-        "截至 {as_of} 的 {window} 天内没有交易；最近一笔在 {day}，净 {shares} 股。",
-    ),
-    "said_never": (
-        "The ARK funds have not traded it in what is loaded, up to {as_of}.",
-        "在已加载的数据中，截至 {as_of} ARK 基金没有交易过该证券。",
-    ),
-    "chart": ("Position and trades by fund", "各基金持仓与交易"),
-    "chart_position": ("Position at the end of the day, shares", "每日收盘持仓（股）"),
-    "chart_trades": ("Active trades of the day, shares", "每日主动交易（股）"),
-    "chart_targets": ("Target prices", "目标价"),
-    "chart_hint": (
-        "In share units of the day asked for. The numbers stand in the tables below.",
-        "按所查日期的股份单位折算；数值见下方表格。",
-    ),
-    "chart_failed": ("The chart could not be loaded.", "图表未能加载。"),
-    "total": ("Total", "合计"),
-    "positions_of": ("Position at the end of {day}", "{day} 收盘持仓"),
-    "market_value": ("Market value, USD", "市值（美元）"),
-    "weight": ("Weight", "权重"),
-    "no_positions": ("No active ARK fund holds it then.", "当日没有 ARK 主动型基金持有。"),
-    "transactions": ("Trades", "交易"),
-    "transactions_hint": (
-        "Marked days are those that the dynamic counts. Shares are in the units of their day.",
-        "带标记的日期计入动态；股数为当日的股份单位。",
-    ),
-    "counted": ("counted", "计入"),
-    "to_day": ("to {day}", "至 {day}"),
-    "basis": ("Basis", "依据"),
-    "confidence": ("Confidence", "可信度"),
-    "NOTICE": ("trade notice", "交易通知"),
-    "STILL": ("whole change, no flow", "持仓变化，无申赎"),
-    "FLOW": ("change less flow", "持仓变化减申赎"),
-    "UNSURE": ("change less flow, basket unsure", "持仓变化减申赎，篮子不确定"),
-    "OPENED": ("new position", "新建仓"),
-    "CLOSED": ("closed position", "清仓"),
-    "GAP": ("change over missing days", "缺日间的变化"),
-    "no_transactions": ("No trade is known.", "没有已知的交易。"),
-    "download_csv": ("Download CSV", "下载 CSV"),
-    "rating_timeline": ("Rating changes", "评级变动"),
-    "no_changes_of": ("No rating change is known.", "没有已知的评级变动。"),
-    "no_changes": ("No rating change matches.", "没有符合条件的评级变动。"),
-    # What the funds hold and traded together.
-    "ark": ("ARK", "ARK"),
-    "ark_holdings": ("Holdings", "持仓"),
-    "active_trades": ("Active trades", "主动交易"),
-    "moves": ("Moves of a day", "单日交易"),
-    "kinds_of_holding": ("What became of the holding", "持仓变化"),
-    "cycle_type": ("Over", "周期"),
-    "sort_field": ("Sorted by", "排序"),
-    "sort_dir": ("Order", "顺序"),
-    "all_funds": ("All", "全部"),
-    "POSITION": ("All holdings", "全部持仓"),
-    "INCREASE": ("Increased", "增持"),
-    "DECREASE": ("Decreased", "减持"),
-    "NEW": ("New", "新建仓"),
-    "SOLD_OUT": ("Sold out", "清仓"),
-    "ONE_DAY": ("1 trading day", "1 个交易日"),
-    "FIVE_DAY": ("5 trading days", "5 个交易日"),
-    "TEN_DAY": ("10 trading days", "10 个交易日"),
-    "THIRTY_DAY": ("30 trading days", "30 个交易日"),
-    "SIXTY_DAY": ("60 trading days", "60 个交易日"),
-    "SHARES": ("Shares", "股数"),
-    "WEIGHT_CHANGE": ("Change of weight", "权重变化"),
-    "SHARES_CHANGE": ("Change of shares", "股数变化"),
-    "MARKET_VALUE": ("Market value", "市值"),
-    "WEIGHT": ("Weight", "权重"),
-    "CHANGE_AMOUNT": ("Amount", "金额"),
-    "CHANGE_SHARES": ("Shares", "股数"),
-    "DESCENDING": ("High to low", "从高到低"),
-    "ASCENDING": ("Low to high", "从低到高"),
-    "shares_change": ("Change", "变化"),
-    "weight_change": ("Change", "变化"),
-    "no_rows": ("Nothing of that kind.", "没有符合条件的证券。"),
-    # Ratings.
-    "UPGRADE": ("Upgrade", "上调"),
-    "DOWNGRADE": ("Downgrade", "下调"),
-    "NEW_RATING": ("First rating", "首次评级"),
-    "BUY": ("Buy", "买入"),
-    "HOLD": ("Hold", "持有"),
-    "SELL": ("Sell", "卖出"),
-    "N/A": ("Unknown", "未知"),
-    "all_types": ("All", "全部"),
-    "upgrades": ("Upgrades", "上调"),
-    "downgrades": ("Downgrades", "下调"),
-    "first_ratings": ("First ratings", "首次评级"),
-    "kinds_of_change": ("Kind of change", "变动类型"),
-    "filter": ("Filter", "筛选"),
-    "clear": ("Clear", "清除"),
-    "in_all": ("{count} in all", "共 {count} 条"),
-    "known_to": ("known to {day}", "数据截至 {day}"),
-    # Data.
-    "coverage": ("Coverage", "覆盖范围"),
-    "kind": ("Kind", "类别"),
-    "rows": ("Rows", "行数"),
-    "holes": ("Holes", "数据缺口"),
-    "holes_hint": (
-        "Over these trading days too many holdings files of a fund are missing to tell what it traded.",
-        "这些交易日缺失的持仓文件过多，无法判断基金的交易。",
-    ),
-    "sessions": ("Trading days", "交易日数"),
-    "first_day": ("First day", "首日"),
-    "last_day": ("Last day", "末日"),
-    "span_holdings": ("Holdings", "持仓"),
-    "span_notices": ("Trade notices", "交易通知"),
-    "span_ark_days": ("Fund days covered", "已覆盖的基金交易日"),
-    "span_notes": ("Analyst notes", "分析师评级"),
-    "span_rating_changes": ("Rating changes", "评级变动"),
-    "by_notice": ("by notices", "来自通知"),
-    "by_holdings": ("by holdings", "来自持仓"),
-    "by_partial": ("by holdings and part of a notice", "来自持仓与不完整的通知"),
-    "by_untold": ("not told: flow and trades do not come apart", "无法判断：申赎与交易无法区分"),
-    "by_hole": ("not told: too many days without a file", "无法判断：缺失文件的天数过多"),
-    "kind_holdings": ("Holdings", "持仓"),
-    "kind_notices": ("Notices", "通知"),
-    "kind_notes": ("Notes", "评级"),
-    "files": ("Files", "文件"),
-    "file": ("File", "文件"),
-    "loaded_at": ("Loaded", "加载时间"),
-    "left_out": ("Left out", "未读取"),
-    "rejects": ("Lines left out", "未能读取的行"),
-    "no_rejects": ("Every line of the loaded files was read.", "已加载文件的每一行都已读取。"),
-    "loads": ("Loads", "加载记录"),
-    "load": ("Load {number}", "第 {number} 次加载"),
-    "number": ("Load", "加载编号"),
-    "outcome": ("Outcome", "结果"),
-    "LOADED": ("New data", "有新数据"),
-    "NOTHING_NEW": ("Nothing new", "无新数据"),
-    "UNREADABLE": ("Nothing readable", "均无法读取"),
-    "UNLOADED": ("Files taken out", "已移除文件"),
-    "how_to_unload": (
-        "A load can be taken out again: qotgate unload --load N, or qotgate unload FILE for one file.",
-        "可撤销某次加载：qotgate unload --load N；只移除一个文件：qotgate unload 文件。",
-    ),
-    "files_read": ("Files read", "已读取文件"),
-    "files_known": ("Already known", "先前已加载"),
-    "files_rejected": ("Files rejected", "无法读取的文件"),
-    "rows_new": ("New rows", "新增行数"),
-    "nothing_left_out": ("Nothing: every file and line was read.", "无：所有文件与行均已读取。"),
-    "whole_file": ("the file", "整个文件"),
-    "files_unread": ("Files not read", "未能读取的文件"),
-    "unread": ("Files that could not be read", "无法读取的文件"),
-    "unread_hint": (
-        "Nothing of these files is in the answers. Mend them, or take them out of the folder.",
-        "查询结果中不含这些文件的任何内容。请修正文件，或将其移出加载的文件夹。",
-    ),
-    "reason": ("Reason", "原因"),
-    "line_title": ("Line", "行"),
-    "to_settle": ("To settle", "待处理"),
-    "nothing_to_settle": (
-        "Nothing: every file was read, every grade word is known, every line has a code, and no line "
-        "contradicts another.",
-        "无：所有文件均已读取，所有评级用词均已识别，所有行都有代码，且没有互相矛盾的行。",
-    ),
-    "unknown_grades": ("Unknown grades", "未识别的评级用词"),
-    "unknown_grades_hint": (
-        "These notes count as Unknown. Put each word with its grade into grades.csv of a folder of your own, "
-        "such as “{word},hold”, then load once more with --tables FOLDER.",
-        "这些评级记为“未知”。请在自己的文件夹中新建 grades.csv，为每个词写上评级，如“{word},hold”，"
-        "再用 --tables 文件夹 重新加载一次。",
-    ),
-    "word": ("Word", "用词"),
-    "notes": ("Notes", "评级数"),
-    "example": ("Example", "示例"),
-    "uncoded": ("Unmapped tickers", "未匹配代码的行"),
-    "uncoded_hint": (
-        "No code is known for these lines, so nobody can ask for them. Put each identifier with its code "
-        "into listings.csv of a folder of your own, such as “{identifier},US.CODE,{name}”, then load once "
-        "more with --tables FOLDER.",
-        "这些行没有对应代码，因此无法查询。请在自己的文件夹中新建 listings.csv，为每个标识写上代码，"
-        "如“{identifier},US.CODE,{name}”，再用 --tables 文件夹 重新加载一次。",
-    ),
-    "money_market": ("Money-market funds", "货币市场基金"),
-    "contradictions": ("Identifiers not believed", "未采信的证券标识"),
-    "contradictions_hint": (
-        "Other lines give these identifiers to another company. The lines count under their ticker and name.",
-        "其他行显示这些标识属于另一家公司，因此不予采信；这些行按其代码和名称归类。",
-    ),
-    "contradicted_by": ("Contradicted by", "与之矛盾的行"),
-    "ticker": ("Ticker", "代码"),
-    "identifier": ("Identifier", "标识"),
-    "lines": ("Lines", "行数"),
-    "how_to_load": (
-        "Load files with “qotgate load FOLDER”, or fetch what is published with “qotgate fetch ark”.",
-        "请用“qotgate load 文件夹”加载文件，或用“qotgate fetch ark”下载公开数据。",
-    ),
-    "generation": ("State of the data", "数据版本"),
-    "records": ("{count} rows read", "读取 {count} 行"),
-    "file_lines": ("Lines as they were read", "读取到的行"),
-    "file_lines_hint": (
-        "A line that an earlier file had already said is not listed again.",
-        "先前文件已有的相同内容不再列出。",
-    ),
-    "earlier_lines": ("From the first line", "从首行开始"),
-    # What is shown of a line.
-    "firm": ("Firm", "机构"),
-    "prior_word": ("Prior word", "先前用词"),
-    "prior_target": ("Prior target", "先前目标价"),
-    "time": ("Time", "时间"),
-    "code": ("Code", "代码"),
-}
+from qotgate.service.chinese import converted
 
 
-def say(lang: Language, key: str, **values: Any) -> str:
-    """A phrase in ``lang``, filled with ``values``."""
-    english, chinese = PHRASES[key]
-    return (chinese if lang == "zh" else english).format(**values)
+@dataclass(frozen=True, slots=True)
+class PageLanguage:
+    """A language of the pages.
+
+    ``tag`` names it in the cookie, ``name`` and ``short`` on its button, ``html`` in the document;
+    ``browsers`` are the beginnings of the tags (RFC 5646) that browsers ask for it by. ``names`` is the
+    gateway's language that names and sentences come in, ``conversion`` the configuration of OpenCC that they
+    are converted by, empty for none.
+    """
+
+    tag: str
+    name: str
+    short: str
+    html: str
+    browsers: tuple[str, ...]
+    names: Language
+    conversion: str
+    phrases: Mapping[str, str]
+
+    def say(self, key: str, **values: Any) -> str:
+        """A phrase filled with ``values``. Raises KeyError for a phrase that the language lacks."""
+        return self.phrases[key].format(**values)
+
+    def own(self, text: str) -> str:
+        """A name or sentence of the gateway as this language writes it."""
+        return converted(text, self.conversion) if self.conversion else text
+
+
+def _read() -> dict[str, PageLanguage]:
+    texts = {
+        file.name.removesuffix(".toml"): file.read_text("utf-8")
+        for file in (files("qotgate.web") / "languages").iterdir()
+        if file.name.endswith(".toml")
+    }
+    found = {}
+    for tag, text in sorted(texts.items()):
+        table = {"conversion": "", **tomllib.loads(text)}
+        table["browsers"] = tuple(table["browsers"])
+        found[tag] = PageLanguage(tag=tag, **table)
+    return found
+
+
+PAGE_LANGUAGES: Mapping[str, PageLanguage] = _read()
+"""By tag."""
+
+
+def chosen_language(wanted: Sequence[str], default: str) -> PageLanguage:
+    """The first of the ``wanted`` tags that is a language of the pages or begins as browsers ask for one, the
+    longest beginning first; ``default`` where there is none."""
+    by_beginning = sorted(
+        ((start, language) for language in PAGE_LANGUAGES.values() for start in language.browsers),
+        key=lambda one: -len(one[0]),
+    )
+    for tag in wanted:
+        if tag in PAGE_LANGUAGES:
+            return PAGE_LANGUAGES[tag]
+        for start, language in by_beginning:
+            if tag.lower() == start or tag.lower().startswith(f"{start}-"):
+                return language
+    return PAGE_LANGUAGES[default]

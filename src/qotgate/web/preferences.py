@@ -7,12 +7,13 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
+from qotgate.web.phrases import PAGE_LANGUAGES
 from qotgate.web.render import THEMES, View, show
 from qotgate.web.safety import COOKIE, pass_of, same
-from qotgate.web.site import LANGUAGES, TheSite
+from qotgate.web.site import TheSite
 
 YEAR = 365 * 24 * 3600
-CHOICES: dict[str, tuple[str, ...]] = {"theme": THEMES, "lang": LANGUAGES}
+CHOICES: dict[str, tuple[str, ...]] = {"theme": THEMES, "lang": tuple(PAGE_LANGUAGES)}
 
 router = APIRouter()
 

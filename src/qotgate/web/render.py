@@ -2,55 +2,67 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
-from functools import partial
+from datetime import UTC, date, datetime
 from pathlib import PurePath
 from typing import Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
 
 from qotgate.model import Language
 from qotgate.model.finite import finite
 from qotgate.model.version import __version__
 from qotgate.store.reads.ark import Place
 from qotgate.web import request_ids
-from qotgate.web.phrases import say
+from qotgate.web.phrases import PAGE_LANGUAGES, PageLanguage, chosen_language
 from qotgate.web.problems import sentence_of
-from qotgate.web.site import LANGUAGES, Site, fresh
+from qotgate.web.site import Site, fresh
 
 Theme = Literal["auto", "light", "dark"]
 THEMES: tuple[Theme, ...] = ("auto", "light", "dark")
 MINUS = "\N{MINUS SIGN}"
 NONE = "\N{EN DASH}"
-HTML_LANG = {"en": "en", "zh": "zh-CN"}
+STALE_DAYS = 4
+"""Data is stale when its last day is longer ago: files come after the close, and a weekend and a holiday may
+lie between."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """How one reader sees the site, and the state of the data that is shown."""
 
-    lang: Language
+    language: PageLanguage
     theme: Theme
     state: str
+
+    @property
+    def lang(self) -> Language:
+        """The language of names and sentences."""
+        return self.language.names
+
+    def sentence(self, error: Exception) -> str:
+        """What the reader is told of an error."""
+        return self.language.own(sentence_of(error, self.lang))
 
     @classmethod
     def of(cls, request: Request, site: Site) -> "View":
         theme = request.cookies.get("theme")
         return cls(
-            lang=_language(request, site),
+            language=_language(request, site),
             theme=next((one for one in THEMES if one == theme), "auto"),
             state=site.state(),
         )
 
 
-def _language(request: Request, site: Site) -> Language:
+def _language(request: Request, site: Site) -> PageLanguage:
     """What the reader chose, else the first that the browser names, else the gateway's own."""
-    wanted = [request.cookies.get("lang", "")]
-    wanted += [part.strip().lower()[:2] for part in request.headers.get("Accept-Language", "").split(",")]
-    return next((lang for one in wanted for lang in LANGUAGES if one == lang), site.lang)
+    named = request.headers.get("Accept-Language", "").split(",")
+    wanted = [request.cookies.get("lang", ""), *(part.partition(";")[0].strip() for part in named)]
+    return chosen_language(wanted, site.lang)
 
 
 def show(
@@ -58,11 +70,12 @@ def show(
 ) -> Response:
     """A page of what ``make`` gives; 304 where the reader has it."""
     view = View.of(request, site)
-    tag = site.tag(view.state, view.lang, view.theme)
+    # The age of the data that a page tells changes with the day.
+    tag = site.tag(view.state, view.language.tag, view.theme, str(_today()))
     headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept-Language, Cookie"}
     if status == 200 and fresh(request, tag):
         return Response(status_code=304, headers=headers)
-    text = _render(request, view, template, make(view))
+    text = _render(request, view, template, {"known": site.coverage(view.state), **make(view)})
     return HTMLResponse(text, status, headers if status == 200 else {"Cache-Control": "no-store"})
 
 
@@ -71,22 +84,21 @@ def error_page(request: Request, site: Site, error: Exception, status: int) -> R
 
     def make(view: View) -> dict[str, Any]:
         missing = status == 404 and not hasattr(error, "sentence")
-        sentence = say(view.lang, "error_missing") if missing else sentence_of(error, view.lang)
+        sentence = view.language.say("error_missing") if missing else view.sentence(error)
         return {"status": status, "sentence": sentence, "request_id": request_ids.current.get()}
 
     if status == 503:
         # Without a database there is no generation to show.
-        view = View("zh" if site.lang == "zh" else "en", "auto", "")
-        return HTMLResponse(_render(request, view, "error.html", make(view)), status)
+        view = View(PAGE_LANGUAGES[site.lang], "auto", "")
+        return HTMLResponse(_render(request, view, "error.html", {"known": None, **make(view)}), status)
     return show(request, site, "error.html", make, status)
 
 
 def _render(request: Request, view: View, template: str, context: dict[str, Any]) -> str:
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return ENVIRONMENT.get_template(template).render(
-        t=partial(say, view.lang),
+        t=view.language.say,
         view=view,
-        html_lang=HTML_LANG[view.lang],
         here=here,
         path=request.url.path,
         **context,
@@ -133,8 +145,28 @@ def cell(value: Any) -> str:
 
 
 def moment(text: str | None) -> str:
-    """A moment of the store, to the minute, in UTC."""
-    return NONE if text is None else f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M} UTC"
+    """A moment of the store, to the minute, in UTC; the script shows it in the reader's zone."""
+    if text is None:
+        return NONE
+    return Markup('<time datetime="{}" data-local>{:%Y-%m-%d %H:%M} UTC</time>').format(
+        text, datetime.fromisoformat(text)
+    )
+
+
+def age(day: date) -> int:
+    """The days that have passed since ``day``, by UTC."""
+    return (_today() - day).days
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
+@pass_context
+def own(context: Context, text: str) -> str:
+    """A name or sentence of the gateway as the reader's language writes it."""
+    view: View = context["view"]
+    return view.language.own(text)
 
 
 def file_url(place: Place) -> str:
@@ -164,8 +196,12 @@ ENVIRONMENT.filters.update(
     cell=cell,
     moment=moment,
     file_url=file_url,
+    own=own,
+    age=age,
     base=lambda path: PurePath(path).name,
     # Downloads of different days often have one name: the folder tells them apart.
     short=lambda path: "/".join(PurePath(path).parts[-2:]),
 )
-ENVIRONMENT.globals.update(query=query, version=__version__, themes=THEMES)
+ENVIRONMENT.globals.update(
+    query=query, version=__version__, themes=THEMES, languages=PAGE_LANGUAGES.values(), stale_days=STALE_DAYS
+)

@@ -15,6 +15,7 @@ from qotgate.limits.allowance import Allowance
 from qotgate.limits.window import RateLimit, Taken
 from qotgate.model import Language, QotGateError, RateLimited, is_loopback
 from qotgate.model.version import __version__
+from qotgate.service.coverage.provenance import Coverage, coverage
 from qotgate.service.questions import Questions
 from qotgate.service.search import Search
 from qotgate.store import loads
@@ -117,6 +118,11 @@ class Site:
         Raises StoreError."""
         with self.store.reading() as connection:
             return f"{generation(connection)}.{loads.last(connection)}"
+
+    def coverage(self, state: str) -> Coverage:
+        """How far the data of ``state`` goes; read once for each state. Raises StoreError."""
+        questions = self.questions[self.lang]
+        return questions.remembered(("coverage", state), lambda: coverage(self.store, questions.funds))
 
     def tag(self, state: str, *parts: str) -> str:
         """The entity tag of what is shown of ``state``, ``parts`` telling one showing of a URL

@@ -269,3 +269,28 @@ def holes(connection: Connection) -> list[Row]:
         .order_by(hole.c.fund, hole.c.day)
     )
     return rows_of(connection, query)
+
+
+def session_ends(connection: Connection) -> tuple[date, date] | None:
+    """The first and the last trading day that is loaded; None where none is."""
+    day = tables.session.c.day
+    first, last = connection.execute(select(func.min(day), func.max(day))).one()
+    return None if first is None else (first, last)
+
+
+def sessions(connection: Connection, since: date, until: date) -> list[date]:
+    """The loaded trading days from ``since`` to ``until``, the first one first."""
+    day = tables.session.c.day
+    return list(connection.scalars(select(day).where(day.between(since, until)).order_by(day)))
+
+
+def fund_days(connection: Connection, since: date, until: date) -> list[tuple[str, date, date, str]]:
+    """(fund, first day, last day, source) of each fund's days that lie, in part or whole, between ``since``
+    and ``until``; by fund, the first day first."""
+    day = tables.ark_day
+    query = (
+        select(day.c.fund, day.c.day, day.c.through, day.c.source)
+        .where(day.c.day <= until, day.c.through >= since)
+        .order_by(day.c.fund, day.c.day)
+    )
+    return [(row[0], row[1], row[2], row[3]) for row in connection.execute(query)]

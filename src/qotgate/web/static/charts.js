@@ -72,25 +72,29 @@ function draw(box, title, data, series, options = {}) {
   drawn.push(chart);
 }
 
-// A fund's position stands until its next file says otherwise.
-function positionSeries(rows, days, fund) {
+// A fund's position stands until its next file says otherwise, but not over days that too many files of are
+// missing: there the line breaks.
+function positionSeries(rows, days, fund, breaks) {
   const told = new Map(rows.filter((row) => row.fund === fund).map((row) => [row.day, row.adjusted_shares]));
+  const unknown = (day) => breaks.some(([name, first, last]) => name === fund && first <= day && day <= last);
   let last = null;
-  return days.map((day) => (last = told.has(day) ? told.get(day) : last));
+  return days.map((day) => (last = told.has(day) ? told.get(day) : unknown(day) ? null : last));
 }
 
 function drawArk(box, colour, positions, transactions) {
   const rows = positions.rows;
   const trades = transactions.rows;
   const funds = [...new Set([...rows, ...trades].map((row) => row.fund))].sort();
-  const days = [...new Set([...rows, ...trades].map((row) => row.day))].sort();
+  const breaks = JSON.parse(box.dataset.breaks).filter(([fund]) => funds.includes(fund));
+  // The days of a break are in no row: its first day is where the lines end.
+  const days = [...new Set([...[...rows, ...trades].map((row) => row.day), ...breaks.map(([, first]) => first)])].sort();
   const x = days.map(seconds);
   const colourOf = (fund) => colour.funds[funds.indexOf(fund) % colour.funds.length];
   const range = (_, from, to) => (from === to ? [from - 3 * DAY, to + 3 * DAY] : [from - DAY, to + DAY]);
   if (rows.length) {
-    const held = funds.map((fund) => positionSeries(rows, days, fund));
+    const held = funds.map((fund) => positionSeries(rows, days, fund, breaks));
     const total = days.map((_, at) => held.reduce((sum, one) => (one[at] == null ? sum : (sum || 0) + one[at]), null));
-    const line = (label, stroke, width) => ({ label, stroke, width, spanGaps: true, paths: uPlot.paths.stepped({ align: 1 }), points: { show: days.length < 40, size: 4 }, value: (_, value) => shown(value) });
+    const line = (label, stroke, width) => ({ label, stroke, width, spanGaps: false, paths: uPlot.paths.stepped({ align: 1 }), points: { show: days.length < 40, size: 4 }, value: (_, value) => shown(value) });
     draw(
       box, box.dataset.positionTitle, [x, ...held, total],
       [...funds.map((fund) => line(fund, colourOf(fund), 1.5)), line(box.dataset.total, colour.text, 2)],

@@ -21,6 +21,7 @@ async function bringMore(link) {
     const page = await fetchPage(link.href);
     const focused = document.activeElement === link;
     const rows = [...page.getElementById(link.dataset.more).children];
+    localTimes(page);
     into.append(...rows);
     document.querySelector("main").dataset.grown = "yes";
     const next = page.querySelector(`[data-more="${link.dataset.more}"]`);
@@ -51,7 +52,17 @@ const watcher = new IntersectionObserver(
   { rootMargin: "400px" },
 );
 
+// Moments come in UTC; a reader reads them in the zone of the browser.
+function localTimes(part) {
+  const form = new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "short" });
+  for (const time of part.querySelectorAll("time[data-local]")) {
+    time.title = time.textContent;
+    time.textContent = form.format(new Date(time.dateTime));
+  }
+}
+
 function start(main) {
+  localTimes(main);
   for (const link of main.querySelectorAll("[data-more]")) {
     link.addEventListener("click", (event) => {
       event.preventDefault();
@@ -80,6 +91,13 @@ async function showNew() {
   const fresh = document.adoptNode(page.querySelector("main"));
   watcher.disconnect();
   main.replaceWith(fresh);
+  const known = page.querySelector(".known");
+  if (known) {
+    localTimes(known);
+    const old = document.querySelector(".known");
+    if (old) old.replaceWith(known);
+    else news.before(known);
+  }
   start(fresh);
   tell(news.dataset.updated);
 }
@@ -105,6 +123,7 @@ function followInSight() {
   else if (events) events.close();
 }
 
+localTimes(document.querySelector(".known") || document.createElement("p"));
 start(document.querySelector("main"));
 if (!location.pathname.startsWith("/sign-in")) {
   followInSight();

@@ -1,0 +1,71 @@
+"""What each fund's trades are known by, trading day by trading day: the holes in a year at a glance."""
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from datetime import date
+from itertools import groupby
+
+from qotgate.store import Store, reads
+from qotgate.store.tables import HOLE, NOTICE, UNTOLD
+
+NOT_LOADED = ""
+"""In place of a source, for a trading day before a fund's first file, after its last, or without any."""
+UNKNOWN = frozenset({UNTOLD, HOLE, NOT_LOADED})
+"""What tells nothing of a day's trades."""
+
+
+@dataclass(frozen=True, slots=True)
+class FundMonth:
+    """The ``sources`` of the trades of each trading day of a month, the words of a fund's day or
+    ``NOT_LOADED``; ``known`` counts those that tell the trades."""
+
+    month: int
+    sources: tuple[str, ...]
+
+    @property
+    def known(self) -> int:
+        return sum(source not in UNKNOWN for source in self.sources)
+
+
+@dataclass(frozen=True, slots=True)
+class FundYear:
+    """The twelve months of a fund."""
+
+    fund: str
+    months: tuple[FundMonth, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """A year of all funds; ``years`` are those that have data, the first one first."""
+
+    year: int
+    years: tuple[int, ...]
+    funds: tuple[FundYear, ...]
+
+
+def calendar(store: Store, year: int | None = None) -> Calendar | None:
+    """The calendar of ``year``, the last one with data unless given; None where no trading day is loaded."""
+    with store.reading() as connection:
+        ends = reads.ark.session_ends(connection)
+        if ends is None:
+            return None
+        first, last = ends
+        chosen = last.year if year is None else year
+        since, until = date(chosen, 1, 1), date(chosen, 12, 31)
+        sessions = reads.ark.sessions(connection, since, until)
+        rows = reads.ark.fund_days(connection, since, until)
+    found = []
+    for fund, days in groupby(rows, key=lambda row: row[0]):
+        source_of: dict[date, str] = {}
+        for _, day, through, source in days:
+            for session in sessions[bisect_left(sessions, day) : bisect_right(sessions, through)]:
+                # A notice tells of its day also where it lies in a hole.
+                if source_of.get(session) != NOTICE:
+                    source_of[session] = source
+        months = (
+            FundMonth(month, tuple(source_of.get(day, NOT_LOADED) for day in sessions if day.month == month))
+            for month in range(1, 13)
+        )
+        found.append(FundYear(fund, tuple(months)))
+    return Calendar(chosen, tuple(range(first.year, last.year + 1)), tuple(found))
