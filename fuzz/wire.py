@@ -46,7 +46,7 @@ def _packets(stream: bytes, step: int) -> tuple[list[Packet], bool]:
     return found, False
 
 
-class _Ended(Exception):  # noqa: N818
+class _Ended(Exception):  # noqa: N818 - it is no error
     def __init__(self, packets: list[Packet]) -> None:
         self.packets = packets
 

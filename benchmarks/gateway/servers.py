@@ -8,6 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT))
 
+# They are found by what stands above.
 from tests.support.databases import PostgreSQL  # noqa: E402
 from tests.support.limit_stores import StoreServer  # noqa: E402
 from tests.support.parts import find  # noqa: E402

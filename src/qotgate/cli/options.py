@@ -1,6 +1,8 @@
 """Flags that several commands share, and what they open."""
 
+from collections.abc import Callable
 from datetime import date
+from inspect import Parameter, Signature
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, get_args
@@ -33,6 +35,19 @@ def flag(name: str) -> Any:
     hints = get_args(hint) if isinstance(hint, UnionType) else (hint,)
     kind = next((kind for kind in (bool, int, float, Path) if kind in hints), str)
     return Annotated[kind | None, _option(name)]
+
+
+def takes_all_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """Have a command take the options of the table that have a flag, by keyword."""
+    signed: Any = command
+    signed.__signature__ = Signature(
+        [
+            Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=flag(name))
+            for name in Settings.model_fields
+            if about(name)["flag"]
+        ]
+    )
+    return command
 
 
 Database = Annotated[str | None, _option("db")]

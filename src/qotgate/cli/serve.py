@@ -1,15 +1,15 @@
 """``qotgate serve``: run the gateway."""
 
 import sys
-from inspect import Parameter, Signature
 from typing import Any
 
-from qotgate.cli.options import flag
+from qotgate.cli.options import takes_all_flags
 from qotgate.model import QotGateError
 from qotgate.serving.configuration import Configuration
-from qotgate.serving.settings import Settings, about, read_settings
+from qotgate.serving.settings import read_settings
 
 
+@takes_all_flags
 def serve(**flags: Any) -> None:
     """Answer the published clients on TCP, on WebSocket where asked to, and browsers on HTTP, until Ctrl-C or
     SIGTERM."""
@@ -25,13 +25,3 @@ def serve(**flags: Any) -> None:
         from qotgate.serving.alone import serve_alone
 
         serve_alone(configuration, flags)
-
-
-# Its flags are the options of the table.
-serve.__signature__ = Signature(  # type: ignore[attr-defined]
-    [
-        Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=flag(name))
-        for name in Settings.model_fields
-        if about(name)["flag"]
-    ]
-)

@@ -84,8 +84,8 @@ class OpenQuoteContext:
         port: int = 11111,
         is_encrypt: bool | None = None,
         is_async_connect: bool = False,
-        security_firm: str = NO_VALUE,  # noqa: ARG002
-        ai_type: int = 0,  # noqa: ARG002
+        security_firm: str = NO_VALUE,  # noqa: ARG002 - the published clients take it
+        ai_type: int = 0,  # noqa: ARG002 - as above
     ) -> None:
         daemon = SysConfig.get_all_thread_daemon()
         self._link = Link(SysConfig.options(host, port, is_encrypt), daemon=daemon)
@@ -240,7 +240,7 @@ class OpenQuoteContext:
         """(RET_OK, S2C) or (RET_ERROR, sentence)."""
         try:
             asked = question()
-        except (_WrongArgument, TypeError, ValueError, OverflowError) as error:
+        except (_ArgumentError, TypeError, ValueError, OverflowError) as error:
             return RET_ERROR, str(error)
         except InvalidRequest as error:
             return RET_ERROR, f"{PREFIX}{error}"
@@ -296,7 +296,7 @@ class OpenQuoteContext:
         return RET_OK, frame, next_page, s2c.allCount
 
 
-class _WrongArgument(Exception):  # noqa: N818
+class _ArgumentError(Exception):
     """An argument that the published clients refuse, in their words."""
 
 
@@ -305,7 +305,7 @@ def _unread(s2c: Any) -> Any:
 
 
 def _code(text: object) -> Security:
-    wrong = _WrongArgument(f"{PREFIX}format of code {text} is wrong. (US.AAPL, HK.00700, SZ.000001)")
+    wrong = _ArgumentError(f"{PREFIX}format of code {text} is wrong. (US.AAPL, HK.00700, SZ.000001)")
     try:
         security = Security.parse(str(text))
     except InvalidRequest as error:
@@ -322,7 +322,7 @@ def _number(choice: Choice, word: object) -> int:
     if word == NO_VALUE and 0 not in numbers.values():
         return 0
     if not isinstance(word, str) or word not in numbers:
-        raise _WrongArgument(f"{PREFIX}the type of {choice.name} param is wrong")
+        raise _ArgumentError(f"{PREFIX}the type of {choice.name} param is wrong")
     return numbers[word]
 
 

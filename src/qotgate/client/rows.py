@@ -28,7 +28,7 @@ class Rows(Sequence[T], Generic[T]):
     """
 
     def __init__(self, kind: type[T], rows: Sequence[T]) -> None:
-        self._kind = kind
+        self._kind: type[Any] = kind
         self._rows = tuple(rows)
 
     @overload
@@ -80,7 +80,7 @@ class Rows(Sequence[T], Generic[T]):
 
     def _names(self) -> list[str]:
         # The security comes first, also where its field is the last of the dataclass.
-        names = (field.name for field in fields(self._kind) if field.name not in BESIDE)  # type: ignore[arg-type]
+        names = (field.name for field in fields(self._kind) if field.name not in BESIDE)
         return sorted(names, key=lambda name: name != "security")
 
     def _columns(self) -> dict[str, list[Any]]:

@@ -184,7 +184,7 @@ class BackendLink:
                 self.failures += 1
                 if error.hopeless and not self._refused:
                     self._refused = True
-                    log.error("limit store refuses", store=self.backend.name, reason=str(error))  # noqa: TRY400
+                    log.error("limit store refuses", store=self.backend.name, reason=str(error))  # noqa: TRY400 - it says all
                 continue
             self._refused = False
             if self.up:

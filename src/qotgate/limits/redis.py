@@ -118,7 +118,7 @@ class RedisBackend:
                 decode_responses=False,
             )
             # The library looks at the options of the URL when it connects.
-            self._redis.connection_pool.make_connection()  # type: ignore[no-untyped-call]
+            self._redis.connection_pool.make_connection()  # type: ignore[no-untyped-call]  # it has no annotations
         except (ValueError, TypeError, AttributeError):
             raise _no_url() from None
         self._take = self._redis.register_script(TAKE)

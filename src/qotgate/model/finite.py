@@ -1,18 +1,20 @@
 """The one guard of numbers that leave: no infinity and no NaN is told, whatever a database of an earlier
 version or a sum of its rows holds."""
 
-from dataclasses import fields
+from dataclasses import Field, fields
 from math import isfinite
-from typing import Any
+from typing import Any, ClassVar
 
 
 class FiniteNumbers:
     """A row of an answer, in which a number that is none is None: what cannot be told is not told."""
 
     __slots__ = ()
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    """Of the dataclass that derives from it."""
 
     def __post_init__(self) -> None:
-        for one in fields(self):  # type: ignore[arg-type]  # of each dataclass that derives from it
+        for one in fields(self):
             value = getattr(self, one.name)
             if type(value) is float and not isfinite(value):
                 object.__setattr__(self, one.name, None)

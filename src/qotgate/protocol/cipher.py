@@ -103,6 +103,7 @@ class AesCipher:
 
     def __init__(self, algorithm: PacketEncAlgo, key: bytes, iv: bytes) -> None:
         self._chained = algorithm is PacketEncAlgo.AES_CBC
+        # ECB is what the protocol has.
         mode: modes.CBC | modes.ECB = modes.CBC(iv) if self._chained else modes.ECB()  # noqa: S305  # nosec B305
         cipher = Cipher(algorithms.AES(key), mode)
         self._encryptor, self._decryptor = cipher.encryptor(), cipher.decryptor()

@@ -154,7 +154,7 @@ class OpenD:
             self.counts["failures"] += 1
             seconds = min(MAX_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2 ** min(self._failures, 10))
             self._failures += 1
-            # Several gateways do not all come at once.
+            # Several gateways do not all come at once. Nothing secret rests on the number.
             self._next_try = loop.time() + seconds * random.uniform(0.8, 1.0)  # noqa: S311  # nosec B311
             self._error = error
             self._tell("away", error.text("en"))

@@ -78,7 +78,7 @@ class Recorder:
         except Exception as error:  # noqa: BLE001, RUF100 - an order, say, must go through all the same
             self._stopped = True
             reason = error.strerror if isinstance(error, OSError) else repr(error)
-            log.error("recording stopped", file=str(self.file.path), reason=reason)  # noqa: TRY400
+            log.error("recording stopped", file=str(self.file.path), reason=reason)  # noqa: TRY400 - it says all
 
     def _scrubbed(self, proto_id: int, bodies: dict[str, Body]) -> tuple[dict[str, Any], str | None]:
         """The bodies as they are written, and why not all of them are."""

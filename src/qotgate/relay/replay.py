@@ -58,7 +58,7 @@ class Replay:
             return proto_id in self.recording.proto_ids
         return True
 
-    async def open(self, c2s: Any, client: Client, *, secure: bool) -> "ReplaySession":  # noqa: ARG002
+    async def open(self, c2s: Any, client: Client, *, secure: bool) -> "ReplaySession":  # noqa: ARG002 - no data leaves
         sessions = self.recording.sessions
         recorded = sessions[self._sessions % len(sessions)] if sessions else RecordedSession(0)
         self._sessions += 1

@@ -97,5 +97,6 @@ def _address(text: str) -> tuple[str, int]:
 
 
 def _is_our_own(host: str, listening: str) -> bool:
+    # To compare with, not to listen on.
     everywhere = listening in ("0.0.0.0", "::")  # noqa: S104  # nosec B104
     return host == listening or (is_loopback(host) and (everywhere or is_loopback(listening)))

@@ -116,7 +116,7 @@ class Watched:
 def make_app(site: Site, endpoints: Mapping[str, Endpoint] = NONE) -> ASGIApp:
     """The application on ``site``, with ``endpoints`` that answer POST at their paths; to be called within
     the event loop that serves it."""
-    app = FastAPI(
+    app = _App(
         title="qotgate",
         version=__version__,
         description=DESCRIPTION,
@@ -141,7 +141,6 @@ def make_app(site: Site, endpoints: Mapping[str, Endpoint] = NONE) -> ASGIApp:
     app.mount("/static", StaticFiles(directory=str(files("qotgate.web") / "static")))
     for kind in (HTTPException, RequestValidationError, QotGateError, Exception):
         app.add_exception_handler(kind, _answer_error)
-    _document_problems(app)
     inner: ASGIApp = Suffixes(app)
     return Watched(Bodies(Safety(Downloads(inner), site)), site)
 
@@ -181,16 +180,12 @@ async def _answer_error(request: Request, error: Exception) -> Response:
     return error_page(request, site, error, status_of(error))
 
 
-def _document_problems(app: FastAPI) -> None:
-    """Have the OpenAPI document name our errors, where FastAPI would name its own."""
-    make: Any = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        document: dict[str, Any] = make()
+class _App(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, which names our errors where FastAPI would name its own."""
+        document = super().openapi()
         schemas = document["components"]["schemas"]
         schemas.pop("HTTPValidationError", None)
         schemas.pop("ValidationError", None)
         schemas["Problem"] = Problem.model_json_schema()
         return document
-
-    app.openapi = openapi  # type: ignore[method-assign]

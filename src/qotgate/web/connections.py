@@ -8,7 +8,7 @@ of an orchestrator are answered: a gateway that is full is healthy.
 
 import asyncio
 from collections import Counter, deque
-from typing import Any
+from typing import Any, cast
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -105,7 +105,8 @@ class _Connection(H11Protocol):
         self._due: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport = cast(asyncio.Transport, transport)
         self._paced = _Transport(self, transport)
         super().connection_made(self._paced)
         self.address = address_of(transport)

@@ -46,16 +46,18 @@ def _parameter(choice: Choice) -> tuple[Any, Any]:
 def _add(question: ListQuestion[Any]) -> None:
     shape, parameters = list_shape(question), _parameters(question)
 
-    def endpoint(asked: TheRequest, given: Annotated[parameters, Query()]) -> Response:  # type: ignore[valid-type]
-        chosen: Any = given
-        words = [getattr(chosen, choice.name) for choice in question.choices]
+    def endpoint(asked: TheRequest, given: Any) -> Response:
+        words = [getattr(given, choice.name) for choice in question.choices]
 
         def make() -> Shape:
-            questions = of_fund(asked.questions, chosen.fund)
-            answer = LIST_CALLS[question](questions, *words, chosen.count, chosen.page or None, chosen.as_of)
+            questions = of_fund(asked.questions, given.fund)
+            answer = LIST_CALLS[question](questions, *words, given.count, given.page or None, given.as_of)
             return page_of(shape, answer)
 
-        return asked.answer(question.path.rpartition("/")[2], make, later_page=bool(chosen.page))
+        return asked.answer(question.path.rpartition("/")[2], make, later_page=bool(given.page))
+
+    # FastAPI reads the parameters off the type, which is made from the description of the question.
+    endpoint.__annotations__["given"] = Annotated[parameters, Query()]
 
     endpoint.__name__ = question.path.rpartition("/")[2].replace("-", "_")
     router.get(f"/{question.path}", response_model=shape, tags=["ARK"], description=question.description)(

@@ -104,7 +104,7 @@ class WebServer:
         await self._site.live.stop()
         if self._server is not None and self._serving is not None:
             left = self._gateway.door.deadline - self._gateway.loop.time()
-            self._server.config.timeout_graceful_shutdown = max(0, left)  # type: ignore[assignment]
+            self._server.config.timeout_graceful_shutdown = max(0, left)  # type: ignore[assignment]  # fractions count
             self._server.end()
             await self._serving
         for endpoint in self._endpoints.values():

@@ -187,7 +187,7 @@ class RatingChanges(Shape):
     all_count: int = Field(ge=0, description="The rows of all pages.")
     next_page: str | None = Field(description="The cursor of the next page; null on the last one.")
     known_to: date = KNOWN_TO
-    rows: list[RatingRow]  # type: ignore[valid-type]
+    rows: list[RatingRow]  # type: ignore[valid-type]  # it is made from the description of the question
 
 
 class FundLeftOut(Shape):
@@ -214,7 +214,7 @@ def list_shape(question: ListQuestion[Any]) -> type[Shape]:
         next_page=(str | None, ...),
         known_to=(date, KNOWN_TO),
         left_out=(list[FundLeftOut], left_out),
-        rows=(list[row], ...),  # type: ignore[valid-type]
+        rows=(list[row], ...),  # type: ignore[valid-type]  # as above
     )
 
 

@@ -61,6 +61,7 @@ def load(
         with store.writing(keep=not dry_run) as connection:
             run = Load(connection, reference, report)
             for _ in files:
+                # Written above, to a file that nobody else can open.
                 found = pickle.load(spool)  # noqa: S301  # nosec B301
                 try:
                     run.take(found)
