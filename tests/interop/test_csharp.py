@@ -1,10 +1,30 @@
-"""C# made from our .proto files. The published C# client is a download that no package registry has, and no
-.NET is at hand either, so what is shown is that protoc makes C# of every file without complaint."""
+"""C#: the example that takes no package, compiled and run by Mono; and that protoc makes C# of every .proto
+file without complaint. The published C# client is a download that no package registry has."""
 
 import re
 from pathlib import Path
 
-from tests.support.toolchains import PROTO, run
+import pytest
+
+from tests.support.serving import serving
+from tests.support.toolchains import HERE, PROTO, csharp_client, run
+
+
+@pytest.mark.slow
+def test_the_example_asks_both_questions(sample_url: str) -> None:
+    client = csharp_client()
+    with serving(sample_url, "--lang", "en") as gateway:
+        done = run([*client, gateway.host, str(gateway.port), "us.tsla"], HERE)
+        refused = run([*client, gateway.host, str(gateway.port), "CA."], HERE)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert {"dynamicType: 1", "transactionCount: 2", "netShares: 76041"} <= set(lines)
+    assert len([line for line in lines if line.startswith("rating of ")]) == 3
+    assert refused.returncode == 1
+    assert "security.code takes" in refused.stderr
+    away = run([*client, gateway.host, str(gateway.port), "US.TSLA"], HERE)
+    assert (away.returncode, away.stdout) == (1, "")
+    assert run([*client, gateway.host], HERE).returncode == 2
 
 
 def test_protoc_makes_csharp_of_every_file(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tests.support.answers import ALL_COUNT, DYNAMIC, ROWS, WHOLE_DYNAMIC, rows
 from tests.support.certificates import certificate
 from tests.support.documents import DOCUMENTS
 from tests.support.serving import serving
-from tests.support.toolchains import HERE, PROTO, bundle, node, run, websocket_port, written
+from tests.support.toolchains import EXAMPLES, HERE, PROTO, bundle, node, run, websocket_port, written
 
 pytestmark = pytest.mark.slow
 
@@ -93,6 +93,16 @@ def printed(
 
     with ThreadPoolExecutor(len(cases)) as pool:
         return dict(zip(cases, pool.map(lines, cases.values()), strict=True))
+
+
+def test_the_example(gateways: dict[str, int], tmp_path: Path) -> None:
+    script = written(tmp_path / "ark.mjs", (EXAMPLES / "javascript" / "ark.mjs").read_text(encoding="utf-8"))
+    command = [*node(), bundle(script), str(gateways["ws"])]
+    done = run([*command, KEY, "TSLA"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "netShares: 76041" in done.stdout
+    assert done.stdout.count("rating of ") == 3
+    assert run([*command, "wrong", "TSLA"], tmp_path).returncode == 1
 
 
 @pytest.mark.parametrize("scheme", ["ws", "wss"])

@@ -28,6 +28,7 @@ from tests.support.paths import ROOT
 from tests.support.serving import QOTGATE, Serving
 
 HERE = ROOT / "tests" / "interop"
+EXAMPLES = ROOT / "examples"
 PROTO = ROOT / "src" / "qotgate" / "protocol" / "proto"
 CACHE = Path(os.environ.get("QOTGATE_TEST_CACHE") or ROOT / ".cache").resolve()
 SECONDS_MOST = 200
@@ -132,7 +133,7 @@ def java_classes() -> str:
     """The class path with the Java client, the two calls added to it, and our messages."""
     for name in ("java", "javac", "mvn"):
         program(name)
-    project = HERE / "java"
+    project = EXAMPLES / "java"
     sources = [project / "pom.xml", *(project / "src").rglob("*.java"), *PROTO.glob("*.proto")]
 
     def compile_(folder: Path) -> None:
@@ -152,7 +153,7 @@ def cpp_client() -> Path:
     """The C++ client."""
     for name in ("g++", "make", "protoc", "pkg-config"):
         program(name)
-    project = HERE / "cpp"
+    project = EXAMPLES / "cpp"
     for library in ("protobuf", "libcrypto"):
         if run(["pkg-config", "--exists", library], project).returncode:
             missing(f"the development files of {library} are not installed")
@@ -162,6 +163,22 @@ def cpp_client() -> Path:
         assert done.returncode == 0, output_of(done)
 
     return built("cpp", [*project.iterdir(), *PROTO.glob("*.proto")], compile_) / "client"
+
+
+def csharp_client() -> list[str | Path]:
+    """The command that runs the C# client."""
+    for name in ("mcs", "mono"):
+        program(name)
+    source = EXAMPLES / "csharp" / "Ark.cs"
+
+    def compile_(folder: Path) -> None:
+        libraries = [f"-r:System.{name}" for name in ("Runtime.Serialization", "Xml", "Xml.Linq")]
+        done = run(["mcs", "-warnaserror", f"-out:{folder / 'Ark.exe'}", *libraries, source], folder)
+        if "CS0006" in done.stderr:
+            missing(f"a library of Mono is not installed: {output_of(done)}")
+        assert done.returncode == 0, output_of(done)
+
+    return ["mono", built("csharp", [source], compile_) / "Ark.exe"]
 
 
 def rsa_key(path: Path, bits: int = 1024) -> Path:
