@@ -8,7 +8,8 @@ import pytest
 
 from qotgate.ark.across import Difference, Verdict, apply, judge
 from qotgate.ark.basket import Basket
-from qotgate.ark.inference import Evidence, Ground, Inference
+from qotgate.ark.grounds import Evidence, Ground
+from qotgate.ark.inference import Inference
 
 DAY = date(2021, 10, 22)
 Held = Mapping[str, Sequence[float]]

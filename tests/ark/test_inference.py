@@ -8,7 +8,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from qotgate.ark.basket import Basket, find_basket
-from qotgate.ark.inference import Ground, Inference, Position, infer
+from qotgate.ark.grounds import Ground
+from qotgate.ark.inference import Inference, Position, infer
 
 UNITS = 700
 NAMES = [f"N{number}" for number in range(24)]

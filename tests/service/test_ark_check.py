@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from qotgate import sources
-from qotgate.ark.inference import CONFIDENCE, Ground
+from qotgate.ark.grounds import CONFIDENCE, Ground
 from qotgate.ark.notices import merge
 from qotgate.model import ACTIVE_FUNDS, FileKind, Notice
 from qotgate.service.ark.check import Comparison, agreement, compare, score, seen_splits

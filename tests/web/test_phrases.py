@@ -7,7 +7,7 @@ from string import Formatter
 import pytest
 
 import qotgate.web
-from qotgate.ark.inference import Ground
+from qotgate.ark.grounds import Ground
 from qotgate.model import (
     ArkActiveTransactionHoldingType,
     ArkCycleType,

@@ -14,7 +14,8 @@ from itertools import pairwise
 from typing import Generic
 
 from qotgate.ark.basket import Key
-from qotgate.ark.inference import Evidence, Ground, Inference
+from qotgate.ark.grounds import Evidence, Ground
+from qotgate.ark.inference import Inference
 
 NEAR = timedelta(days=7)
 """Custodians book a split within so many days of one another."""

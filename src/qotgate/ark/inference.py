@@ -8,14 +8,14 @@ whether it is left out of creations; its latest untraded move in ``earlier`` doe
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from fractions import Fraction
 from typing import Generic
 
 from qotgate.ark.basket import LOTS, Basket, Key, find_basket
 from qotgate.ark.corporate import SPLIT_RATIOS, Position, is_split, is_warrant, renames, split
+from qotgate.ark.grounds import Evidence, Ground
 
-__all__ = ["CONFIDENCE", "MEMORY", "Evidence", "Ground", "Inference", "Position", "infer"]
+__all__ = ["MEMORY", "Inference", "Position", "infer"]
 
 MEMORY = 20
 """Earlier differences worth passing to :func:`infer`; with five, 1% fewer counts are exact."""
@@ -25,45 +25,6 @@ REST = 0.1
 MEMORY_OF_REST = 5
 """A sold position that comes back smaller than this part of the sale, this soon, is what was left of it:
 the files leave small rests out for days."""
-
-
-class Ground(StrEnum):
-    """What an inferred trade rests on."""
-
-    STILL = "no flow: the whole change"
-    FLOW = "the change less the flow of a name whose part in it is known"
-    UNSURE = "the change less the flow of a name that may be left out of creations"
-    OPENED = "a position that was not there"
-    CLOSED = "a position that is gone"
-    GAP = "the change over several days, over a missing file, less their flow"
-
-
-CONFIDENCE = {
-    Ground.STILL: 0.98,
-    Ground.FLOW: 0.99,
-    Ground.UNSURE: 0.97,
-    Ground.OPENED: 0.90,
-    Ground.CLOSED: 0.90,
-    Ground.GAP: 0.95,
-}
-"""The part of such trades that ARK's notices confirm, by security and sign. Of the months from 2020-11 to
-2021-08 those of odd and those of even number each give a rate, (confirmed + 1) / (trades + 2), that is held
-against the other half; the lower one stands here, rounded down, 0.99 at most (docs/inference.md). GAP: every
-third day's files were taken away."""
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """Why a trade is one: the change of the position in shares, the part of it that was flow, both in the
-    units of the trade, and how often such a trade is right."""
-
-    ground: Ground
-    change: float
-    flow: int
-
-    @property
-    def confidence(self) -> float:
-        return CONFIDENCE[self.ground]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from qotgate import sources
-from qotgate.ark.inference import CONFIDENCE, Ground
+from qotgate.ark.grounds import CONFIDENCE, Ground
 from qotgate.ark.notices import merge
 from qotgate.cli.console import new_console
 from qotgate.cli.options import AsJson, Database, Funds, Tables

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection
 
-from qotgate.ark.inference import CONFIDENCE, Ground
+from qotgate.ark.grounds import CONFIDENCE, Ground
 from qotgate.model import TradeEvidence
 from qotgate.store import reads
 from qotgate.store.reads.ark import Place

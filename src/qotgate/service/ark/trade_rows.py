@@ -10,7 +10,8 @@ from itertools import groupby
 from sqlalchemy import Connection
 
 from qotgate.ark.dynamics import Split
-from qotgate.ark.inference import Evidence, Ground, Inference
+from qotgate.ark.grounds import Evidence, Ground
+from qotgate.ark.inference import Inference
 from qotgate.service.calendar import ark_sessions_after
 from qotgate.store import deriving
 from qotgate.store.deriving import BookDay, FundDay

@@ -21,7 +21,8 @@ from qotgate.ark.across import WITHIN, Difference, Verdict, apply, judge
 from qotgate.ark.basket import Basket
 from qotgate.ark.corporate import SPLIT_RATIOS
 from qotgate.ark.dynamics import Split
-from qotgate.ark.inference import MEMORY, Evidence, Ground, Inference, Position, infer
+from qotgate.ark.grounds import Evidence, Ground
+from qotgate.ark.inference import MEMORY, Inference, Position, infer
 from qotgate.service.ark.trade_rows import Book, Books, Gap, TradeRows
 from qotgate.service.calendar import ark_sessions_after
 from qotgate.store import deriving

@@ -12,7 +12,6 @@ from threading import Condition, Thread
 from time import monotonic
 from typing import Any, Protocol, Self, TypeVar
 
-import structlog
 from sqlalchemy import Connection
 
 from qotgate.model import StoreError
@@ -26,8 +25,6 @@ MAX_BYTES = 64 << 20
 """Memory of all columns together, unless told otherwise."""
 RETRY_SECONDS = 1.0
 """After the database could not be read, columns are not tried again sooner."""
-
-log = structlog.get_logger()
 
 
 class Columns(Protocol):
@@ -148,8 +145,11 @@ class ColumnCache:
             self.reads["failed"] += 1
             self._retry_at = monotonic() + RETRY_SECONDS
         except Exception:
+            # A command that asks one question writes no log, and is not to wait for the import.
+            import structlog
+
             # Without columns every answer is still right: the fault is told, and is not the asker's.
-            log.exception("columns cannot be read")
+            structlog.get_logger().exception("columns cannot be read")
             self._retry_at = monotonic() + RETRY_SECONDS
         finally:
             with self._state:
