@@ -41,7 +41,6 @@ from qotgate.web.shapes import (
     Transactions,
     list_shape,
     page_of,
-    rating_row,
 )
 
 FOUND_MOST = 50
@@ -244,13 +243,7 @@ class Tools:
             page=page,
             as_of=as_of,
         )
-        answer = {
-            "all_count": found.all_count,
-            "next_page": found.next_page,
-            "known_to": found.known_to,
-            "rows": [rating_row(row) for row in found.rows],
-        }
-        return RatingChanges.model_validate(answer)
+        return RatingChanges.of(found)
 
 
 TOOLS = (

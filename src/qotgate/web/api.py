@@ -23,7 +23,6 @@ from qotgate.web.shapes import (
     SecurityRow,
     TransactionRow,
     Transactions,
-    rating_row,
 )
 
 PART_ROWS = 2000
@@ -155,13 +154,7 @@ def changes(
             page=cursor,
             as_of=as_of,
         )
-        answer = {
-            "all_count": found.all_count,
-            "next_page": found.next_page,
-            "known_to": found.known_to,
-            "rows": [rating_row(row) for row in found.rows],
-        }
-        return RatingChanges.model_validate(answer)
+        return RatingChanges.of(found)
 
     if count == "all":
         return asked.answer_in_parts("changes", _parts(partial(part, PART_ROWS), page), later_page=bool(page))

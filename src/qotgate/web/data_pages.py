@@ -1,5 +1,6 @@
 """The pages about the data itself: what is loaded, what was left out, and each file's lines."""
 
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
@@ -11,7 +12,7 @@ from qotgate.service.coverage.status import Status, status
 from qotgate.store.tables import Row
 from qotgate.web.pages import NUMBERS_END, Start, page_from
 from qotgate.web.render import View, show
-from qotgate.web.site import TheSite
+from qotgate.web.site import Site, TheSite
 
 SPANS_ON_A_PAGE = 100
 
@@ -20,6 +21,9 @@ Year = Annotated[int | None, Query(ge=1900, le=2100)]
 Kind = Annotated[
     Literal["holdings", "notices", "notes"] | None, BeforeValidator(lambda value: value or None), Query()
 ]
+
+Found = tuple[Sequence[Any], int | None]
+"""Rows, and the number that the next ones begin at."""
 
 router = APIRouter()
 
@@ -59,29 +63,23 @@ def _spans(found: Status) -> list[tuple[str, Row]]:
 
 @router.get("/data/coverage")
 def coverage(request: Request, site: TheSite, start: Start = 1) -> Response:
-    def make(_view: View) -> dict[str, Any]:
-        rows, more = page_from(_spans(status(site.store)), start, SPANS_ON_A_PAGE)
-        return {"rows": rows, "more_rows": more}
+    def read() -> Found:
+        return page_from(_spans(status(site.store)), start, SPANS_ON_A_PAGE)
 
-    return show(request, site, "coverage.html", make)
+    return _show_rows(request, site, "coverage.html", read)
 
 
 @router.get("/data/holes")
 def holes(request: Request, site: TheSite, start: Start = 1) -> Response:
-    def make(_view: View) -> dict[str, Any]:
-        rows, more = page_from(status(site.store).holes, start, SPANS_ON_A_PAGE)
-        return {"rows": rows, "more_rows": more}
+    def read() -> Found:
+        return page_from(status(site.store).holes, start, SPANS_ON_A_PAGE)
 
-    return show(request, site, "holes.html", make)
+    return _show_rows(request, site, "holes.html", read)
 
 
 @router.get("/data/loads")
 def loads(request: Request, site: TheSite, before: Number = None) -> Response:
-    def make(_view: View) -> dict[str, Any]:
-        found, more = provenance.loads(site.store, before)
-        return {"loads": found, "more_loads": more}
-
-    return show(request, site, "loads.html", make)
+    return _show_rows(request, site, "loads.html", lambda: provenance.loads(site.store, before))
 
 
 @router.get("/data/loads/{number}")
@@ -94,38 +92,29 @@ def load(request: Request, site: TheSite, number: Annotated[int, Path(ge=1, lt=N
 
 @router.get("/data/files")
 def files(request: Request, site: TheSite, before: Number = None, kind: Kind = None) -> Response:
-    def make(_view: View) -> dict[str, Any]:
-        found, more = provenance.files(site.store, before, kind)
-        return {"files": found, "more_files": more, "kind": kind}
-
-    return show(request, site, "files.html", make)
+    return _show_rows(
+        request, site, "files.html", lambda: provenance.files(site.store, before, kind), kind=kind
+    )
 
 
 @router.get("/data/rejects")
 def rejects(request: Request, site: TheSite, before: Number = None) -> Response:
-    def make(_view: View) -> dict[str, Any]:
-        found, more = provenance.rejects(site.store, before)
-        return {"rejects": found, "more_rejects": more}
-
-    return show(request, site, "rejects.html", make)
+    return _show_rows(request, site, "rejects.html", lambda: provenance.rejects(site.store, before))
 
 
 @router.get("/data/unmapped")
 def unmapped(request: Request, site: TheSite, start: Number = None) -> Response:
-    def make(_view: View) -> dict[str, Any]:
-        found, more = provenance.uncoded(site.store, site.reference, start or 1)
-        return {"rows": found, "more_rows": more}
+    def read() -> Found:
+        return provenance.uncoded(site.store, site.reference, start or 1)
 
-    return show(request, site, "unmapped.html", make)
+    return _show_rows(request, site, "unmapped.html", read)
 
 
 @router.get("/data/contradictions")
 def contradictions(request: Request, site: TheSite, before: Number = None) -> Response:
-    def make(_view: View) -> dict[str, Any]:
-        found, more = provenance.contradictions(site.store, before)
-        return {"rows": found, "more_rows": more}
-
-    return show(request, site, "contradictions.html", make)
+    return _show_rows(
+        request, site, "contradictions.html", lambda: provenance.contradictions(site.store, before)
+    )
 
 
 @router.get("/files/{file_id}")
@@ -145,3 +134,15 @@ def file(
         return {"found": found, "line": line, "first": first}
 
     return show(request, site, "file.html", make)
+
+
+def _show_rows(
+    request: Request, site: Site, template: str, read: Callable[[], Found], **more: object
+) -> Response:
+    """A page of rows and, below them, where the next ones begin."""
+
+    def make(_view: View) -> dict[str, Any]:
+        rows, more_rows = read()
+        return {"rows": rows, "more_rows": more_rows, **more}
+
+    return show(request, site, template, make)

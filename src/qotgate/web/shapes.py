@@ -189,6 +189,16 @@ class RatingChanges(Shape):
     known_to: date = KNOWN_TO
     rows: list[RatingRow]  # type: ignore[valid-type]  # it is made from the description of the question
 
+    @classmethod
+    def of(cls, found: Page[ListedChange]) -> "RatingChanges":
+        answer = {
+            "all_count": found.all_count,
+            "next_page": found.next_page,
+            "known_to": found.known_to,
+            "rows": list(map(rating_row, found.rows)),
+        }
+        return cls.model_validate(answer)
+
 
 class FundLeftOut(Shape):
     """A fund that an answer does not sum: no book of about the day is loaded."""
