@@ -8,6 +8,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import Case, GenerationMode
 
+from qotgate.protocol.research import TABLES
 from tests.support.serving import Serving
 
 pytestmark = pytest.mark.slow
@@ -22,6 +23,7 @@ OPERATIONS = (
     "/api/v1/ratings/changes",
     "/api/v1/securities",
     "/api/v1/coverage",
+    *(f"/api/v1/research/{table.path}" for table in TABLES.values()),
     "/api/v1/loads",
     "/api/v1/loads/{number}/left-out",
     "/healthz",

@@ -34,6 +34,7 @@ COMMANDS = {
     "holdings": "holdings.holdings",
     "transactions": "transactions.transactions",
     "ratings": "ratings.ratings",
+    "research": "research.app",
     "status": "status.status",
     "mcp": "mcp.mcp",
     "keygen": "keygen.keygen",

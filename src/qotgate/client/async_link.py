@@ -12,8 +12,8 @@ from typing import Any, TypeVar, cast
 
 from qotgate.client.connection import LEAST_SECONDS, TICK_SECONDS, WINDOW, Request
 from qotgate.client.core import ClientCore, ClientOptions, Ticket
-from qotgate.client.errors import ConnectionLost, Timeout
-from qotgate.client.link import BACK_OFF, BACK_OFF_MOST, CLOSED
+from qotgate.client.errors import ConnectionLost, NoGateway, Timeout, no_gateway
+from qotgate.client.link import BACK_OFF, BACK_OFF_MOST, CLOSED, WAITS, log
 from qotgate.client.questions import Batch, Question
 from qotgate.model import ProtocolError, QotGateError
 from qotgate.protocol.frame import Packet
@@ -50,8 +50,7 @@ class AsyncConnection(asyncio.Protocol):
             await connection.close()
             if isinstance(error, ConnectionLost):
                 raise
-            reason = getattr(error, "strerror", None) or error
-            raise ConnectionLost(f"No gateway answers at {options.address}: {reason}.") from error
+            raise no_gateway(options.address, error) from error
         except BaseException:
             connection.abort()
             raise
@@ -187,6 +186,7 @@ class AsyncLink:
         self._lock = asyncio.Lock()
         self._connection: AsyncConnection | None = None
         self._closed = asyncio.Event()
+        self._told = False
 
     async def connect(self) -> None:
         """Connect now, once. Raises ConnectionLost, and QotGateError where the key cannot be read."""
@@ -208,6 +208,13 @@ class AsyncLink:
             return
         raise ConnectionLost(CLOSED)
 
+    async def wait(self, seconds: float) -> None:
+        """Wait for the allowance, and say so the first time. Raises as :meth:`pause`."""
+        if not self._told:
+            self._told = True
+            log.warning(WAITS, self.options.address, seconds)
+        await self.pause(seconds)
+
     async def ask(self, question: Question[T]) -> T:
         """The answer. Raises ConnectionLost, Timeout, ProtocolError and what :meth:`Question.answer` does."""
         responses = await self._repeat([(question.proto_id, question.request)])
@@ -223,7 +230,7 @@ class AsyncLink:
             responses = await self._repeat([(question.proto_id, question.request) for question in sent])
             wait = batch.take(responses)
             if wait:
-                await self.pause(wait)
+                await self.wait(wait)
         return batch.answers()
 
     async def _repeat(self, requests: Sequence[Request]) -> list[Any]:
@@ -240,9 +247,10 @@ class AsyncLink:
             try:
                 connection = await self._connected(deadline)
                 await connection.ask(requests[done:], responses, deadline, timeout)
-            except ConnectionLost:
+            except ConnectionLost as error:
                 left = deadline - self._now()
-                if left <= 0 and len(responses) == done:
+                never = isinstance(error, NoGateway) and self._connection is None
+                if never or (left <= 0 and len(responses) == done):
                     raise
                 await self.pause(min(back_off, max(left, 0.0)))
                 back_off = min(2 * back_off, BACK_OFF_MOST)

@@ -1,14 +1,17 @@
 """``AsyncQuoteClient``: :class:`~qotgate.client.QuoteClient` for asyncio, name by name."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar, cast, overload
 
 from qotgate.client import questions
 from qotgate.client.async_link import AsyncLink
-from qotgate.client.rows import AsyncPagedRows, Rows
+from qotgate.client.async_research import AsyncResearchCalls
+from qotgate.client.rows import AsyncPagedRows, AsyncStreamedRows, Rows
+from qotgate.client.tables import ALL_CHANGES, MANY, Codes, Day, Texts, as_asked, is_panel
 from qotgate.client.typed import list_pages, typed_options
 from qotgate.model import (
     ActiveTransaction,
@@ -19,24 +22,29 @@ from qotgate.model import (
     ArkHoldingType,
     FundHolding,
     GlobalState,
+    Language,
     Market,
+    Part,
     RankSortDir,
     RatingChange,
     RatingChangeType,
+    Refused,
     Security,
     StockDynamic,
 )
+from qotgate.model.research import DynamicOfDay, RatingNote
 from qotgate.protocol.interface import (
     ACTIVE_TRANSACTIONS,
     FUND_HOLDINGS,
     RATING_CHANGES,
     ListQuestion,
 )
+from qotgate.protocol.research import DYNAMICS, RATINGS
 
 T = TypeVar("T")
 
 
-class AsyncQuoteClient:
+class AsyncQuoteClient(AsyncResearchCalls):
     """A client of the gateway at ``host``:``port``, also of OpenD itself.
 
     It connects when it is first asked, and anew when the connection was lost;
@@ -86,14 +94,53 @@ class AsyncQuoteClient:
         """How the ARK funds trade a stock, such as ``US.TSLA``."""
         return await self._link.ask(questions.ark_dynamic(security, as_of))
 
+    @overload  # A text is a collection of texts, too: one is matched by the second alone where it is a word.
+    async def ark_dynamics(  # type: ignore[overload-overlap]
+        self, codes: Iterable[Security | str], *, as_of: date | None = None
+    ) -> Rows[StockDynamic]: ...
+    @overload
     async def ark_dynamics(
-        self, securities: Iterable[Security | str], *, as_of: date | None = None
-    ) -> Rows[StockDynamic]:
-        """The dynamics of many stocks, in their order, sent together on one connection. Where the allowance
-        runs out, waits for it instead of raising RateLimited."""
-        asked = [questions.ark_dynamic(security, as_of) for security in securities]
+        self,
+        codes: Codes,
+        *,
+        as_of: Iterable[Day] | Day | None = None,
+        start: Day | None = None,
+        end: Day | None = None,
+        funds: Texts | None = None,
+        lang: Language | None = None,
+    ) -> Rows[DynamicOfDay]: ...
+    async def ark_dynamics(
+        self,
+        codes: Codes,
+        *,
+        as_of: Iterable[Day] | Day | None = None,
+        start: Day | None = None,
+        end: Day | None = None,
+        funds: Texts | None = None,
+        lang: Language | None = None,
+    ) -> Rows[Any]:
+        """The dynamics of many stocks.
+
+        As of one day they are :class:`~qotgate.StockDynamic`, in the order of ``codes``, which OpenD answers,
+        too, for today: where the allowance runs out, this waits for it instead of raising RateLimited.
+
+        As of many days, ``as_of=[...]`` or each trading day from ``start`` to ``end``, they are
+        :class:`~qotgate.model.research.DynamicOfDay`, a row for each day and stock, in one question. Then
+        ``codes`` may be ``"held"``, what the funds hold on each of the days, or ``"all"``, what their files
+        have named up to it.
+        """
+        if is_panel(codes, as_of) or start or end or funds or lang:
+            table = self._table(DYNAMICS, lang, codes=codes, as_of=as_of, start=start, end=end, funds=funds)
+            return await table.rows()
+        asked = [questions.ark_dynamic(code, cast(date | None, as_of)) for code in cast(Iterable[str], codes)]
+        if len(asked) > MANY:
+            wanted = [question.about for question in asked]
+            with suppress(Refused):
+                rows = await self._table(DYNAMICS, None, codes=wanted, as_of=as_of).rows()
+                return Rows(StockDynamic, as_asked(rows, wanted, named=as_of is not None))
         return Rows(StockDynamic, await self._link.ask_all(asked))
 
+    @overload
     def rating_changes(
         self,
         market: Market | str,
@@ -101,15 +148,58 @@ class AsyncQuoteClient:
         *,
         as_of: date | None = None,
         page_size: int = 20,
-    ) -> AsyncPagedRows[RatingChange]:
-        """How analysts changed their ratings in ``market`` (US or CA), newest first: all pages of it, asked
-        for as they are iterated, ``page_size`` (1 to 20) rows at a time."""
+    ) -> AsyncPagedRows[RatingChange]: ...
+    @overload
+    def rating_changes(
+        self,
+        market: None = None,
+        change_type: RatingChangeType | str = ALL_CHANGES,
+        *,
+        start: Day | None = None,
+        end: Day | None = None,
+        codes: Codes | None = None,
+        institutions: Texts | None = None,
+        lang: Language | None = None,
+    ) -> AsyncStreamedRows[RatingNote, Part[RatingNote]]: ...
+    def rating_changes(
+        self,
+        market: Market | str | None = None,
+        change_type: RatingChangeType | str | None = None,
+        *,
+        start: Day | None = None,
+        end: Day | None = None,
+        codes: Codes | None = None,
+        institutions: Texts | None = None,
+        lang: Language | None = None,
+        as_of: date | None = None,
+        page_size: int = 20,
+    ) -> Any:
+        """How analysts changed their ratings.
+
+        With ``market`` (US or CA) alone, the published question: one kind of change, UPGRADE unless named,
+        newest first, ``page_size`` (1 to 20) rows at a time; OpenD answers it, too.
+
+        Without it, or between two days, for some codes or institutions: all kinds unless one is named, oldest
+        first, with the notes' own words, as :class:`~qotgate.model.research.RatingNote`.
+        """
+        narrowed = any(one is not None for one in (start, end, codes, institutions, lang))
+        if market is None or narrowed or change_type == ALL_CHANGES:
+            return self._table(
+                RATINGS,
+                lang,
+                start=start,
+                end=end,
+                codes=codes,
+                institutions=institutions,
+                market=market,
+                change_type=change_type,
+            )
         return self._pages(
             RATING_CHANGES,
             page_size,
             as_of,
             market=market,
-            change_type=change_type,
+            change_type=RatingChangeType.UPGRADE if change_type is None else change_type,
         )
 
     def fund_holdings(
@@ -120,14 +210,16 @@ class AsyncQuoteClient:
         sort_field: ArkFundHoldingSortField | str = ArkFundHoldingSortField.SHARES,
         sort_dir: RankSortDir | str = RankSortDir.DESCENDING,
         as_of: date | None = None,
+        fund: str | None = None,
         page_size: int = 200,
     ) -> AsyncPagedRows[FundHolding]:
         """What the ARK funds hold together, or what changed over ``cycle``: all pages, ``page_size`` (1 to
-        200) rows at a time."""
+        200) rows at a time. ``fund`` is one of them alone, such as ARKK."""
         return self._pages(
             FUND_HOLDINGS,
             page_size,
             as_of,
+            fund,
             holding_type=holding_type,
             cycle=cycle,
             sort_field=sort_field,
@@ -142,14 +234,16 @@ class AsyncQuoteClient:
         sort_field: ArkActiveTransactionSortField | str = ArkActiveTransactionSortField.CHANGE_AMOUNT,
         sort_dir: RankSortDir | str = RankSortDir.DESCENDING,
         as_of: date | None = None,
+        fund: str | None = None,
         page_size: int = 200,
     ) -> AsyncPagedRows[ActiveTransaction]:
         """What the ARK funds actively bought and sold over ``cycle``: all pages, ``page_size`` (1 to 200)
-        rows at a time."""
+        rows at a time. ``fund`` is one of them alone."""
         return self._pages(
             ACTIVE_TRANSACTIONS,
             page_size,
             as_of,
+            fund,
             holding_type=holding_type,
             cycle=cycle,
             sort_field=sort_field,
@@ -157,7 +251,12 @@ class AsyncQuoteClient:
         )
 
     def _pages(
-        self, question: ListQuestion[T], page_size: int, as_of: date | None, **words: StrEnum | str
+        self,
+        question: ListQuestion[T],
+        page_size: int,
+        as_of: date | None,
+        fund: str | None = None,
+        **words: StrEnum | str,
     ) -> AsyncPagedRows[T]:
-        page = list_pages(question, page_size, as_of, **words)
-        return AsyncPagedRows(question.row, lambda cursor: self._link.ask(page(cursor)), self._link.pause)
+        page = list_pages(question, page_size, as_of, fund, **words)
+        return AsyncPagedRows(question.row, lambda cursor: self._link.ask(page(cursor)), self._link.wait)

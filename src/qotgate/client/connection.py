@@ -18,7 +18,7 @@ from threading import Event, Lock, RLock, Thread, get_ident
 from typing import Any
 
 from qotgate.client.core import ClientCore, ClientOptions, Ticket
-from qotgate.client.errors import ConnectionLost, Timeout
+from qotgate.client.errors import ConnectionLost, Timeout, no_gateway
 from qotgate.model import ProtocolError
 from qotgate.protocol.frame import Packet
 from qotgate.protocol.messages import ProtoId
@@ -73,8 +73,7 @@ class Connection:
         try:
             self._socket = socket.create_connection((options.host, options.port), options.connect_timeout)
         except (OSError, UnicodeError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise ConnectionLost(f"No gateway answers at {options.address}: {reason}.") from error
+            raise no_gateway(options.address, error) from error
         try:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             # A second object on the same socket, so that reading has a time limit of its own.

@@ -9,3 +9,18 @@ class ConnectionLost(QotGateError, ConnectionError):  # noqa: N818 - a state, as
 
 class Timeout(QotGateError, TimeoutError):  # noqa: N818 - a state, as its users call it
     """No answer came in time; the connection is usable still."""
+
+
+class NoGateway(ConnectionLost):
+    """Nothing listens where the gateway should be."""
+
+
+def no_gateway(address: str, error: Exception) -> ConnectionLost:
+    """What a failed attempt to connect is raised as."""
+    reason = getattr(error, "strerror", None) or error
+    if not isinstance(error, ConnectionRefusedError):
+        return ConnectionLost(f"No gateway answers at {address}: {reason}.")
+    return NoGateway(
+        f"No gateway answers at {address}: nothing listens there. Start one with `qotgate serve`, or with "
+        "`qotgate demo` to try it; or name the host and port of one that runs."
+    )

@@ -4,6 +4,7 @@ All questions only read, so one that was under way when the connection went is a
 to connect the wait grows, up to some seconds; a question's own time limit ends them all.
 """
 
+import logging
 import os
 import time
 import weakref
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 
 from qotgate.client.connection import LEAST_SECONDS, Connection, Request
 from qotgate.client.core import ClientOptions
-from qotgate.client.errors import ConnectionLost
+from qotgate.client.errors import ConnectionLost, NoGateway
 from qotgate.client.questions import Batch, Question
 
 T = TypeVar("T")
@@ -22,6 +23,11 @@ BACK_OFF = 0.05
 BACK_OFF_MOST = 2.0
 """The least and the longest time between two attempts, in seconds."""
 CLOSED = "The client was closed."
+WAITS = (
+    "The allowance of the gateway at %s is used up, and this call waits for it, %.1f s at first. "
+    "The option --rate-limit of `qotgate serve` sets it."
+)
+log = logging.getLogger("qotgate.client")
 
 
 class Link:
@@ -34,6 +40,7 @@ class Link:
         self._lock = RLock()
         self._connection: Connection | None = None
         self._closed = Event()
+        self._told = False
         _LINKS.add(self)
 
     def connect(self) -> None:
@@ -51,6 +58,13 @@ class Link:
         """Wait. Raises ConnectionLost when the link is closed meanwhile."""
         if self._closed.wait(seconds):
             raise ConnectionLost(CLOSED)
+
+    def wait(self, seconds: float) -> None:
+        """Wait for the allowance, and say so the first time. Raises as :meth:`pause`."""
+        if not self._told:
+            self._told = True
+            log.warning(WAITS, self.options.address, seconds)
+        self.pause(seconds)
 
     def response(self, question: Question[Any], patience: float | None = None) -> Any:
         """The gateway's Response; a lost connection is tried anew for ``patience`` seconds, as long as the
@@ -70,7 +84,7 @@ class Link:
         while sent := batch.send():
             wait = batch.take(self._repeat([(question.proto_id, question.request) for question in sent]))
             if wait:
-                self.pause(wait)
+                self.wait(wait)
         return batch.answers()
 
     def _repeat(self, requests: Sequence[Request], patience: float | None = None) -> list[Any]:
@@ -89,9 +103,11 @@ class Link:
             try:
                 connection = self._connected(until - time.monotonic())
                 connection.ask(requests[done:], responses, deadline, timeout)
-            except ConnectionLost:
+            except ConnectionLost as error:
                 left = until - time.monotonic()
-                if left <= 0 and len(responses) == done:
+                # Where none has been there yet, waiting for it to come back helps no one.
+                never = isinstance(error, NoGateway) and self._connection is None
+                if never or (left <= 0 and len(responses) == done):
                     raise
                 self.pause(min(back_off, max(left, 0.0)))
                 back_off = min(2 * back_off, BACK_OFF_MOST)

@@ -3,8 +3,8 @@
 Both faces and both shells ask through these, so that they cannot drift apart.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -13,6 +13,7 @@ from qotgate.model import (
     GlobalState,
     InvalidRequest,
     Page,
+    Part,
     ProtocolError,
     RateLimited,
     Refused,
@@ -24,6 +25,7 @@ from qotgate.protocol import answers
 from qotgate.protocol.interface import ListQuestion
 from qotgate.protocol.messages import REQUESTS, ProtoId, RetType
 from qotgate.protocol.names import MARKETS
+from qotgate.protocol.research import ResearchTable, read_part
 
 T = TypeVar("T")
 LONGEST = 3600.0
@@ -39,6 +41,8 @@ class Question(Generic[T]):
     proto_id: ProtoId
     request: Any
     read: Callable[[Any], T]
+    about: str = ""
+    """The security that it is about, if one."""
 
     def answer(self, response: Any) -> T:
         """What ``response`` says. Raises Refused, InvalidRequest, RateLimited, Unavailable
@@ -58,6 +62,8 @@ class Question(Generic[T]):
         # earlier than the one asked for where that is not known yet.
         if getattr(c2s, "asOf", "") and not "" < response.s2c.asOf <= c2s.asOf:
             raise InvalidRequest("as_of_unknown")
+        if getattr(c2s, "fund", "") and response.s2c.fund != c2s.fund:
+            raise InvalidRequest("fund_unknown")
         try:
             return self.read(response.s2c)
         except (ValueError, TypeError, OverflowError, OSError) as error:
@@ -93,23 +99,41 @@ def ark_dynamic(security: Security | str, as_of: date | None) -> Question[StockD
     code = security if isinstance(security, Security) else Security.parse(str(security))
     if code.market not in MARKETS:
         raise InvalidRequest("code", parameter="security", value=str(code))
-    return ask(
+    question = ask(
         ProtoId.Qot_GetArkStockDynamic,
         lambda s2c: answers.read_dynamic(s2c, code),
         as_of,
         security={"market": MARKETS[code.market], "code": code.code},
     )
+    return replace(question, about=str(code))
 
 
 def list_page(
-    question: ListQuestion[T], words: Sequence[Any], count: int, page: str | None, as_of: date | None
+    question: ListQuestion[T],
+    words: Sequence[Any],
+    count: int,
+    page: str | None,
+    as_of: date | None,
+    fund: str | None = None,
 ) -> Question[Page[T]]:
-    """A page of a list; ``words`` are those of the question's choices, in their order."""
+    """A page of a list; ``words`` are those of the question's choices, in their order. ``fund`` is for the
+    lists of what the funds do together."""
     chosen = {
         choice.field: choice.numbers[word] for choice, word in zip(question.choices, words, strict=True)
     }
     read = partial(answers.read_list, question)
-    return ask(question.proto_id, read, as_of, **chosen, count=count, page=page)
+    of_fund = {} if fund is None else {"fund": fund}
+    return ask(question.proto_id, read, as_of, **chosen, **of_fund, count=count, page=page)
+
+
+def research_part(
+    table: ResearchTable[T], given: Mapping[str, Sequence[str]], lang: str | None, page: str | None
+) -> Question[Part[T]]:
+    """A part of a research table; ``given`` are its parameters as text."""
+    parameters = [{"name": name, "values": list(values)} for name, values in given.items()]
+    read = partial(read_part, table)
+    proto_id = ProtoId.Qotgate_GetResearch
+    return ask(proto_id, read, table=table.name, parameters=parameters, page=page, lang=lang)
 
 
 class Batch(Generic[T]):

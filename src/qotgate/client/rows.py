@@ -6,7 +6,7 @@ from datetime import date
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args, get_type_hints, overload
 
-from qotgate.model import Page, ProtocolError, RateLimited
+from qotgate.model import Page, Part, ProtocolError, RateLimited, Security
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 T = TypeVar("T")
-NUMBERS = {int: ("Int64", "int64"), float: ("Float64", "float64"), date: ("Date", "date32")}
+Turned = TypeVar("Turned", bound=Page[Any] | Part[Any])
+NUMBERS = {
+    int: ("Int64", "int64"),
+    float: ("Float64", "float64"),
+    bool: ("Boolean", "bool_"),
+    date: ("Date", "date32"),
+}
 """Polars' and Arrow's names for the types of columns that are not text."""
 BESIDE = ("untold", "known_to")
 """Fields that say what an answer does not take in: no columns of a table."""
@@ -60,8 +66,7 @@ class Rows(Sequence[T], Generic[T]):
         if not self:
             columns = {name: pd.Series([], dtype="str") for name in columns}
         table = pd.DataFrame(columns)
-        types = {name: "datetime64[s]" if kind is date else NUMBERS[kind][1] for name, kind in self._types()}
-        return table.astype(types)
+        return table.astype({name: self._pandas_type(name, kind) for name, kind in self._types()})
 
     def to_polars(self) -> "pl.DataFrame":
         """A DataFrame. Raises ImportError without Polars."""
@@ -78,10 +83,18 @@ class Rows(Sequence[T], Generic[T]):
         schema = pa.schema([(name, types.get(name, pa.string())) for name in self._names()])
         return pa.table(self._columns(), schema=schema)
 
+    def _pandas_type(self, name: str, kind: type) -> str:
+        if kind is date:
+            return "datetime64[s]"
+        # NumPy's whole numbers have none that is missing, and pandas' own have.
+        missing = kind is not float and any(getattr(row, name) is None for row in self._rows)
+        return {int: "Int64", bool: "boolean"}[kind] if missing else NUMBERS[kind][1].rstrip("_")
+
     def _names(self) -> list[str]:
         # The security comes first, also where its field is the last of the dataclass.
-        names = (field.name for field in fields(self._kind) if field.name not in BESIDE)
-        return sorted(names, key=lambda name: name != "security")
+        beside = BESIDE if _is_answer(self._kind) else ()
+        names = (field.name for field in fields(self._kind) if field.name not in beside)
+        return sorted(names, key=lambda name: name != "security") if _is_answer(self._kind) else list(names)
 
     def _columns(self) -> dict[str, list[Any]]:
         typed = dict(self._types())
@@ -103,61 +116,50 @@ class Rows(Sequence[T], Generic[T]):
         ]
 
 
-class _Pages(Generic[T]):
-    """How far the pages of an answer have been turned."""
+def _is_answer(kind: type) -> bool:
+    """Whether a row is an answer of its own, and not one of a research table."""
+    return get_type_hints(kind).get("security") in (Security, Security | None)
+
+
+class _Pages(Generic[T, Turned]):
+    """How far the pages of an answer have been turned; ``_last`` is the last page, None before the first."""
 
     def __init__(self, kind: type[T]) -> None:
         self._kind = kind
         self._cursor: str | None = None
         self._rows: Iterator[T] | None = None
-        self._all_count = 0
-        self._left_out: tuple[tuple[str, date], ...] = ()
-        self._known_to: date | None = None
+        self._last: Turned | None = None
 
-    def _take(self, page: Page[T]) -> None:
+    def _take(self, page: Turned) -> None:
         if page.next_page is not None and page.next_page == self._cursor:
             raise ProtocolError("a page says that it is the next page itself")
-        self._rows, self._cursor = iter(page.rows), page.next_page
-        self._all_count = page.all_count
-        self._left_out = page.left_out
-        self._known_to = page.known_to
+        self._rows, self._cursor, self._last = iter(page.rows), page.next_page, page
 
 
-class PagedRows(_Pages[T], Iterator[T]):
-    """All rows of an answer in pages, asked for one page at a time, as they are iterated.
+class StreamedRows(_Pages[T, Turned], Iterator[T]):
+    """All rows of an answer in parts, asked for one part at a time, as they are iterated.
 
     ``next()`` raises what :class:`~qotgate.client.QuoteClient` does, but for RateLimited: it waits instead.
     """
 
     def __init__(
-        self, kind: type[T], page: Callable[[str | None], Page[T]], sleep: Callable[[float], object]
-    ):
+        self, kind: type[T], page: Callable[[str | None], Turned], sleep: Callable[[float], object]
+    ) -> None:
         super().__init__(kind)
         self._page = page
         self._sleep = sleep
 
     @property
-    def all_count(self) -> int:
-        """The rows on all pages, as the gateway counted them on the first."""
-        if self._rows is None:
-            self._turn()
-        return self._all_count
-
-    @property
-    def left_out(self) -> tuple[tuple[str, date], ...]:
-        """The funds that the answer does not sum, as no book of about the day is loaded, each with the last
-        day that is known of it; none from OpenD."""
-        if self._rows is None:
-            self._turn()
-        return self._left_out
-
-    @property
     def known_to(self) -> date | None:
         """The day that the answer is of: ``as_of``, or the last known day where that is earlier; None where
-        no ``as_of`` was named."""
-        if self._rows is None:
+        no ``as_of`` was named, or no day bounds the answer."""
+        return self._known_page().known_to
+
+    def _known_page(self) -> Turned:
+        if self._last is None:
             self._turn()
-        return self._known_to
+        assert self._last is not None
+        return self._last
 
     def __next__(self) -> T:
         if self._rows is None:
@@ -173,6 +175,20 @@ class PagedRows(_Pages[T], Iterator[T]):
     def rows(self) -> Rows[T]:
         """All rows that have not been iterated yet."""
         return Rows(self._kind, list(self))
+
+    def batches(self) -> Iterator[Rows[T]]:
+        """The same, a part at a time, so that no more than one is in memory."""
+        while self._rows is not None or self._last is None:
+            if self._rows is None:
+                self._turn()
+            assert self._rows is not None
+            some, self._rows = list(self._rows), None
+            if some:
+                yield Rows(self._kind, some)
+            if self._cursor is None:
+                self._rows = iter(())
+                return
+            self._turn()
 
     def to_pandas(self) -> "pd.DataFrame":
         """:meth:`rows` as :meth:`Rows.to_pandas`."""
@@ -196,37 +212,43 @@ class PagedRows(_Pages[T], Iterator[T]):
                 return
 
 
-class AsyncPagedRows(_Pages[T], AsyncIterator[T]):
-    """:class:`PagedRows` for asyncio."""
+class PagedRows(StreamedRows[T, Page[T]]):
+    """:class:`StreamedRows` of a list, which tells how many rows it has."""
+
+    @property
+    def all_count(self) -> int:
+        """The rows on all pages, as the gateway counted them on the latest."""
+        return self._known_page().all_count
+
+    @property
+    def left_out(self) -> tuple[tuple[str, date], ...]:
+        """The funds that the answer does not sum, as no book of about the day is loaded, each with the last
+        day that is known of it; none from OpenD."""
+        return self._known_page().left_out
+
+
+class AsyncStreamedRows(_Pages[T, Turned], AsyncIterator[T]):
+    """:class:`StreamedRows` for asyncio."""
 
     def __init__(
         self,
         kind: type[T],
-        page: Callable[[str | None], Awaitable[Page[T]]],
+        page: Callable[[str | None], Awaitable[Turned]],
         sleep: Callable[[float], Awaitable[object]],
     ) -> None:
         super().__init__(kind)
         self._page = page
         self._sleep = sleep
 
-    async def all_count(self) -> int:
-        """The rows on all pages, as the gateway counted them on the first."""
-        if self._rows is None:
-            await self._turn()
-        return self._all_count
-
-    async def left_out(self) -> tuple[tuple[str, date], ...]:
-        """The funds that the answer does not sum, as no book of about the day is loaded, each with the last
-        day that is known of it; none from OpenD."""
-        if self._rows is None:
-            await self._turn()
-        return self._left_out
-
     async def known_to(self) -> date | None:
-        """See :attr:`PagedRows.known_to`."""
-        if self._rows is None:
+        """See :attr:`StreamedRows.known_to`."""
+        return (await self._known_page()).known_to
+
+    async def _known_page(self) -> Turned:
+        if self._last is None:
             await self._turn()
-        return self._known_to
+        assert self._last is not None
+        return self._last
 
     async def __anext__(self) -> T:
         if self._rows is None:
@@ -263,3 +285,15 @@ class AsyncPagedRows(_Pages[T], AsyncIterator[T]):
                 await self._sleep(error.seconds)
             else:
                 return
+
+
+class AsyncPagedRows(AsyncStreamedRows[T, Page[T]]):
+    """:class:`PagedRows` for asyncio."""
+
+    async def all_count(self) -> int:
+        """The rows on all pages, as the gateway counted them on the latest."""
+        return (await self._known_page()).all_count
+
+    async def left_out(self) -> tuple[tuple[str, date], ...]:
+        """See :attr:`PagedRows.left_out`."""
+        return (await self._known_page()).left_out

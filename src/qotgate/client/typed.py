@@ -36,7 +36,11 @@ def typed_options(
 
 
 def list_pages(
-    question: ListQuestion[T], page_size: int, as_of: date | None, **words: StrEnum | str
+    question: ListQuestion[T],
+    page_size: int,
+    as_of: date | None,
+    fund: str | None = None,
+    **words: StrEnum | str,
 ) -> Callable[[str | None], Question[Page[T]]]:
     """What asks for a page of a list by its cursor. ``words`` are the question's choices in their order, by
     their names in the client. Raises InvalidRequest."""
@@ -45,7 +49,7 @@ def list_pages(
         for choice, (parameter, word) in zip(question.choices, words.items(), strict=True)
     ]
     rows = page_rows(page_size, question.most)
-    return lambda cursor: list_page(question, asked, rows, cursor, as_of)
+    return lambda cursor: list_page(question, asked, rows, cursor, as_of, fund)
 
 
 def page_rows(page_size: int, most: int) -> int:

@@ -10,10 +10,12 @@ from qotgate.protocol.answers import write_dynamic, write_list
 from qotgate.protocol.interface import LIST_QUESTIONS, ListQuestion
 from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
 from qotgate.protocol.names import MARKET_STATES, STATE_FIELDS, read_as_of, read_security
+from qotgate.protocol.research import read_lang, table_named, write_part
 from qotgate.service.ark.dynamics import ark_stock_dynamic
 from qotgate.service.calendar import market_state
 from qotgate.service.calls import LIST_CALLS
 from qotgate.service.questions import Questions
+from qotgate.service.research import of_funds, part
 
 SERVER_VERSION = 1011
 """The OpenD version whose interface this is: 10.11."""
@@ -26,11 +28,12 @@ PROGRAM_READY = 10
 class Interface:
     """How a proto id is answered: ``answer`` takes the questions and the request's C2S and gives a
     Response, or raises InvalidRequest; ``counts`` says whether a C2S counts towards the allowance;
-    ``lasts`` whether an answer holds until the data changes."""
+    ``lasts`` whether an answer holds until the data changes; ``is_research`` that it is a research table."""
 
     answer: Callable[[Questions, Any], Any]
     counts: Callable[[Any], bool]
     lasts: bool = True
+    is_research: bool = False
 
 
 def _global_state(_questions: Questions, _c2s: Any) -> Any:
@@ -60,8 +63,24 @@ def _list(question: ListQuestion[Any], questions: Questions, c2s: Any) -> Any:
         for choice in question.choices
     ]
     count = c2s.count if c2s.HasField("count") else question.count
+    fund = c2s.fund if question.left_out else ""
+    if fund:
+        questions = of_funds(questions, (fund.upper(),))
     answer = LIST_CALLS[question](questions, *words, count, c2s.page or None, read_as_of(c2s))
-    return _with_day(c2s, write_list(question, answer), answer.known_to)
+    response = _with_day(c2s, write_list(question, answer), answer.known_to)
+    if fund:
+        response.s2c.fund = fund
+    return response
+
+
+def _research(questions: Questions, c2s: Any) -> Any:
+    table = table_named(c2s.table)
+    given: dict[str, list[str]] = {}
+    for parameter in c2s.parameters:
+        given.setdefault(parameter.name, []).extend(parameter.values)
+    if c2s.lang:
+        questions = questions.varied(lang=read_lang(c2s.lang))
+    return write_part(table.row, part(questions, table, table.values(given), c2s.page or None))
 
 
 def _with_day(c2s: Any, response: Any, known_to: date | None) -> Any:
@@ -78,4 +97,8 @@ INTERFACES = {
         question.proto_id: Interface(partial(_list, question), counts=lambda c2s: not c2s.page)
         for question in LIST_QUESTIONS
     },
+    # Its answers are large, and each is asked for once.
+    ProtoId.Qotgate_GetResearch: Interface(
+        _research, counts=lambda c2s: not c2s.page, lasts=False, is_research=True
+    ),
 }

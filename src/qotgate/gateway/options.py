@@ -35,6 +35,8 @@ class GatewayOptions:
     keep_alive_interval: int = 10
     request_limit: int = REQUEST_LIMIT
     rate_limit: RateLimit | None = DEFAULT_LIMIT
+    free_research: bool = False
+    """Whether clients of this machine read research tables without counting towards the limit."""
     rate_limit_scope: Literal["gateway", "connection"] = "gateway"
     limit_store: str | None = field(default=None, repr=False)
     """URL of the Redis where gateways count their allowance together; it may have a password."""

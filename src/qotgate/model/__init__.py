@@ -34,7 +34,7 @@ from qotgate.model.errors import (
     Unserved,
 )
 from qotgate.model.files import DayOrder, FileKind, LoadOutcome, ParsedFile, Reject
-from qotgate.model.page import Page
+from qotgate.model.page import Page, Part
 from qotgate.model.ratings import Grade, Note, RatingChange, RatingChangeType, RatingLevel
 from qotgate.model.security import GlobalState, Market, MarketState, ProgramStatus, Security
 from qotgate.model.sentences import Language
@@ -67,6 +67,7 @@ __all__ = [
     "Notice",
     "Page",
     "ParsedFile",
+    "Part",
     "ProgramStatus",
     "ProtocolError",
     "QotGateError",

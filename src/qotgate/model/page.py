@@ -21,3 +21,15 @@ class Page(Generic[T]):
     all_count: int
     left_out: tuple[tuple[str, date], ...] = ()
     known_to: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part(Generic[T]):
+    """``rows`` of a part of a research table, and the cursor of the next part, None on the last.
+
+    ``known_to`` is the last day that is known, up to the one asked for; None where no day bounds the table.
+    """
+
+    rows: tuple[T, ...]
+    next_page: str | None
+    known_to: date | None = None

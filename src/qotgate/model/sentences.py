@@ -92,6 +92,46 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "en": "as_of takes a day from {first} on, the first one that the loaded data covers, not {value}.",
         "zh": "as_of 须不早于已加载数据覆盖的首日 {first}，不能是 {value}。",
     },
+    "day": {
+        "en": "{parameter} takes a day as yyyy-MM-dd, not {value!r}.",
+        "zh": "{parameter} 须为 yyyy-MM-dd 格式的日期，不能是 {value!r}。",
+    },
+    "whole_number": {
+        "en": "{parameter} takes a whole number from {least} to {most}, not {value!r}.",
+        "zh": "{parameter} 须为 {least} 到 {most} 的整数，不能是 {value!r}。",
+    },
+    "one_value": {
+        "en": "{parameter} takes one value, not {value}.",
+        "zh": "{parameter} 只能有一个值，不能有 {value} 个。",
+    },
+    "too_many_values": {
+        "en": "{parameter} takes at most {most} values, not {value}.",
+        "zh": "{parameter} 最多 {most} 个值，不能有 {value} 个。",
+    },
+    "start_after_end": {
+        "en": "start takes a day up to end, {end}, not {value}.",
+        "zh": "start 不得晚于 end（{end}），不能是 {value}。",
+    },
+    "dynamics_days": {
+        "en": "dynamics takes as_of, or start and end, not both.",
+        "zh": "dynamics 只能指定 as_of，或 start 与 end，不能同时指定。",
+    },
+    "research_table": {
+        "en": "table takes one of {tables}, not {value!r}.",
+        "zh": "table 只支持 {tables}，不能是 {value!r}。",
+    },
+    "research_parameter": {
+        "en": "The table {table} has no parameter {value!r}; it takes {names}.",
+        "zh": "表 {table} 没有参数 {value!r}；可用参数：{names}。",
+    },
+    "funds": {
+        "en": "funds takes funds of which something is loaded, {known}, not {value}.",
+        "zh": "funds 须为已加载数据的基金（{known}），不能是 {value}。",
+    },
+    "fund_unknown": {
+        "en": "This server does not know fund: it answers for all funds together.",
+        "zh": "该服务器不支持 fund，只能合并所有基金回答。",
+    },
     "as_of_form": {
         "en": "asOf takes a day as yyyy-MM-dd, not {value!r}.",
         "zh": "asOf 须为 yyyy-MM-dd 格式的日期，不能是 {value!r}。",

@@ -37,6 +37,7 @@ class ProtoId(IntEnum):
     Qot_GetArkStockDynamic = 3424
     Qot_GetArkActiveTransaction = 3425
     Qot_GetRatingChange = 3426
+    Qotgate_GetResearch = 53001
 
 
 MARKETS = {

@@ -36,8 +36,8 @@ OWN = frozenset(
     }
 )
 """The questions that the gateway answers from the user's data."""
-CONNECTION = frozenset({ProtoId.InitConnect, ProtoId.KeepAlive})
-"""What belongs to a connection, and so to each side."""
+CONNECTION = frozenset({ProtoId.InitConnect, ProtoId.KeepAlive, ProtoId.Qotgate_GetResearch})
+"""What belongs to a connection, and so to each side, and what no OpenD knows."""
 FIRST_BACKOFF_SECONDS = 0.5
 MAX_BACKOFF_SECONDS = 10.0
 REFUSED_BACKOFF_SECONDS = 30.0

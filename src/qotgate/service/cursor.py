@@ -38,7 +38,17 @@ class ListCursor:
     digest: str
 
 
-AnyCursor = TypeVar("AnyCursor", Cursor, ListCursor)
+@dataclass(frozen=True, slots=True)
+class PartCursor:
+    """Where the next part of a research table starts: with the day ``start``, in the generation that its
+    first part was read from."""
+
+    generation: int
+    as_of: str
+    start: str
+
+
+AnyCursor = TypeVar("AnyCursor", Cursor, ListCursor, PartCursor)
 
 
 class Cursors:
@@ -48,7 +58,7 @@ class Cursors:
     def __init__(self, secret: str) -> None:
         self._secret = secret
 
-    def write(self, question: tuple[str, ...], cursor: Cursor | ListCursor) -> str:
+    def write(self, question: tuple[str, ...], cursor: Cursor | ListCursor | PartCursor) -> str:
         return str(self._signer(question).dumps(list(asdict(cursor).values())))
 
     def read(self, question: tuple[str, ...], text: str, kind: type[AnyCursor]) -> AnyCursor:

@@ -37,6 +37,12 @@ def allow_files(connections: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
+def free_research(settings: Settings) -> bool:
+    """Whether clients of this machine read research tables without a limit: where no limit is configured, the
+    documents' one holds for the questions of the published clients."""
+    return "rate_limit" not in settings.model_fields_set
+
+
 def gateway_options(settings: Settings) -> GatewayOptions:
     """The gateway's share of the options. Raises QotGateError."""
     rate_limit = RateLimit.parse(settings.rate_limit)
@@ -50,6 +56,7 @@ def gateway_options(settings: Settings) -> GatewayOptions:
         keep_alive_interval=settings.keep_alive_interval,
         request_limit=settings.request_limit,
         rate_limit=rate_limit,
+        free_research=free_research(settings),
         rate_limit_scope=settings.rate_limit_scope,
         limit_store=settings.limit_store.get_secret_value() if settings.limit_store else None,
         limit_store_down=settings.limit_store_down,

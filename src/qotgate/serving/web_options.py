@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from qotgate.limits.window import RateLimit
+from qotgate.serving.gateway_options import free_research
 from qotgate.serving.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,4 +28,5 @@ def web_options(settings: Settings) -> "WebOptions":
         token=token.get_secret_value() if token else None,
         max_connections_per_address=settings.max_connections_per_address,
         rate_limit=RateLimit.parse(settings.rate_limit),
+        free_research=free_research(settings),
     )

@@ -18,7 +18,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from qotgate.model import QotGateError, StoreError
 from qotgate.model.version import __version__
-from qotgate.web import api, data_pages, list_api, list_pages, loads_api, pages, preferences, request_ids
+from qotgate.web import (
+    api,
+    data_pages,
+    list_api,
+    list_pages,
+    loads_api,
+    pages,
+    preferences,
+    request_ids,
+    research_api,
+)
 from qotgate.web.bodies import Bodies
 from qotgate.web.downloads import Downloads
 from qotgate.web.formats import Suffixes
@@ -130,6 +140,7 @@ def make_app(site: Site, endpoints: Mapping[str, Endpoint] = NONE) -> ASGIApp:
     app.include_router(api.router)
     app.include_router(list_api.router)
     app.include_router(loads_api.router)
+    app.include_router(research_api.router)
     for router in (pages.router, list_pages.router, data_pages.router, preferences.router):
         app.include_router(router, include_in_schema=False)
     app.add_api_route("/healthz", healthz, tags=["Operation"])

@@ -7,11 +7,13 @@ from typing import Annotated, Literal
 from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel
 
-from qotgate.model import Language
+from qotgate.model import Language, is_loopback
 from qotgate.service.questions import Questions
 from qotgate.web.formats import Format, encode, encode_parts, wanted_format
 from qotgate.web.site import TheSite, check_allowance, fresh
 
+RESEARCH = "research"
+"""The interface that all research tables count as, and the folder of their paths."""
 NamesIn = Annotated[
     Literal["zh", "en"] | None,
     Query(description="Language of names and sentences; the gateway's own unless given."),
@@ -43,6 +45,10 @@ class Asked:
         :func:`qotgate.web.formats.encode_parts`."""
         return self._answer(interface, lambda: encode_parts(parts, self.format), later_page)
 
+    def answer_with(self, interface: str, respond: Callable[[], Response]) -> Response:
+        """The response that ``respond`` makes; else as :meth:`answer`."""
+        return self._answer(interface, respond, later_page=False)
+
     def _answer(self, interface: str, respond: Callable[[], Response], later_page: bool) -> Response:
         # The tag is older than the answer or of its age: a load in between costs one more answer, no less.
         tag = self.site.tag(self.site.state(), self.format, self.lang)
@@ -56,7 +62,7 @@ class Asked:
         return response
 
     def _count(self, interface: str) -> None:
-        found = self.site.take(interface)
+        found = None if interface == RESEARCH and self._reads_freely() else self.site.take(interface)
         if found is None:
             return
         limit, taken = found
@@ -65,6 +71,11 @@ class Asked:
             "RateLimit": f'"{interface}";r={taken.left};t={ceil(taken.until_more)}',
         }
         check_allowance(interface, limit, taken)
+
+    def _reads_freely(self) -> bool:
+        """Whether research tables do not count for this caller."""
+        client = self.request.client
+        return self.site.options.free_research and client is not None and is_loopback(client.host)
 
 
 TheRequest = Annotated[Asked, Depends()]

@@ -1,4 +1,5 @@
-"""Whole lists, asked for by ``count=all``: they are made in parts, of which a few are made at once.
+"""Whole lists, asked for by ``count=all``, and research tables: they are made in parts, of which a few are
+made at once.
 
 A caller has a turn while a part of its list is made, and none while it reads: a slow reader keeps its
 connection and one part in memory, and holds up no other. (A reader that stops is closed; see
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from qotgate.web.problems import problem
 
+RESEARCH_PATH = "/api/v1/research/"
 MAX_DOWNLOADS = 2
 """Parts of whole lists that are made at once."""
 WAIT_SECONDS = 30.0
@@ -26,7 +28,7 @@ class Downloads:
         self._turns = asyncio.Semaphore(MAX_DOWNLOADS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if parse_qs(scope["query_string"].decode("latin-1")).get("count") != ["all"]:
+        if not _is_whole(scope):
             await self._app(scope, receive, send)
             return
         turn = _Turn(self._turns)
@@ -48,6 +50,13 @@ class Downloads:
             await self._app(scope, receive, send_out_of_turn)
         finally:
             turn.give_back()
+
+
+def _is_whole(scope: Scope) -> bool:
+    """Whether a request is for a whole list."""
+    if scope["path"].startswith(RESEARCH_PATH):
+        return True
+    return parse_qs(scope["query_string"].decode("latin-1")).get("count") == ["all"]
 
 
 class _Turn:

@@ -2,8 +2,8 @@
 
 A table's columns are the fields of its row's model, so that an empty table has them too.
 
-People open CSV in spreadsheets, which take a text that begins as a formula for one, and would run what a file
-or a feed calls a company. Such a text has an apostrophe before it, in CSV alone; numbers are never touched.
+A text that begins as a formula has an apostrophe before it, in CSV alone: see
+:mod:`qotgate.service.research.frames`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,6 +11,8 @@ from datetime import date
 from functools import partial
 from io import BytesIO
 from itertools import chain
+from json import dumps
+from tempfile import TemporaryFile
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin
 
@@ -19,9 +21,13 @@ from fastapi import HTTPException, Request, Response
 from fastapi.responses import StreamingResponse
 from polars.io.plugins import register_io_source
 from pydantic import BaseModel
+from starlette.background import BackgroundTask
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from qotgate.model import Part
 from qotgate.model.finite import finite
+from qotgate.service.research.files import sink_parquet
+from qotgate.service.research.frames import FORMULA_STARTS, csv_of, frame_of
 
 Format = Literal["json", "csv", "parquet"]
 MEDIA_TYPES: dict[Format, str] = {
@@ -30,8 +36,8 @@ MEDIA_TYPES: dict[Format, str] = {
     "parquet": "application/vnd.apache.parquet",
 }
 API_PATH = "/api/v1/"
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""How a formula begins in Excel, LibreOffice or Google Sheets; the wide ones where one types Chinese."""
+CHUNK = 1 << 16
+"""Bytes of a file that are sent at a time."""
 TYPES: dict[type, type[pl.DataType]] = {
     str: pl.String,
     bool: pl.Boolean,  # before int, of which it is one
@@ -119,6 +125,48 @@ def encode_parts(parts: Iterator[BaseModel], chosen: Format) -> Response:
     head = first.model_copy(update={"rows": []}).model_dump_json().removesuffix("]}")
     more = ("," + rows for rows in map(_json_rows, parts))
     return StreamingResponse(chain([head + _json_rows(first)], more, ["]}"]), media_type=media_type)
+
+
+def encode_frames(
+    row: type, known_to: date | None, parts: Iterator[Part[tuple[Any, ...]]], chosen: Format
+) -> Response:
+    """The response that has the rows of ``parts``, those of a research table, one part in memory at a time.
+
+    CSV and JSON are sent as the parts are made. A Parquet file goes to a temporary file, a row group for each
+    part, and is sent from there: its end tells where its parts are, so a file that breaks off is worth
+    nothing, and a slow reader must not hold up who writes it. Raises what ``parts`` does before anything is
+    sent; an error at a later part of CSV or JSON breaks the response off.
+    """
+    media_type = MEDIA_TYPES[chosen]
+    if chosen == "parquet":
+        file = TemporaryFile()  # noqa: SIM115 - closed when it has been sent
+        try:
+            sink_parquet(row, parts, file)
+            length = file.tell()
+            file.seek(0)
+        except BaseException:
+            file.close()
+            raise
+        headers = {"Content-Length": str(length)}
+        return StreamingResponse(
+            iter(partial(file.read, CHUNK), b""),
+            media_type=media_type,
+            headers=headers,
+            background=BackgroundTask(file.close),
+        )
+    frames = map(partial(frame_of, row), parts)
+    first = next(frames)
+    if chosen == "csv":
+        return StreamingResponse(
+            chain([csv_of(first)], map(partial(csv_of, header=False), frames)), media_type=media_type
+        )
+    head = f'{{"known_to":{dumps(known_to and known_to.isoformat())},"rows":['
+    more = ("," + rows for rows in map(_json_frame, frames) if rows)
+    return StreamingResponse(chain([head + _json_frame(first)], more, ["]}"]), media_type=media_type)
+
+
+def _json_frame(frame: pl.DataFrame) -> str:
+    return frame.write_json()[1:-1]
 
 
 def _json_rows(body: BaseModel) -> str:

@@ -32,7 +32,8 @@ LANGUAGES: tuple[Language, ...] = get_args(Language)
 @dataclass(frozen=True, slots=True)
 class WebOptions:
     """How HTTP is served. ``token`` is what callers must know, None for anyone; ``rate_limit`` counts the
-    API's own requests, by interface, None for no limit.
+    API's own requests, by interface, None for no limit; with ``free_research`` those of this machine for
+    research tables do not count.
 
     Raises QotGateError for options that are not safe.
     """
@@ -41,6 +42,7 @@ class WebOptions:
     port: int = 8080
     token: str | None = None
     rate_limit: RateLimit | None = None
+    free_research: bool = False
     max_connections_per_address: int | None = None
 
     def __post_init__(self) -> None:

@@ -1,0 +1,129 @@
+"""A part of a research table by its cursor, and all of them one after the other.
+
+Each part is a short read of its own: no transaction is open between them. A load that changes the data ends
+the paging with a sentence, since the parts that were given and those to come would not fit.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Connection
+
+from qotgate.model import InvalidRequest, NothingLoaded, Part, Unavailable
+from qotgate.protocol.research import (
+    COVERAGE,
+    DYNAMICS,
+    HOLDINGS,
+    LATEST_DAYS,
+    NOTES,
+    POSITIONS,
+    RATINGS,
+    STREAKS,
+    TRADES,
+    TRANSACTIONS,
+    ResearchTable,
+)
+from qotgate.service.ark.dynamics import ark_day
+from qotgate.service.calendar import ARK_START
+from qotgate.service.cursor import PartCursor
+from qotgate.service.questions import Questions
+from qotgate.service.research import coverage, dynamics, positions, ratings, streaks, trades
+from qotgate.service.research.scope import Found, Scope, of_funds
+from qotgate.store import reads
+from qotgate.store.database import generation
+
+READERS: Mapping[ResearchTable[Any], Callable[[Scope], Found]] = {
+    DYNAMICS: dynamics.dynamics,
+    TRADES: trades.trades,
+    TRANSACTIONS: trades.transactions,
+    POSITIONS: positions.positions,
+    HOLDINGS: positions.holdings,
+    RATINGS: ratings.rating_changes,
+    NOTES: ratings.notes,
+    COVERAGE: coverage.coverage,
+    LATEST_DAYS: coverage.latest_days,
+    STREAKS: streaks.streaks,
+}
+OF_NOTES = (RATINGS, NOTES)
+OF_ALL = (COVERAGE, LATEST_DAYS)
+"""Tables that no day bounds."""
+
+
+def part(
+    questions: Questions, table: ResearchTable[Any], values: Mapping[str, Any], page: str | None = None
+) -> Part[tuple[Any, ...]]:
+    """The first part of ``table`` for parameters as :meth:`ResearchTable.values` gives them, or the one that
+    ``page`` names, the ``next_page`` of an earlier part of the same question. A row is a tuple of the values
+    of the table's columns.
+
+    Raises InvalidRequest, also where a load has changed the data since the first part.
+    """
+    if () in values.values():
+        # Of a list of codes, funds or days that is empty there is nothing.
+        return Part((), None)
+    funds = values.get("funds")
+    questions = of_funds(questions, funds) if funds else questions
+    texts = (f"{name}={value}" for name, value in sorted(values.items()))
+    question = ("research", table.name, *texts, questions.lang, *questions.funds)
+    with questions.store.reading() as connection:
+        number = generation(connection)
+        cursors = questions.cursors(connection)
+        if page:
+            cursor = cursors.read(question, page, PartCursor)
+            if cursor.generation > number:
+                raise Unavailable("page_ahead")
+            if cursor.generation < number:
+                raise InvalidRequest("page_changed")
+            day, start = date.fromisoformat(cursor.as_of), date.fromisoformat(cursor.start)
+        else:
+            day = _day(questions, connection, table, values)
+            start = values.get("start") or ARK_START
+        found = READERS[table](Scope(questions, connection, dict(values), day, start, number))
+        next_page = None
+        if found.following is not None:
+            cursor = PartCursor(number, day.isoformat(), found.following.isoformat())
+            next_page = cursors.write(question, cursor)
+    return Part(tuple(found.rows), next_page, None if table in OF_ALL else day)
+
+
+def parts(
+    questions: Questions, table: ResearchTable[Any], values: Mapping[str, Any]
+) -> Iterator[Part[tuple[Any, ...]]]:
+    """All parts of a table, each read when it is asked for. Raises what :func:`part` does."""
+    following: list[str | None] = [None]
+
+    def next_part() -> Part[tuple[Any, ...]] | None:
+        if not following:
+            return None
+        found = part(questions, table, values, following.pop())
+        if found.next_page:
+            following.append(found.next_page)
+        return found
+
+    # A generator would keep a part in memory while its rows are used.
+    return iter(next_part, None)
+
+
+def _day(
+    questions: Questions, connection: Connection, table: ResearchTable[Any], values: Mapping[str, Any]
+) -> date:
+    """The last known day, or an earlier one that is asked for. Raises InvalidRequest."""
+    if table in OF_ALL:
+        return date.max
+    if table in OF_NOTES:
+        latest = reads.ratings.latest_note_day(connection)
+        if latest is None:
+            raise NothingLoaded("no_notes")
+        return min(values.get("end") or latest, latest)
+    if table is HOLDINGS:
+        spans = reads.research.book_spans(connection, questions.held_funds, date.max)
+        if not spans:
+            raise NothingLoaded("no_holdings")
+        latest = max(last for _, last in spans.values())
+        return min(values.get("end") or latest, latest)
+    asked, source = values.get("as_of"), questions.trades_in(connection)
+    if isinstance(asked, tuple):
+        ark_day(questions, source, min(asked))
+        asked = max(asked)
+    return ark_day(questions, source, asked)

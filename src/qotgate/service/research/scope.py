@@ -1,0 +1,110 @@
+"""What a part of a research table is read from, and how a table is cut into parts."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection
+
+from qotgate.ark.dynamics import Split
+from qotgate.model import InvalidRequest, Security
+from qotgate.service.calendar import ARK_START
+from qotgate.service.questions import Questions
+from qotgate.store import books, reads
+
+SHOWN = 80
+MAX_ROWS = 20_000
+"""Rows of a part. A day's rows stay together, however many they are."""
+Splits = dict[str, list[Split]]
+
+
+class Found(NamedTuple):
+    """The rows of a part, each the values of the table's columns, and the day that the next part begins
+    with."""
+
+    rows: list[tuple[Any, ...]]
+    following: date | None = None
+
+
+class DaysOfPart(NamedTuple):
+    """The days that a part has, and the first one of the next part."""
+
+    start: date
+    end: date
+    following: date | None
+
+
+def cut(counts: Sequence[tuple[date, int]]) -> DaysOfPart | None:
+    """The days of a part of at most ``MAX_ROWS`` rows, ``counts`` being the rows of each day, oldest first;
+    None where there are none."""
+    rows = 0
+    for number, (day, count) in enumerate(counts):
+        if number and rows + count > MAX_ROWS:
+            return DaysOfPart(counts[0][0], counts[number - 1][0], day)
+        rows += count
+    return DaysOfPart(counts[0][0], counts[-1][0], None) if counts else None
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A request for a part: ``values`` are the parameters, ``day`` the one that the answer is of, ``start``
+    the first day of the part, ``generation`` the state of the data."""
+
+    questions: Questions
+    connection: Connection
+    values: dict[str, Any]
+    day: date
+    start: date
+    generation: int
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the first part."""
+        return self.start == (self.values.get("start") or ARK_START)
+
+    @property
+    def end(self) -> date:
+        """The last day that is asked for."""
+        return min(self.values.get("end") or self.day, self.day)
+
+    @cached_property
+    def ids(self) -> list[int] | None:
+        """The securities that are asked for; None for all."""
+        codes: tuple[Security, ...] | None = self.values.get("codes")
+        if codes is None:
+            return None
+        found = reads.research.ids_of(self.connection, [str(code) for code in codes])
+        return sorted(set(found.values()))
+
+    @cached_property
+    def known(self) -> dict[int, tuple[str | None, str]]:
+        """The code and the name of every security, in the language of the questions."""
+        reference, lang = self.questions.reference, self.questions.lang
+        return {
+            security: (
+                code,
+                name if code is None else reference.security_name(Security.parse(code), lang, name),
+            )
+            for security, (code, name) in reads.research.names(self.connection).items()
+        }
+
+    def splits(self, funds: Iterable[str], day: date) -> dict[int, Splits]:
+        """By security the splits that are known on ``day``, as each fund's files show them."""
+        seen = reads.research.splits(self.connection, list(funds), day)
+        return {
+            security: {fund: [dated.split for dated in some] for fund, some in by_fund.items()}
+            for security, by_fund in seen.items()
+        }
+
+
+def of_funds(questions: Questions, funds: Collection[str]) -> Questions:
+    """The questions over some funds. Raises InvalidRequest for one of which nothing is loaded."""
+    with questions.store.reading() as connection:
+        loaded = books.loaded_funds(connection)
+    unknown = [fund for fund in funds if fund not in loaded]
+    if unknown and loaded:
+        known = ", ".join(sorted(loaded))
+        raise InvalidRequest("funds", known=known, value=", ".join(unknown)[:SHOWN])
+    return questions.varied(funds=funds)

@@ -1,0 +1,109 @@
+"""What the funds bought or sold time after time: on trading days in a row, or in transactions in a row."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from qotgate.ark.dynamics import window_start
+from qotgate.service.calendar import ARK_START
+from qotgate.service.research.scope import Found, Scope
+from qotgate.service.research.trades import Summed, summed_trades, untold_text
+from qotgate.store import reads
+from qotgate.store.reads.research import TradeRow
+
+BUY, SELL = "BUY", "SELL"
+TRADING_DAYS, TRANSACTIONS = "TRADING_DAYS", "TRANSACTIONS"
+
+
+class _Transaction(NamedTuple):
+    day: date
+    summed: Summed
+
+
+def streaks(scope: Scope) -> Found:
+    """The table of streaks. The last transaction of a streak lies within the window of the dynamics; how far
+    back it reaches is not bounded."""
+    questions, connection, as_of = scope.questions, scope.connection, scope.day
+    seen = scope.splits(questions.funds, as_of)
+
+    def transactions(ids: Iterable[int] | None, since: date) -> dict[int, list[_Transaction]]:
+        rows = reads.research.trades(
+            connection, questions.funds, None if ids is None else sorted(ids), since, as_of, as_of
+        )
+        found: dict[int, list[_Transaction]] = {}
+        for (security, day), some in _grouped(rows):
+            summed = summed_trades(some, seen.get(security, {}), as_of)
+            if summed is not None:
+                found.setdefault(security, []).append(_Transaction(day, summed))
+        return found
+
+    since = window_start(as_of, questions.window_days)
+    recent = transactions(None, since)
+    # A run that fills the window may have begun before it.
+    whole = [security for security, some in recent.items() if len(_run(some)) == len(some)]
+    recent |= transactions(whole, ARK_START) if whole else {}
+    sessions = reads.research.sessions(connection, ARK_START, as_of)
+    rows = [
+        row
+        for security, some in recent.items()
+        if (row := _streak(scope, security, some, sessions)) is not None
+    ]
+    return Found(sorted(rows, key=lambda row: (row[1], row[2], -row[5], -row[6], row[3])))
+
+
+def _grouped(rows: Sequence[TradeRow]) -> Iterable[tuple[tuple[int, date], list[TradeRow]]]:
+    order = attrgetter("security", "day")
+    for key, some in groupby(sorted(rows, key=order), key=order):
+        yield key, list(some)
+
+
+def _run(transactions: Sequence[_Transaction]) -> list[_Transaction]:
+    """The latest transactions of one direction, the latest first."""
+    run: list[_Transaction] = []
+    for one in reversed(transactions):
+        if run and (one.summed.shares > 0) != (run[0].summed.shares > 0):
+            break
+        run.append(one)
+    return run
+
+
+def _streak(
+    scope: Scope, security: int, transactions: Sequence[_Transaction], sessions: Sequence[date]
+) -> tuple[Any, ...] | None:
+    code, name = scope.known[security]
+    side = BUY if transactions[-1].summed.shares > 0 else SELL
+    if code is None or scope.values["side"] not in ("ALL", side):
+        return None
+    run = _run(transactions)
+    in_a_row = 0
+    for one, session in zip(run, reversed(sessions), strict=False):
+        if one.day != session:
+            break
+        in_a_row += 1
+    days = scope.values["days"]
+    if in_a_row >= days:
+        kind, chosen = TRADING_DAYS, run[:in_a_row]
+    elif len(run) >= days:
+        kind, chosen = TRANSACTIONS, run
+    else:
+        return None
+    first, last = chosen[-1].day, chosen[0].day
+    amounts = [one.summed.usd for one in chosen]
+    untold = reads.ark.untold_days(scope.connection, scope.questions.funds, first, scope.day)
+    return (
+        scope.day,
+        side,
+        kind,
+        code,
+        name,
+        in_a_row,
+        len(run),
+        first,
+        last,
+        sum(one.summed.shares for one in chosen),
+        None if None in amounts else round(sum(amount for amount in amounts if amount is not None), 2),
+        min(one.summed.confidence for one in chosen),
+        untold_text(untold),
+    )
