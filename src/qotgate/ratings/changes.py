@@ -10,20 +10,18 @@ the one that says more, then the better view: nothing depends on the order in wh
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from datetime import date, time
 from functools import reduce
 from itertools import groupby
 from operator import attrgetter
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from qotgate.model import Grade, RatingChangeType
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """An institution's view on a security: the grade and the target price, each None where unknown."""
 
     grade: Grade | None
@@ -31,10 +29,7 @@ class View:
 
     def contradicts(self, other: "View") -> bool:
         """Whether both give a grade, or both a target, and it is not the same."""
-        return any(
-            mine is not None and theirs is not None and mine != theirs
-            for mine, theirs in ((self.grade, other.grade), (self.target, other.target))
-        )
+        return _differ(self.grade, other.grade) or _differ(self.target, other.target)
 
     def completed(self, other: "View") -> "View":
         return View(_first(self.grade, other.grade), _first(self.target, other.target))
@@ -43,8 +38,7 @@ class View:
 NOTHING = View(None, None)
 
 
-@dataclass(frozen=True, slots=True)
-class DatedNote:
+class DatedNote(NamedTuple):
     """A note within one institution's history on one security. ``prior`` is the view before it as the feed
     gives it, NOTHING where the feed gives none."""
 
@@ -57,8 +51,7 @@ class DatedNote:
 
     def completed(self, other: "DatedNote") -> "DatedNote":
         """This note with what the other adds; it is known by the id of the one that was loaded first."""
-        return replace(
-            self,
+        return self._replace(
             note_id=min(self.note_id, other.note_id),
             time=_first(self.time, other.time),
             view=self.view.completed(other.view),
@@ -67,8 +60,7 @@ class DatedNote:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """A day's note and what it changed: ``change_type`` is None for a reiteration.
 
     ``last`` is the view before it, None where none is known; ``last_day`` is None where that view comes from
@@ -134,6 +126,10 @@ def _change_type(note: DatedNote, last: View | None) -> RatingChangeType | None:
         if now is not None and before is not None and now != before:
             return RatingChangeType.UPGRADE if now > before else RatingChangeType.DOWNGRADE
     return None
+
+
+def _differ(mine: float | None, theirs: float | None) -> bool:
+    return mine is not None and theirs is not None and mine != theirs
 
 
 def _first(mine: T | None, other: T | None) -> T | None:

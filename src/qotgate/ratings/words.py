@@ -17,6 +17,8 @@ LEVEL_OF_GRADE = {
     Grade.STRONG_SELL: RatingLevel.SELL,
 }
 
+_GRADES = {grade.value: grade for grade in Grade}
+
 
 def normalise(word: str) -> str:
     """Letters and digits of ``word``, case folded."""
@@ -25,7 +27,7 @@ def normalise(word: str) -> str:
 
 def known_grade(number: int | None) -> Grade | None:
     """The grade that is stored as ``number``."""
-    return None if number is None else Grade(number)
+    return None if number is None else _GRADES[number]
 
 
 def level(grade: Grade | None) -> RatingLevel:

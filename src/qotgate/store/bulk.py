@@ -1,5 +1,5 @@
 """Writing many rows at once, the way each engine is quickest at: PostgreSQL by COPY, SQLite by one prepared
-statement. Rows are dictionaries by column name, all with the same columns."""
+statement, with nothing compiled or looked up for a row."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Integer, MetaData, Select, Table, select, true
 
+from qotgate.store.dialect import Columns
 from qotgate.store.dialects import dialect_of
 from qotgate.store.tables import Row
 
@@ -19,39 +20,48 @@ def chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Insert ``rows`` in their order."""
+    """Insert ``rows``, which have the same columns, in their order."""
     if rows:
-        dialect_of(connection).write_rows(connection, table, rows)
+        insert_columns(connection, table, {name: [row[name] for row in rows] for name in rows[0]})
+
+
+def insert_columns(connection: Connection, table: Table, columns: Columns) -> None:
+    """Insert rows in their order."""
+    if _length(columns):
+        dialect_of(connection).write(connection, table, columns)
 
 
 @contextmanager
-def staged(connection: Connection, columns: Iterable[Column[Any]], rows: Sequence[Row]) -> Iterator[Table]:
-    """``rows`` in a table of this transaction's own, with their ``place`` in the order."""
+def staged(connection: Connection, like: Iterable[Column[Any]], columns: Columns) -> Iterator[Table]:
+    """Rows in a table of this transaction's own, with columns ``like`` those and their ``place`` in the
+    order."""
     table = Table(
         "staged",
         MetaData(),
         Column("place", Integer, primary_key=True, autoincrement=False),
-        *(Column(column.name, column.type) for column in columns),
+        *(Column(column.name, column.type) for column in like),
         prefixes=["TEMPORARY"],
     )
     table.create(connection)
-    insert_rows(connection, table, [{"place": place, **row} for place, row in enumerate(rows)])
+    insert_columns(connection, table, {"place": range(_length(columns)), **columns})
     yield table
     table.drop(connection)
 
 
-def insert_new(connection: Connection, table: Table, key: str, rows: Sequence[Row]) -> None:
-    """Insert, in their order, those of ``rows`` whose ``key`` is not there yet."""
-    if not rows:
+def insert_new(connection: Connection, table: Table, key: str, columns: Columns) -> None:
+    """Insert, in their order, those rows whose ``key`` is not there yet."""
+    dialect, count = dialect_of(connection), _length(columns)
+    if count < dialect.stages_from:
+        if count:
+            dialect.write(connection, table, columns, [key])
         return
-    dialect = dialect_of(connection)
-    if len(rows) < dialect.stages_from:
-        connection.execute(dialect.insert(table).on_conflict_do_nothing(index_elements=[key]), list(rows))
-        return
-    names = list(rows[0])
-    with staged(connection, (table.c[name] for name in names), rows) as found:
-        chosen = select(*(found.c[name] for name in names)).order_by(found.c.place)
-        insert_chosen(connection, table, names, chosen, [key])
+    with staged(connection, (table.c[name] for name in columns), columns) as found:
+        chosen = select(*(found.c[name] for name in columns)).order_by(found.c.place)
+        insert_chosen(connection, table, list(columns), chosen, [key])
+
+
+def _length(columns: Columns) -> int:
+    return len(next(iter(columns.values()), ()))
 
 
 def insert_chosen(

@@ -1,15 +1,15 @@
 """What each database engine does in its own way. The tables, the queries and the migrations are the same."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy import URL, Column, Connection, Engine, Table, insert
+from sqlalchemy import URL, Column, Connection, Engine, Table
 
-from qotgate.store.tables import Row
-
+Columns = Mapping[str, Sequence[Any]]
+"""Rows: by the name of each column its values, of one length."""
 Progress = Callable[[str, int, int], None]
 """What is being done, how much of it is done, and how much there is."""
 
@@ -62,9 +62,15 @@ class Dialect(ABC):
     def insert(self, table: Table) -> Any:
         """An INSERT that takes ON CONFLICT."""
 
-    def write_rows(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-        """Insert ``rows``, at least one, in their order."""
-        connection.execute(insert(table), list(rows))
+    @abstractmethod
+    def write(
+        self,
+        connection: Connection,
+        table: Table,
+        columns: Columns,
+        key: Sequence[str] = (),
+    ) -> None:
+        """Insert rows, at least one, in their order; those whose ``key`` is there already are left out."""
 
     @abstractmethod
     def tell(self, connection: Connection, generation: int) -> None:

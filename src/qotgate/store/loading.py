@@ -1,13 +1,12 @@
 """Writing a load into the database. Every call works inside the one writing transaction of the load."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
-from itertools import islice
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy import (
-    Column,
     Connection,
+    Select,
     Table,
     and_,
     bindparam,
@@ -20,15 +19,18 @@ from sqlalchemy import (
 
 from qotgate.ark.codes import Listings
 from qotgate.ark.identity import Identities, Known, Move, Spelling
-from qotgate.model import FileKind, ParsedFile, Security
+from qotgate.model import FileKind, Reject, Security
 from qotgate.store import changes, tables
 from qotgate.store.bulk import chunks as chunks
-from qotgate.store.bulk import insert_chosen, insert_new, insert_rows, staged
+from qotgate.store.bulk import insert_columns, insert_new, insert_rows
 from qotgate.store.deriving import FundDay
+from qotgate.store.dialect import Columns
 from qotgate.store.dialects import dialect_of
 from qotgate.store.tables import FOREVER
 from qotgate.store.tables import Row as Row
 
+HistoryKey = tuple[str, str, str]
+"""The market, the code and the institution of a history of notes."""
 NOTES_AT_ONCE = 20_000
 
 
@@ -62,15 +64,20 @@ def add_file(
     return file_id
 
 
-def add_rejects(connection: Connection, file_id: int, parsed: ParsedFile) -> None:
-    """Record how many records a file has, and the lines that were left out."""
+def count_records(connection: Connection, counts: Mapping[int, int]) -> None:
+    """Record how many records each file has, by its id."""
     file = tables.file
-    connection.execute(update(file).where(file.c.id == file_id).values(records=len(parsed.records)))
-    if parsed.rejects:
-        rejects = [
-            {"file_id": file_id, "line": reject.line, "reason": reject.reason} for reject in parsed.rejects
-        ]
-        insert_rows(connection, tables.reject, rejects)
+    if counts:
+        connection.execute(
+            update(file).where(file.c.id == bindparam("file_id")).values(records=bindparam("counted")),
+            [{"file_id": file_id, "counted": count} for file_id, count in counts.items()],
+        )
+
+
+def add_rejects(connection: Connection, file_id: int, rejects: Sequence[Reject]) -> None:
+    """Record the lines of a file that were left out."""
+    rows = [{"file_id": file_id, "line": reject.line, "reason": reject.reason} for reject in rejects]
+    insert_rows(connection, tables.reject, rows)
 
 
 def read_identities(connection: Connection, listings: Listings) -> Identities:
@@ -173,51 +180,6 @@ def _upsert(connection: Connection, table: Table, key: str, rows: Sequence[Row])
         connection.execute(statement.on_conflict_do_update(index_elements=[key], set_=columns), list(rows))
 
 
-def replace_snapshot(
-    connection: Connection,
-    fund: str,
-    day: date,
-    through: date,
-    digest: str,
-    file_id: int,
-    rows: Sequence[Row],
-) -> bool:
-    """Put ``rows`` in place of what is known of a fund's day; False where that is the same already.
-
-    ``through`` is the last trading day that the book of ``day`` shows."""
-    snapshot, holding = tables.snapshot, tables.holding
-    here = and_(snapshot.c.fund == fund, snapshot.c.day == day)
-    known = connection.scalar(select(snapshot.c.digest).where(here))
-    if known == digest:
-        return False
-    changes.touch(connection, "ark", through)
-    if known is not None:
-        connection.execute(delete(holding).where(holding.c.fund == fund, holding.c.day == day))
-        connection.execute(delete(snapshot).where(here))
-    values = {"fund": fund, "day": day, "through": through, "file_id": file_id, "digest": digest}
-    connection.execute(insert(snapshot).values(values))
-    insert_rows(connection, holding, rows)
-    return True
-
-
-def neighbour(
-    connection: Connection, fund: str, day: date, within: timedelta
-) -> tuple[date, list[tuple[str, str, str, float | None]]] | None:
-    """The lines (ticker, identifier, name, weight) of a fund's last book before ``day``, else of the first
-    one after it, not further than ``within``; None where there is none."""
-    snapshot, holding = tables.snapshot, tables.holding
-    for query in (
-        select(func.max(snapshot.c.day)).where(snapshot.c.day.between(day - within, day - timedelta(days=1))),
-        select(func.min(snapshot.c.day)).where(snapshot.c.day.between(day + timedelta(days=1), day + within)),
-    ):
-        found = connection.scalar(query.where(snapshot.c.fund == fund))
-        if found is not None:
-            columns = (holding.c.ticker, holding.c.identifier, holding.c.name, holding.c.weight)
-            here = and_(holding.c.fund == fund, holding.c.day == found)
-            return found, [tuple(row) for row in connection.execute(select(*columns).where(here))]
-    return None
-
-
 def session_span(connection: Connection) -> tuple[date, date] | None:
     """The first and the last trading day that is written down, None where none is."""
     day = tables.session.c.day
@@ -233,37 +195,58 @@ def add_sessions(connection: Connection, days: Sequence[date]) -> None:
         connection.execute(statement, [{"day": day} for day in days])
 
 
-def add_notices(connection: Connection, rows: Sequence[Row]) -> int:
+def add_notices(connection: Connection, columns: Columns) -> int:
     """Insert the notices whose ``key`` is not there yet; how many they were."""
     before = _last_id(connection, tables.notice)
-    insert_new(connection, tables.notice, "key", rows)
+    insert_new(connection, tables.notice, "key", columns)
     return _newer(connection, tables.notice, before)
 
 
-def add_notes(connection: Connection, rows: Iterator[Row]) -> tuple[int, set[int]]:
+class Histories:
+    """The ids of the histories of an institution's notes on a security, by market, code and institution."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._ids: dict[HistoryKey, int] = {}
+        self._codes: set[str] = set()
+
+    def ids(self, keys: Iterable[HistoryKey]) -> Mapping[HistoryKey, int]:
+        """The ids of some histories, of which those that are new are made in the order of ``keys``."""
+        history = tables.history
+        columns = (history.c.market, history.c.code, history.c.institution, history.c.id)
+        keys = list(keys)
+        codes = {code for _, code, _ in keys} - self._codes
+        for some in chunks(sorted(codes)):
+            self._know(select(*columns).where(history.c.code.in_(some)))
+        self._codes |= codes
+        new = [key for key in dict.fromkeys(keys) if key not in self._ids]
+        if new:
+            before = _last_id(self._connection, history)
+            values = zip(*new, strict=True)
+            insert_columns(
+                self._connection, history, dict(zip(("market", "code", "institution"), values, strict=True))
+            )
+            self._know(select(*columns).where(history.c.id > before))
+        return self._ids
+
+    def _know(self, query: Select[Any]) -> None:
+        rows = self._connection.execute(query)
+        self._ids.update(((market, code, institution), number) for market, code, institution, number in rows)
+
+
+def add_notes(
+    connection: Connection, histories: Histories, keys: Sequence[HistoryKey], columns: Columns
+) -> tuple[int, set[int]]:
     """Insert the notes whose ``key`` is not there yet; how many they were, and the histories they are in.
 
-    Each row names its history by ``of_market``, ``of_code`` and ``of_institution``.
-    """
-    note, history = tables.note, tables.history
+    ``keys`` name the history of each note."""
+    note = tables.note
     before = _last_id(connection, note)
-    names = ("market", "code", "institution")
-    columns = [column for column in note.c if column.name not in ("id", "history_id")]
-    of_history = [Column(f"of_{name}", history.c[name].type) for name in names]
-    while chunk := list(islice(rows, NOTES_AT_ONCE)):
-        with staged(connection, [*of_history, *columns], chunk) as found:
-            of = {name: found.c[f"of_{name}"] for name in names}
-            here = and_(*(history.c[name] == column for name, column in of.items()))
-            met = select(*of.values()).group_by(*of.values()).order_by(*of.values())
-            insert_chosen(connection, history, names, met, names)
-            chosen = (
-                select(history.c.id, *(found.c[column.name] for column in columns))
-                .join(history, here)
-                .order_by(found.c.place)
-            )
-            insert_chosen(
-                connection, note, ("history_id", *(column.name for column in columns)), chosen, ["key"]
-            )
+    for start in range(0, len(keys), NOTES_AT_ONCE):
+        here = slice(start, start + NOTES_AT_ONCE)
+        ids = histories.ids(sorted(set(keys[here])))
+        rows = {name: values[here] for name, values in columns.items()}
+        insert_new(connection, note, "key", {"history_id": [ids[key] for key in keys[here]], **rows})
     touched = connection.scalars(select(note.c.history_id).where(note.c.id > before).distinct())
     return _newer(connection, note, before), set(touched)
 
@@ -277,54 +260,39 @@ def _newer(connection: Connection, table: Table, before: int) -> int:
     return connection.scalar(query) or 0
 
 
-def history_ids(
-    connection: Connection, keys: Iterable[tuple[str, str, str]]
-) -> dict[tuple[str, str, str], int]:
-    """The ids of the histories (market, code, institution), made where they are new."""
-    history = tables.history
-    columns = (history.c.market, history.c.code, history.c.institution)
-    known = {(row[0], row[1], row[2]): row[3] for row in connection.execute(select(*columns, history.c.id))}
-    new = [key for key in dict.fromkeys(keys) if key not in known]
-    if new:
-        connection.execute(
-            insert(history), [{"market": key[0], "code": key[1], "institution": key[2]} for key in new]
-        )
-        return history_ids(connection, [])
-    return known
-
-
-def notes_of(connection: Connection, histories: Sequence[int]) -> Iterator[Any]:
-    """The notes of ``histories`` with the market of each, by history, then day."""
+def notes_of(connection: Connection, histories: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+    """The notes of ``histories`` by history, then day: (history id, market, whether it is marked as
+    disagreeing, id, day, time, grade, target, prior grade, prior target, whether coverage starts)."""
     note, history = tables.note, tables.history
     query = (
         select(
-            *(note.c.id, note.c.history_id, history.c.market, note.c.day, note.c.time, note.c.grade),
-            *(note.c.target, note.c.prior_grade, note.c.prior_target, note.c.starts),
+            *(note.c.history_id, history.c.market, note.c.disagrees, note.c.id, note.c.day, note.c.time),
+            *(note.c.grade, note.c.target, note.c.prior_grade, note.c.prior_target, note.c.starts),
         )
         .join(history, history.c.id == note.c.history_id)
         .where(note.c.history_id.in_(histories))
         .order_by(note.c.history_id, note.c.day, note.c.id)
     )
-    return iter(connection.execute(query))
+    return iter(connection.execute(query).tuples())
 
 
-def standing_changes(connection: Connection, histories: Sequence[int]) -> Iterator[Row]:
-    """The rating changes of ``histories`` that hold now."""
+def standing_changes(
+    connection: Connection, histories: Sequence[int], names: Sequence[str]
+) -> dict[tuple[Any, ...], int]:
+    """The ids of the rating changes of ``histories`` that hold now, by their values in some columns."""
     change = tables.rating_change
-    query = select(change).where(change.c.history_id.in_(histories), change.c.until == FOREVER)
-    return (dict(row) for row in connection.execute(query).mappings())
+    query = select(change.c.id, *(change.c[name] for name in names))
+    query = query.where(change.c.history_id.in_(histories), change.c.until == FOREVER)
+    return {tuple(values): number for number, *values in connection.execute(query)}
 
 
-def mark_disagreements(connection: Connection, histories: Sequence[int], note_ids: Sequence[int]) -> None:
-    """Of the notes of ``histories``, mark those in ``note_ids`` as disagreeing, and no others."""
+def mark_disagreements(connection: Connection, note_ids: Collection[int], *, disagrees: bool) -> None:
+    """Mark notes as disagreeing, or as not."""
     note = tables.note
-    connection.execute(
-        update(note).where(note.c.history_id.in_(histories), note.c.disagrees).values(disagrees=False)
-    )
     if note_ids:
         connection.execute(
-            update(note).where(note.c.id == bindparam("note_id")).values(disagrees=True),
-            [{"note_id": note_id} for note_id in note_ids],
+            update(note).where(note.c.id == bindparam("note_id")).values(disagrees=disagrees),
+            [{"note_id": note_id} for note_id in sorted(note_ids)],
         )
 
 
@@ -337,12 +305,12 @@ def end_changes(connection: Connection, ids: Sequence[int], generation: int) -> 
         )
 
 
-def add_changes(connection: Connection, rows: Sequence[Row], generation: int) -> None:
-    if rows:
-        changes.touch(connection, "ratings", min(row["day"] for row in rows))
-    insert_rows(
-        connection, tables.rating_change, [{**row, "since": generation, "until": FOREVER} for row in rows]
-    )
+def add_changes(connection: Connection, columns: Columns, generation: int) -> None:
+    count = len(columns["day"])
+    if count:
+        changes.touch(connection, "ratings", min(columns["day"]))
+        span = {"since": [generation] * count, "until": [FOREVER] * count}
+        insert_columns(connection, tables.rating_change, {**columns, **span})
 
 
 def all_notes(connection: Connection) -> Iterator[Row]:

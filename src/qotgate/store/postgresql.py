@@ -29,8 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 
 from qotgate.model import StoreError
-from qotgate.store.dialect import Dialect, Watched
-from qotgate.store.tables import Row
+from qotgate.store.dialect import Columns, Dialect, Watched
 
 DRIVERNAMES = ("postgresql", "postgresql+psycopg", "postgres")
 CHANNEL = "qotgate"
@@ -192,11 +191,21 @@ class PostgreSQL(Dialect):
 
         return insert(table)
 
-    def write_rows(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-        if len(rows) < COPIES_FROM:
-            super().write_rows(connection, table, rows)
+    def write(
+        self,
+        connection: Connection,
+        table: Table,
+        columns: Columns,
+        key: Sequence[str] = (),
+    ) -> None:
+        rows = list(zip(*columns.values(), strict=True))
+        if key or len(rows) < COPIES_FROM:
+            statement = self.insert(table)
+            if key:
+                statement = statement.on_conflict_do_nothing(index_elements=key)
+            connection.execute(statement, [dict(zip(columns, row, strict=True)) for row in rows])
         else:
-            _copy(connection, table.name, list(rows[0]), _values(table, rows))
+            _copy(connection, table, list(columns), rows)
 
     def tell(self, connection: Connection, generation: int) -> None:
         connection.exec_driver_sql("SELECT pg_notify(%s, %s)", (CHANNEL, str(generation)))
@@ -242,28 +251,22 @@ class PostgreSQL(Dialect):
                     driver.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
 
 
-def _copy(connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def _copy(connection: Connection, table: Table, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Write rows by COPY."""
     import psycopg
 
     quote = connection.dialect.identifier_preparer.quote
-    statement = f"COPY {quote(table)} ({', '.join(map(quote, columns))}) FROM STDIN"
+    statement = f"COPY {quote(table.name)} ({', '.join(map(quote, names))}) FROM STDIN"
     driver = cast(psycopg.Connection[Any], connection.connection.driver_connection)
+    packed = [place for place, name in enumerate(names) if isinstance(table.c[name].type, JSON)]
     try:
         with driver.cursor() as cursor, cursor.copy(statement) as copy:
             for row in rows:
+                if packed:
+                    row = [json.dumps(value) if at in packed else value for at, value in enumerate(row)]
                 copy.write_row(row)
     except psycopg.Error as error:
         raise DBAPIError(statement, None, error) from error
-
-
-def _values(table: Table, rows: Iterable[Row]) -> Iterator[Sequence[Any]]:
-    packed = [column.name for column in table.c if isinstance(column.type, JSON)]
-    for row in rows:
-        for name in packed:
-            if name in row:
-                row = {**row, name: json.dumps(row[name])}
-        yield list(row.values())
 
 
 def _number_on(connection: Connection, table: Table) -> None:

@@ -5,17 +5,17 @@ so that a load that was reported survives a power cut.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any, cast
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
+from sqlalchemy import URL, Column, Connection, Date, Engine, Table, Time, create_engine, event
 from sqlalchemy.dialects.sqlite import insert
 
 from qotgate.model import StoreError
-from qotgate.store.dialect import Dialect, Progress, Watched
+from qotgate.store.dialect import Columns, Dialect, Progress, Watched
 
 FILES = "qotgate_files"
 IN_MEMORY = (None, "", ":memory:")
@@ -108,6 +108,18 @@ class Watch:
         return int(version)
 
 
+def _as_written(connection: Connection, column: Column[Any], values: Sequence[Any]) -> Iterable[Any]:
+    """The values of a column as the driver takes them."""
+    process = column.type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
+    if process is None:
+        return values
+    if isinstance(column.type, (Date, Time)):
+        # Many rows have few days.
+        known = {value: process(value) for value in set(values)}
+        return map(known.__getitem__, values)
+    return map(process, values)
+
+
 class SQLite(Dialect):
     """See :class:`~qotgate.store.dialect.Dialect`."""
 
@@ -156,6 +168,21 @@ class SQLite(Dialect):
 
     def insert(self, table: Table) -> Any:
         return insert(table)
+
+    def write(
+        self,
+        connection: Connection,
+        table: Table,
+        columns: Columns,
+        key: Sequence[str] = (),
+    ) -> None:
+        statement = insert(table)
+        if key:
+            statement = statement.on_conflict_do_nothing(index_elements=key)
+        compiled = statement.compile(dialect=connection.dialect, column_keys=list(columns))
+        names = compiled.positiontup or ()
+        values = (_as_written(connection, table.c[name], columns[name]) for name in names)
+        connection.exec_driver_sql(str(compiled), list(zip(*values, strict=True)))
 
     def copy_file(self, source: Connection, path: Path, tell: Progress) -> bool:
         # The transaction of ``source`` holds on to one state, so that loads do not matter.

@@ -66,7 +66,8 @@ def unload(
             row = _again(contents.of_file(connection, file_id))
             try:
                 parsed = sources.read(row["content"], name=row["name"], dates=order_of(row["digest"]))
-                run.add(file_id, row["path"], run.judged(row["content"], parsed, row["any_book"]))
+                parsed = run.judged(row["content"], parsed, row["any_book"])
+                run.add(file_id, row["path"], row["content"], parsed)
             except Unreadable as error:
                 found.unread.append((row["path"], str(error)))
             if progress is not None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from statistics import median
+from typing import NamedTuple
 
 from qotgate.ark.codes import is_cash
 from qotgate.model import Holding, ParsedFile, Reject
@@ -60,13 +61,24 @@ def is_text(content: bytes) -> bool:
     return not content.lstrip().startswith(NO_TEXT)
 
 
-def ends_as(content: bytes, other: bytes) -> bool:
-    """Whether a file ends as another of its publisher does: in an ended line, and in a paragraph, as all that
-    ARK published up to 2024."""
-    if not is_text(content) or not is_text(other):
-        return True
-    ended = content.endswith(ENDINGS) or not other.endswith(ENDINGS)
-    return ended and (_has_footer(content) or not _has_footer(other))
+class Ending(NamedTuple):
+    """How a file ends: whether its last line is ended, and whether that is a paragraph; ``is_text`` whether
+    it is lines of text at all."""
+
+    is_text: bool
+    is_ended: bool
+    has_footer: bool
+
+    @classmethod
+    def of(cls, content: bytes) -> "Ending":
+        return cls(is_text(content), content.endswith(ENDINGS), _has_footer(content))
+
+    def fits(self, other: "Ending") -> bool:
+        """Whether the file ends as another of its publisher does: in an ended line, and in a paragraph, as
+        all that ARK published up to 2024."""
+        if not self.is_text or not other.is_text:
+            return True
+        return (self.is_ended or not other.is_ended) and (self.has_footer or not other.has_footer)
 
 
 def _has_footer(content: bytes) -> bool:

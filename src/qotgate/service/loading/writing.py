@@ -1,10 +1,10 @@
 """Writing a load: records go through the rules into the tables, and what follows from them is made anew."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from hashlib import sha256
 from typing import Any
 
@@ -33,11 +33,14 @@ from qotgate.service.ratings.judging import rating_changes
 from qotgate.service.reference import Reference
 from qotgate.store import contents, deriving, loading, loads, reads
 from qotgate.store.database import generation, move_generation, read_state, write_state
+from qotgate.store.deriving import FundDay
+from qotgate.store.snapshots import Snapshots
 from qotgate.store.tables import Row
 
-SNAPSHOT_COLUMNS = ("ticker", "identifier", "name", "shares", "market_value", "weight")
 NEIGHBOUR = timedelta(days=10)
 """Books further apart say little of what the other lacks."""
+MAX_WEIGHTS = 500
+"""Books whose weights are kept; the neighbour of a book is mostly among the latest."""
 RULES = 1
 """The version of the rules by which trades are derived; trades of another version are made anew."""
 MAX_SESSIONS_AHEAD = 5
@@ -86,6 +89,11 @@ class Load:
         self.fund_days: set[tuple[str, date]] = set()
         self.histories: set[int] = set()
         self.lines: Counter[Spelling] = Counter()
+        self.snapshots = Snapshots(connection)
+        self.note_histories = loading.Histories(connection)
+        self.records: dict[int, int] = {}
+        self.weights: dict[FundDay, whole_books.Weights] = {}
+        self.endings: dict[FundDay, whole_books.Ending | None] = {}
 
     def take(self, found: Reading) -> None:
         """Insert what is new in a file that was read."""
@@ -107,7 +115,7 @@ class Load:
             self.connection, found.path, found.digest, found.parsed.kind, self.generation, self.number
         )
         contents.keep(self.connection, file_id, found.name, found.content, found.any_book)
-        self.add(file_id, found.path, parsed)
+        self.add(file_id, found.path, found.content, parsed)
 
     def judged(self, content: bytes, parsed: ParsedFile, any_book: bool) -> ParsedFile:
         """What of a file counts. Raises Unreadable where nothing does."""
@@ -115,18 +123,22 @@ class Load:
             return self._whole_books(content, parsed)
         return parsed
 
-    def add(self, file_id: int, path: str, parsed: ParsedFile) -> None:
+    def add(self, file_id: int, path: str, content: bytes, parsed: ParsedFile) -> None:
         """Insert what is in a file that has its row."""
         parsed = until_day(parsed, self.last_day)
         self.report.rejects += [(path, reject.line, reject.reason) for reject in parsed.rejects]
-        loading.add_rejects(self.connection, file_id, parsed)
-        add = {
-            FileKind.HOLDINGS: self._add_holdings,
-            FileKind.NOTICES: self._add_notices,
-            FileKind.NOTES: self._add_notes,
-        }[parsed.kind]
+        self.records[file_id] = len(parsed.records)
+        loading.add_rejects(self.connection, file_id, parsed.rejects)
         self.report.rows[parsed.kind] += len(parsed.records)
-        self.report.added[parsed.kind] += add(parsed.records, file_id)
+        if not parsed.records:
+            added = 0
+        elif parsed.kind is FileKind.HOLDINGS:
+            added = self._add_holdings(parsed.records, file_id, whole_books.Ending.of(content))
+        elif parsed.kind is FileKind.NOTICES:
+            added = self._add_notices(parsed.records, file_id)
+        else:
+            added = self._add_notes(parsed.records, file_id)
+        self.report.added[parsed.kind] += added
 
     def _whole_books(self, content: bytes, parsed: ParsedFile) -> ParsedFile:
         """The file without the books that lack lines. Raises Unreadable where it has no others: it is not
@@ -138,14 +150,14 @@ class Load:
         if not books:
             raise Unreadable("it has no line of holdings")
         broken = whole_books.breaks_off(content, parsed)
+        ending = whole_books.Ending.of(content)
         parts = {}
         for place, ((fund, day), lines) in enumerate(books.items(), 1):
             reason = f"it breaks off in line {broken}" if broken and place == len(books) else None
             if reason is None:
-                neighbour = loading.neighbour(self.connection, fund, day, NEIGHBOUR)
-                near = neighbour and (neighbour[0], whole_books.weights(neighbour[1]))
-                last = content if place == len(books) else None
-                ends = partial(self._ends, last, fund, neighbour and neighbour[0])
+                neighbour = self.snapshots.neighbour(fund, day, NEIGHBOUR)
+                near = (neighbour, self._weights(fund, neighbour)) if neighbour else None
+                ends = partial(self._ends, ending if place == len(books) else None, fund, neighbour)
                 reason = whole_books.lacks(lines, near, ends)
             if reason is not None:
                 parts[fund, day] = f"{fund} {day} is not a whole book: {reason}; --any-book loads it"
@@ -153,16 +165,30 @@ class Load:
             raise Unreadable("; ".join(parts.values()))
         return whole_books.without(parsed, parts) if parts else parsed
 
-    def _ends(self, content: bytes | None, fund: str, neighbour: date | None) -> bool:
+    def _weights(self, fund: str, day: date) -> whole_books.Weights:
+        """The weights of a book that is loaded; those of the latest books are kept."""
+        if (fund, day) not in self.weights:
+            self.weights[fund, day] = whole_books.weights(self.snapshots.lines(fund, day))
+        while len(self.weights) > MAX_WEIGHTS:
+            del self.weights[next(iter(self.weights))]
+        return self.weights[fund, day]
+
+    def _ends(self, ending: whole_books.Ending | None, fund: str, neighbour: date | None) -> bool:
         """Whether a file, None for a book inside one, ends as that of the ``neighbour``."""
-        if content is None or neighbour is None:
+        if ending is None or neighbour is None:
             return True
-        other = contents.of_book(self.connection, fund, neighbour)
-        return other is None or whole_books.ends_as(content, other)
+        if (fund, neighbour) not in self.endings:
+            self.snapshots.write()
+            content = contents.of_book(self.connection, fund, neighbour)
+            self.endings[fund, neighbour] = None if content is None else whole_books.Ending.of(content)
+        other = self.endings[fund, neighbour]
+        return other is None or ending.fits(other)
 
     def finish(self, outcome: LoadOutcome | None = None) -> None:
         """Make anew what follows from the rows that changed, move the generation, and record the load, with
         the ``outcome`` that the report has unless another is given."""
+        self.snapshots.write()
+        loading.count_records(self.connection, self.records)
         tables_before = read_state(self.connection, "reference")
         tables_changed = tables_before not in (None, self.reference.digest)
         if tables_before != self.reference.digest:
@@ -242,74 +268,61 @@ class Load:
             if Spelling(row["ticker"], row["identifier"], row["name"]) in self.lines
         ]
 
-    def _add_holdings(self, records: Sequence[Any], file_id: int) -> int:
-        snapshots: dict[tuple[str, Any], list[loading.Row]] = {}
+    def _add_holdings(self, records: Sequence[Any], file_id: int, ending: whole_books.Ending) -> int:
+        books: dict[FundDay, list[tuple[Any, ...]]] = {}
         for line in records:
             cash = is_cash(line.ticker, line.identifier, line.name)
-            snapshots.setdefault((line.fund, line.day), []).append(
-                _row(line, file_id) | {"security_id": None if cash else self._security_id(line)}
-            )
+            security = None if cash else self._security_id(line)
+            books.setdefault((line.fund, line.day), []).append((*line, security, file_id))
         loading.save_securities(self.connection, self.identities)
         added = 0
-        for (fund, day), rows in snapshots.items():
-            content = ([row[name] for name in SNAPSHOT_COLUMNS] for row in rows)
-            digest = _key(*sorted(map(str, content)))
+        for (fund, day), lines in books.items():
             through = book_through(day)
-            if loading.replace_snapshot(self.connection, fund, day, through, digest, file_id, rows):
+            if self.snapshots.replace(fund, day, through, _book_key(lines), file_id, lines):
                 self.fund_days.add((fund, through))
-                added += len(rows)
+                self.endings[fund, day] = ending
+                self.weights[fund, day] = whole_books.weights((*line[2:5], line[7]) for line in lines)
+                added += len(lines)
         return added
 
     def _add_notices(self, records: Sequence[Any], file_id: int) -> int:
-        rows = [
-            _row(line, file_id) | {"security_id": self._security_id(line), "key": _key(*key)}
-            for key, line in notice_keys(records)
-        ]
+        keyed = list(notice_keys(records))
+        lines = [line for _, line in keyed]
+        columns = {
+            **_columns(Notice, lines),
+            "file_id": [file_id] * len(lines),
+            "security_id": [self._security_id(line) for line in lines],
+            "key": [_key(*key) for key, _ in keyed],
+        }
         loading.save_securities(self.connection, self.identities)
-        added = loading.add_notices(self.connection, rows)
+        added = loading.add_notices(self.connection, columns)
         if added:
             self.fund_days.update((line.fund, line.day) for line in records)
         return added
 
     def _add_notes(self, records: Sequence[Any], file_id: int) -> int:
-        added, histories = loading.add_notes(
-            self.connection, (self._note_row(line, file_id) for line in records)
-        )
+        grade, identity = self.reference.grades.grade, self.reference.institutions.identity
+        notes = _columns(Note, records)
+        securities = notes.pop("security")
+        words, prior_words = notes["word"], notes["prior_word"]
+        columns = {
+            **notes,
+            "key": note_keys(records),
+            "grade": [grade(word) for word in words],
+            "prior_grade": [grade(word) for word in prior_words],
+            "disagrees": [False] * len(records),
+            "file_id": [file_id] * len(records),
+        }
+        for word, known in zip(words, columns["grade"], strict=True):
+            if known is None and word:
+                self.report.unknown_grades[word] += 1
+        keys = [
+            (security.market.value, security.code, identity(firm))
+            for security, firm in zip(securities, notes["firm"], strict=True)
+        ]
+        added, histories = loading.add_notes(self.connection, self.note_histories, keys, columns)
         self.histories |= histories
         return added
-
-    def _note_row(self, line: Note, file_id: int) -> loading.Row:
-        market, code = line.security.market.value, line.security.code
-        institution = self.reference.institutions.identity(line.firm)
-        # What makes two lines of one history the same note, whatever file they stand in.
-        words = (line.word.casefold(), line.prior_word.casefold())
-        content = (line.day, line.time, *words, line.target, line.prior_target, line.starts)
-        return {
-            "of_market": market,
-            "of_code": code,
-            "of_institution": institution,
-            "key": _key(market, code, normalise(line.firm), *content),
-            "day": line.day,
-            "time": line.time,
-            "name": line.name,
-            "firm": line.firm,
-            "word": line.word,
-            "grade": self._grade(line.word),
-            "target": line.target,
-            "prior_word": line.prior_word,
-            "prior_grade": self.reference.grades.grade(line.prior_word),
-            "prior_target": line.prior_target,
-            "starts": line.starts,
-            "disagrees": False,
-            "file_id": file_id,
-            "line": line.line,
-        }
-
-    def _grade(self, word: str) -> int | None:
-        grade = self.reference.grades.grade(word)
-        if grade is None and word:
-            self.report.unknown_grades[word] += 1
-        return grade
 
     def _apply_new_tables(self) -> None:
         """The shipped tables or the user's have changed: map what is loaded anew."""
@@ -321,7 +334,7 @@ class Load:
             old = ((*wanted[:2], note["institution"]), note["grade"], note["prior_grade"])
             if new != old:
                 notes.append((note, new))
-        histories = loading.history_ids(self.connection, (new[0] for _, new in notes))
+        histories = self.note_histories.ids(new[0] for _, new in notes)
         loading.regrade_notes(
             self.connection,
             [
@@ -359,8 +372,27 @@ def until_day(parsed: ParsedFile, last: date) -> ParsedFile:
     return replace(parsed, records=kept, rejects=(*parsed.rejects, *rejects))
 
 
-def _row(line: Holding | Notice, file_id: int) -> loading.Row:
-    return line._asdict() | {"file_id": file_id}
+def _columns(kind: type[Notice] | type[Note], records: Sequence[Any]) -> dict[str, list[Any]]:
+    """The values of each field of some records."""
+    return {name: [record[place] for record in records] for place, name in enumerate(kind._fields)}
+
+
+def _book_key(lines: Iterable[tuple[Any, ...]]) -> str:
+    """What tells one content of a book from another, whatever the order of its lines: of each the ticker,
+    the identifier, the name, the shares, the market value and the weight."""
+    return _key(*sorted(f"[{', '.join(map(repr, line[2:8]))}]" for line in lines))
+
+
+def note_keys(notes: Iterable[Note]) -> list[str]:
+    """What makes two lines of one history the same note, whatever file they stand in."""
+    firm, word = cache(normalise), cache(str.casefold)
+    return [
+        _key(
+            *(note.security.market.value, note.security.code, firm(note.firm), note.day, note.time),
+            *(word(note.word), word(note.prior_word), note.target, note.prior_target, note.starts),
+        )
+        for note in notes
+    ]
 
 
 def _key(*parts: object) -> str:

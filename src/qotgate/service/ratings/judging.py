@@ -4,8 +4,9 @@ Only what a load touched is judged again: the history of one institution on one 
 """
 
 from collections.abc import Collection
+from datetime import date, time
 from itertools import groupby
-from operator import attrgetter
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection
@@ -26,54 +27,61 @@ CHANGE_COLUMNS = (
     "last_target",
     "last_day",
 )
+HISTORY = itemgetter(0, 1)
 
 
 def rating_changes(connection: Connection, histories: Collection[int], generation: int) -> None:
     """Judge the touched histories anew; rows that no longer hold end with ``generation``."""
     for some in loading.chunks(sorted(histories)):
-        standing: dict[tuple[Any, ...], int] = {}
-        for row in loading.standing_changes(connection, some):
-            standing[tuple(row[name] for name in CHANGE_COLUMNS)] = row["id"]
-        new, disagreeing = [], []
-        for (history_id, market), notes in groupby(
-            loading.notes_of(connection, some), key=attrgetter("history_id", "market")
-        ):
-            for judged in judge(map(_dated, notes)):
+        standing = loading.standing_changes(connection, some, CHANGE_COLUMNS)
+        new: list[tuple[Any, ...]] = []
+        marked: set[int] = set()
+        disagreeing: set[int] = set()
+        for (history_id, market), rows in groupby(loading.notes_of(connection, some), key=HISTORY):
+            notes = []
+            for _, _, is_marked, note_id, *values in rows:
+                notes.append(_dated(note_id, *values))
+                if is_marked:
+                    marked.add(note_id)
+            for judged in judge(notes):
                 if judged.disagrees:
-                    disagreeing.append(judged.note.note_id)
+                    disagreeing.add(judged.note.note_id)
                 if judged.change_type is not None:
                     row = _change_row(judged, judged.change_type)
-                    if standing.pop(tuple(row[name] for name in CHANGE_COLUMNS), None) is None:
-                        new.append(row | {"history_id": history_id, "market": market})
-        loading.mark_disagreements(connection, some, disagreeing)
+                    if standing.pop(row, None) is None:
+                        new.append((*row, history_id, market))
+        loading.mark_disagreements(connection, marked - disagreeing, disagrees=False)
+        loading.mark_disagreements(connection, disagreeing - marked, disagrees=True)
         if standing:
             day = CHANGE_COLUMNS.index("day")
             changes.touch(connection, "ratings", min(ended[day] for ended in standing))
         loading.end_changes(connection, sorted(standing.values()), generation)
-        loading.add_changes(connection, new, generation)
+        if new:
+            columns = zip((*CHANGE_COLUMNS, "history_id", "market"), zip(*new, strict=True), strict=True)
+            loading.add_changes(connection, dict(columns), generation)
 
 
-def _dated(row: Any) -> DatedNote:
-    return DatedNote(
-        note_id=row.id,
-        day=row.day,
-        time=row.time,
-        view=View(known_grade(row.grade), row.target),
-        prior=View(known_grade(row.prior_grade), row.prior_target),
-        starts=row.starts,
+def _dated(
+    note_id: int,
+    day: date,
+    clock: time | None,
+    grade: int | None,
+    target: float | None,
+    prior_grade: int | None,
+    prior_target: float | None,
+    starts: bool,
+) -> DatedNote:
+    view = View(known_grade(grade), target)
+    prior = NOTHING
+    if prior_grade is not None or prior_target is not None:
+        prior = View(known_grade(prior_grade), prior_target)
+    return DatedNote(note_id, day, clock, view, prior, starts)
+
+
+def _change_row(judged: Judged, change_type: RatingChangeType) -> tuple[Any, ...]:
+    """The values of CHANGE_COLUMNS."""
+    note, last = judged.note, judged.last or NOTHING
+    return (
+        *(note.note_id, change_type.value, note.day, note.view.grade, judged.last is not None),
+        *(last.grade, note.view.target, last.target, judged.last_day),
     )
-
-
-def _change_row(judged: Judged, change_type: RatingChangeType) -> loading.Row:
-    last = judged.last or NOTHING
-    return {
-        "note_id": judged.note.note_id,
-        "change_type": change_type.value,
-        "day": judged.note.day,
-        "grade": judged.note.view.grade,
-        "has_last": judged.last is not None,
-        "last_grade": last.grade,
-        "target": judged.note.view.target,
-        "last_target": last.target,
-        "last_day": judged.last_day,
-    }
