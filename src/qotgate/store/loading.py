@@ -273,7 +273,7 @@ def notes_of(connection: Connection, histories: Sequence[int]) -> Iterator[tuple
         .where(note.c.history_id.in_(histories))
         .order_by(note.c.history_id, note.c.day, note.c.id)
     )
-    return iter(connection.execute(query).tuples())
+    return map(tuple, connection.execute(query))
 
 
 def standing_changes(
