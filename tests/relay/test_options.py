@@ -56,8 +56,11 @@ def test_what_they_do_not_take(flags: dict[str, Any], sentence: str) -> None:
 
 
 def test_which_questions_go_to_opend() -> None:
-    assert options(upstream="10.0.0.1").own == {3423, 3424, 3425, 3426}
-    assert options(upstream="10.0.0.1", upstream_for="3426,3423").own == {3424, 3425}
+    assert options(upstream="10.0.0.1").own == {3229, 3230, 3423, 3424, 3425, 3426}
+    assert options(upstream="10.0.0.1", upstream_for="3426,3423").own == {3229, 3230, 3424, 3425}
+    # What OpenD knows better goes there in any case.
+    left = options(upstream="10.0.0.1", upstream_for="1005,3219,3223,3229,3230").own
+    assert left == {3423, 3424, 3425, 3426}
 
 
 def test_each_worker_has_its_own_connections(sample_url: str, tmp_path: Path) -> None:

@@ -229,19 +229,19 @@ def test_without_the_package_market_data_is_base64_and_the_rest_left_out(tmp_pat
             async with recording(opend, path, own_messages()) as upstream:
                 client = await UpstreamClient.connected(upstream)
                 await client.ask(3001, **sub(["TSLA"]))
-                told = await client.ask(3219, market=2, beginTime="2026-06-01", endTime="2026-06-30")
+                told = await client.ask(3203, securityList=[{"market": 11, "code": "TSLA"}])
                 await client.ask(2001, userID=LOGIN_USER)
                 opend.do(lambda: opend.publish(range(3)))
                 pushes = await client.pushed(3)
         lines = [json.loads(line) for line in path.read_text().splitlines()]
-        assert [line["proto"] for line in lines[1:]] == [1001, 3001, 3219, 2001, 3005, 3005, 3005]
+        assert [line["proto"] for line in lines[1:]] == [1001, 3001, 3203, 2001, 3005, 3005, 3005]
         assert "request_base64" in lines[3]
         assert lines[4].keys() == {"session", "n", "at", "took", "proto", "name", "left_out"}
         # With the messages and without them, it answers.
         for messages in (known_messages(), own_messages()):
             replayed = await UpstreamClient.connected(Replay(Recording(path, messages), speed=0))
             await replayed.ask(3001, **sub(["TSLA"]))
-            again = await replayed.ask(3219, market=2, beginTime="2026-06-01", endTime="2026-06-30")
+            again = await replayed.ask(3203, securityList=[{"market": 11, "code": "TSLA"}])
             assert again == told
             assert await replayed.pushed(3) == pushes
             with pytest.raises(InvalidRequest, match="leaves out"):

@@ -349,11 +349,11 @@ def test_what_was_left_out_is_refused(replayed: Callable[..., Replay]) -> None:
 
 
 def test_a_replay_needs_the_messages(tmp_path: Path) -> None:
-    path = write_recording(tmp_path / "session.jsonl", [market_state(1, "A", 1)])
+    path = write_recording(tmp_path / "session.jsonl", [klines(1, "2026-06-30")])
     with pytest.raises(QotGateError) as told:
         Recording(path, own_messages())
     assert str(told.value) == (
-        f"{path}, line 3: the request of Qot_GetMarketState (3223) is a message that is not known here; "
+        f"{path}, line 3: the request of Qot_RequestHistoryKL (3103) is a message that is not known here; "
         "install futu-api or moomoo-api, which has the messages."
     )
 

@@ -17,6 +17,7 @@ from qotgate.gateway.answers import Answers, Kept, Request
 from qotgate.gateway.counts import Counts
 from qotgate.gateway.data_log import DataLog
 from qotgate.gateway.interfaces import INTERFACES, SERVER_VERSION, Interface
+from qotgate.gateway.market_interfaces import LOGIN_USER
 from qotgate.gateway.options import GatewayOptions
 from qotgate.gateway.refusals import Refusals, response_of
 from qotgate.gateway.request_log import Pending, ids, log_request
@@ -42,8 +43,6 @@ from qotgate.service.questions import Questions
 
 LOGINS = (ProtoId.InitConnect, INIT)
 """The requests by which a client says who it is."""
-LOGIN_USER = 1
-"""There is no login; clients want a user id."""
 REPLY_PARTS = 3
 """Parts of an answer on its way: what comes before the serial number, the number, and the rest."""
 

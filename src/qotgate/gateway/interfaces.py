@@ -6,20 +6,31 @@ from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any
 
+from qotgate.gateway.market_interfaces import market_states, trade_dates, user_info
+from qotgate.model import InvalidRequest
 from qotgate.protocol.answers import write_dynamic, write_list
 from qotgate.protocol.interface import LIST_QUESTIONS, ListQuestion
 from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
 from qotgate.protocol.names import MARKET_STATES, STATE_FIELDS, read_as_of, read_security
+from qotgate.protocol.rating_answers import LAST_PAGE, write_consensus, write_detail, write_summary
 from qotgate.protocol.research import read_lang, table_named, write_part
 from qotgate.service.ark.dynamics import ark_stock_dynamic
 from qotgate.service.calendar import market_state
 from qotgate.service.calls import LIST_CALLS
 from qotgate.service.questions import Questions
+from qotgate.service.ratings.summary import (
+    INSTITUTIONS,
+    analyst_consensus,
+    institution_ratings,
+    rating_summary,
+)
 from qotgate.service.research import of_funds, part
 
 SERVER_VERSION = 1011
 """The OpenD version whose interface this is: 10.11."""
 SERVER_BUILD = 7108
+BY_INSTITUTION = 1
+"""ResearchRatingDimensionType_Institution of Qot_Common.proto."""
 PROGRAM_READY = 10
 """ProgramStatusType_Ready of Common.proto."""
 
@@ -57,6 +68,27 @@ def _ark_stock_dynamic(questions: Questions, c2s: Any) -> Any:
     return _with_day(c2s, write_dynamic(answer), answer.known_to)
 
 
+def _analyst_consensus(questions: Questions, c2s: Any) -> Any:
+    security = read_security(c2s.security)
+    answer = analyst_consensus(questions, security, read_as_of(c2s))
+    return _with_day(c2s, write_consensus(answer, security.market), answer.known_to)
+
+
+def _rating_summary(questions: Questions, c2s: Any) -> Any:
+    security, as_of = read_security(c2s.security), read_as_of(c2s)
+    if c2s.HasField("ratingDimensionType") and c2s.ratingDimensionType != BY_INSTITUTION:
+        raise InvalidRequest("rating_dimension", value=c2s.ratingDimensionType)
+    if c2s.uid:
+        answer = institution_ratings(questions, security, c2s.uid, as_of)
+        response = write_detail(answer, security.market)
+    else:
+        count = c2s.num if c2s.HasField("num") else INSTITUTIONS
+        page = None if c2s.nextKey == LAST_PAGE else c2s.nextKey or None
+        answer = rating_summary(questions, security, count=count, page=page, as_of=as_of)
+        response = write_summary(answer, security.market)
+    return _with_day(c2s, response, answer.known_to)
+
+
 def _list(question: ListQuestion[Any], questions: Questions, c2s: Any) -> Any:
     words = [
         choice.word(getattr(c2s, choice.field)) if c2s.HasField(choice.field) else choice.default
@@ -92,6 +124,11 @@ def _with_day(c2s: Any, response: Any, known_to: date | None) -> Any:
 
 INTERFACES = {
     ProtoId.GetGlobalState: Interface(_global_state, counts=lambda _c2s: False, lasts=False),
+    ProtoId.GetUserInfo: Interface(user_info, counts=lambda _c2s: False),
+    ProtoId.Qot_RequestTradeDate: Interface(trade_dates, counts=lambda _c2s: True, lasts=False),
+    ProtoId.Qot_GetMarketState: Interface(market_states, counts=lambda _c2s: True, lasts=False),
+    ProtoId.Qot_GetResearchAnalystConsensus: Interface(_analyst_consensus, counts=lambda _c2s: True),
+    ProtoId.Qot_GetResearchRatingSummary: Interface(_rating_summary, counts=lambda c2s: not c2s.nextKey),
     ProtoId.Qot_GetArkStockDynamic: Interface(_ark_stock_dynamic, counts=lambda _c2s: True),
     **{
         question.proto_id: Interface(partial(_list, question), counts=lambda c2s: not c2s.page)

@@ -35,20 +35,39 @@ from qotgate.model.errors import (
 )
 from qotgate.model.files import DayOrder, FileKind, LoadOutcome, ParsedFile, Reject
 from qotgate.model.page import Page, Part
-from qotgate.model.ratings import Grade, Note, RatingChange, RatingChangeType, RatingLevel
-from qotgate.model.security import GlobalState, Market, MarketState, ProgramStatus, Security
+from qotgate.model.ratings import (
+    AnalystConsensus,
+    DatedRating,
+    Grade,
+    InstitutionRatings,
+    Note,
+    RatingChange,
+    RatingChangeType,
+    RatingLevel,
+    RatingSummary,
+)
+from qotgate.model.security import (
+    GlobalState,
+    Market,
+    MarketState,
+    ProgramStatus,
+    Security,
+    TradingDay,
+)
 from qotgate.model.sentences import Language
 
 __all__ = [
     "ACTIVE_FUNDS",
     "ETFS",
     "ActiveTransaction",
+    "AnalystConsensus",
     "ArkActiveTransactionHoldingType",
     "ArkActiveTransactionSortField",
     "ArkCycleType",
     "ArkDynamic",
     "ArkFundHoldingSortField",
     "ArkHoldingType",
+    "DatedRating",
     "DayOrder",
     "DynamicType",
     "FileKind",
@@ -56,6 +75,7 @@ __all__ = [
     "GlobalState",
     "Grade",
     "Holding",
+    "InstitutionRatings",
     "InvalidPacket",
     "InvalidRequest",
     "Language",
@@ -76,12 +96,14 @@ __all__ = [
     "RatingChange",
     "RatingChangeType",
     "RatingLevel",
+    "RatingSummary",
     "Refused",
     "Reject",
     "Security",
     "StockDynamic",
     "StoreError",
     "TradeEvidence",
+    "TradingDay",
     "Unavailable",
     "Unreadable",
     "Unserved",

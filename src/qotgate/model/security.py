@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Self
 
@@ -64,6 +64,14 @@ class MarketState(StrEnum):
     NIGHT = "NIGHT"
     TRADE_AT_LAST = "TRADE_AT_LAST"
     OVERNIGHT = "OVERNIGHT"
+
+
+@dataclass(frozen=True, slots=True)
+class TradingDay:
+    """A day on which a market trades; ``morning_only`` where it closes early."""
+
+    day: date
+    morning_only: bool
 
 
 class ProgramStatus(StrEnum):

@@ -88,6 +88,45 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "en": "sortDir takes 0 (descending) or 1 (ascending), not {value}.",
         "zh": "sortDir 只支持 0（降序）、1（升序），不能是 {value}。",
     },
+    "num": {
+        "en": "num takes 1 to {most}, not {value}.",
+        "zh": "num 须为 1 至 {most}，不能是 {value}。",
+    },
+    "rating_dimension": {
+        "en": "ratingDimensionType takes 1 (institution) alone, as the loaded notes name no analysts, "
+        "not {value}.",
+        "zh": "ratingDimensionType 只支持 1（机构），因为已加载的评级没有分析师姓名，不能是 {value}。",
+    },
+    "rating_uid": {
+        "en": "uid takes the institutionUid of an institution that has rated {security}, not {value!r}.",
+        "zh": "uid 须为对 {security} 有过评级的机构的 institutionUid，不能是 {value!r}。",
+    },
+    "trade_market": {
+        "en": "market takes 1 (HK), 2 (US), 3 (CN), 8 (SG), 9 (MY) or 10 (JP), not {value}.",
+        "zh": "market 只支持 1（港股）、2（美股）、3（A 股）、8（新加坡）、9（马来西亚）、10（日本），"
+        "不能是 {value}。",
+    },
+    "trade_security": {
+        "en": "security takes a security of {markets}, whose trading days are known, not {value}.",
+        "zh": "security 须属于交易日已知的市场 {markets}，不能是 {value}。",
+    },
+    "trade_day": {
+        "en": "{parameter} takes a day from {first} to {last}, as the trading days of {market} are known, "
+        "not {value}.",
+        "zh": "{parameter} 须在 {first} 至 {last} 之间（{market} 市场交易日的已知范围），不能是 {value}。",
+    },
+    "trade_days_order": {
+        "en": "beginTime takes a day not after endTime, {end}, not {value}.",
+        "zh": "beginTime 不得晚于 endTime（{end}），不能是 {value}。",
+    },
+    "day_form": {
+        "en": "{parameter} takes a day as yyyy-MM-dd, not {value!r}.",
+        "zh": "{parameter} 须为 yyyy-MM-dd 格式的日期，不能是 {value!r}。",
+    },
+    "state_count": {
+        "en": "securityList takes 1 to {most} securities, not {value}.",
+        "zh": "securityList 须有 1 至 {most} 只证券，不能是 {value}。",
+    },
     "as_of_before": {
         "en": "as_of takes a day from {first} on, the first one that the loaded data covers, not {value}.",
         "zh": "as_of 须不早于已加载数据覆盖的首日 {first}，不能是 {value}。",

@@ -33,6 +33,11 @@ class ProtoId(IntEnum):
     InitConnect = 1001
     GetGlobalState = 1002
     KeepAlive = 1004
+    GetUserInfo = 1005
+    Qot_RequestTradeDate = 3219
+    Qot_GetMarketState = 3223
+    Qot_GetResearchAnalystConsensus = 3229
+    Qot_GetResearchRatingSummary = 3230
     Qot_GetArkFundHolding = 3423
     Qot_GetArkStockDynamic = 3424
     Qot_GetArkActiveTransaction = 3425
@@ -54,11 +59,34 @@ MARKETS = {
     Market.FX: 81,
     Market.CC: 91,
 }
+MARKET_ZONES = {
+    Market.HK: "Asia/Hong_Kong",
+    Market.US: "America/New_York",
+    Market.SH: "Asia/Shanghai",
+    Market.SZ: "Asia/Shanghai",
+    Market.SG: "Asia/Singapore",
+    Market.JP: "Asia/Tokyo",
+    Market.AU: "Australia/Sydney",
+    Market.MY: "Asia/Kuala_Lumpur",
+    Market.CA: "America/Toronto",
+}
+"""Where the days of a market begin; those of the others begin in UTC."""
+TRADE_DATE_MARKETS = {
+    1: Market.HK,
+    2: Market.US,
+    3: Market.SH,
+    8: Market.SG,
+    9: Market.MY,
+    10: Market.JP,
+}
+"""Of Qot_Common.TradeDateMarket those with a published calendar; the days of Shanghai are Shenzhen's."""
 CHANGE_TYPES = {
     RatingChangeType.UPGRADE: 1,
     RatingChangeType.DOWNGRADE: 2,
     RatingChangeType.NEW_RATING: 3,
 }
+RESEARCH_RATINGS = {RatingLevel.SELL: 1, RatingLevel.HOLD: 3, RatingLevel.BUY: 4}
+"""Qot_Common.ResearchRatingType; 2 and 5 are of a scale that the three levels do not tell apart."""
 LEVELS = {RatingLevel.UNKNOWN: 0, RatingLevel.SELL: 1, RatingLevel.HOLD: 2, RatingLevel.BUY: 3}
 DYNAMIC_TYPES = {
     DynamicType.CONSECUTIVE_SAME_DIRECTION: 1,
@@ -134,6 +162,14 @@ def read_security(message: Any) -> Security:
     if market is None:
         raise InvalidRequest("security_market", value=message.market)
     return Security.parse(f"{market}.{message.code}", "security.code")
+
+
+def read_day(text: str, field: str) -> date:
+    """A day, and perhaps a time behind it, of the field ``field``. Raises InvalidRequest."""
+    try:
+        return date.fromisoformat(text[:10])
+    except ValueError as error:
+        raise InvalidRequest("day_form", parameter=field, value=text[:SHOWN]) from error
 
 
 def language_of(client_id: str) -> Language | None:

@@ -33,9 +33,20 @@ OWN = frozenset(
         ProtoId.Qot_GetArkStockDynamic,
         ProtoId.Qot_GetArkActiveTransaction,
         ProtoId.Qot_GetRatingChange,
+        ProtoId.Qot_GetResearchAnalystConsensus,
+        ProtoId.Qot_GetResearchRatingSummary,
     }
 )
 """The questions that the gateway answers from the user's data."""
+STATE = frozenset(
+    {
+        ProtoId.GetGlobalState,
+        ProtoId.GetUserInfo,
+        ProtoId.Qot_RequestTradeDate,
+        ProtoId.Qot_GetMarketState,
+    }
+)
+"""What OpenD knows better where there is one, and the gateway answers where there is none."""
 CONNECTION = frozenset({ProtoId.InitConnect, ProtoId.KeepAlive, ProtoId.Qotgate_GetResearch})
 """What belongs to a connection, and so to each side, and what no OpenD knows."""
 FIRST_BACKOFF_SECONDS = 0.5

@@ -19,7 +19,7 @@ from qotgate.protocol.body import FORMATS
 from qotgate.protocol.frame import PROTOBUF, Frame
 from qotgate.protocol.messages import CLASSES, AnyResponse, ProtoId, RetType
 from qotgate.relay.bodies import Body, read_body
-from qotgate.relay.opend import CONNECTION, OWN
+from qotgate.relay.opend import CONNECTION, OWN, STATE
 from qotgate.relay.recorded import (
     Exchange,
     Push,
@@ -54,7 +54,7 @@ class Replay:
     def takes(self, proto_id: int) -> bool:
         if proto_id in CONNECTION:
             return False
-        if proto_id in OWN or proto_id == ProtoId.GetGlobalState:
+        if proto_id in OWN or proto_id in STATE:
             return proto_id in self.recording.proto_ids
         return True
 

@@ -6,15 +6,25 @@ from importlib.resources import files
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from qotgate.model import Market, MarketState
+from qotgate.model import InvalidRequest, Market, MarketState, TradingDay
 
 US_EXCHANGE = "XNYS"
 EXCHANGES = {Market.US: US_EXCHANGE, Market.HK: "XHKG", Market.SH: "XSHG", Market.SZ: "XSHG"}
+CALENDARS = EXCHANGES | {
+    Market.SG: "XSES",
+    Market.JP: "XTKS",
+    Market.MY: "XKLS",
+    Market.CA: "XTSE",
+    Market.AU: "XASX",
+}
+"""Also those of which the trading days are told, and no state."""
 ARK_START = date(2014, 1, 1)
 """Before the first ARK fund, which opened on 2014-09-30."""
 LAST_CLOSED_DAY = date(2041, 12, 31)
 """Rules of holidays are not known for ever; a day after this is a mistake in a file."""
 LAST_BOOK_AFTER_TRADING = date(2021, 3, 11)
+LAST_WEEK = (12, 25)
+"""A calendar whose last session is in it knows the whole year."""
 LONGEST_BREAK = timedelta(days=14)
 """The exchanges have not been closed for longer since ARK began."""
 NEW_YORK = ZoneInfo("America/New_York")
@@ -47,6 +57,11 @@ def _closed_days() -> frozenset[date]:
     return frozenset(date.fromisoformat(line) for line in lines if line[:1].isdigit())
 
 
+@lru_cache(maxsize=16)
+def _early_closes(exchange: str, year: int) -> frozenset[date]:
+    return frozenset(moment.date() for moment in _calendar(exchange, year).early_closes)
+
+
 def ark_sessions(start: date, end: date) -> list[date]:
     """The trading days of the US exchanges from ``start`` until before ``end``.
 
@@ -74,6 +89,29 @@ def ark_sessions_after(shown: date, through: date) -> tuple[date, ...]:
     """The trading days after ``shown`` up to ``through``: what was traded between two books that show those
     days."""
     return tuple(ark_sessions(shown + timedelta(days=1), through + timedelta(days=1)))
+
+
+def trading_days(market: Market, start: date, end: date, today: date) -> list[TradingDay]:
+    """The trading days of ``market``, one of ``CALENDARS``, from ``start`` to ``end``.
+
+    As their rules are not known for ever, and not before ARK began, days from 2014 to the end of the year
+    after ``today`` are told, or as far as the exchange has published its holidays. Raises InvalidRequest for
+    others.
+    """
+    calendar = _calendar(CALENDARS[market], today.year)
+    last = calendar.last_session.date()
+    if (last.month, last.day) >= LAST_WEEK:
+        last = last.replace(month=12, day=31)
+    for parameter, day in (("beginTime", start), ("endTime", end)):
+        if not ARK_START <= day <= last:
+            raise InvalidRequest(
+                "trade_day", parameter=parameter, market=market, first=ARK_START, last=last, value=day
+            )
+    if start > end:
+        raise InvalidRequest("trade_days_order", value=start, end=end)
+    short = _early_closes(CALENDARS[market], today.year)
+    days = (moment.date() for moment in calendar.sessions_in_range(start.isoformat(), end.isoformat()))
+    return [TradingDay(day, morning_only=day in short) for day in days]
 
 
 def market_state(market: Market, now: datetime) -> MarketState:

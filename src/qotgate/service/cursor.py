@@ -48,7 +48,18 @@ class PartCursor:
     start: str
 
 
-AnyCursor = TypeVar("AnyCursor", Cursor, ListCursor, PartCursor)
+@dataclass(frozen=True, slots=True)
+class SummaryCursor:
+    """Where the next page of a security's institutions starts, and the ``newest_note`` that the first page
+    knew: a later page leaves out those that came since."""
+
+    generation: int
+    as_of: str
+    newest_note: int
+    offset: int
+
+
+AnyCursor = TypeVar("AnyCursor", Cursor, ListCursor, PartCursor, SummaryCursor)
 
 
 class Cursors:
@@ -58,7 +69,9 @@ class Cursors:
     def __init__(self, secret: str) -> None:
         self._secret = secret
 
-    def write(self, question: tuple[str, ...], cursor: Cursor | ListCursor | PartCursor) -> str:
+    def write(
+        self, question: tuple[str, ...], cursor: Cursor | ListCursor | PartCursor | SummaryCursor
+    ) -> str:
         return str(self._signer(question).dumps(list(asdict(cursor).values())))
 
     def read(self, question: tuple[str, ...], text: str, kind: type[AnyCursor]) -> AnyCursor:

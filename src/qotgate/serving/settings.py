@@ -28,8 +28,9 @@ from qotgate.model import ACTIVE_FUNDS, Language, QotGateError
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
-OWN_QUESTIONS = ("3423", "3424", "3425", "3426")
-"""The proto ids of the questions that the gateway answers from the user's data."""
+OWN_QUESTIONS = ("3423", "3424", "3425", "3426", "3229", "3230", "1005", "3219", "3223")
+"""The proto ids of the questions that the gateway answers by itself; the last three go to an OpenD where
+there is one."""
 
 
 def user_folder(find: Callable[[str], Path]) -> Path:
@@ -215,7 +216,7 @@ class Settings(BaseSettings):
     )
     upstream_for: Annotated[tuple[int, ...], NoDecode, BeforeValidator(_own_questions)] = option(
         (),
-        "Those of the gateway's own questions (3423 to 3426) that OpenD answers, too.",
+        "Those of the gateway's own questions (3229, 3230, 3423 to 3426) that OpenD answers, too.",
         metavar="3426,...",
         at_next_start=True,
     )

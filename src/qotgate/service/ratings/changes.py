@@ -22,7 +22,7 @@ from qotgate.model import (
 )
 from qotgate.protocol.interface import RATING_CHANGES
 from qotgate.ratings.words import known_grade, level
-from qotgate.service.cursor import Cursor
+from qotgate.service.cursor import Cursor, SummaryCursor
 from qotgate.service.questions import Questions, check_count, day_of_answer
 from qotgate.store import reads
 from qotgate.store.database import generation, read_state
@@ -124,7 +124,7 @@ def _page(
         cursors = questions.cursors(connection)
         if page:
             cursor = cursors.read(question, page, Cursor)
-            _check_reached(cursor, generation(connection), int(read_state(connection, "pages_from") or 0))
+            check_reached(cursor, generation(connection), int(read_state(connection, "pages_from") or 0))
             number, day, after = cursor.generation, date.fromisoformat(cursor.as_of), cursor.after
             all_count = cursor.all_count
         else:
@@ -169,7 +169,7 @@ def _check_market(market: Market | None) -> None:
         raise InvalidRequest("rating_market", value=market)
 
 
-def _check_reached(cursor: Cursor, latest: int, pages_from: int) -> None:
+def check_reached(cursor: Cursor | SummaryCursor, latest: int, pages_from: int) -> None:
     """Raises Unavailable where a cursor is of a generation that this database, a replica, has not received
     yet, and InvalidRequest where files were taken out since."""
     if cursor.generation > latest:

@@ -31,6 +31,31 @@ def latest_note_day(connection: Connection) -> date | None:
     return found
 
 
+def newest_note(connection: Connection) -> int:
+    """The id of the note that was loaded last, 0 where there is none."""
+    return connection.scalar(select(func.max(tables.note.c.id))) or 0
+
+
+def notes_on(
+    connection: Connection, market: str, code: str, as_of: date, newest: int | None = None
+) -> list[Any]:
+    """The notes on a security up to ``as_of``, and up to the id ``newest``, with the ``institution`` of each,
+    by institution, then day."""
+    note, history = tables.note, tables.history
+    query = (
+        select(
+            *(history.c.institution, note.c.id, note.c.day, note.c.time, note.c.grade, note.c.target),
+            note.c.starts,
+        )
+        .join(history, history.c.id == note.c.history_id)
+        .where(history.c.market == market, history.c.code == code, note.c.day <= as_of)
+        .order_by(history.c.institution, note.c.day, note.c.id)
+    )
+    if newest is not None:
+        query = query.where(note.c.id <= newest)
+    return list(connection.execute(query))
+
+
 def _listed(wanted: RatingFilter, generation: int, as_of: date) -> Select[Any]:
     change, history = tables.rating_change, tables.history
     query = (

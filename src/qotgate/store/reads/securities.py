@@ -1,7 +1,10 @@
 """What securities there are, and which identifiers and codes their lines have."""
 
+from collections.abc import Collection
+
 from sqlalchemy import Connection, func, select
 
+from qotgate.model import Market, Security
 from qotgate.store import tables
 from qotgate.store.tables import Row, rows_of
 
@@ -34,6 +37,25 @@ def known_codes(connection: Connection) -> dict[str, tuple[str, bool, bool]]:
         key = f"{market}.{code}"
         known, in_ark, _ = found.get(key, ("", False, False))
         found[key] = (known or noted or "", in_ark, True)
+    return found
+
+
+def names(connection: Connection, securities: Collection[Security]) -> dict[Security, str]:
+    """The published names of those of ``securities`` that ARK's files or notes name."""
+    security, history, note = tables.security, tables.history, tables.note
+    codes = {str(one): one for one in securities}
+    found = {}
+    of_notes = (
+        select(history.c.market, history.c.code, note.c.name)
+        .join(note, note.c.history_id == history.c.id)
+        .where(history.c.code.in_({one.code for one in securities}), note.c.name != "")
+        .order_by(note.c.day, note.c.id)
+    )
+    for market, code, name in connection.execute(of_notes):
+        found[Security(Market(market), code)] = name
+    of_ark = select(security.c.code, security.c.name).where(security.c.code.in_(codes), security.c.name != "")
+    for code, name in connection.execute(of_ark):
+        found[codes[code]] = name
     return found
 
 

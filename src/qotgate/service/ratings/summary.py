@@ -1,0 +1,125 @@
+"""What institutions think of one security: in sum, and one by one."""
+
+from collections.abc import Sequence
+from datetime import date
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+from sqlalchemy import Connection
+
+from qotgate.model import (
+    AnalystConsensus,
+    DatedRating,
+    InstitutionRatings,
+    InvalidRequest,
+    NothingLoaded,
+    RatingSummary,
+    Security,
+)
+from qotgate.ratings.changes import NOTHING, DatedNote, View
+from qotgate.ratings.consensus import consensus, daily
+from qotgate.ratings.words import known_grade, level
+from qotgate.service.cursor import SummaryCursor
+from qotgate.service.questions import Questions, day_of_answer
+from qotgate.service.ratings.changes import check_reached
+from qotgate.store import reads
+from qotgate.store.database import generation, read_state
+
+MAX_INSTITUTIONS = 20
+"""Institutions of a page."""
+INSTITUTIONS = 10
+
+
+def analyst_consensus(
+    questions: Questions, security: Security, as_of: date | None = None
+) -> AnalystConsensus:
+    """What institutions thought of ``security`` in the three months up to ``as_of``. Raises
+    InvalidRequest."""
+    with questions.store.reading() as connection:
+        day = _day(connection, as_of)
+        rows = reads.ratings.notes_on(connection, security.market, security.code, day)
+    splits = questions.reference.splits.get(str(security), ())
+    return consensus(_histories(rows).values(), day, [split.day for split in splits])
+
+
+def rating_summary(
+    questions: Questions,
+    security: Security,
+    *,
+    count: int = INSTITUTIONS,
+    page: str | None = None,
+    as_of: date | None = None,
+) -> RatingSummary:
+    """The institutions that rated ``security`` up to ``as_of``, the one with the newest note first.
+
+    ``count`` is 1 to 20 institutions; ``page`` the ``next_page`` of an earlier answer to the same question,
+    which goes on in the notes that there were at the first page. Raises InvalidRequest, and Unavailable.
+    """
+    if not 1 <= count <= MAX_INSTITUTIONS:
+        raise InvalidRequest("num", most=MAX_INSTITUTIONS, value=count)
+    question = ("rating_summary", str(security), str(as_of or ""))
+    with questions.store.reading() as connection:
+        cursors = questions.cursors(connection)
+        if page:
+            cursor = cursors.read(question, page, SummaryCursor)
+            check_reached(cursor, generation(connection), int(read_state(connection, "pages_from") or 0))
+        else:
+            day = _day(connection, as_of)
+            newest = reads.ratings.newest_note(connection)
+            cursor = SummaryCursor(generation(connection), day.isoformat(), newest, 0)
+        day = date.fromisoformat(cursor.as_of)
+        rows = reads.ratings.notes_on(connection, security.market, security.code, day, cursor.newest_note)
+    found = _institutions(questions, rows)
+    end = cursor.offset + count
+    next_page = None
+    if end < len(found):
+        following = SummaryCursor(cursor.generation, cursor.as_of, cursor.newest_note, end)
+        next_page = cursors.write(question, following)
+    return RatingSummary(tuple(found[cursor.offset : end]), next_page, day)
+
+
+def institution_ratings(
+    questions: Questions, security: Security, institution: str, as_of: date | None = None
+) -> RatingSummary:
+    """The ratings of one institution, named by any of its names. Raises InvalidRequest where it has none."""
+    identity = questions.reference.institutions.named(institution)
+    with questions.store.reading() as connection:
+        day = _day(connection, as_of)
+        rows = reads.ratings.notes_on(connection, security.market, security.code, day)
+    found = [one for one in _institutions(questions, rows) if one.identity == identity]
+    if not found:
+        raise InvalidRequest("rating_uid", security=security, value=institution[:80])
+    return RatingSummary(tuple(found), None, day)
+
+
+def _day(connection: Connection, as_of: date | None) -> date:
+    latest = reads.ratings.latest_note_day(connection)
+    if latest is None:
+        raise NothingLoaded("no_notes")
+    return day_of_answer(as_of, reads.ratings.first_note_day(connection), latest)
+
+
+def _histories(rows: Sequence[Any]) -> dict[str, list[DatedNote]]:
+    """The notes of each institution, by day."""
+    return {
+        institution: [
+            DatedNote(
+                row.id, row.day, row.time, View(known_grade(row.grade), row.target), NOTHING, row.starts
+            )
+            for row in notes
+        ]
+        for institution, notes in groupby(rows, key=attrgetter("institution"))
+    }
+
+
+def _institutions(questions: Questions, rows: Sequence[Any]) -> list[InstitutionRatings]:
+    found = []
+    for identity, history in _histories(rows).items():
+        ratings = tuple(
+            DatedRating(note.day, level(note.view.grade), note.view.target)
+            for note in reversed(daily(history))
+        )
+        name = questions.reference.institutions.name(identity, questions.lang)
+        found.append(InstitutionRatings(identity, name, ratings))
+    return sorted(found, key=lambda one: (-one.ratings[0].day.toordinal(), one.identity))
