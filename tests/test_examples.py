@@ -1,8 +1,10 @@
 """The examples, run as they stand but for the port."""
 
+import asyncio
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +48,50 @@ def test_upgrades_of_a_month(sample_gateway: Serving, tmp_path: Path) -> None:
     assert len(rows) == 5
     assert all("2026-06" in row for row in rows)
     assert "Empty" in run("upgrades_of_a_month.py", sample_gateway.port, tmp_path, "2020-01")
+
+
+@pytest.fixture(scope="module")
+def exported(sample_url: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample, exported: Parquet files in ``parquet`` and ``qotgate-export.db``."""
+    folder = tmp_path_factory.mktemp("export")
+    parquet, file = folder / "parquet", folder / "qotgate-export.db"
+    done = run_command("export", parquet, "--sqlite", file, "--lang", "en", "--db", sample_url)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_duckdb_reads_an_export(
+    exported: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["duckdb_questions.py", str(exported / "parquet")])
+    runpy.run_path(str(EXAMPLES / "duckdb_questions.py"))
+    bought, untold, upgrades = capsys.readouterr().out.split("\n\n")[:3]
+    assert re.search(r"US.TSLA\s+│ Tesla\s+│", bought)
+    assert re.search(r"ARKK\s+│ hole\s+│ 2026-04-21 │ 2026-06-12", untold)
+    assert "BUY" in upgrades
+
+
+def test_datasette_shows_an_export(exported: Path) -> None:
+    from datasette.app import Datasette
+
+    described = json.loads((EXAMPLES / "datasette.json").read_text())
+    queries = described["databases"]["qotgate-export"]["queries"]
+
+    async def ask() -> None:
+        site = Datasette([str(exported / "qotgate-export.db")], metadata=described)
+        await site.invoke_startup()
+        asked = {"bought_most": "since=2026-06-15", "not_told": "", "upgrades_of_a_stock": "security=US.TSLA"}
+        assert set(asked) == set(queries)
+        for name, query in asked.items():
+            answer = await site.client.get(f"/qotgate-export/{name}.json?_shape=array&{query}")
+            assert answer.status_code == 200, answer.text
+            assert answer.json(), name
+        table = await site.client.get("/qotgate-export/trades.json?_shape=array&security=US.TSLA")
+        assert sum(row["adjusted_shares"] for row in table.json() if row["day"] >= "2026-06-18") == 76041
+        page = await site.client.get("/qotgate-export/trades")
+        assert "ARKK" in page.text
+
+    asyncio.run(ask())
 
 
 @pytest.mark.slow

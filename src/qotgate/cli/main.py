@@ -35,6 +35,7 @@ COMMANDS = {
     "transactions": "transactions.transactions",
     "ratings": "ratings.ratings",
     "research": "research.app",
+    "export": "export.export",
     "status": "status.status",
     "mcp": "mcp.mcp",
     "keygen": "keygen.keygen",

@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -34,18 +36,26 @@ def write_parquet(row: type, parts: Iterable[Part[tuple[Any, ...]]], path: Path)
     following = iter(parts)
     # What is wrong with the question is told before a file is made.
     first = next(following)
-    made = path.with_name(f"{path.name}.{os.getpid()}.part")
-
-    def all_parts() -> Iterator[Part[tuple[Any, ...]]]:
-        yield first
-        yield from following
-
     try:
-        with made.open("wb") as file:
-            rows = sink_parquet(row, all_parts(), file)
-        made.replace(path)
+        with _replaced(path) as made, made.open("wb") as file:
+            return sink_parquet(row, chain([first], following), file)
     except OSError as error:
         raise QotGateError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def replace_parquet(frame: pl.DataFrame, path: Path, about: dict[str, str]) -> None:
+    """Write a frame to ``path`` in the same way, with ``about`` in the file's own metadata. Raises
+    OSError."""
+    with _replaced(path) as made:
+        frame.write_parquet(made, metadata=dict(about))
+
+
+@contextmanager
+def _replaced(path: Path) -> Iterator[Path]:
+    """A file to write, which takes the place of ``path`` at the end of the block."""
+    made = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        yield made
+        made.replace(path)
     finally:
         made.unlink(missing_ok=True)
-    return rows
