@@ -9,6 +9,7 @@ from qotgate.gateway import work
 from qotgate.gateway.worker_pool import Job, WorkerPool
 from qotgate.protocol.messages import ProtoId
 from qotgate.service.columns.cache import KINDS
+from qotgate.service.columns.source import NotAtHand
 from tests.support.in_process import InProcess, in_process
 from tests.support.wire import Wire
 
@@ -85,3 +86,12 @@ def test_beyond_its_share_of_a_turn_the_pool_answers(
     prepare(gateway)
     assert all(answer.retType == 0 for answer in ask(gateway))
     assert len(pooled) == len(DAYS)
+
+
+def test_what_takes_the_database_is_never_answered_within_the_loop(gateway: InProcess) -> None:
+    prepare(gateway)
+    at_hand = gateway.gateway.engine.questions.at_hand()
+    assert at_hand is not None
+    for questions in (at_hand, at_hand.varied(lang="zh", funds=["ARKK"])):
+        with pytest.raises(NotAtHand):
+            _ = questions.store

@@ -1,7 +1,9 @@
 """Columns in memory answer as the database does, and are of no other state of the data than it has."""
 
-from collections.abc import Callable, Iterator
+from array import array
+from collections.abc import Callable, Collection, Iterator
 from datetime import date, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +11,34 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qotgate.model import InvalidRequest, Security
+from qotgate.model import (
+    ArkActiveTransactionHoldingType,
+    ArkActiveTransactionSortField,
+    ArkCycleType,
+    ArkFundHoldingSortField,
+    ArkHoldingType,
+    InvalidRequest,
+    Market,
+    RankSortDir,
+    RatingChangeType,
+    Security,
+)
 from qotgate.service.ark.dynamics import ark_stock_dynamic
+from qotgate.service.ark.lists import active_transactions, fund_holdings
+from qotgate.service.columns.books import BookColumns
 from qotgate.service.columns.cache import KINDS, ColumnCache
+from qotgate.service.columns.ratings import RatingColumns
+from qotgate.service.columns.source import NotAtHand
 from qotgate.service.columns.trades import TradeColumns
+from qotgate.service.cursor import Cursors
 from qotgate.service.loading import LoadReport, load
 from qotgate.service.loading.unloading import unload
-from qotgate.service.questions import NotAtHand, Questions
+from qotgate.service.questions import Questions
+from qotgate.service.ratings.changes import rating_changes
 from qotgate.service.reference import Reference
 from qotgate.store import Store
 from tests.support.ark_files import BOOK, holdings, notice
-from tests.support.made_up_files import texts
+from tests.support.made_up_files import NOTES, texts
 
 WEEK = ("6/15/2026", "6/16/2026", "6/17/2026", "6/18/2026")
 
@@ -81,6 +100,164 @@ def test_dynamics_of_real_data_are_those_of_the_database(real_url: str, referenc
     store.close()
 
 
+HOLDINGS = [
+    (kind, cycle, field, direction)
+    for kind in ArkHoldingType
+    for cycle, field, direction in (
+        (ArkCycleType.ONE_DAY, ArkFundHoldingSortField.SHARES, RankSortDir.DESCENDING),
+        (ArkCycleType.FIVE_DAY, ArkFundHoldingSortField.WEIGHT_CHANGE, RankSortDir.ASCENDING),
+        (ArkCycleType.THIRTY_DAY, ArkFundHoldingSortField.WEIGHT, RankSortDir.DESCENDING),
+        (ArkCycleType.SIXTY_DAY, ArkFundHoldingSortField.SHARES_CHANGE, RankSortDir.ASCENDING),
+        (ArkCycleType.TEN_DAY, ArkFundHoldingSortField.MARKET_VALUE, RankSortDir.DESCENDING),
+    )
+]
+TRANSACTIONS = [
+    (kind, cycle, field, direction)
+    for kind in ArkActiveTransactionHoldingType
+    for cycle, field, direction in (
+        (ArkCycleType.ONE_DAY, ArkActiveTransactionSortField.UNKNOWN, RankSortDir.DESCENDING),
+        (ArkCycleType.SIXTY_DAY, ArkActiveTransactionSortField.CHANGE_SHARES, RankSortDir.ASCENDING),
+        (ArkCycleType.FIVE_DAY, ArkActiveTransactionSortField.CHANGE_AMOUNT, RankSortDir.ASCENDING),
+    )
+]
+
+
+def compare_lists(
+    store: Store, reference: Reference, cache: ColumnCache, days: Collection[date], part: int = 1
+) -> tuple[int, int]:
+    """Ask for the lists as of some days, both ways, every ``part`` th of them with its second page; how many
+    came from memory, and how many did not."""
+    assert cache.prepared(BookColumns) is not None
+    with_columns = Questions(store, reference, columns=cache)
+    without, at_hand = Questions(store, reference), with_columns.at_hand()
+    assert at_hand is not None
+    for first_use in (fund_holdings, active_transactions):
+        said(first_use, with_columns)
+    every = [(fund_holdings, *words) for words in HOLDINGS]
+    every += [(active_transactions, *words) for words in TRANSACTIONS]
+    asked = answered = 0
+    for number, (day, (question, *words)) in enumerate(product(days, every)):
+        if number % part:
+            continue
+
+        def pages(questions: Questions) -> list[Any]:
+            first = question(questions, *words, 7, None, day)  # noqa: B023
+            if first.next_page is None:
+                return [first]
+            return [first, question(questions, *words, 7, first.next_page, day)]  # noqa: B023
+
+        asked += 1
+        try:
+            found = said(pages, at_hand)
+        except NotAtHand:
+            continue
+        answered += 1
+        assert repr(found) == repr(said(pages, without)), (question, words, day)
+    return answered, asked - answered
+
+
+def test_lists_of_the_sample_are_those_of_the_database(sample_url: str, reference: Reference) -> None:
+    store = Store.open(sample_url)
+    cache = ColumnCache(store)
+    columns = cache.prepared(BookColumns)
+    assert columns is not None
+    first, last = columns.span(("ARKK",))
+    assert first is not None
+    assert last is not None
+    days = [first - timedelta(days=1), *(first + timedelta(days=n) for n in range((last - first).days + 2))]
+    assert compare_lists(store, reference, cache, days, part=3)[0] > 10
+    cache.close()
+    store.close()
+
+
+@pytest.mark.slow
+def test_lists_of_real_data_are_those_of_the_database(real_url: str, reference: Reference) -> None:
+    store = Store.open(real_url)
+    cache = ColumnCache(store)
+    columns = cache.prepared(BookColumns)
+    assert columns is not None
+    days = columns.throughs(("ARKK",))
+    answered, others = compare_lists(store, reference, cache, days, part=7)
+    assert answered > 3 * others
+    cache.close()
+    store.close()
+
+
+def walked(questions: Questions, *question: Any, count: int, as_of: date | None) -> list[Any]:
+    """All pages of a list."""
+    pages = [rating_changes(questions, *question, count, None, as_of)]
+    while pages[-1].next_page is not None:
+        pages.append(rating_changes(questions, *question, count, pages[-1].next_page, as_of))
+    return pages
+
+
+def compare_ratings(store: Store, reference: Reference, cache: ColumnCache, days: int) -> int:
+    """Leaf through all rating changes as of some ``days``, both ways; how many pages they were."""
+    columns = cache.prepared(RatingColumns)
+    assert columns is not None
+    first, last = columns.span()
+    assert first is not None
+    assert last is not None
+    at_hand = Questions(store, reference, columns=cache, lang="en").at_hand()
+    without = Questions(store, reference, lang="en")
+    assert at_hand is not None
+    pages = 0
+    for market in Market.US, Market.CA, Market.HK:
+        for kind in RatingChangeType:
+            for number in range(-1, days + 1):
+                as_of = first + (last - first) * number // days if number >= 0 else first - timedelta(days=1)
+                for count in (20, 7) if number == days else (20,):
+                    found = [
+                        said(lambda one: walked(one, market, kind, count=count, as_of=as_of), questions)  # noqa: B023
+                        for questions in (at_hand, without)
+                    ]
+                    assert found[0] == found[1], (market, kind, as_of)
+                    pages += len(found[0])
+    return pages
+
+
+def test_ratings_of_the_sample_are_those_of_the_database(sample_url: str, reference: Reference) -> None:
+    store = Store.open(sample_url)
+    cache = ColumnCache(store)
+    assert compare_ratings(store, reference, cache, days=2) > 10
+    cache.close()
+    store.close()
+
+
+@pytest.mark.slow
+def test_ratings_of_real_data_are_those_of_the_database(real_url: str, reference: Reference) -> None:
+    store = Store.open(real_url)
+    cache = ColumnCache(store)
+    assert compare_ratings(store, reference, cache, days=3) > 200
+    cache.close()
+    store.close()
+
+
+def test_pages_of_an_earlier_generation_come_from_the_database_where_notes_came_since(
+    load_text: Callable[..., LoadReport], store: Store, reference: Reference, cache: ColumnCache
+) -> None:
+    def notes(day: int, *targets: int) -> str:
+        return NOTES + "".join(f"TSLA,UBS,Buy,{n},2026-06-{day + k:02}\n" for k, n in enumerate(targets))
+
+    def second(questions: Questions) -> Any:
+        return rating_changes(questions, Market.US, RatingChangeType.UPGRADE, 2, first.next_page)
+
+    load_text(notes=notes(1, 1, 2, 3, 4, 5))
+    assert cache.prepared(RatingColumns) is not None
+    database, at_hand = Questions(store, reference), Questions(store, reference, columns=cache).at_hand()
+    assert at_hand is not None
+    first = rating_changes(at_hand, Market.US, count=2)
+    wanted = second(database)
+    load_text(book=holdings(WEEK[0], BOOK))
+    assert cache.prepared(RatingColumns) is not None
+    assert second(at_hand) == second(database) == wanted
+    load_text(late=notes(2, 9))
+    assert cache.prepared(RatingColumns) is not None
+    with pytest.raises(NotAtHand):
+        second(at_hand)
+    assert second(Questions(store, reference, columns=cache)) == second(database) == wanted
+
+
 def test_a_hole_that_ends_long_after_the_day_is_told_beside_notices_within_it(
     load_text: Callable[..., LoadReport], store: Store, reference: Reference, cache: ColumnCache
 ) -> None:
@@ -101,8 +278,33 @@ def test_a_hole_that_ends_long_after_the_day_is_told_beside_notices_within_it(
 
 
 def everything(columns: Any) -> dict[str, Any]:
-    """What columns hold, but for what they have worked out by the way and how large they are."""
-    return {name: value for name, value in vars(columns).items() if name not in ("size", "_untold")}
+    """What columns hold, but for what they have worked out by the way, how large they are, and since when
+    they are the same."""
+    left = ("size", "spellings", "_untold", "_same_from", "_sets", "_lock")
+    found = {name: value for name, value in vars(columns).items() if name not in left}
+    if isinstance(columns, BookColumns):
+        found["_books"] = {
+            fund: [spelled(book, columns) for book in of.books] for fund, of in found["_books"].items()
+        }
+    return {name: plain(value) for name, value in found.items()}
+
+
+def spelled(book: Any, columns: BookColumns) -> Any:
+    """A book with the spellings of its lines: their numbers depend on what was read first."""
+    numbers = (one.tobytes() for one in (book.security, book.shares, book.value))
+    spellings = [columns.spellings[one] for one in book.spelling.tolist()]
+    return book.through, *numbers, spellings, book.total, book.plain
+
+
+def plain(value: Any) -> Any:
+    """A value that compares by what is in it: NaN as itself, the keys of a dictionary in any order."""
+    if isinstance(value, Cursors):
+        return vars(value)
+    if isinstance(value, array):
+        return value.tobytes()
+    if isinstance(value, dict):
+        return {key: plain(one) for key, one in value.items()}
+    return tuple(map(plain, value)) if isinstance(value, list | tuple) else value
 
 
 def assert_as_if_read_whole(store: Store, cache: ColumnCache) -> None:
@@ -120,8 +322,8 @@ def test_a_day_that_is_added_is_all_that_is_read(
     for number, day in enumerate(WEEK):
         load_text(**{f"book{number}": holdings(day, BOOK | {"TSLA": 5000 + 1000 * number})})
         assert_as_if_read_whole(store, cache)
-    # The first book of all shows no trade: what comes after it is new from its day on.
-    assert cache.reads["extended"] >= len(KINDS) * (len(WEEK) - 2)
+    assert cache.reads["whole"] == len(KINDS)
+    assert cache.reads["extended"] >= len(WEEK) - 1
 
 
 def test_a_late_file_and_one_that_ties_two_securities_together(
@@ -154,6 +356,7 @@ def test_extended_columns_are_those_that_are_read_whole(
             paths[-1].write_text(text)
         load(store, reference, paths)
         assert_as_if_read_whole(store, cache)
+        compare_lists(store, reference, cache, [date(2026, 6, day) for day in range(15, 20)], part=4)
     if taken:
         with store.reading() as connection:
             last = connection.exec_driver_sql("SELECT max(load_id) FROM file").scalar()

@@ -14,7 +14,8 @@ from qotgate.gateway.worker_pool import Job, WorkerPool
 from qotgate.protocol.body import encode
 from qotgate.protocol.frame import Frame, seal
 from qotgate.protocol.messages import ProtoId
-from qotgate.service.questions import NotAtHand, Questions
+from qotgate.service.columns.source import NotAtHand
+from qotgate.service.questions import Questions
 
 AT_HAND_SECONDS = 0.002
 """Seconds of one turn of the loop after which questions go to the pool, also those that memory answers."""

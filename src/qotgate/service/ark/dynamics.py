@@ -6,7 +6,8 @@ from datetime import date
 from qotgate.ark.dynamics import daily_sums, dynamic, window_start
 from qotgate.model import ArkDynamic, NothingLoaded, Security, TradeEvidence, UntoldDays
 from qotgate.service.ark.evidence import evidence, places_of
-from qotgate.service.columns.source import TradeSource
+from qotgate.service.columns.source import Spanned, TradeSource
+from qotgate.service.columns.trades import TradeColumns
 from qotgate.service.questions import Questions, day_of_answer
 from qotgate.store import reads
 
@@ -17,9 +18,12 @@ def ark_stock_dynamic(questions: Questions, security: Security, as_of: date | No
     ``as_of`` is the latest day that the loaded data covers unless an earlier one is named. Raises
     InvalidRequest.
     """
-    with questions.reading_trades() as source:
+
+    def ask(source: TradeSource) -> ArkDynamic:
         day, sums = transaction_days(questions, source, security, as_of)
         return dynamic_of(questions, source, sums, day)
+
+    return questions.answer(TradeColumns, ask, lambda connection: ask(questions.trades_in(connection)))
 
 
 def explain_ark_stock_dynamic(
@@ -76,7 +80,7 @@ def transaction_days(
         start = end = last
 
 
-def ark_day(questions: Questions, source: TradeSource, as_of: date | None) -> date:
+def ark_day(questions: Questions, source: Spanned, as_of: date | None) -> date:
     """The day that an answer is of: the day asked for, or the last one that the data covers where that is
     earlier. Raises InvalidRequest for a day before the first one."""
     first, latest = source.span(questions.funds)

@@ -5,13 +5,15 @@ new days that are loaded meanwhile do not touch it. A load that does change it, 
 earlier day, ends the paging with a sentence: the pages that were given and those to come would not fit.
 """
 
+from array import array
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from fractions import Fraction
 from hashlib import sha256
-from math import isfinite, trunc
-from typing import NamedTuple, TypeVar
+from math import isfinite, nan, trunc
+from operator import itemgetter
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
@@ -35,22 +37,23 @@ from qotgate.model import (
 )
 from qotgate.protocol.interface import ACTIVE_TRANSACTIONS, FUND_HOLDINGS, ListQuestion
 from qotgate.service.ark.dynamics import ark_day
+from qotgate.service.columns.books import FRESH_SESSIONS, MONEY_MARKET, BookColumns
+from qotgate.service.columns.source import Spanned
 from qotgate.service.cursor import Cursors, ListCursor
 from qotgate.service.questions import Questions, check_count
 from qotgate.service.reference import Reference
 from qotgate.store import books
 from qotgate.store.deriving import BookDay, FundDay
 
-FRESH_SESSIONS = 10
-"""A fund's book of so many trading days ago still says what the fund holds."""
+if TYPE_CHECKING:
+    from qotgate.service.columns.book_sets import Cut, Floats, Rows
+
 DIGEST_LENGTH = 32
 
 Row = TypeVar("Row", FundHolding, ActiveTransaction)
+Row_co = TypeVar("Row_co", FundHolding, ActiveTransaction, covariant=True)
 Label = tuple[Security | None, str]
 NO_LABEL: Label = (None, "")
-MONEY_MARKET = 0
-"""In place of a security's id: the money-market funds that the funds keep their cash in. They are a row
-without code and name, as OpenD has it."""
 HOLDING_SORTS: dict[ArkFundHoldingSortField, Callable[[FundHolding], float | None]] = {
     ArkFundHoldingSortField.SHARES: lambda row: row.shares,
     ArkFundHoldingSortField.WEIGHT_CHANGE: lambda row: row.weight_change,
@@ -64,6 +67,28 @@ TRANSACTION_SORTS: dict[ArkActiveTransactionSortField, Callable[[ActiveTransacti
     ArkActiveTransactionSortField.CHANGE_AMOUNT: lambda row: row.change_amount,
     ArkActiveTransactionSortField.CHANGE_SHARES: lambda row: row.change_shares,
 }
+
+
+Key = Callable[[tuple["Floats", ...]], "Floats"]
+"""What a list in columns is sorted by, out of its columns."""
+HOLDING_KEYS: dict[ArkFundHoldingSortField, Key] = {
+    ArkFundHoldingSortField.SHARES: itemgetter(0),
+    ArkFundHoldingSortField.SHARES_CHANGE: itemgetter(1),
+    ArkFundHoldingSortField.MARKET_VALUE: itemgetter(2),
+    # Not told where the weight is not.
+    ArkFundHoldingSortField.WEIGHT: lambda columns: columns[2] + 0 * columns[3],
+    ArkFundHoldingSortField.WEIGHT_CHANGE: itemgetter(4),
+}
+TRANSACTION_KEYS: dict[ArkActiveTransactionSortField, Key] = {
+    ArkActiveTransactionSortField.UNKNOWN: itemgetter(0),
+    ArkActiveTransactionSortField.CHANGE_AMOUNT: itemgetter(0),
+    ArkActiveTransactionSortField.CHANGE_SHARES: itemgetter(1),
+}
+NUMBERS = {
+    FundHolding: ("shares", "shares_change", "market_value", "weight", "weight_change"),
+    ActiveTransaction: ("change_amount", "change_shares"),
+}
+"""The columns of numbers, in their order."""
 
 
 def fund_holdings(
@@ -90,6 +115,7 @@ def fund_holdings(
         questions.held_funds,
         (holding_type, cycle_type, sort_field, sort_dir),
         lambda changed: ranked(holding_rows(changed, holding_type), HOLDING_SORTS[sort_field], sort_dir),
+        lambda cut: (cut.holdings(holding_type), HOLDING_KEYS[sort_field], sort_dir, _holding),
         cycle_type,
         count,
         page,
@@ -120,6 +146,12 @@ def active_transactions(
         lambda changed: ranked(
             transaction_rows(changed, holding_type), TRANSACTION_SORTS[sort_field], sort_dir
         ),
+        lambda cut: (
+            cut.transactions(ArkHoldingType(holding_type.value)),
+            TRANSACTION_KEYS[sort_field],
+            sort_dir,
+            _transaction,
+        ),
         cycle_type,
         count,
         page,
@@ -131,9 +163,10 @@ def active_transactions(
 def _answer(
     questions: Questions,
     asked: ListQuestion[Row],
-    funds: Collection[str],
+    funds: tuple[str, ...],
     words: tuple[str, ...],
     rows_of: Callable[[list[tuple[Change, Label]]], list[Row]],
+    columns_of: Callable[["Cut"], tuple["Rows", "Key", RankSortDir, Callable[..., Row]]],
     cycle_type: ArkCycleType,
     count: int,
     page: str | None,
@@ -141,22 +174,41 @@ def _answer(
     *,
     traded: bool,
 ) -> Page[Row]:
+    """A page, of the rows that ``rows_of`` makes, or out of what ``columns_of`` gives: the rows, what they
+    are sorted by, in which direction, and what makes one."""
     check_count(asked, count)
     question = (asked.name, *words, str(as_of or ""), questions.lang, *funds)
-    with questions.store.reading() as connection:
-        cursors = questions.cursors(connection)
+
+    def begin(cursors: Cursors, source: Spanned) -> tuple[date, ListCursor | None]:
         cursor = cursors.read(question, page, ListCursor) if page else None
-        day = (
-            date.fromisoformat(cursor.as_of)
-            if cursor
-            else ark_day(questions, questions.trades_in(connection), as_of)
+        return date.fromisoformat(cursor.as_of) if cursor else ark_day(questions, source, as_of), cursor
+
+    def of_columns(columns: BookColumns) -> Page[Row]:
+        from qotgate.service.columns.book_sets import BookSets, Cut, RankedColumns
+
+        day, cursor = begin(columns.cursors, columns)
+        ends = columns.ends(funds, day, CYCLE_SESSIONS[cycle_type])
+        sets = columns.sets(
+            (funds, questions.reference.digest),
+            lambda: BookSets.whole(columns, funds, questions.reference),
+            at_hand_only=questions.at_hand_only,
         )
+        rows, key, direction, make = columns_of(Cut(columns, sets, funds, ends, day))
+        listed = RankedColumns.of(sets, questions.lang, rows, key(rows.columns), _sign(direction), make)
+        found: Page[Row] = page_of(listed, columns.cursors, question, day, count, cursor)
+        return replace(found, left_out=ends.left_out, known_to=day)
+
+    def of_database(connection: Connection) -> Page[Row]:
+        cursors = questions.cursors(connection)
+        day, cursor = begin(cursors, questions.trades_in(connection))
         changed = labelled_changes(
             connection, questions.reference, questions.lang, funds, day, cycle_type, traded=traded
         )
         stale = left_out(connection, funds, day)
-    found = page_of(rows_of(changed), cursors, question, day, count, cursor)
-    return replace(found, left_out=stale, known_to=day)
+        found = page_of(RankedRows(rows_of(changed)), cursors, question, day, count, cursor)
+        return replace(found, left_out=stale, known_to=day)
+
+    return questions.answer(BookColumns, of_columns, of_database)
 
 
 def holding_rows(changed: Iterable[tuple[Change, Label]], holding_type: ArkHoldingType) -> list[FundHolding]:
@@ -192,7 +244,7 @@ def transaction_rows(
 
 def ranked(rows: Iterable[Row], value: Callable[[Row], float | None], direction: RankSortDir) -> list[Row]:
     """The rows in order; those without the value last, equal ones by code, then name."""
-    sign = -1 if direction is RankSortDir.DESCENDING else 1
+    sign = _sign(direction)
 
     def place(row: Row) -> tuple[bool, float, str, str]:
         number = value(row)
@@ -201,8 +253,41 @@ def ranked(rows: Iterable[Row], value: Callable[[Row], float | None], direction:
     return sorted(rows, key=place)
 
 
+def _sign(direction: RankSortDir) -> int:
+    return -1 if direction is RankSortDir.DESCENDING else 1
+
+
+class Ranked(Protocol[Row_co]):
+    """A whole list in order. ``contents`` are the code and name of each row, and all numbers as bytes."""
+
+    def __len__(self) -> int: ...
+
+    def contents(self) -> tuple[list[str], bytes]: ...
+
+    def rows(self, start: int, end: int) -> tuple[Row_co, ...]: ...
+
+
+class RankedRows(Generic[Row]):
+    """A whole list in order, of rows that are made."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._rows: Sequence[Row] = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def contents(self) -> tuple[list[str], bytes]:
+        texts = [f"{row.security or ''}\x1e{row.name}" for row in self._rows]
+        numbers = (getattr(row, name) for row in self._rows for name in NUMBERS[type(row)])
+        # Zero has no sign here.
+        return texts, array("d", (nan if one is None else one + 0.0 for one in numbers)).tobytes()
+
+    def rows(self, start: int, end: int) -> tuple[Row, ...]:
+        return tuple(self._rows[start:end])
+
+
 def page_of(
-    rows: Sequence[Row],
+    listed: Ranked[Row],
     cursors: Cursors,
     question: tuple[str, ...],
     day: date,
@@ -210,15 +295,25 @@ def page_of(
     cursor: ListCursor | None,
 ) -> Page[Row]:
     """One page of a whole list. Raises InvalidRequest where a load has changed it since its first page."""
-    digest = sha256(repr(rows).encode()).hexdigest()[:DIGEST_LENGTH]
+    texts, numbers = listed.contents()
+    whole = sha256("\x1f".join(texts).encode(errors="backslashreplace") + b"\x1f" + numbers)
+    digest = whole.hexdigest()[:DIGEST_LENGTH]
     if cursor is not None and cursor.digest != digest:
         raise InvalidRequest("page_changed")
     start = cursor.offset if cursor is not None else 0
     end = start + count
     next_page = None
-    if end < len(rows):
+    if end < len(listed):
         next_page = cursors.write(question, ListCursor(day.isoformat(), end, digest))
-    return Page(tuple(rows[start:end]), next_page, len(rows))
+    return Page(listed.rows(start, end), next_page, len(listed))
+
+
+def _transaction(security: Security | None, name: str, amount: float, shares: float) -> ActiveTransaction:
+    return ActiveTransaction(security, name, amount, int(shares))
+
+
+def _holding(security: Security | None, name: str, shares: float, change: float, *rest: float) -> FundHolding:
+    return FundHolding(security, name, int(shares), int(change), *rest)
 
 
 def labelled_changes(

@@ -15,6 +15,8 @@ from typing import Any, Protocol, Self, TypeVar
 from sqlalchemy import Connection
 
 from qotgate.model import StoreError
+from qotgate.service.columns.books import BookColumns
+from qotgate.service.columns.ratings import RatingColumns
 from qotgate.service.columns.sizes import TooLarge
 from qotgate.service.columns.trades import TradeColumns
 from qotgate.store import Store, changes
@@ -25,6 +27,8 @@ MAX_BYTES = 64 << 20
 """Memory of all columns together, unless told otherwise."""
 RETRY_SECONDS = 1.0
 """After the database could not be read, columns are not tried again sooner."""
+FAULT_SECONDS = 60.0
+"""After a fault in a reading itself, which would come again."""
 
 
 class Columns(Protocol):
@@ -46,7 +50,11 @@ class Columns(Protocol):
 
 C = TypeVar("C", bound=Columns)
 
-KINDS: dict[type[Any], changes.Part] = {TradeColumns: "ark"}
+KINDS: dict[type[Any], changes.Part] = {
+    TradeColumns: "ark",
+    BookColumns: "ark",
+    RatingColumns: "ratings",
+}
 """The kinds of columns, and the part of the changes that each follows from."""
 
 
@@ -95,13 +103,13 @@ class ColumnCache:
     def prepared(self, kind: type[C], seconds: float = 60.0) -> C | None:
         """As :meth:`get`, but waits for columns that are being read, up to ``seconds``."""
         end = monotonic() + seconds
-        while True:
-            found = self.get(kind)
-            with self._state:
-                read = self._slots[kind].epoch == self._epoch
-                if found is not None or read or self._closed or monotonic() > end:
+        with self._state:
+            while True:
+                found, now = self.get(kind), monotonic()
+                if self._thread is None or now > end:
+                    # They are there, or cannot be.
                     return found
-                self._state.wait_for(lambda: self._thread is None, timeout=end - monotonic())
+                self._state.wait_for(lambda: self._thread is None, timeout=end - now)
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -150,7 +158,7 @@ class ColumnCache:
 
             # Without columns every answer is still right: the fault is told, and is not the asker's.
             structlog.get_logger().exception("columns cannot be read")
-            self._retry_at = monotonic() + RETRY_SECONDS
+            self._retry_at = monotonic() + FAULT_SECONDS
         finally:
             with self._state:
                 self._thread = None

@@ -1,21 +1,36 @@
-"""What the questions about ARK's trades read, whether the database answers it or columns in memory."""
+"""What the questions read, whether the database answers it or columns in memory."""
 
 from collections.abc import Callable, Collection, Hashable
 from datetime import date
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection
 
 from qotgate.ark.dynamics import Split
+from qotgate.service.cursor import Cursors
 from qotgate.store import reads
-from qotgate.store.database import generation
+from qotgate.store.database import generation, read_state, secret
+from qotgate.store.reads.ratings import RatingFilter
+from qotgate.store.tables import Row
+
+Remembered = Callable[[Hashable, Callable[[], Any]], Any]
+"""Gives what was read for a key that names the generation, or has it read."""
 
 
-class TradeSource(Protocol):
-    """One state of the data. The functions of the same names in :mod:`qotgate.store.reads.ark` say what is
-    given; ``span`` are the first and the last known day of any of ``funds``."""
+class NotAtHand(Exception):  # noqa: N818 - it is no fault
+    """The answer takes more than what is in memory."""
+
+
+class Spanned(Protocol):
+    """One state of the data on ARK's funds. ``span`` are the first and the last known day of any of
+    ``funds``."""
 
     def span(self, funds: Collection[str]) -> tuple[date | None, date | None]: ...
+
+
+class TradeSource(Spanned, Protocol):
+    """One state of the data. The functions of the same names in :mod:`qotgate.store.reads.ark` say what is
+    given."""
 
     def security_id(self, code: str) -> int | None: ...
 
@@ -35,12 +50,9 @@ class TradeSource(Protocol):
 
 
 class DatabaseTrades:
-    """The database as a :class:`TradeSource`, within a transaction. ``remembered`` gives what was read for
-    a key that names the generation, or has it read."""
+    """The database as a :class:`TradeSource`, within a transaction."""
 
-    def __init__(
-        self, connection: Connection, remembered: Callable[[Hashable, Callable[[], Any]], Any]
-    ) -> None:
+    def __init__(self, connection: Connection, remembered: Remembered) -> None:
         self.connection = connection
         self._remembered = remembered
 
@@ -72,3 +84,80 @@ class DatabaseTrades:
         self, funds: tuple[str, ...], since: date, until: date
     ) -> list[tuple[str, date, date, str]]:
         return reads.ark.untold_days(self.connection, funds, since, until)
+
+
+class Ends(NamedTuple):
+    """The trading days at either end of a cycle, whose books are there, and the funds that are left out."""
+
+    before: date
+    last: date
+    left_out: tuple[tuple[str, date], ...]
+
+
+class RatingSource(Protocol):
+    """One state of the notes. ``generation`` is its number; cursors of generations before ``pages_from`` are
+    of rows that are no more. ``span`` are the first and the last day of a note."""
+
+    @property
+    def generation(self) -> int: ...
+
+    @property
+    def pages_from(self) -> int: ...
+
+    @property
+    def cursors(self) -> Cursors: ...
+
+    def span(self) -> tuple[date | None, date | None]: ...
+
+    def count(self, wanted: RatingFilter, generation: int, as_of: date) -> int:
+        """Raises NotAtHand for what this source does not hold."""
+        ...
+
+    def changes(
+        self,
+        wanted: RatingFilter,
+        generation: int,
+        as_of: date,
+        after: tuple[date, int] | None,
+        count: int,
+        *,
+        places: bool = False,
+    ) -> list[Row]:
+        """As :func:`qotgate.store.reads.ratings.changes`. Raises NotAtHand."""
+        ...
+
+
+class DatabaseRatings:
+    """The database as a :class:`RatingSource`; see :class:`DatabaseTrades`."""
+
+    def __init__(self, connection: Connection, remembered: Remembered) -> None:
+        self.connection = connection
+        self._remembered = remembered
+        self.generation = generation(connection)
+        self.cursors = Cursors(secret(connection))
+
+    @property
+    def pages_from(self) -> int:
+        return int(read_state(self.connection, "pages_from") or 0)
+
+    def span(self) -> tuple[date | None, date | None]:
+        return reads.ratings.first_note_day(self.connection), reads.ratings.latest_note_day(self.connection)
+
+    def count(self, wanted: RatingFilter, generation: int, as_of: date) -> int:
+        found: int = self._remembered(
+            ("rating changes", wanted, generation, as_of),
+            lambda: reads.ratings.count_changes(self.connection, wanted, generation, as_of),
+        )
+        return found
+
+    def changes(
+        self,
+        wanted: RatingFilter,
+        generation: int,
+        as_of: date,
+        after: tuple[date, int] | None,
+        count: int,
+        *,
+        places: bool = False,
+    ) -> list[Row]:
+        return reads.ratings.changes(self.connection, wanted, generation, as_of, after, count, places=places)

@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 
 from qotgate.ark.dynamics import Split
 from qotgate.service.columns.sizes import Budget
+from qotgate.service.columns.source import NotAtHand
 from qotgate.store.reads import columns as reads
 
 TRADE_BYTES = 40
@@ -27,6 +28,8 @@ SECURITY_BYTES = 600
 """Of a security's four columns, beside what is in them."""
 SMALL_BYTES = 300
 """Of a split, an untold day or a code, roughly."""
+MAX_AT_ONCE = 4000
+"""Trades of one answer, about a millisecond of work; the database adds up more, in a thread."""
 MAX_UNTOLD_KEPT = 1024
 """Answers of :meth:`TradeColumns.untold_days` that are kept."""
 
@@ -171,9 +174,12 @@ class TradeColumns:
         if found is None:
             return []
         days, of_funds, shares, through = found
+        places = range(bisect_left(days, since), bisect_right(days, until))
+        if len(places) > MAX_AT_ONCE:
+            raise NotAtHand
         return [
             (of_funds[place], days[place], shares[place])
-            for place in range(bisect_left(days, since), bisect_right(days, until))
+            for place in places
             if through[place] <= as_of and of_funds[place] in funds
         ]
 

@@ -22,10 +22,11 @@ from qotgate.model import (
 )
 from qotgate.protocol.interface import RATING_CHANGES
 from qotgate.ratings.words import known_grade, level
+from qotgate.service.columns.ratings import RatingColumns
+from qotgate.service.columns.source import RatingSource
 from qotgate.service.cursor import Cursor, SummaryCursor
 from qotgate.service.questions import Questions, check_count, day_of_answer
 from qotgate.store import reads
-from qotgate.store.database import generation, read_state
 from qotgate.store.reads.ark import Place
 from qotgate.store.reads.ratings import RatingFilter
 from qotgate.store.tables import Row
@@ -120,31 +121,29 @@ def _page(
     """Up to ``count`` rows that ``make`` gives of those of the store, in the generation and on the day of the
     first page."""
     question = (*question, str(as_of or ""))
-    with questions.store.reading() as connection:
-        cursors = questions.cursors(connection)
+
+    def ask(source: RatingSource) -> Page[T]:
         if page:
-            cursor = cursors.read(question, page, Cursor)
-            check_reached(cursor, generation(connection), int(read_state(connection, "pages_from") or 0))
+            cursor = source.cursors.read(question, page, Cursor)
+            check_reached(cursor, source.generation, source.pages_from)
             number, day, after = cursor.generation, date.fromisoformat(cursor.as_of), cursor.after
             all_count = cursor.all_count
         else:
-            latest = reads.ratings.latest_note_day(connection)
+            first, latest = source.span()
             if latest is None:
                 raise NothingLoaded("no_notes")
-            day = day_of_answer(as_of, reads.ratings.first_note_day(connection), latest)
-            number, after = generation(connection), None
-            all_count = questions.remembered(
-                ("rating changes", wanted, number, day),
-                lambda: reads.ratings.count_changes(connection, wanted, number, day),
-            )
-        found = reads.ratings.changes(connection, wanted, number, day, after, count + 1, places=places)
-    rows = found[:count]
-    next_page = None
-    if len(rows) < len(found):
-        last = rows[-1]
-        cursor = Cursor(number, day.isoformat(), all_count, last["day"].isoformat(), last["note_id"])
-        next_page = cursors.write(question, cursor)
-    return Page(tuple(map(make, rows)), next_page, all_count, known_to=day)
+            day, number, after = day_of_answer(as_of, first, latest), source.generation, None
+            all_count = source.count(wanted, number, day)
+        found = source.changes(wanted, number, day, after, count + 1, places=places)
+        rows = found[:count]
+        next_page = None
+        if len(rows) < len(found):
+            last = rows[-1]
+            cursor = Cursor(number, day.isoformat(), all_count, last["day"].isoformat(), last["note_id"])
+            next_page = source.cursors.write(question, cursor)
+        return Page(tuple(map(make, rows)), next_page, all_count, known_to=day)
+
+    return questions.answer(RatingColumns, ask, lambda connection: ask(questions.ratings_in(connection)))
 
 
 def _rating_change(questions: Questions, row: Row) -> RatingChange:

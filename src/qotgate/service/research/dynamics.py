@@ -11,8 +11,8 @@ from qotgate.ark.dynamics import daily_sums, dynamic, window_start
 from qotgate.model import InvalidRequest, Security
 from qotgate.protocol.research import ALL, HELD
 from qotgate.service.ark.dynamics import ark_day
-from qotgate.service.ark.lists import FRESH_SESSIONS
 from qotgate.service.calendar import ARK_START
+from qotgate.service.columns.books import FRESH_SESSIONS
 from qotgate.service.research.scope import Found, Scope, cut
 from qotgate.service.research.trades import untold_text
 from qotgate.store import books, reads

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, select
 
 from qotgate.store import tables
-from qotgate.store.tables import HOLE, UNTOLD
+from qotgate.store.tables import FOREVER, HOLE, UNTOLD
 
 ROWS_AT_ONCE = 5_000
 """Rows that are fetched together: with all at once, reading would take several times their memory."""
@@ -83,3 +83,78 @@ def codes(connection: Connection) -> dict[str, int]:
     spelling = tables.spelling
     query = select(spelling.c.code, spelling.c.security_id).where(spelling.c.code.is_not(None))
     return {row[0]: row[1] for row in connection.execute(query.order_by(spelling.c.id.desc()))}
+
+
+def histories(connection: Connection, after: int) -> dict[int, tuple[str, str]]:
+    """The code and institution of each history whose id is more than ``after``."""
+    history = tables.history
+    query = select(history.c.id, history.c.code, history.c.institution).where(history.c.id > after)
+    return {row[0]: (row[1], row[2]) for row in connection.execute(query)}
+
+
+def changes(connection: Connection, market: str, change_type: str, since: date) -> Iterator[Any]:
+    """The rating changes that hold now, of one market and kind, from ``since`` on, by day, then note: (day,
+    note_id, history_id, grade, has_last, last_grade, target, last_target, last_day, name)."""
+    change, note = tables.rating_change, tables.note
+    query = (
+        select(
+            *(change.c.day, change.c.note_id, change.c.history_id, change.c.grade, change.c.has_last),
+            *(change.c.last_grade, change.c.target, change.c.last_target, change.c.last_day, note.c.name),
+        )
+        .join(note, note.c.id == change.c.note_id)
+        .where(
+            change.c.market == market,
+            change.c.change_type == change_type,
+            change.c.day >= since,
+            change.c.until == FOREVER,
+        )
+        .order_by(change.c.day, change.c.note_id)
+    )
+    return _rows(connection, query)
+
+
+def sessions(connection: Connection) -> list[date]:
+    """All trading days that are written down, oldest first."""
+    return list(connection.scalars(select(tables.session.c.day).order_by(tables.session.c.day)))
+
+
+def priced_trades(connection: Connection, funds: Collection[str], since: date) -> Iterator[Any]:
+    """(day, security_id, fund, through, shares, price) of the trades from ``since`` on, by day, security,
+    fund."""
+    trade = tables.trade
+    query = (
+        select(
+            *(trade.c.day, trade.c.security_id, trade.c.fund),
+            *(trade.c.through, trade.c.shares, trade.c.price),
+        )
+        .where(trade.c.fund.in_(funds), trade.c.day >= since)
+        .order_by(trade.c.day, trade.c.security_id, trade.c.fund)
+    )
+    return _rows(connection, query)
+
+
+def books(connection: Connection, fund: str, since: date) -> list[tuple[date, date]]:
+    """(last trading day that it shows, day of the file) of a fund's books that show ``since`` or a later day,
+    oldest first."""
+    snapshot = tables.snapshot
+    query = (
+        select(snapshot.c.through, snapshot.c.day)
+        .where(snapshot.c.fund == fund, snapshot.c.through >= since)
+        .order_by(snapshot.c.through, snapshot.c.day)
+    )
+    return [(row[0], row[1]) for row in connection.execute(query)]
+
+
+def book_lines(connection: Connection, fund: str, first: date, last: date) -> Iterator[Any]:
+    """(day, security_id, ticker, identifier, name, shares, market_value) of each line of a fund's files dated
+    ``first`` to ``last``, by day, then line; cash has no security."""
+    holding = tables.holding
+    query = (
+        select(
+            *(holding.c.day, holding.c.security_id, holding.c.ticker, holding.c.identifier),
+            *(holding.c.name, holding.c.shares, holding.c.market_value),
+        )
+        .where(holding.c.fund == fund, holding.c.day.between(first, last))
+        .order_by(holding.c.day, holding.c.line)
+    )
+    return _rows(connection, query)

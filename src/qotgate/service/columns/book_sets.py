@@ -1,0 +1,411 @@
+"""The arithmetic of the two lists on whole columns: sums of the books of a day, and the rows of a list.
+
+It gives what :mod:`qotgate.ark.positions` gives, to the last digit: sums of two numbers are exact as NumPy
+has them, those of more are added up exactly; what takes fractions, such as a split within the cycle, goes
+through the rules themselves, one security at a time. Numbers that are not told are NaN. Imported where it is
+used, as NumPy takes long.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+from math import fsum, trunc
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qotgate.ark import positions
+from qotgate.ark.dynamics import Split
+from qotgate.ark.positions import Change, Cycle, Trade, changes
+from qotgate.model import ArkHoldingType, Language, Security
+from qotgate.service.columns.source import Ends, NotAtHand
+from qotgate.service.reference import Reference
+
+MOST_SHARES = 2.0**50
+"""Up to which shares of all funds add up exactly."""
+NEARLY = 1 - 1e-6
+"""From which part of a hundredth on a weight may be cut to the next one."""
+
+Floats = NDArray[np.float64]
+Numbers = NDArray[np.int32]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """A fund's holdings file: by security in ascending order the shares, the market value in USD, and the
+    number of the line's spelling. ``total`` is the value of all lines, None where one is left out.
+
+    ``plain``: each security has one line, and each line shares, not too many to add up exactly."""
+
+    through: date
+    security: Numbers
+    shares: Floats
+    value: Floats
+    spelling: Numbers
+    total: float | None
+    plain: bool
+
+
+class Books(Protocol):
+    """What :class:`~qotgate.service.columns.books.BookColumns` tells."""
+
+    @property
+    def spellings(self) -> Sequence[tuple[str, str, str]]: ...
+
+    def book(self, fund: str, through: date) -> Book | None: ...
+
+    def throughs(self, funds: Collection[str]) -> list[date]: ...
+
+    def splits(self, funds: Collection[str], as_of: date) -> dict[int, dict[str, list[Split]]]: ...
+
+    def trades(
+        self, funds: Collection[str], before: date, as_of: date, apart: Collection[int]
+    ) -> list[Trade]: ...
+
+
+class BookSet(NamedTuple):
+    """The sum of the books that show one day, by security in ascending order; shares are whole."""
+
+    funds: tuple[str, ...]
+    security: Numbers
+    shares: Floats
+    value: Floats
+    spelling: Numbers
+    coded: Mask
+    weight: Floats
+    """In percent, cut to hundredths."""
+    total: float | None
+
+
+class Labels(NamedTuple):
+    """By number of spelling the name in one language, code and name as one text, and the place in the order
+    of the two."""
+
+    names: list[str]
+    texts: list[str]
+    ranks: Numbers
+
+
+class Rows(NamedTuple):
+    """The rows of a list in any order: by row the number of its spelling, and its numbers by column."""
+
+    spelling: Numbers
+    columns: tuple[Floats, ...]
+
+
+def make_book(through: date, lines: Iterable[tuple[int | None, int, float, float | None]]) -> Book:
+    """A book of (security, spelling, shares, value) in the order of its lines; cash has no security."""
+    total: float | None = 0.0
+    found: dict[int, tuple[int, float, float]] = {}
+    plain = True
+    for security, spelling, shares, value in lines:
+        # One after the other, as the rules add them.
+        total = None if total is None or value is None else total + value
+        if security is None:
+            continue
+        plain = plain and security not in found and 0 < abs(shares) < MOST_SHARES
+        found[security] = spelling, shares, np.nan if value is None else value
+    keys = sorted(found)
+    return Book(
+        through,
+        np.array(keys, np.int32),
+        np.array([found[key][1] for key in keys], np.float64),
+        np.array([found[key][2] for key in keys], np.float64),
+        np.array([found[key][0] for key in keys], np.int32),
+        total,
+        plain,
+    )
+
+
+class BookSets:
+    """The sums of the books of some funds, by day, with the codes that ``reference`` gives their lines."""
+
+    def __init__(self, columns: Books, funds: tuple[str, ...], reference: Reference) -> None:
+        self._columns = columns
+        self._funds = funds
+        self._reference = reference
+        self.codes: list[Security | None] = []
+        self._sets: dict[date, BookSet] = {}
+        self._labels: dict[Language, Labels] = {}
+        self._learn()
+
+    @classmethod
+    def whole(cls, columns: Books, funds: tuple[str, ...], reference: Reference) -> "BookSets":
+        """With the sums of all days; those of days that are not plain are left out."""
+        made = cls(columns, funds, reference)
+        for through in columns.throughs(funds):
+            try:
+                made.of(through)
+            except NotAtHand:
+                continue
+        return made
+
+    def before(self, since: date, columns: Books) -> "BookSets":
+        """Those of other columns, which are the same before the day ``since``."""
+        made = BookSets.__new__(BookSets)
+        made._columns, made._funds, made._reference = columns, self._funds, self._reference
+        made.codes = [*self.codes]
+        made._sets = {day: found for day, found in self._sets.copy().items() if day < since}
+        made._labels = {}
+        made._learn()
+        return made
+
+    def _learn(self) -> None:
+        """Look up the codes of spellings that are new."""
+        code = self._reference.listings.code
+        self.codes += [code(*one) for one in self._columns.spellings[len(self.codes) :]]
+        self._coded = np.array([one is not None for one in self.codes], np.bool_)
+
+    def labels(self, lang: Language) -> Labels:
+        found = self._labels.get(lang)
+        if found is None:
+            name_of = self._reference.security_name
+            names = [
+                name if code is None else name_of(code, lang, name)
+                for code, (_, _, name) in zip(self.codes, self._columns.spellings, strict=True)
+            ]
+            texts = [str(code or "") for code in self.codes]
+            keys = list(zip(texts, names, strict=True))
+            places = {key: place for place, key in enumerate(sorted(set(keys)))}
+            ranks = np.array([places[key] for key in keys], np.int32)
+            found = Labels(names, ["\x1e".join(key) for key in keys], ranks)
+            self._labels[lang] = found
+        return found
+
+    def of(self, through: date) -> BookSet:
+        """The sum of the books that show ``through``. Raises NotAtHand where one of them is not plain."""
+        found = self._sets.get(through)
+        if found is None:
+            books = {fund: self._columns.book(fund, through) for fund in self._funds}
+            found = _added({fund: book for fund, book in books.items() if book is not None}, self._coded)
+            self._sets[through] = found
+        return found
+
+
+def _added(books: Mapping[str, Book], coded: Mask) -> BookSet:
+    """The sum of the ``books`` of one day."""
+    if not books or not all(book.plain for book in books.values()):
+        raise NotAtHand
+    security = np.concatenate([book.security for book in books.values()])
+    order = np.argsort(security, kind="stable")
+    security = security[order]
+    shares = np.concatenate([book.shares for book in books.values()])[order]
+    value = np.concatenate([book.value for book in books.values()])[order]
+    spelling = np.concatenate([book.spelling for book in books.values()])[order]
+    starts = np.flatnonzero(np.diff(security, prepend=security[:1] - 1))
+    counts = np.diff(starts, append=len(security))
+    summed, worth = (np.add.reduceat(one, starts) for one in (shares, value))
+    for place in np.flatnonzero(counts > 2).tolist():
+        worth[place] = fsum(value[starts[place] : starts[place] + counts[place]].tolist())
+    broken = shares != np.trunc(shares)
+    for place in np.flatnonzero(np.logical_or.reduceat(broken, starts)).tolist():
+        exact = sum(map(Fraction, shares[starts[place] : starts[place] + counts[place]].tolist()))
+        summed[place] = round(exact)
+    first = spelling[starts]
+    for place in np.flatnonzero(~coded[first] & (counts > 1)).tolist():
+        for one in spelling[starts[place] : starts[place] + counts[place]].tolist():
+            if coded[one]:
+                first[place] = one
+                break
+    held = summed != 0
+    if not held.any():
+        raise NotAtHand
+    worth[~np.isfinite(worth)] = np.nan
+    totals = [book.total for book in books.values()]
+    total = None if None in totals else fsum(one for one in totals if one is not None)
+    kept = worth[held]
+    return BookSet(
+        funds=tuple(books),
+        security=security[starts][held],
+        shares=summed[held],
+        value=kept,
+        spelling=first[held],
+        coded=coded[first][held],
+        weight=_cut(100 * kept / total if total else np.full(len(kept), np.nan)),
+        total=total,
+    )
+
+
+def _cut(weight: Floats) -> Floats:
+    """Weights cut as :func:`qotgate.service.ark.lists.cut` cuts one."""
+    hundredths = 100 * weight
+    whole = np.trunc(hundredths)
+    for place in np.flatnonzero(np.abs(hundredths - whole) > NEARLY).tolist():
+        whole[place] = trunc(round(float(hundredths[place]), 7))
+    whole[~np.isfinite(whole)] = np.nan
+    found: Floats = whole / 100 + 0.0
+    return found
+
+
+class Cut:
+    """A cycle of one list: the sums of the books at either end, and what is known of splits and trades."""
+
+    def __init__(
+        self, columns: Books, sets: BookSets, funds: tuple[str, ...], ends: Ends, as_of: date
+    ) -> None:
+        self._columns = columns
+        self._cycle = Cycle(ends.before, ends.last, as_of)
+        self.now, self.then = sets.of(ends.last), sets.of(ends.before)
+        stale = {fund for fund, _ in ends.left_out}
+        if self.now.funds != self.then.funds or stale & set(self.now.funds):
+            raise NotAtHand
+        self._all_funds = funds
+        self._seen = columns.splits(funds, as_of)
+        self._split = {
+            security
+            for security, by_fund in self._seen.items()
+            if any(ends.before < one.day <= as_of for found in by_fund.values() for one in found)
+        }
+
+    def holdings(self, kind: ArkHoldingType) -> Rows:
+        """The rows of :func:`qotgate.service.ark.lists.holding_rows`: shares, their change, value, weight and
+        its change."""
+        gone = kind is ArkHoldingType.SOLD_OUT
+        base, other = (self.then, self.now) if gone else (self.now, self.then)
+        place, match = _places(other.security, base.security)
+        others = np.where(match, other.shares[place], 0.0), np.where(match, other.weight[place], 0.0)
+        shares, weight = [base.shares, others[0]], [base.weight, others[1]]
+        value = base.value
+        if gone:
+            shares.reverse()
+            weight.reverse()
+            value = np.where(match, other.value[place], 0.0)
+        if self._split:
+            shares, value, weight = (
+                [one.copy() for one in shares],
+                value.copy(),
+                [one.copy() for one in weight],
+            )
+            for change in self._exact(self._split, ()):
+                here = np.flatnonzero(base.security == change.security)
+                for end, stake in enumerate((change.now, change.then)):
+                    shares[end][here] = stake.shares
+                    weight[end][here] = _cut(np.array([_number(stake.weight)]))
+                value[here] = _number(change.now.value)
+        now, then = shares
+        mask = {
+            ArkHoldingType.POSITION: now != 0,
+            ArkHoldingType.NEW: (then == 0) & (now != 0),
+            ArkHoldingType.SOLD_OUT: (now == 0) & (then != 0),
+            ArkHoldingType.INCREASE: (now > then) & (then != 0) & (now != 0),
+            ArkHoldingType.DECREASE: (now < then) & (then != 0) & (now != 0),
+        }[kind]
+        spelling = np.where(~base.coded & match & other.coded[place], other.spelling[place], base.spelling)
+        moved = np.rint((weight[0] - weight[1]) * 100) / 100
+        columns = (now, now - then, value, weight[0], moved)
+        return Rows(spelling[mask], tuple(one[mask] for one in columns))
+
+    def transactions(self, kind: ArkHoldingType) -> Rows:
+        """The rows of :func:`qotgate.service.ark.lists.transaction_rows`: USD and shares."""
+        by_security: dict[int, list[Trade]] = {}
+        for trade in self._columns.trades(self._all_funds, self._cycle.before, self._cycle.as_of, self._seen):
+            by_security.setdefault(trade.security, []).append(trade)
+        unpriced = {key for key, trades in by_security.items() if any(one.unpriced for one in trades)}
+        apart = by_security.keys() & (self._split | unpriced)
+        found: dict[int, tuple[float, int, int, int]] = {}
+        plain = sorted(by_security.keys() - apart)
+        for key, *ends in zip(
+            plain, *(self._shares(end, plain) for end in (self.now, self.then)), strict=True
+        ):
+            trades = by_security[key]
+            amount = round(fsum([one.amount for one in trades]), positions.CENTS)
+            found[key] = amount, sum(one.shares for one in trades), *ends
+        for change in self._exact(apart, [one for key in apart for one in by_security[key]]):
+            now, then = change.now.shares, change.then.shares
+            found[change.security] = _number(change.amount), change.traded, now, then
+        chosen = [
+            (key, amount, traded)
+            for key, (amount, traded, now, then) in found.items()
+            if traded and _kind(now, then) is kind
+        ]
+        chosen.sort()
+        keys = np.array([one[0] for one in chosen], np.int32)
+        columns = (np.array([float(one[place]) for one in chosen], np.float64) for place in (1, 2))
+        return Rows(self._spellings(keys), tuple(columns))
+
+    def _shares(self, end: BookSet, securities: Sequence[int]) -> list[int]:
+        place, match = _places(end.security, np.array(securities, np.int32))
+        found: list[int] = np.where(match, end.shares[place], 0.0).astype(np.int64).tolist()
+        return found
+
+    def _spellings(self, securities: Numbers) -> Numbers:
+        (now, in_now), (then, in_then) = (_places(end.security, securities) for end in (self.now, self.then))
+        mine, coded = self.now.spelling[now], self.now.coded[now] & in_now
+        first = coded | (in_now & ~(self.then.coded[then] & in_then))
+        found: Numbers = np.where(first, mine, self.then.spelling[then])
+        return found
+
+    def _exact(self, securities: Collection[int], trades: Sequence[Trade]) -> list[Change]:
+        """What the rules say of some securities."""
+        ends = []
+        for through in (self._cycle.last, self._cycle.before):
+            books = ((fund, self._columns.book(fund, through)) for fund in self.now.funds)
+            ends.append([_part(fund, book, securities) for fund, book in books if book is not None])
+        seen = {key: self._seen[key] for key in securities if key in self._seen}
+        return changes(self._cycle, ends[0], ends[1], trades, seen)
+
+
+def _places(among: Numbers, wanted: Numbers) -> tuple[Any, Mask]:
+    """Where each of ``wanted`` stands ``among`` others in ascending order, and whether it does."""
+    place = np.minimum(np.searchsorted(among, wanted), len(among) - 1)
+    return place, among[place] == wanted
+
+
+def _part(fund: str, book: Book, securities: Collection[int]) -> positions.Book:
+    """A book of some securities alone, with the total of all."""
+    wanted = np.array(sorted(securities), np.int32)
+    place, match = _places(book.security, wanted)
+    found = {
+        int(book.security[one]): (float(book.shares[one]), _told(float(book.value[one])))
+        for one in place[match].tolist()
+    }
+    return positions.Book(fund, book.through, found, book.total)
+
+
+def _kind(now: int, then: int) -> ArkHoldingType | None:
+    return Change(0, positions.Stake(then), positions.Stake(now), 0, None).holding_type
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else value
+
+
+def _told(value: float) -> float | None:
+    return None if value != value else value
+
+
+@dataclass(frozen=True)
+class RankedColumns:
+    """A list in order; ``make`` makes a row of its code, its name and its numbers, None where not told."""
+
+    codes: Sequence[Security | None]
+    labels: Labels
+    spelling: Numbers
+    numbers: Floats
+    make: Callable[..., Any]
+
+    @classmethod
+    def of(
+        cls, sets: BookSets, lang: Language, rows: Rows, key: Floats, sign: int, make: Callable[..., Any]
+    ) -> "RankedColumns":
+        """Those without the ``key`` last, equal ones by code, then name."""
+        labels = sets.labels(lang)
+        order = np.lexsort((labels.ranks[rows.spelling], sign * key))
+        numbers = np.column_stack(rows.columns)[order] + 0.0
+        return cls(sets.codes, labels, rows.spelling[order], numbers, make)
+
+    def __len__(self) -> int:
+        return len(self.spelling)
+
+    def contents(self) -> tuple[list[str], bytes]:
+        texts = self.labels.texts
+        numbers = np.where(np.isnan(self.numbers), np.nan, self.numbers)
+        return [texts[one] for one in self.spelling.tolist()], numbers.tobytes()
+
+    def rows(self, start: int, end: int) -> tuple[Any, ...]:
+        codes, names, make = self.codes, self.labels.names, self.make
+        page = zip(self.spelling[start:end].tolist(), self.numbers[start:end].tolist(), strict=True)
+        return tuple(make(codes[one], names[one], *numbers) for one, numbers in page)

@@ -1,0 +1,314 @@
+"""The ARK funds' books in memory, and the two lists as of any day out of them.
+
+A list is worked out here where every fund has a book of just the days at either end of its cycle, as it
+almost always is. Where a file is missing or a fund begins, and in whatever else the rules of
+:mod:`qotgate.ark.positions` look further for, NotAtHand is raised and the database answers.
+
+As with :mod:`qotgate.service.columns.trades`, columns are never changed once they are made.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from fractions import Fraction
+from itertools import groupby
+from math import copysign, trunc
+from operator import itemgetter
+from threading import Lock
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from sqlalchemy import Connection
+
+from qotgate.ark.codes import CASH_PREFIX
+from qotgate.ark.dynamics import Split
+from qotgate.ark.positions import Trade
+from qotgate.service.columns.sizes import Budget
+from qotgate.service.columns.source import Ends, NotAtHand
+from qotgate.service.cursor import Cursors
+from qotgate.store.database import secret
+from qotgate.store.reads import columns as reads
+from qotgate.store.sums import PARTS
+from qotgate.store.tables import HOLE
+
+if TYPE_CHECKING:
+    from qotgate.service.columns.book_sets import Book, BookSets
+
+MONEY_MARKET = 0
+"""In place of a security's id: the money-market funds that the funds keep their cash in. They are a row
+without code and name, as OpenD has it."""
+FRESH_SESSIONS = 10
+"""A fund's book of so many trading days ago still says what the fund holds."""
+BOOK_BYTES = 1000
+LINE_BYTES = 24
+SET_LINE_BYTES = 40
+"""Of a security in the sum of all books of a day; there may be one such sum for each line."""
+TRADE_BYTES = 200
+SPELLING_BYTES = 500
+SESSION_BYTES = 8
+
+Spelling = tuple[str, str, str]
+"""Ticker, identifier, name."""
+Key = tuple[tuple[str, ...], str]
+"""Funds, and the digest of the tables by which their lines have codes."""
+
+
+class DayTrade(NamedTuple):
+    """A fund's trade; ``parts`` are its USD in millionths, None without a price."""
+
+    day: date
+    security: int
+    fund: str
+    through: date
+    shares: int
+    parts: int | None
+
+
+class SeenSplit(NamedTuple):
+    security: int
+    day: date
+    fund: str
+    through: date
+    split: Split
+
+
+class FundBooks(NamedTuple):
+    """A fund's books, oldest first, and the last day that each shows."""
+
+    throughs: tuple[date, ...] = ()
+    books: tuple["Book", ...] = ()
+
+    @classmethod
+    def of(cls, books: Iterable["Book"]) -> "FundBooks":
+        found = tuple(books)
+        return cls(tuple(book.through for book in found), found)
+
+    def before(self, day: date) -> "FundBooks":
+        """Those that show no day from ``day`` on."""
+        end = bisect_left(self.throughs, day)
+        return FundBooks(self.throughs[:end], self.books[:end])
+
+    def after(self, others: "FundBooks") -> "FundBooks":
+        """These and the ``others`` before them."""
+        return FundBooks(others.throughs + self.throughs, others.books + self.books)
+
+    def get(self, through: date) -> "Book | None":
+        place = bisect_left(self.throughs, through)
+        return self.books[place] if self.throughs[place : place + 1] == (through,) else None
+
+
+NO_BOOKS = FundBooks()
+
+
+@dataclass(frozen=True)
+class BookColumns:
+    """Books by fund, trades by day, splits and sessions of one generation."""
+
+    generation: int
+    size: int
+    """Bytes of memory, roughly."""
+    cursors: Cursors
+    spellings: Sequence[Spelling]
+    _books: Mapping[str, FundBooks]
+    _holes: Mapping[str, Sequence[date]]
+    _sessions: Sequence[date]
+    _splits: Sequence[SeenSplit]
+    _trades: Sequence[DayTrade]
+    _span: Mapping[str, tuple[date | None, date | None]]
+    _sets: dict[Key, "BookSets"] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    @classmethod
+    def read(cls, connection: Connection, generation: int, most: int) -> Self:
+        """All of them. Raises TooLarge where they take more than ``most`` bytes."""
+        return cls._made(connection, generation, date.min, most, {}, [], [])
+
+    def extended(self, connection: Connection, generation: int, since: date, most: int) -> Self:
+        """Those of a later generation, whose rows are the same before the day ``since``. Raises TooLarge."""
+        books = {fund: found.before(since) for fund, found in self._books.items()}
+        trades = self._trades[: bisect_left(self._trades, since, key=itemgetter(0))]
+        made = self._made(connection, generation, since, most, books, [*self.spellings], [*trades])
+        for key, sets in self._sets.copy().items():
+            made._sets[key] = sets.before(since, made)
+        return made
+
+    def renumbered(self, generation: int) -> Self:
+        """The same for a generation in which nothing of them has changed."""
+        return replace(self, generation=generation)
+
+    @classmethod
+    def _made(
+        cls,
+        connection: Connection,
+        generation: int,
+        since: date,
+        most: int,
+        known: Mapping[str, FundBooks],
+        spellings: list[Spelling],
+        trades: list[DayTrade],
+    ) -> Self:
+        """``known`` books and ``trades`` are those before ``since``; the lists are taken."""
+        budget = Budget(most)
+        funds = reads.funds(connection)
+        numbers = {spelling: number for number, spelling in enumerate(spellings)}
+        books = {}
+        for fund in funds:
+            before = known.get(fund, NO_BOOKS)
+            for book in before.books:
+                budget.add(_bytes(book))
+            books[fund] = FundBooks.of(_books(connection, fund, since, numbers, budget)).after(before)
+        budget.add(TRADE_BYTES * len(trades))
+        for row in reads.priced_trades(connection, funds, since):
+            budget.add(TRADE_BYTES)
+            trades.append(_trade(*row))
+        splits = tuple(
+            SeenSplit(security, day, fund, through, Split(day, Fraction(top, bottom)))
+            for security, day, fund, through, top, bottom in reads.splits(connection, funds, date.min)
+        )
+        sessions = reads.sessions(connection)
+        budget.add(SPELLING_BYTES * len(numbers) + TRADE_BYTES * len(splits) + SESSION_BYTES * len(sessions))
+        return cls(
+            generation=generation,
+            size=budget.size,
+            cursors=Cursors(secret(connection)),
+            spellings=tuple(numbers),
+            _books=books,
+            _holes={
+                fund: [row[2] for row in reads.untold(connection, fund, date.min) if row[3] == HOLE]
+                for fund in funds
+            },
+            _sessions=sessions,
+            _splits=splits,
+            _trades=trades,
+            _span={fund: reads.span(connection, fund) for fund in funds},
+        )
+
+    def span(self, funds: Collection[str]) -> tuple[date | None, date | None]:
+        """As :meth:`~qotgate.service.columns.source.TradeSource.span`."""
+        known = [self._span[fund] for fund in funds if fund in self._span]
+        first = min((one[0] for one in known if one[0]), default=None)
+        return first, max((one[1] for one in known if one[1]), default=None)
+
+    def ends(self, funds: Sequence[str], as_of: date, length: int) -> Ends:
+        """The ends of a cycle of ``length`` sessions. Raises NotAtHand unless each of ``funds``, but for
+        those that are left out, has a book of both."""
+        place = bisect_right(self._sessions, as_of) - 1
+        if place < length:
+            raise NotAtHand
+        before, last = self._sessions[place - length], self._sessions[place]
+        oldest = self._sessions[place - FRESH_SESSIONS] if place >= FRESH_SESSIONS else date.min
+        left_out, held = [], 0
+        for fund in funds:
+            books = self._books.get(fund, NO_BOOKS)
+            if any(before < through <= last for through in self._holes.get(fund, ())):
+                raise NotAtHand
+            end = bisect_right(books.throughs, as_of)
+            if not end:
+                continue
+            shown = books.throughs[end - 1]
+            if shown < oldest:
+                left_out.append((fund, shown))
+                continue
+            held += 1
+            if shown != last or books.get(before) is None:
+                raise NotAtHand
+        if not held:
+            raise NotAtHand
+        return Ends(before, last, tuple(left_out))
+
+    def book(self, fund: str, through: date) -> "Book | None":
+        """A fund's book that shows ``through`` as its last day."""
+        return self._books.get(fund, NO_BOOKS).get(through)
+
+    def sets(self, key: Key, make: Any, *, at_hand_only: bool) -> "BookSets":
+        """The sums of books for some funds, made by ``make`` where they are not there. Raises NotAtHand where
+        that may not be: it takes a tenth of a second after years."""
+        found = self._sets.get(key)
+        if found is not None:
+            return found
+        if at_hand_only:
+            raise NotAtHand
+        with self._lock:
+            if key not in self._sets:
+                self._sets[key] = make()
+            return self._sets[key]
+
+    def throughs(self, funds: Collection[str]) -> list[date]:
+        """The days that a book of any of ``funds`` shows as its last."""
+        return sorted({day for fund in funds for day in self._books.get(fund, NO_BOOKS).throughs})
+
+    def splits(self, funds: Collection[str], as_of: date) -> dict[int, dict[str, list[Split]]]:
+        """The splits known on ``as_of``, of each security by fund."""
+        seen: dict[int, dict[str, list[Split]]] = {}
+        for one in self._splits:
+            if one.through <= as_of and one.fund in funds:
+                seen.setdefault(one.security, {}).setdefault(one.fund, []).append(one.split)
+        return seen
+
+    def trades(
+        self, funds: Collection[str], before: date, as_of: date, apart: Collection[int]
+    ) -> list[Trade]:
+        """What each fund traded of each security after ``before``, as
+        :func:`qotgate.store.books.trades_query` gives it; the days of the securities ``apart`` by themselves.
+        """
+        start = bisect_left(self._trades, before + timedelta(days=1), key=itemgetter(0))
+        end = bisect_right(self._trades, as_of, key=itemgetter(0))
+        groups: dict[Any, list[DayTrade]] = {}
+        for trade in self._trades[start:end]:
+            if trade.through <= as_of and trade.fund in funds:
+                key = trade.security, trade.fund, trade.day if trade.security in apart else None
+                groups.setdefault(key, []).append(trade)
+        return [_summed(rows) for rows in groups.values()]
+
+
+def _bytes(book: "Book") -> int:
+    return BOOK_BYTES + (LINE_BYTES + SET_LINE_BYTES) * len(book.security)
+
+
+def _summed(rows: Sequence[DayTrade]) -> Trade:
+    return Trade(
+        security=rows[0].security,
+        fund=rows[0].fund,
+        day=rows[0].day,
+        through=max(row.through for row in rows),
+        shares=sum(row.shares for row in rows),
+        amount=sum(row.parts for row in rows if row.parts is not None) / PARTS,
+        unpriced=sum(row.shares for row in rows if row.parts is None),
+    )
+
+
+def _trade(day: date, security: int, fund: str, through: date, shares: int, price: float | None) -> DayTrade:
+    if price is None:
+        return DayTrade(day, security, fund, through, shares, None)
+    # Rounded as qotgate.store.sums has the engines do it.
+    exact = shares * price * float(PARTS)
+    return DayTrade(day, security, fund, through, shares, trunc(exact + copysign(0.5, exact)))
+
+
+def _books(
+    connection: Connection, fund: str, since: date, numbers: dict[Spelling, int], budget: Budget
+) -> Iterable["Book"]:
+    """A fund's books from ``since`` on. Of those that show the same day the one that is dated last counts;
+    new spellings are added to ``numbers``."""
+    from qotgate.service.columns.book_sets import make_book
+
+    shown = dict(reads.books(connection, fund, since))
+    throughs = {day: through for through, day in shown.items()}
+    if not throughs:
+        return
+    found = {}
+    lines = reads.book_lines(connection, fund, min(throughs), max(throughs))
+    for day, rows in groupby(lines, itemgetter(0)):
+        if day not in throughs:
+            continue
+        book = make_book(throughs[day], (_line(row, numbers) for row in rows))
+        budget.add(_bytes(book))
+        found[book.through] = book
+    yield from (found[through] for through in sorted(found))
+
+
+def _line(row: Any, numbers: dict[Spelling, int]) -> tuple[int | None, int, float, float | None]:
+    _, security, ticker, identifier, name, shares, value = row
+    if security is None and identifier.startswith(CASH_PREFIX) and not ticker:
+        security, identifier, name = MONEY_MARKET, "", ""
+    return security, numbers.setdefault((ticker, identifier, name), len(numbers)), shares, value
