@@ -21,6 +21,8 @@ from qotgate.model.version import __version__
 from qotgate.web import (
     api,
     data_pages,
+    finding,
+    fund_pages,
     list_api,
     list_pages,
     loads_api,
@@ -141,8 +143,8 @@ def make_app(site: Site, endpoints: Mapping[str, Endpoint] = NONE) -> ASGIApp:
     app.include_router(list_api.router)
     app.include_router(loads_api.router)
     app.include_router(research_api.router)
-    for router in (pages.router, list_pages.router, data_pages.router, preferences.router):
-        app.include_router(router, include_in_schema=False)
+    for module in (pages, list_pages, fund_pages, data_pages, finding, preferences):
+        app.include_router(module.router, include_in_schema=False)
     app.add_api_route("/healthz", healthz, tags=["Operation"])
     app.add_api_route("/readyz", readyz, tags=["Operation"], responses={503: PROBLEMS[503]})
     app.add_api_route("/metrics", metrics, tags=["Operation"], response_class=PlainTextResponse)

@@ -2,17 +2,20 @@
 and news of loads."""
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from datetime import date
+from typing import Annotated, Any, Literal, TypeVar, overload
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BeforeValidator
 
-from qotgate.model import DynamicType, InvalidRequest, Market, RatingChangeType, Security
+from qotgate.model import ArkDynamic, DynamicType, InvalidRequest, Market, RatingChangeType, Security
+from qotgate.service.ark.funds import days_around
 from qotgate.service.ark.history import ArkHistory, Position, ark_history, ark_moves, ark_positions
 from qotgate.service.chinese import simplified
 from qotgate.service.ratings.changes import institution_names, rating_listing
 from qotgate.web.days import Day
+from qotgate.web.finding import FOUND_MOST, find
 from qotgate.web.render import View, number, show
 from qotgate.web.site import TheSite
 
@@ -22,9 +25,9 @@ CHANGES_ON_A_PAGE = 40
 CHANGES_OF_A_SECURITY = 15
 DAYS_OF_TRADES = 12
 MOVES_ON_A_PAGE = 100
-FOUND_MOST = 50
 
 T = TypeVar("T")
+N = TypeVar("N")
 
 
 def given(value: object) -> object:
@@ -45,12 +48,17 @@ Start = Annotated[int, Query(ge=1, lt=NUMBERS_END)]
 router = APIRouter()
 
 
-def or_sentence(view: View, ask: Callable[[], T]) -> tuple[T | None, str]:
-    """An answer, or the sentence that says why there is none: one part of a page, not all of it."""
+@overload
+def or_sentence(view: View, ask: Callable[[], T]) -> tuple[T | None, str]: ...
+@overload
+def or_sentence(view: View, ask: Callable[[], T], none: N) -> tuple[T | N, str]: ...
+def or_sentence(view: View, ask: Callable[[], Any], none: Any = None) -> tuple[Any, str]:
+    """An answer, or ``none`` and the sentence that says why there is none: one part of a page, not all of
+    it."""
     try:
         return ask(), ""
     except InvalidRequest as error:
-        return None, view.sentence(error)
+        return none, view.sentence(error)
 
 
 def page_from(rows: Sequence[T], start: int, count: int) -> tuple[Sequence[T], int | None]:
@@ -81,9 +89,17 @@ def home(request: Request, site: TheSite) -> Response:
 @router.get("/moves")
 def moves(request: Request, site: TheSite, as_of: OneDay = None, start: Start = 1) -> Response:
     def make(view: View) -> dict[str, Any]:
-        day, found = ark_moves(site.questions[view.lang], as_of)
+        questions = site.questions[view.lang]
+        day, found = ark_moves(questions, as_of)
         shown, more = page_from(found, start, MOVES_ON_A_PAGE)
-        return {"day": day, "moves": shown, "more_moves": more, "count": len(found), "as_of": as_of}
+        return {
+            "day": day,
+            "around": days_around(questions, day),
+            "moves": shown,
+            "more_moves": more,
+            "count": len(found),
+            "as_of": as_of,
+        }
 
     return show(request, site, "moves.html", make)
 
@@ -91,12 +107,12 @@ def moves(request: Request, site: TheSite, as_of: OneDay = None, start: Start = 
 @router.get("/search")
 def search(request: Request, site: TheSite, q: Text = None) -> Response:
     text = (q or "").strip()
-    found = site.search.search(text, site.lang, FOUND_MOST)
-    if len(found) == 1 or (found and text.upper() in (str(found[0].security), found[0].security.code)):
-        return RedirectResponse(f"/securities/{found[0].security}", 303)
+    only = find(site, View.of(request, site), text, FOUND_MOST).only(text)
+    if only:
+        return RedirectResponse(only, 303)
 
     def make(view: View) -> dict[str, Any]:
-        return {"text": text, "found": site.search.search(text, view.lang, FOUND_MOST)}
+        return {"text": text, "hits": find(site, view, text, FOUND_MOST)}
 
     return show(request, site, "search.html", make)
 
@@ -121,6 +137,7 @@ def security(request: Request, site: TheSite, code: Code, as_of: OneDay = None) 
             "code": str(asked),
             "as_of": as_of,
             "history": history,
+            "untold": _untold(history.answer) if history else {},
             "breaks": [
                 (hole.fund, hole.first_day.isoformat(), hole.last_day.isoformat())
                 for hole in site.coverage(view.state).holes
@@ -140,6 +157,14 @@ def _last_positions(positions: tuple[Position, ...]) -> list[Position]:
     """Each fund's position on the last day, those that it has left out."""
     last = {position.fund: position for position in positions}
     return [position for _, position in sorted(last.items()) if position.shares]
+
+
+def _untold(answer: ArkDynamic) -> dict[tuple[date, date, str], list[str]]:
+    """The funds that the same days of the window are not told of, by the days and why."""
+    found: dict[tuple[date, date, str], list[str]] = {}
+    for days in answer.untold:
+        found.setdefault((days.first_day, days.last_day, days.why), []).append(days.fund)
+    return found
 
 
 def _in_words(view: View, history: ArkHistory, window_days: int) -> str:

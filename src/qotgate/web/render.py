@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import PurePath
 from typing import Any, Literal
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
@@ -75,7 +75,12 @@ def show(
     headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept-Language, Cookie"}
     if status == 200 and fresh(request, tag):
         return Response(status_code=304, headers=headers)
-    text = _render(request, view, template, {"known": site.coverage(view.state), **make(view)})
+    text = _render(
+        request,
+        view,
+        template,
+        {"known": site.coverage(view.state), "ark_funds": site.funds(view.state), **make(view)},
+    )
     return HTMLResponse(text, status, headers if status == 200 else {"Cache-Control": "no-store"})
 
 
@@ -90,7 +95,9 @@ def error_page(request: Request, site: Site, error: Exception, status: int) -> R
     if status == 503:
         # Without a database there is no generation to show.
         view = View(PAGE_LANGUAGES[site.lang], "auto", "")
-        return HTMLResponse(_render(request, view, "error.html", {"known": None, **make(view)}), status)
+        return HTMLResponse(
+            _render(request, view, "error.html", {"known": None, "ark_funds": (), **make(view)}), status
+        )
     return show(request, site, "error.html", make, status)
 
 
@@ -175,6 +182,10 @@ def file_url(place: Place) -> str:
     return f"/files/{place.file_id}?line={place.line}#line-{place.line}"
 
 
+def institution_url(name: str) -> str:
+    return f"/institutions/{quote(name, safe='')}"
+
+
 def query(path: str, **parameters: Any) -> str:
     """A URL with the parameters that are not empty."""
     given = {name: str(value) for name, value in parameters.items() if value not in (None, "")}
@@ -197,6 +208,7 @@ ENVIRONMENT.filters.update(
     moment=moment,
     file_url=file_url,
     own=own,
+    institution_url=institution_url,
     age=age,
     base=lambda path: PurePath(path).name,
     # Downloads of different days often have one name: the folder tells them apart.

@@ -3,6 +3,7 @@
 import hmac
 from asyncio import run_coroutine_threadsafe
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from math import ceil
 from typing import Annotated, Protocol, get_args
@@ -15,6 +16,7 @@ from qotgate.limits.allowance import Allowance
 from qotgate.limits.window import RateLimit, Taken
 from qotgate.model import Language, QotGateError, RateLimited, is_loopback
 from qotgate.model.version import __version__
+from qotgate.service.ark.funds import loaded_funds
 from qotgate.service.coverage.provenance import Coverage, coverage
 from qotgate.service.questions import Questions
 from qotgate.service.search import Search
@@ -125,6 +127,11 @@ class Site:
         """How far the data of ``state`` goes; read once for each state. Raises StoreError."""
         questions = self.questions[self.lang]
         return questions.remembered(("coverage", state), lambda: coverage(self.store, questions.funds))
+
+    def funds(self, state: str) -> list[str]:
+        """The funds of which anything is loaded in ``state``; read once for each state. Raises StoreError."""
+        questions = self.questions[self.lang]
+        return questions.remembered(("funds", state), partial(loaded_funds, questions))
 
     def tag(self, state: str, *parts: str) -> str:
         """The entity tag of what is shown of ``state``, ``parts`` telling one showing of a URL

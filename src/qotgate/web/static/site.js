@@ -52,6 +52,70 @@ const watcher = new IntersectionObserver(
   { rootMargin: "400px" },
 );
 
+// Suggestions while one types: a combobox after the ARIA Authoring Practices. Without it the form still searches.
+function suggest(input) {
+  const list = input.form.appendChild(document.createElement("ul"));
+  list.id = "suggestions";
+  list.hidden = true;
+  list.setAttribute("role", "listbox");
+  list.setAttribute("aria-label", input.placeholder);
+  const roles = { role: "combobox", "aria-autocomplete": "list", "aria-controls": list.id, "aria-expanded": "false" };
+  for (const [name, value] of Object.entries(roles)) input.setAttribute(name, value);
+  let asked = 0;
+  let timer;
+  let chosen = -1;
+  const choose = (index) => {
+    chosen = index;
+    [...list.children].forEach((option, at) => option.setAttribute("aria-selected", String(at === index)));
+    if (index < 0) input.removeAttribute("aria-activedescendant");
+    else input.setAttribute("aria-activedescendant", list.children[index].id);
+  };
+  const open = (wanted) => {
+    list.hidden = !wanted;
+    input.setAttribute("aria-expanded", String(wanted));
+    choose(-1);
+  };
+  const ask = async () => {
+    const mine = ++asked;
+    const text = input.value.trim();
+    const rows = text ? await (await fetch(`${input.dataset.suggest}?q=${encodeURIComponent(text)}`)).json() : [];
+    if (mine !== asked) return;
+    list.replaceChildren(
+      ...rows.map((row, at) => {
+        const option = document.createElement("li");
+        option.id = `suggestion-${at}`;
+        option.setAttribute("role", "option");
+        option.dataset.href = row.href;
+        option.append(Object.assign(document.createElement("b"), { textContent: row.name }), ` ${row.more}`);
+        return option;
+      }),
+    );
+    open(rows.length > 0);
+  };
+  input.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => ask().catch(() => open(false)), 120);
+  });
+  input.addEventListener("keydown", (event) => {
+    const count = list.children.length;
+    if (event.key === "Escape" && !list.hidden) open(false);
+    else if (event.key === "ArrowDown" && count) {
+      if (list.hidden) open(true);
+      choose((chosen + 1) % count);
+    } else if (event.key === "ArrowUp" && count && !list.hidden) choose(chosen <= 0 ? count - 1 : chosen - 1);
+    else if (event.key === "Enter" && chosen >= 0 && !list.hidden) location.assign(list.children[chosen].dataset.href);
+    else return;
+    event.preventDefault();
+  });
+  // Before the field loses the focus, and with it the list.
+  list.addEventListener("mousedown", (event) => {
+    const option = event.target.closest("[data-href]");
+    if (option) location.assign(option.dataset.href);
+    event.preventDefault();
+  });
+  input.addEventListener("blur", () => open(false));
+}
+
 // Moments come in UTC; a reader reads them in the zone of the browser.
 function localTimes(part) {
   const form = new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "short" });
@@ -123,6 +187,7 @@ function followInSight() {
   else if (events) events.close();
 }
 
+suggest(document.querySelector("[data-suggest]"));
 localTimes(document.querySelector(".known") || document.createElement("p"));
 start(document.querySelector("main"));
 if (!location.pathname.startsWith("/sign-in")) {
