@@ -96,7 +96,8 @@ class Client(asyncio.Protocol):
         await asyncio.sleep(seconds)
         found = (self.answers - before) / (time.perf_counter() - began)
         self.in_flight = 0
-        await asyncio.sleep(0.2)
+        while self.answers < self.serial:
+            await asyncio.sleep(0.01)
         return found
 
     async def take_pushes(self, number: int, rate: int) -> float:
@@ -153,17 +154,17 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
     arguments = parser.parse_args()
-    ways: dict[str, list[Figures]] = {"straight": [], "through the relay": []}
+    ways: dict[str, list[Figures]] = {"straight": [], "through the relay": [], "recorded as well": []}
     with tempfile.TemporaryDirectory() as folder:
         url = make(Path(folder) / "bench.db")
-        with (
-            canned_opend(ANSWER_BYTES, PUSH_BYTES) as opend,
-            gateway(url, "--upstream", f"127.0.0.1:{opend.ports[0]}") as relay,
-        ):
-            for _ in range(arguments.runs):
-                for way, port in zip(ways, (opend.ports[0], relay.ports[0]), strict=True):
-                    ways[way].append(uvloop.run(measure(port, arguments.seconds)))
-            resident = relay.resident
+        recording = str(Path(folder) / "session.jsonl")
+        with canned_opend(ANSWER_BYTES, PUSH_BYTES) as opend:
+            upstream = ("--upstream", f"127.0.0.1:{opend.ports[0]}")
+            with gateway(url, *upstream) as relay, gateway(url, *upstream, "--record", recording) as recorder:
+                for _ in range(arguments.runs):
+                    for way, server in zip(ways, (opend, relay, recorder), strict=True):
+                        ways[way].append(uvloop.run(measure(server.ports[0], arguments.seconds)))
+                resident = relay.resident
     table = Table(title=f"Relay against direct, medians of {arguments.runs} runs of {arguments.seconds:g} s")
     for column in ("", "round trip p50 µs", "p99 µs", f"requests/s, {IN_FLIGHT} in flight", "pushes/s"):
         table.add_column(column, justify="right")
@@ -177,7 +178,7 @@ def main() -> None:
             f"{median(figures, 'pushes'):,.0f}",
             f"{1000 * median(figures, 'behind'):.1f}",
         )
-    direct, relayed = ways.values()
+    direct, relayed, _recorded = ways.values()
     ratios = [two.answers / one.answers for one, two in zip(direct, relayed, strict=True)]
     console = Console()
     console.print(table)

@@ -10,16 +10,46 @@ import secrets
 import sys
 import time
 from struct import Struct
-from typing import cast
+from typing import Any, cast
 
 import uvloop
 
 from qotgate.protocol.body import encode
 from qotgate.protocol.frame import HEADER_SIZE, PROTOBUF, SERIAL, Frame, lead, seal
 from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
+from qotgate.relay.published import known_messages
 
 START = Struct("<2sIBBII").unpack_from
-SUBSCRIBE, PUSH = 3001, 3011
+SNAPSHOT, SUBSCRIBE, PUSH = 3203, 3001, 3011
+SECURITY = {"market": 11, "code": "TSLA"}
+TICK = {
+    "time": "2026-01-05 10:00:00",
+    "sequence": 7_500_000_000_123_456_789,
+    "dir": 1,
+    "price": 452.07,
+    "volume": 100,
+    "turnover": 45_207.0,
+    "recvTime": 1_767_625_200.123,
+    "type": 1,
+    "typeSign": 84,
+}
+SNAPSHOT_FIELDS = {
+    "security": SECURITY,
+    "type": 3,
+    "isSuspend": False,
+    "listTime": "2010-06-29",
+    "lotSize": 1,
+    "priceSpread": 0.01,
+    "updateTime": "2026-01-05 10:00:00",
+    "highPrice": 458.3,
+    "openPrice": 455.0,
+    "lowPrice": 449.1,
+    "lastClosePrice": 450.2,
+    "curPrice": 452.07,
+    "volume": 51_230_481,
+    "turnover": 2.3e10,
+    "turnoverRate": 1.6,
+}
 BATCH = 100
 """Pushes in one write."""
 
@@ -85,10 +115,20 @@ class Session(asyncio.Protocol):
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
 
 
+def _body(proto_id: int, size: int, fields: dict[str, Any]) -> bytes:
+    """An answer or a push of the published package, of ``size`` bytes or a few more."""
+    message = known_messages().responses[proto_id](retType=RetType.SUCCEED, s2c=fields)
+    named = message.s2c.snapshotList[0].basic if proto_id == SNAPSHOT else message.s2c
+    named.name = "x" * (size - message.ByteSize())
+    return bytes(message.SerializeToString())
+
+
 async def main(answer: int, push: int) -> None:
     loop = asyncio.get_running_loop()
-    # A Response that succeeded, filled up with a field that its reader does not know.
-    bodies = [seal(b"\x08\x00" + b"\x0a\x01x" * (size // 3)) for size in (answer, push)]
+    bodies = [
+        seal(_body(SNAPSHOT, answer, {"snapshotList": [{"basic": SNAPSHOT_FIELDS}]})),
+        seal(_body(PUSH, push, {"security": SECURITY, "tickerList": [TICK]})),
+    ]
     server = await loop.create_server(lambda: Session(*bodies), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await asyncio.Event().wait()

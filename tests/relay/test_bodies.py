@@ -4,12 +4,15 @@ import json
 from typing import Any
 
 import pytest
+from google.protobuf import json_format
+from google.protobuf.wrappers_pb2 import FloatValue
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qotgate.protocol.frame import JSON, PROTOBUF
 from qotgate.relay import published
-from qotgate.relay.bodies import Body, load_body, meaning, read_body, write_body
+from qotgate.relay.bodies import Body, json_fields, load_body, meaning, read_body, write_body
+from qotgate.relay.exact_json import InexactError, exact_json
 from qotgate.relay.published import known_messages, own_messages
 from tests.support.protobuf_messages import any_message
 
@@ -32,6 +35,25 @@ def test_every_message_comes_back(data: st.DataObject) -> None:
     back = through_a_file(kind, body)
     assert meaning(back.message) == meaning(message)
     assert meaning(kind.FromString(back.encode(PROTOBUF))) == meaning(message)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_json_is_that_of_protobuf(data: st.DataObject) -> None:
+    message = data.draw(any_message(data.draw(st.sampled_from(KINDS))))
+    try:
+        written = exact_json(message)
+    except InexactError:
+        assert any(sign in json.dumps(json_fields(message)) for sign in ("NaN", "Infinity"))
+    else:
+        assert json.dumps(written) == json.dumps(json_fields(message))
+
+
+@settings(deadline=None)
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
+def test_32_bit_floats_are_as_short_as_they_can_be(number: float) -> None:
+    message = FloatValue(value=number)
+    assert exact_json(message).get("value", 0.0) == json_format.MessageToDict(message)
 
 
 @settings(max_examples=100, deadline=None)

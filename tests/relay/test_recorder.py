@@ -292,8 +292,12 @@ def test_fields_that_are_not_known_are_not_recorded_of_accounts(tmp_path: Path) 
     request = known_messages().requests[2001](c2s={"userID": 5}).SerializeToString()
     phone = b"\xfa\x3e\x0b13800138000"
     asked, answer = (Frame(2001, PROTOBUF, 1, body) for body in (request, response + phone))
-    recorder.exchanged(1, 1, asked, answer, 0.1)
-    file.close()
+
+    async def run() -> None:
+        recorder.exchanged(1, 1, asked, answer, 0.1)
+        recorder.close()
+
+    asyncio.run(run())
     (line,) = [line for _, line in read_lines(path)]
     assert line.left_out == "fields that are not known"
     assert "13800138000" not in path.read_text()
@@ -307,6 +311,7 @@ def test_the_client_is_served_when_the_disk_is_full(tmp_path: Path) -> None:
         with scripted_opend() as opend:
             async with recording(opend, path) as upstream:
                 client = await UpstreamClient.connected(upstream)
+                await asyncio.sleep(0)
                 os.dup2(full, upstream._recorder.file._file)
                 for _ in range(2):
                     answer = await client.ask(3219, market=2, beginTime="2026-06-01", endTime="2026-06-30")

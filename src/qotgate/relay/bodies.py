@@ -6,20 +6,17 @@ would not give back in full, such as one with fields that the installed package 
 
 import base64
 import binascii
-import json
+import contextlib
 from typing import Any, NamedTuple
 
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError, EncodeError
 
 from qotgate.protocol.frame import JSON, PROTOBUF
+from qotgate.relay.exact_json import InexactError, exact_json
 
 UNREADABLE = (DecodeError, EncodeError, json_format.Error, RecursionError, TypeError, ValueError)
 """What protobuf raises of a body that is not the message it should be."""
-
-DOUBTFUL = ('"NaN"', "\"b'", '"b\\"')
-"""How values begin that JSON may not give back: a NaN, which is one of many, and a text that is not UTF-8,
-which protobuf takes and then has as bytes."""
 
 
 class Body(NamedTuple):
@@ -60,25 +57,14 @@ def write_body(name: str, body: Body) -> dict[str, Any]:
     if body.message is None:
         return {f"{name}_base64": base64.b64encode(body.data).decode()}
     try:
-        written = json_fields(body.message)
-        if _comes_back(body.message, written):
-            return {name: written}
-    except UNREADABLE:
+        return {name: exact_json(body.message)}
+    except InexactError:
         pass
+    with contextlib.suppress(*UNREADABLE):
+        written = json_fields(body.message)
+        if meaning(json_format.ParseDict(written, type(body.message)())) == meaning(body.message):
+            return {name: written}
     return {f"{name}_base64": base64.b64encode(meaning(body.message)).decode()}
-
-
-def _comes_back(message: Any, written: dict[str, Any]) -> bool:
-    """Whether JSON has all of a message."""
-    known = type(message)()
-    known.CopyFrom(message)
-    known.DiscardUnknownFields()
-    if known.ByteSize() != message.ByteSize():
-        return False
-    # To parse it takes twice as long as to write it, and only these may come back as something else.
-    if not any(sign in json.dumps(written) for sign in DOUBTFUL):
-        return True
-    return meaning(json_format.ParseDict(written, known.__class__())) == meaning(message)
 
 
 def load_body(kind: Any, written: Any, written_base64: str | None, body_format: int) -> Body:

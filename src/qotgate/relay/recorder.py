@@ -1,9 +1,11 @@
 """Records what passes between clients and the upstream that it wraps.
 
-A line is in the file before the client has the answer: what a client was told is in the recording, whenever
-the gateway is killed. What cannot be recorded is passed on all the same.
+The lines of a turn of the event loop are written together at its end, when clients are sent what they are
+about: a gateway that is killed has recorded all but its last turn. What cannot be recorded is passed on all
+the same.
 """
 
+import asyncio
 import time
 from typing import Any
 
@@ -15,7 +17,7 @@ from qotgate.protocol.frame import JSON, PROTOBUF, Frame
 from qotgate.protocol.messages import CLASSES, ProtoId, RetType
 from qotgate.relay.bodies import Body, meaning, read_body, write_body
 from qotgate.relay.published import Messages, known_messages
-from qotgate.relay.recording import Line, RecordingFile
+from qotgate.relay.recording import RecordingFile
 from qotgate.relay.scrubbing import NEVER_RECORDED, Scrubber
 from qotgate.relay.upstream import Client, Figures, Reply, Upstream, UpstreamSession
 
@@ -34,6 +36,8 @@ class Recorder:
         self.messages = messages or known_messages()
         self._scrubber = Scrubber(key)
         self._stopped = False
+        self._flushes = False
+        """Whether lines were added in this turn of the event loop."""
 
     def began(self, session: int, c2s: Any, s2c: Any) -> None:
         """A session began with this InitConnect."""
@@ -63,22 +67,36 @@ class Recorder:
             return
         try:
             written, left_out = self._scrubbed(proto_id, bodies)
-            name = self.messages.name(proto_id)
-            line = Line(
-                session=session,
-                at=self.file.now(),
-                proto=proto_id,
-                name=name,
-                left_out=left_out,
-                format="json" if any(body.body_format == JSON for body in bodies.values()) else None,
-                **more,
-                **written,
-            )
-            self.file.write(line)
+            line = {"session": session, **more, "at": self.file.now(), "proto": proto_id}
+            line["name"] = self.messages.name(proto_id)
+            if any(body.body_format == JSON for body in bodies.values()):
+                line["format"] = "json"
+            if left_out is not None:
+                line["left_out"] = left_out
+            self.file.add(line | written)
+            if not self._flushes:
+                self._flushes = True
+                asyncio.get_running_loop().call_soon(self._flush)
         except Exception as error:  # noqa: BLE001, RUF100 - an order, say, must go through all the same
-            self._stopped = True
+            self._stop(error)
+
+    def _flush(self) -> None:
+        self._flushes = False
+        try:
+            self.file.flush()
+        except OSError as error:
+            self._stop(error)
+
+    def _stop(self, error: Exception) -> None:
+        if not self._stopped:
             reason = error.strerror if isinstance(error, OSError) else repr(error)
-            log.error("recording stopped", file=str(self.file.path), reason=reason)  # noqa: TRY400 - it says all
+            log.error("recording stopped", file=str(self.file.path), reason=reason)
+        self._stopped = True
+
+    def close(self) -> None:
+        if not self._stopped:
+            self._flush()
+        self.file.close()
 
     def _scrubbed(self, proto_id: int, bodies: dict[str, Body]) -> tuple[dict[str, Any], str | None]:
         """The bodies as they are written, and why not all of them are."""
@@ -133,7 +151,7 @@ class RecordingUpstream:
 
     async def close(self) -> None:
         await self._upstream.close()
-        self._recorder.file.close()
+        self._recorder.close()
 
 
 class RecordingClient:

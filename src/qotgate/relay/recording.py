@@ -1,8 +1,8 @@
 """The file of a recording: JSON Lines, of which each says all of one exchange or push.
 
 The first line is a header. Each other line belongs to a client's session, whose first line is its
-InitConnect. A line is written in one go when its answer has come, so that a gateway that is killed leaves a
-file that can be read: of a last line without its end, nothing is taken.
+InitConnect. A gateway that is killed leaves a file that can be read: of a last line without its end, nothing
+is taken.
 """
 
 import io
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import to_json
 
 from qotgate.model import QotGateError
 from qotgate.model.version import __version__
@@ -127,6 +128,7 @@ class RecordingFile:
 
     def __init__(self, path: Path, messages: str | None) -> None:
         self.path = path
+        self._lines: list[bytes] = []
         self.sessions = 0
         """The number of the last session."""
         at = 0.0
@@ -143,7 +145,8 @@ class RecordingFile:
                 self._cut_torn_line()
             else:
                 now = datetime.now(UTC).isoformat(timespec="seconds")
-                self._append(Header(messages=messages, recorded=now))
+                self.add(Header(messages=messages, recorded=now).model_dump(exclude_none=True))
+                self.flush()
         except OSError as error:
             self.close()
             raise QotGateError(f"The recording {path} cannot be written: {error.strerror}.") from error
@@ -161,21 +164,22 @@ class RecordingFile:
         self.sessions += 1
         return self.sessions
 
-    def write(self, line: Line) -> None:
-        """Add a line. Raises OSError."""
-        self._append(line)
+    def add(self, line: dict[str, Any]) -> None:
+        """Add the fields of a :class:`Line`; they are in the file after :meth:`flush`."""
+        self._lines.append(to_json(line))
+
+    def flush(self) -> None:
+        """Write the lines that were added, in one piece. Raises OSError."""
+        data = memoryview(b"".join(line + b"\n" for line in self._lines))
+        self._lines.clear()
+        while data:
+            data = data[os.write(self._file, data) :]
 
     def close(self) -> None:
+        """Close the file, without what was added and not written."""
         if self._file >= 0:
             os.close(self._file)
         self._file = -1
-
-    def _append(self, line: BaseModel) -> None:
-        fields = line.model_dump(exclude_none=True)
-        text = json.dumps(fields, ensure_ascii=False, separators=(", ", ": "))
-        data = memoryview(text.encode("utf-8", "backslashreplace") + b"\n")
-        while data:
-            data = data[os.write(self._file, data) :]
 
     def _lock(self) -> None:
         if sys.platform == "win32":
