@@ -67,6 +67,9 @@ def test_an_agent_finds_the_tools_and_their_schemas(gateway: Serving, mode: str)
         "ark_holdings",
         "ark_active_trades",
         "rating_changes",
+        "ark_trades_of_all",
+        "streaks",
+        "analyst_consensus",
     }
     for tool in tools.tools:
         assert tool.description
@@ -125,6 +128,33 @@ def test_days_of_trades_and_positions_are_paged_to_the_end(gateway: Serving) -> 
         assert order(seen, **key) == order(told, **key)
 
 
+def test_tools_over_all_stocks_give_the_rows_of_the_research_tables(gateway: Serving) -> None:
+    calls = {
+        "trades": ("ark_trades_of_all", {"start": "2026-06-01", "funds": ["ARKK"]}),
+        "streaks": ("streaks", {"days": 2}),
+    }
+    for table, (tool, arguments) in calls.items():
+        query = "start=2026-06-01&funds=ARKK" if table == "trades" else "days=2"
+        told = httpx.get(f"{gateway.pages}/api/v1/research/{table}?{query}&lang=en")
+        assert told.status_code == 200, told.text
+        rows: list[dict[str, Any]] = []
+        for _ in range(200):
+            (answer,) = ask(gateway, (tool, {**arguments, "skip": len(rows), "count": 50}))
+            page = structured(answer)
+            rows += page["rows"]
+            if not page["more"]:
+                break
+        assert rows
+        assert rows == told.json()["rows"]
+
+
+def test_the_consensus_is_that_of_the_service(gateway: Serving) -> None:
+    (answer,) = ask(gateway, ("analyst_consensus", {"security": "US.MU"}))
+    found = structured(answer)
+    assert found["institutions"] == sum(found["counts"].values()) > 0
+    assert found["lowest"] <= found["average"] <= found["highest"]
+
+
 def test_errors_say_what_to_do(gateway: Serving) -> None:
     calls: list[tuple[tuple[str, dict[str, Any]], str]] = [
         (("ark_dynamic", {"security": "TSLA"}), "US.TSLA"),
@@ -133,6 +163,8 @@ def test_errors_say_what_to_do(gateway: Serving) -> None:
         (("rating_changes", {"security": "US.MU", "market": "CA"}), "CA"),
         (("ark_holdings", {"page": "not a cursor"}), "page"),
         (("ark_holdings", {"holding_type": "ALL"}), "POSITION"),
+        (("ark_trades_of_all", {"start": "2026-06-20", "end": "2026-06-01"}), "2026-06-20"),
+        (("ark_trades_of_all", {"start": "2026-06-20", "funds": ["ARKZ"]}), "ARKK"),
     ]
     answers = ask(gateway, *(call for call, _ in calls))
     for answer, (call, said) in zip(answers, calls, strict=True):

@@ -10,6 +10,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 
+from qotgate.mcp.research import RESEARCH_TOOLS, ResearchTools
 from qotgate.mcp.tools import TOOLS, Services, Tools
 from qotgate.model import QotGateError, StoreError, Unavailable
 from qotgate.model.version import __version__
@@ -39,8 +40,12 @@ def make_server(services: Services) -> MCPServer[Any]:
         subscriptions=False,
     )
     tools = Tools(services)
-    for tool in TOOLS:
-        server.add_tool(_told(getattr(tools, tool.__name__), services), annotations=READ_ONLY)
+    research = ResearchTools(services)
+    for tool in (
+        *(getattr(tools, one.__name__) for one in TOOLS),
+        *(getattr(research, one.__name__) for one in RESEARCH_TOOLS),
+    ):
+        server.add_tool(_told(tool, services), annotations=READ_ONLY)
 
     @server.resource("qotgate://help", mime_type="text/markdown", description="What the answers mean.")
     def help_text() -> str:

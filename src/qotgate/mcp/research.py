@@ -1,0 +1,142 @@
+"""The tools whose answers are over all stocks, or in sum: trades, streaks, analyst consensus."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from itertools import islice
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from qotgate.mcp.tools import ROWS_DEFAULT, AsOf, Code, Lang, Services
+from qotgate.model import RatingLevel, Security
+from qotgate.model.research import Streak, Trade
+from qotgate.protocol.research import LONGEST_STREAK, STREAKS, TRADES, ResearchTable
+from qotgate.service.questions import Questions
+from qotgate.service.ratings.summary import analyst_consensus
+from qotgate.service.research import parts
+from qotgate.web.days import Day
+from qotgate.web.shapes import KNOWN_TO, Shape
+
+ROWS_MOST = 200
+
+Count = Annotated[int, Field(ge=1, le=ROWS_MOST)]
+Skip = Annotated[int, Field(ge=0, description="Rows to leave out: those that earlier answers had.")]
+
+
+class Rows(Shape):
+    known_to: date | None = KNOWN_TO
+    more: bool = Field(description="Whether more rows follow: ask again with a larger skip, or narrower.")
+
+
+class Trades(Rows):
+    """Each fund's trades, oldest first. A row with ``untold`` marks days that cannot be told."""
+
+    rows: list[Trade]
+
+
+class Streaks(Rows):
+    """What the ARK funds bought or sold repeatedly, up to the last day."""
+
+    rows: list[Streak]
+
+
+class Consensus(Shape):
+    """What institutions thought of a security, by what each last said in the three months before."""
+
+    security: str
+    known_to: date = KNOWN_TO
+    institutions: int = Field(description="How many said something.")
+    counts: dict[RatingLevel, int] = Field(description="Institutions on each level.")
+    rating: RatingLevel | None = Field(description="The level of more than half of them; null without one.")
+    highest: float | None = Field(description="Target price, in the currency of the listing.")
+    average: float | None
+    lowest: float | None
+    newest: date | None = Field(description="The day of the newest of these notes.")
+
+
+class ResearchTools:
+    """The questions, each a method with a typed answer. All raise QotGateError."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def ark_trades_of_all(
+        self,
+        start: Day,
+        end: Annotated[Day | None, Field(description="The last known day unless given.")] = None,
+        codes: Annotated[
+            list[str] | None, Field(description="Stocks, as MARKET.CODE; all unless given.")
+        ] = None,
+        funds: Annotated[list[str] | None, Field(description="Such as ARKK; all unless given.")] = None,
+        count: Count = ROWS_DEFAULT,
+        skip: Skip = 0,
+        as_of: AsOf = None,
+        lang: Lang = "en",
+    ) -> Trades:
+        """Each ARK fund's trades over all stocks, or some, from one day to another: shares, USD, ground,
+        confidence, file and line."""
+        given = {"start": start, "end": end, "codes": codes, "funds": funds, "as_of": as_of}
+        return Trades(**_page(self._services.questions[lang], TRADES, given, skip, count))
+
+    def streaks(
+        self,
+        side: Literal["ALL", "BUY", "SELL"] = "ALL",
+        days: Annotated[int, Field(ge=2, le=LONGEST_STREAK, description="How many in a row, at least.")] = 3,
+        count: Count = ROWS_DEFAULT,
+        skip: Skip = 0,
+        as_of: AsOf = None,
+        lang: Lang = "en",
+    ) -> Streaks:
+        """What the ARK funds bought or sold on so many consecutive trading days, or in so many consecutive
+        transactions: kind tells the two apart."""
+        given = {"side": side, "days": days, "as_of": as_of}
+        return Streaks(**_page(self._services.questions[lang], STREAKS, given, skip, count))
+
+    def analyst_consensus(self, security: Code, as_of: AsOf = None) -> Consensus:
+        """What analysts think of one stock in sum: how many on each level, and the range of targets."""
+        asked = Security.parse(security, "security")
+        found = analyst_consensus(self._services.questions["en"], asked, as_of)
+        return Consensus(
+            security=str(asked),
+            known_to=found.known_to,
+            institutions=found.total,
+            counts=dict(found.counts),
+            rating=found.rating,
+            highest=found.highest,
+            average=found.average,
+            lowest=found.lowest,
+            newest=found.newest,
+        )
+
+
+def _page(
+    questions: Questions, table: ResearchTable[Any], given: dict[str, Any], skip: int, count: int
+) -> dict[str, Any]:
+    """Up to ``count`` rows of a table after the first ``skip``, read as far as they go."""
+    known_to: date | None = None
+
+    def rows() -> Iterator[tuple[Any, ...]]:
+        nonlocal known_to
+        for part in parts(questions, table, table.values(_texts(given))):
+            known_to = part.known_to
+            yield from part.rows
+
+    found = list(islice(rows(), skip, skip + count + 1))
+    shown = [table.row(*row) for row in found[:count]]
+    return {"known_to": known_to, "more": len(found) > count, "rows": shown}
+
+
+def _texts(given: dict[str, Any]) -> dict[str, Sequence[str]]:
+    """Parameters as the description of a table reads them."""
+    return {
+        name: [str(one) for one in (value if isinstance(value, list) else [value])]
+        for name, value in given.items()
+        if value is not None
+    }
+
+
+RESEARCH_TOOLS = (
+    ResearchTools.ark_trades_of_all,
+    ResearchTools.streaks,
+    ResearchTools.analyst_consensus,
+)
