@@ -39,7 +39,7 @@ LISTINGS = Listings(
 def known(*lines: Line) -> Identities:
     identities = Identities(LISTINGS)
     for *spelled, day in lines:
-        identities.take(Spelling(*spelled), FIRST + timedelta(day))
+        identities.identify(Spelling(*spelled), FIRST + timedelta(day))
     identities.settle()
     return identities
 
@@ -182,11 +182,11 @@ def test_ids_stay_with_the_oldest_and_go_on_after_the_known_ones() -> None:
     identities = known(("RTP", "", "REINVENT", 0), ("", "G7484L106", "REINVENT", 0))
     assert [one.security for one in identities.spellings.values()] == [1, 2]
     tie = Spelling("RTP", "G7484L106", "REINVENT")
-    identities.take(tie, FIRST)
+    identities.identify(tie, FIRST)
     (move,) = identities.settle()
     assert (move.spelling.identifier, move.dropped, move.kept) == ("G7484L106", 2, 1)
     assert identities.dropped == {2}
-    assert identities.take(Spelling("NEW", "", "NEW"), FIRST) == 3
+    assert identities.identify(Spelling("NEW", "", "NEW"), FIRST) == 3
 
 
 def test_what_a_mistake_tied_together_comes_apart_when_more_is_known() -> None:
@@ -194,7 +194,7 @@ def test_what_a_mistake_tied_together_comes_apart_when_more_is_known() -> None:
     roku = ("ROKU", "77543R102", "ROKU INC", 0)
     identities = known(typo, roku)
     assert set(parts(identities)) == {"US.TSLA"} or set(parts(identities)) == {"US.ROKU"}
-    identities.take(Spelling("TSLA", "88160R101", "TESLA INC"), FIRST)
+    identities.identify(Spelling("TSLA", "88160R101", "TESLA INC"), FIRST)
     moves = identities.settle()
     assert parts(identities) == {
         "US.TSLA": {Spelling(*typo[:3]), Spelling("TSLA", "88160R101", "TESLA INC")},
@@ -228,8 +228,8 @@ def test_a_line_that_is_not_loaded_finds_its_security() -> None:
     identities = known(
         ("NVTA", "46185L103", "INVITAE CORP", 0), ("PYPL", "70450Y103", "PAYPAL HOLDINGS INC", 0)
     )
-    assert identities.take(Spelling("PYPL", "46185L103", "PAYPAL HOLDINGS INC"), FIRST) == 2
-    assert identities.take(Spelling("", "46185L103", "INVITAE"), FIRST) == 1
+    assert identities.identify(Spelling("PYPL", "46185L103", "PAYPAL HOLDINGS INC"), FIRST) == 2
+    assert identities.identify(Spelling("", "46185L103", "INVITAE"), FIRST) == 1
 
 
 COMPANIES = [
@@ -265,7 +265,7 @@ def test_the_same_securities_in_any_order(files: list[list[Line]]) -> None:
     identities = Identities(LISTINGS)
     for lines in files:
         for *spelled, day in lines:
-            identities.take(Spelling(*spelled), FIRST + timedelta(day))
+            identities.identify(Spelling(*spelled), FIRST + timedelta(day))
         identities.settle()
     found = parts(identities)
     assert set(found) == {f"US.{ticker}" for ticker, _, _ in COMPANIES}

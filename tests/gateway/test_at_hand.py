@@ -60,7 +60,7 @@ def test_memory_answers_without_a_thread_and_as_the_database_does(
     columns.change(1 << 20)
     prepare(gateway)
     engine = gateway.gateway.engine
-    engine.loop.call_soon_threadsafe(engine.answers.forget)
+    engine.loop.call_soon_threadsafe(engine.cache.forget)
     assert ask(gateway) == before
     assert len(pooled) == len(DAYS)
     counts = engine.counts

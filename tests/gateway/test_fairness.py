@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from qotgate.gateway import Gateway, GatewayOptions
-from qotgate.gateway.answers import Kept, Request
+from qotgate.gateway.answer_cache import CachedAnswer, RequestKey
 from qotgate.gateway.session import MAX_UNDER_WAY, Session, State
 from qotgate.gateway.tcp import STEP_BYTES, TURN_BYTES, TURN_REPLY_BYTES, TcpSession
 from qotgate.gateway.worker_pool import THREADS, Job, WorkerPool
@@ -41,8 +41,8 @@ def connect(gateway: Gateway) -> tuple[TcpSession, Transport]:
 
 def with_a_known_answer(questions: Questions) -> Gateway:
     gateway = Gateway(questions, GatewayOptions(rate_limit=None))
-    gateway.engine.answers.keep(
-        Request(lead(3424, 0), seal(b"one")), Kept(seal(b"1"), None), gateway.engine.answers.epoch
+    gateway.engine.cache.keep(
+        RequestKey(lead(3424, 0), seal(b"one")), CachedAnswer(seal(b"1"), None), gateway.engine.cache.epoch
     )
     return gateway
 
@@ -91,8 +91,8 @@ def test_long_answers_end_a_turn_as_well(questions: Questions) -> None:
     async def scenario() -> None:
         gateway = Gateway(questions, GatewayOptions(rate_limit=None))
         sealed = seal(bytes(35_000))
-        gateway.engine.answers.keep(
-            Request(lead(3424, 0), seal(b"one")), Kept(sealed, None), gateway.engine.answers.epoch
+        gateway.engine.cache.keep(
+            RequestKey(lead(3424, 0), seal(b"one")), CachedAnswer(sealed, None), gateway.engine.cache.epoch
         )
         session, transport = connect(gateway)
         transport.full = True

@@ -88,22 +88,32 @@ def test_the_places_of_an_ended_worker_come_back() -> None:
     places = SharedSlots(3, 2)
     one, two = places.of(0), places.of(1)
     full = "too_many_connections"
-    assert [one.take(), two.take(), two.take(), one.take()] == [None, None, None, full]
-    one.give_back()
-    assert [two.take(), one.take()] == [None, full]
+    assert [one.acquire(), two.acquire(), two.acquire(), one.acquire()] == [None, None, None, full]
+    one.release()
+    assert [two.acquire(), one.acquire()] == [None, full]
     places.clear(1)
-    assert [one.take(), one.take(), one.take(), one.take()] == [None, None, None, full]
+    assert [one.acquire(), one.acquire(), one.acquire(), one.acquire()] == [None, None, None, full]
 
 
 def test_the_places_of_an_ended_worker_come_back_to_their_address() -> None:
     places = SharedSlots(5, 2, 2)
     one, two = places.of(0), places.of(1)
-    assert [one.take(7), two.take(7), two.take(8), one.take(7)] == [None, None, None, "too_many_of_address"]
+    assert [one.acquire(7), two.acquire(7), two.acquire(8), one.acquire(7)] == [
+        None,
+        None,
+        None,
+        "too_many_of_address",
+    ]
     places.clear(1)
-    assert [one.take(7), one.take(7), one.take(8), one.take(8)] == [None, "too_many_of_address", None, None]
-    one.give_back(7)
-    assert [two.take(7), one.take(7), two.take(9)] == [None, "too_many_of_address", None]
-    assert two.take(10) == "too_many_connections"
+    assert [one.acquire(7), one.acquire(7), one.acquire(8), one.acquire(8)] == [
+        None,
+        "too_many_of_address",
+        None,
+        None,
+    ]
+    one.release(7)
+    assert [two.acquire(7), one.acquire(7), two.acquire(9)] == [None, "too_many_of_address", None]
+    assert two.acquire(10) == "too_many_connections"
 
 
 @given(st.lists(st.tuples(st.sampled_from(["take", "give back"]), st.integers(0, 1), st.integers(1, 3))))
@@ -113,14 +123,14 @@ def test_shared_places_are_those_of_one_process(steps: list[tuple[str, int, int]
     taken: set[tuple[int, int, int]] = set()
     for number, (step, worker, address) in enumerate(steps):
         if step == "take":
-            lack = plain.take(address)
-            assert workers[worker].take(address) == lack
+            lack = plain.acquire(address)
+            assert workers[worker].acquire(address) == lack
             if lack is None:
                 taken.add((worker, address, number))
             continue
         for one in [one for one in taken if one[:2] == (worker, address)][:1]:
-            plain.give_back(address)
-            workers[worker].give_back(address)
+            plain.release(address)
+            workers[worker].release(address)
             taken.remove(one)
 
 

@@ -78,7 +78,7 @@ def check(contents: Iterable[bytes]) -> None:
 LINES = st.lists(st.sampled_from(CELLS), min_size=6, max_size=12).map(",".join)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.sampled_from((HOLDINGS, NOTES)), st.lists(LINES, max_size=8), st.permutations(NOTES.split(",")))
 def test_odd_lines(header: str, lines: list[str], other: list[str]) -> None:
     whole = [

@@ -101,7 +101,7 @@ class Identities:
                 self.changed.add(spelling)
             self._index(spelling, known)
 
-    def take(self, spelling: Spelling, day: date) -> int:
+    def identify(self, spelling: Spelling, day: date) -> int:
         """The id of the security of a line, which :meth:`settle` may change."""
         known = self.spellings.get(spelling)
         if known is None:

@@ -32,7 +32,7 @@ from qotgate.sources.fetching import ratings as rating_files
 from qotgate.sources.fetching import yahoo
 from qotgate.sources.fetching.client import Client, Key
 from qotgate.sources.fetching.files import Job, Outcome, Status, Wanted, fetch
-from qotgate.sources.fetching.kept import Kept
+from qotgate.sources.fetching.folder import FetchFolder
 from qotgate.store import reads
 from qotgate.store.database import parsed_url
 
@@ -298,7 +298,7 @@ def _round(
     errors = new_console(stderr=True)
     outcomes: list[Outcome] = []
     try:
-        with Kept.open(place) as kept, open_jobs() as jobs:
+        with FetchFolder.open(place) as kept, open_jobs() as jobs:
             with Progress(console=errors, disable=not errors.is_terminal, transient=True) as progress:
                 for job in progress.track(jobs, description="Fetching"):
                     outcomes += job(kept)

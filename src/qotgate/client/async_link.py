@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any, TypeVar, cast
 
-from qotgate.client.connection import LEAST_SECONDS, TICK_SECONDS, WINDOW, Request
+from qotgate.client.connection import LEAST_SECONDS, TICK_SECONDS, WINDOW, Outgoing
 from qotgate.client.core import ClientCore, ClientOptions, Ticket
 from qotgate.client.errors import ConnectionLost, NoGateway, Timeout, no_gateway
 from qotgate.client.link import BACK_OFF, BACK_OFF_MOST, CLOSED, WAITS, log
@@ -58,7 +58,7 @@ class AsyncConnection(asyncio.Protocol):
         return connection
 
     async def ask(
-        self, requests: Iterable[Request], responses: list[Any], deadline: float, timeout: float
+        self, requests: Iterable[Outgoing], responses: list[Any], deadline: float, timeout: float
     ) -> None:
         """Send requests, a window of them ahead of their answers, and append their Responses in order.
 
@@ -228,12 +228,12 @@ class AsyncLink:
         batch = Batch(questions)
         while sent := batch.send():
             responses = await self._repeat([(question.proto_id, question.request) for question in sent])
-            wait = batch.take(responses)
+            wait = batch.receive(responses)
             if wait:
                 await self.wait(wait)
         return batch.answers()
 
-    async def _repeat(self, requests: Sequence[Request]) -> list[Any]:
+    async def _repeat(self, requests: Sequence[Outgoing]) -> list[Any]:
         """Ask on a connection, and go on with another one where it is lost, until time is up. Time starts
         anew where a lost connection had brought answers."""
         timeout = self.options.timeout

@@ -32,7 +32,7 @@ CHUNK = 1 << 18
 WINDOW = 256
 """Requests under way at once; a gateway works on no more for one connection."""
 
-Request = tuple[ProtoId, Any]
+Outgoing = tuple[ProtoId, Any]
 """A proto id and its Request message."""
 
 
@@ -107,7 +107,9 @@ class Connection:
     def lost(self) -> bool:
         return self._lost is not None
 
-    def ask(self, requests: Iterable[Request], responses: list[Any], deadline: float, timeout: float) -> None:
+    def ask(
+        self, requests: Iterable[Outgoing], responses: list[Any], deadline: float, timeout: float
+    ) -> None:
         """Send requests, a window of them ahead of their answers, and append their Responses in order.
 
         The first answers come by ``deadline`` (of ``time.monotonic``), each later one within ``timeout``

@@ -13,7 +13,7 @@ from dataclasses import replace
 from threading import Event, RLock
 from typing import Any, TypeVar
 
-from qotgate.client.connection import LEAST_SECONDS, Connection, Request
+from qotgate.client.connection import LEAST_SECONDS, Connection, Outgoing
 from qotgate.client.core import ClientOptions
 from qotgate.client.errors import ConnectionLost, NoGateway
 from qotgate.client.questions import Batch, Question
@@ -82,12 +82,12 @@ class Link:
         """
         batch = Batch(questions)
         while sent := batch.send():
-            wait = batch.take(self._repeat([(question.proto_id, question.request) for question in sent]))
+            wait = batch.receive(self._repeat([(question.proto_id, question.request) for question in sent]))
             if wait:
                 self.wait(wait)
         return batch.answers()
 
-    def _repeat(self, requests: Sequence[Request], patience: float | None = None) -> list[Any]:
+    def _repeat(self, requests: Sequence[Outgoing], patience: float | None = None) -> list[Any]:
         """Ask on a connection, and go on with another one where it is lost, until time is up. Time starts
         anew where a lost connection had brought answers."""
         timeout = self.options.timeout

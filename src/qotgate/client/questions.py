@@ -150,7 +150,7 @@ class Batch(Generic[T]):
         self._open.clear()
         return [question for _, question in self._sent]
 
-    def take(self, responses: Sequence[Any]) -> float:
+    def receive(self, responses: Sequence[Any]) -> float:
         """Take the responses to what was sent. Gives the seconds to wait before sending more: what is over
         the allowance is asked again. Raises what :meth:`Question.answer` does."""
         wait = 0.0

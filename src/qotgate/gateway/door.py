@@ -76,7 +76,7 @@ class Door:
         options = self.options
         session.origin = address_of(transport)
         address = None if options.max_connections_per_address is None else session.origin
-        lack = self._slots.take(address, force=session.moved)
+        lack = self._slots.acquire(address, force=session.moved)
         if lack is None:
             self._addresses[session] = address
         else:
@@ -104,7 +104,7 @@ class Door:
             self._told -= 1
         else:
             self._log_closed(session, opened=opened)
-            self._slots.give_back(self._addresses.pop(session))
+            self._slots.release(self._addresses.pop(session))
         self._left(session)
 
     def sweep(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from qotgate.gateway.allowance import WireAllowance
-from qotgate.gateway.answers import Answers, Kept, Request
+from qotgate.gateway.answer_cache import AnswerCache, CachedAnswer, RequestKey
 from qotgate.gateway.counts import Counts
 from qotgate.gateway.data_log import DataLog
 from qotgate.gateway.interfaces import INTERFACES, SERVER_VERSION, Interface
@@ -65,11 +65,11 @@ class Engine:
         self.counts = Counts()
         self.refusals = Refusals(self.loop.time)
         self._watch = questions.store.watch()
-        self.answers = Answers(self._watch.moved)
+        self.cache = AnswerCache(self._watch.moved)
         self._data_log = DataLog(self.loop.time)
         self.upstream = upstream
         self._tasks: set[asyncio.Task[None]] = set()
-        self._work = Work(self.answers, self.counts)
+        self._work = Work(self.cache, self.counts)
         self._prepared = False
         self.allowance = WireAllowance(options, window)
 
@@ -93,19 +93,19 @@ class Engine:
     def change(self, options: GatewayOptions, questions: Questions) -> None:
         """Go on by other options; what was granted counts."""
         self.options, self.questions = options, questions
-        self.answers.forget()
+        self.cache.forget()
         self.allowance.change(options)
 
     def see_commits(self) -> None:
         """Drop the kept answers if the data has moved; looked up once in each turn of the loop."""
         now = self.loop.time()
-        if now != self.answers.checked:
-            self.answers.check(now)
+        if now != self.cache.checked:
+            self.cache.check(now)
 
     def log_data(self) -> None:
         """Say in the log what has become of the data, where that is new."""
-        self.answers.check(self.loop.time())
-        self._data_log.look(self.questions.store, self.answers.epoch)
+        self.cache.check(self.loop.time())
+        self._data_log.look(self.questions.store, self.cache.epoch)
 
     def answer(self, frame: Frame, session: Session) -> bytes | None:
         """The sealed answer to a frame; None where :meth:`Session.deliver` gets it later. Never raises."""
@@ -124,13 +124,13 @@ class Engine:
     def answer_kept(
         self, data: bytes, position: int, end: int, replies: list[bytes], session: Session
     ) -> int:
-        """Answer the plain packets in ``data`` whose answers are kept, as :meth:`Answers.reply` does."""
+        """Answer the plain packets in ``data`` whose answers are kept, as :meth:`AnswerCache.reply` does."""
         if session.state is not State.OPEN or self.options.log_requests:
             return position
-        if not self.answers.has(data[position : position + LEAD.size]):
+        if not self.cache.has(data[position : position + LEAD.size]):
             return position
         before = len(replies)
-        position = self.answers.reply(data, position, end, replies, self.allowance.over_limit(session))
+        position = self.cache.reply(data, position, end, replies, self.allowance.over_limit(session))
         self.counts.kept(replies[before::REPLY_PARTS])
         return position
 
@@ -296,8 +296,8 @@ class Engine:
 
     def _ask(self, pending: Pending, proto_id: ProtoId) -> bytes | None:
         frame, session, *_ = pending
-        request = Request(lead(proto_id, frame.body_format), seal(frame.body))
-        kept, c2s = self.answers.find(request), None
+        request = RequestKey(lead(proto_id, frame.body_format), seal(frame.body))
+        kept, c2s = self.cache.find(request), None
         if kept is not None:
             counted = kept.counted
         else:
@@ -324,14 +324,14 @@ class Engine:
         free = interface.is_research and self.options.free_research and is_loopback(_host(session.peer))
         return not free and interface.counts(c2s)
 
-    async def _ask_granted(self, pending: Pending, request: Request) -> bytes | Kept:
+    async def _ask_granted(self, pending: Pending, request: RequestKey) -> bytes | CachedAnswer:
         """Ask a question that counts once the limit backend has granted it."""
         frame = pending.frame
         proto_id = ProtoId(frame.proto_id)
         await self.allowance.count_elsewhere(proto_id)
         # The data may have moved meanwhile, and a kept answer with it.
         self.see_commits()
-        kept = self.answers.find(request)
+        kept = self.cache.find(request)
         if kept is not None:
             return kept
         c2s = decode_request(proto_id, frame.body, frame.body_format).c2s
@@ -346,20 +346,20 @@ class Engine:
         return None if self.options.log_requests else self._work.at_hand(question, self.questions)
 
     def _later(
-        self, pending: Pending, future: "asyncio.Future[bytes] | asyncio.Future[bytes | Kept]"
+        self, pending: Pending, future: "asyncio.Future[bytes] | asyncio.Future[bytes | CachedAnswer]"
     ) -> None:
         pending.session.under_way += 1
         future.add_done_callback(partial(self._settle, pending))
 
-    def _settle(self, pending: Pending, done: "asyncio.Future[bytes | Kept]") -> None:
+    def _settle(self, pending: Pending, done: "asyncio.Future[bytes | CachedAnswer]") -> None:
         """A question that was under way has its answer."""
         error = asyncio.CancelledError() if done.cancelled() else done.exception()
         if error is not None:
             sealed = self._failed(pending, error)
         else:
             result, frame = done.result(), pending.frame
-            kept = isinstance(result, Kept)
-            if isinstance(result, Kept):
+            kept = isinstance(result, CachedAnswer)
+            if isinstance(result, CachedAnswer):
                 sealed = result.sealed
                 self.counts.kept((lead(frame.proto_id, frame.body_format),))
             else:

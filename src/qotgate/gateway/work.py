@@ -6,7 +6,7 @@ from functools import partial
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from qotgate.gateway.answers import Answers, Kept, Request
+from qotgate.gateway.answer_cache import AnswerCache, CachedAnswer, RequestKey
 from qotgate.gateway.counts import Counts
 from qotgate.gateway.interfaces import INTERFACES, Interface
 from qotgate.gateway.session import Session
@@ -27,7 +27,7 @@ class Question(NamedTuple):
 
     frame: Frame
     c2s: Any
-    request: Request
+    request: RequestKey
     counted: ProtoId | None
 
     @property
@@ -42,11 +42,11 @@ class Question(NamedTuple):
 class Work:
     """Works questions out and keeps their answers; ``counts`` gets the seconds that each takes."""
 
-    def __init__(self, answers: Answers, counts: Counts) -> None:
-        self._answers = answers
+    def __init__(self, cache: AnswerCache, counts: Counts) -> None:
+        self._cache = cache
         self._counts = counts
         self._loop = asyncio.get_running_loop()
-        self._jobs: dict[Request, tuple[int, Job]] = {}
+        self._jobs: dict[RequestKey, tuple[int, Job]] = {}
         self._pool = WorkerPool()
         self._turn = -1.0
         self._turn_seconds = 0.0
@@ -65,7 +65,7 @@ class Work:
             self._turn, self._turn_seconds = now, 0.0
         if in_memory is None or self._turn_seconds >= AT_HAND_SECONDS or not interface.lasts:
             return None
-        epoch, started = self._answers.epoch, perf_counter()
+        epoch, started = self._cache.epoch, perf_counter()
         try:
             sealed = _work_out(question, in_memory)
         except NotAtHand:
@@ -75,14 +75,14 @@ class Work:
             self._turn_seconds += seconds
         self._counts.worked(question.proto_id, seconds)
         # As when a question comes back from the pool: the data may have moved meanwhile.
-        self._answers.check(now)
-        self._answers.keep(question.request, Kept(sealed, question.counted), epoch)
+        self._cache.check(now)
+        self._cache.keep(question.request, CachedAnswer(sealed, question.counted), epoch)
         return sealed
 
     def put(self, question: Question, questions: Questions, session: Session) -> "asyncio.Future[bytes]":
         """Have a question worked out in the pool; the future of the sealed answer, which is the same for all
         that ask it meanwhile."""
-        epoch = self._answers.epoch
+        epoch = self._cache.epoch
         job_epoch, job = self._jobs.get(question.request, (None, None))
         # A job that no session waits for any more is cancelled when its turn comes.
         if job is not None and job_epoch == epoch and not job.future.cancelled():
@@ -103,9 +103,9 @@ class Work:
         request = question.request
         if self._jobs.get(request, (None,))[0] == epoch:
             del self._jobs[request]
-        self._answers.check(self._loop.time())
+        self._cache.check(self._loop.time())
         if not done.cancelled() and done.exception() is None:
-            self._answers.keep(request, Kept(done.result(), question.counted), epoch)
+            self._cache.keep(request, CachedAnswer(done.result(), question.counted), epoch)
 
 
 def _work_out(question: Question, questions: Questions) -> bytes:

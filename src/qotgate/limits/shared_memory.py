@@ -187,7 +187,7 @@ class WorkerSlots:
         # Of this process: each of them is told.
         self._shared.most = most
 
-    def take(self, address: int | None = None, *, force: bool = False) -> Lack | None:
+    def acquire(self, address: int | None = None, *, force: bool = False) -> Lack | None:
         """Take a slot; where there is none, why, unless ``force``."""
         shared = self._shared
         with shared.memory.locked():
@@ -209,7 +209,7 @@ class WorkerSlots:
             shared.counts[self._worker] += 1
         return None
 
-    def give_back(self, address: int | None = None) -> None:
+    def release(self, address: int | None = None) -> None:
         """Give back a slot that was taken."""
         shared = self._shared
         with shared.memory.locked():

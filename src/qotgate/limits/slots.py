@@ -35,10 +35,10 @@ class Slots(Protocol):
 
     most: int
 
-    def take(self, address: int | None = None, *, force: bool = False) -> Lack | None:
+    def acquire(self, address: int | None = None, *, force: bool = False) -> Lack | None:
         """Take a slot; where there is none, why, unless ``force``."""
 
-    def give_back(self, address: int | None = None) -> None:
+    def release(self, address: int | None = None) -> None:
         """Give back a slot that was taken."""
 
 
@@ -51,7 +51,7 @@ class ProcessSlots:
         self._most_of_address = most_of_address
         self._of_address: Counter[int] = Counter()
 
-    def take(self, address: int | None = None, *, force: bool = False) -> Lack | None:
+    def acquire(self, address: int | None = None, *, force: bool = False) -> Lack | None:
         """Take a slot; where there is none, why, unless ``force``."""
         if self._taken >= self.most and not force:
             return "too_many_connections"
@@ -62,7 +62,7 @@ class ProcessSlots:
         self._taken += 1
         return None
 
-    def give_back(self, address: int | None = None) -> None:
+    def release(self, address: int | None = None) -> None:
         """Give back a slot that was taken."""
         self._taken -= 1
         if self._most_of_address is not None and address is not None:

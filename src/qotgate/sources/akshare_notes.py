@@ -35,7 +35,7 @@ def _named(cell: Cell) -> tuple[str, Security]:
 
 
 def _note(row: Row) -> Note:
-    name, security = row.take("name", _named)
+    name, security = row.value("name", _named)
     return note(row, security)._replace(name=name)
 
 

@@ -43,8 +43,8 @@ def _weight(cell: Cell) -> float | None:
 def _holding(row: Row) -> Holding:
     fund, day = fund_and_day(row)
     ticker, identifier, name = security_of(row)
-    shares = row.take("shares", _shares)
-    value, weight = row.take("market value", _value), row.take("weight", _weight)
+    shares = row.value("shares", _shares)
+    value, weight = row.value("market value", _value), row.value("weight", _weight)
     return Holding(fund, day, ticker, identifier, name, shares, value, weight, line=row.number)
 
 
@@ -58,10 +58,10 @@ _NUMBERS = {
 def _holdings(batch: Batch) -> list[Holding | None]:
     return batch.records(
         Holding._make,
-        batch.take(FUND, "fund"),
-        batch.take(DAY, "date"),
-        *batch.take_parts(SECURITY, "ticker", "cusip", "name"),
-        *(batch.take(reader, field) for field, reader in _NUMBERS.items()),
+        batch.values(FUND, "fund"),
+        batch.values(DAY, "date"),
+        *batch.parts(SECURITY, "ticker", "cusip", "name"),
+        *(batch.values(reader, field) for field, reader in _NUMBERS.items()),
     )
 
 

@@ -46,8 +46,8 @@ FUND, DAY, SECURITY = Reader(_fund), Reader(_day), Reader(_security)
 
 def fund_and_day(row: Row) -> tuple[str, date]:
     """The fund in capitals, and the day. Raises ValueError."""
-    day = row.take("date", _day)
-    return row.take("fund", _fund), day
+    day = row.value("date", _day)
+    return row.value("fund", _fund), day
 
 
 def security_of(row: Row) -> tuple[str, str, str]:

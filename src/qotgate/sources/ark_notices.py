@@ -36,8 +36,8 @@ def _notice(row: Row) -> Notice:
         ticker=ticker,
         identifier=identifier,
         name=name,
-        shares=_SIGNS[direction.upper()] * row.take("shares", _whole),
-        weight=row.take("weight", lambda cell: number(cell, "%")),
+        shares=_SIGNS[direction.upper()] * row.value("shares", _whole),
+        weight=row.value("weight", lambda cell: number(cell, "%")),
         line=row.number,
     )
 

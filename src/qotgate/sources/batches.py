@@ -43,47 +43,47 @@ class Reader(dict[Any, Any]):
 
 
 class Batch:
-    """Lines that have as many cells as their header, whose ``places`` say where each field is. ``odd`` are
-    the places of those that are to be read by themselves."""
+    """Lines that have as many cells as their header, whose ``indexes`` say where each field is. ``odd`` are
+    the indexes of those that are to be read by themselves."""
 
-    def __init__(self, lines: Sequence[Line], places: Mapping[str, int]) -> None:
+    def __init__(self, lines: Sequence[Line], indexes: Mapping[str, int]) -> None:
         self.numbers = [line.number for line in lines]
         self.odd: set[int] = set()
         self._columns = list(zip(*(line.cells for line in lines), strict=True))
-        self._places = places
+        self._indexes = indexes
 
     def __contains__(self, field: str) -> bool:
         """Whether the table has a column for ``field``."""
-        return field in self._places
+        return field in self._indexes
 
-    def take(self, reader: Reader, *fields: str) -> list[Any]:
+    def values(self, reader: Reader, *fields: str) -> list[Any]:
         """What ``reader`` makes of the cells of a column, or of those of several, as a tuple. Cells that are
         no texts are odd, as 1 and True would be one to a reader."""
         columns = [self._cells(field) for field in fields]
         for column in columns:
             if set(map(type, column)) != {str}:
-                self.odd.update(place for place, cell in enumerate(column) if not isinstance(cell, str))
+                self.odd.update(index for index, cell in enumerate(column) if not isinstance(cell, str))
                 columns = [[str(cell) for cell in column] for column in columns]
         refused = reader.refused
         cells: Any = columns[0] if len(columns) == 1 else zip(*columns, strict=True)
         values = list(map(reader.__getitem__, cells))
         if reader.refused != refused:
-            self.odd.update(place for place, value in enumerate(values) if value is REFUSED)
+            self.odd.update(index for index, value in enumerate(values) if value is REFUSED)
         return values
 
-    def take_parts(self, reader: Reader, *fields: str) -> list[Any]:
+    def parts(self, reader: Reader, *fields: str) -> list[Any]:
         """The same for a reader that makes a tuple of as many values as ``fields``: a list of each."""
         none = ("",) * len(fields)
-        values = [none if value is REFUSED else value for value in self.take(reader, *fields)]
+        values = [none if value is REFUSED else value for value in self.values(reader, *fields)]
         return list(zip(*values, strict=True))
 
     def records(self, make: Callable[[Iterable[Any]], T], *values: Sequence[Any]) -> list[T | None]:
         """A record of each line by its values and its number, None for one that is odd."""
         found: list[T | None] = list(map(make, zip(*values, self.numbers, strict=True)))
-        for place in self.odd:
-            found[place] = None
+        for index in self.odd:
+            found[index] = None
         return found
 
     def _cells(self, field: str) -> Sequence[Cell]:
-        place = self._places.get(field)
-        return ("",) * len(self.numbers) if place is None else self._columns[place]
+        index = self._indexes.get(field)
+        return ("",) * len(self.numbers) if index is None else self._columns[index]

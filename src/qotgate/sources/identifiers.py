@@ -39,7 +39,7 @@ def is_cusip(text: str) -> bool:
     counting from A = 10, then * @ # as 36 to 38 (ANSI X9.6, CUSIP Global Services)."""
     if not _CUSIP.fullmatch(text):
         return False
-    doubled = (_VALUES[letter] * (1 + place % 2) for place, letter in enumerate(text[:8]))
+    doubled = (_VALUES[letter] * (1 + index % 2) for index, letter in enumerate(text[:8]))
     return -sum(value // 10 + value % 10 for value in doubled) % 10 == int(text[8])
 
 

@@ -36,9 +36,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Where the fields of a layout are in a table: the place and the header of each; the header's width."""
+    """Where the fields of a layout are in a table: the index and the header of each; the header's width."""
 
-    places: Mapping[str, int]
+    indexes: Mapping[str, int]
     titles: Mapping[str, str]
     width: int
 
@@ -74,14 +74,14 @@ class Row:
 
     def __contains__(self, field: str) -> bool:
         """Whether the table has a column for ``field``."""
-        return field in self._columns.places
+        return field in self._columns.indexes
 
     def __getitem__(self, field: str) -> Cell:
         """The cell itself, '' if the table has no such column."""
-        place = self._columns.places.get(field)
-        return "" if place is None else self._cells[place]
+        index = self._columns.indexes.get(field)
+        return "" if index is None else self._cells[index]
 
-    def take(self, field: str, read: Callable[[Cell], T]) -> T:
+    def value(self, field: str, read: Callable[[Cell], T]) -> T:
         """The cell as ``read`` takes it. Raises ValueError with a sentence that names the column."""
         try:
             return read(self[field])
@@ -91,14 +91,14 @@ class Row:
     def moment(self, field: str, first_year: int) -> tuple[date, time | None]:
         """The day of a cell, in the order of the file, and the time of day if it has one. Raises
         ValueError."""
-        return self.take(field, lambda cell: self._days.moment(cell, self.number, first_year))
+        return self.value(field, lambda cell: self._days.moment(cell, self.number, first_year))
 
     def text(self, field: str) -> str:
         return cells.text(self[field])
 
     def required(self, field: str) -> str:
         """The words of a cell that must have some. Raises ValueError."""
-        return self.take(field, cells.required_text)
+        return self.value(field, cells.required_text)
 
 
 def _unread(row: Row) -> Note:
@@ -130,23 +130,23 @@ class Layout:
         """Take a line for the header: where the columns are, and what keeps it from being one."""
         titles = [cells.text(cell) for cell in line]
         names = ["".join(filter(str.isalnum, title)).lower() for title in titles]
-        places: dict[str, int] = {}
+        indexes: dict[str, int] = {}
         problems, missing = [], []
         for field, headers in self.columns.items():
-            free = (name for name in headers if name in names and names.index(name) not in places.values())
+            free = (name for name in headers if name in names and names.index(name) not in indexes.values())
             name = next(free, None)
             if name is not None:
-                places[field] = names.index(name)
+                indexes[field] = names.index(name)
                 if names.count(name) > 1:
-                    problems.append(f"has {names.count(name)} columns headed {titles[places[field]]!r}")
+                    problems.append(f"has {names.count(name)} columns headed {titles[indexes[field]]!r}")
             elif field in self.required:
                 missing.append(field)
         if missing:
             *most, last = missing
             named = f"{', '.join(most)} or {last} columns" if most else f"{last} column"
             problems.insert(0, f"has no {named}")
-        width = max((place + 1 for place, title in enumerate(titles) if title), default=0)
-        return Columns(places, {field: titles[place] for field, place in places.items()}, width), problems
+        width = max((index + 1 for index, title in enumerate(titles) if title), default=0)
+        return Columns(indexes, {field: titles[index] for field, index in indexes.items()}, width), problems
 
     def read(
         self, lines: Iterable[Line], columns: Columns, file: str, dates: DayOrder | None = None
@@ -194,12 +194,12 @@ class _Table:
     def _at_once(self, lines: Sequence[Line]) -> Sequence[Holding | Note | None]:
         """The records of those lines that can be read together, None for each other one."""
         width = self.columns.width
-        fit = [place for place, line in enumerate(lines) if len(line.cells) == width and not line.problem]
+        fit = [index for index, line in enumerate(lines) if len(line.cells) == width and not line.problem]
         found: list[Holding | Note | None] = [None] * len(lines)
         if self.layout.batch is not None and fit:
-            records = self.layout.batch(Batch([lines[place] for place in fit], self.columns.places))
-            for place, record in zip(fit, records, strict=True):
-                found[place] = record
+            records = self.layout.batch(Batch([lines[index] for index in fit], self.columns.indexes))
+            for index, record in zip(fit, records, strict=True):
+                found[index] = record
         return found
 
     def _add_one(self, line: Line) -> None:
@@ -243,10 +243,10 @@ def parse(
                     continue
                 if not problems:
                     return layout.read(chain(top[at:], lines), columns, file, dates)
-                known = sum(field in columns.places for field in layout.required)
-                enough = known >= _ENOUGH_TO_NAME or len(columns.places) >= _ENOUGH_OF_ALL
-                lacks = len(problems) + sum(field not in columns.places for field in layout.required)
-                rank = lacks, -len(columns.places)
+                known = sum(field in columns.indexes for field in layout.required)
+                enough = known >= _ENOUGH_TO_NAME or len(columns.indexes) >= _ENOUGH_OF_ALL
+                lacks = len(problems) + sum(field not in columns.indexes for field in layout.required)
+                rank = lacks, -len(columns.indexes)
                 if enough and (near is None or rank < near[0]):
                     near = rank, f"it looks like {layout.title} but {' and '.join(problems)}"
     raise Unreadable(refusal or (near[1] if near else _UNKNOWN))
@@ -275,7 +275,7 @@ def _check_width(line: Line, columns: Columns) -> None:
 
 def _has_date(line: Line, columns: Columns) -> bool:
     try:
-        cells.moment(line.cells[columns.places["date"]], first_year=1)
+        cells.moment(line.cells[columns.indexes["date"]], first_year=1)
     except (ValueError, IndexError):
         return False
     return True

@@ -113,8 +113,8 @@ def _now_and_before(row: Row, field: str, prior: str, read: Callable[[Cell], T])
             raise ValueError(f"is {shown(cell)}, with more than one arrow")
         return (read(now[0]), read(before)) if now else (read(cell), read(""))
 
-    now, before = row.take(field, sides)
-    return now, row.take(prior, read) or before
+    now, before = row.value(field, sides)
+    return now, row.value(prior, read) or before
 
 
 def _in_one_unit(
@@ -141,8 +141,8 @@ def _security(cell: Cell, listed: Market | None) -> Security:
 
 def security_of(row: Row) -> Security:
     """The security that the ticker names, and the exchange where there is one. Raises ValueError."""
-    listed = row.take("exchange", _market) if "exchange" in row else None
-    return row.take("ticker", lambda cell: _security(cell, listed))
+    listed = row.value("exchange", _market) if "exchange" in row else None
+    return row.value("ticker", lambda cell: _security(cell, listed))
 
 
 def _moment(cell: Cell) -> tuple[date, time | None]:
@@ -183,7 +183,7 @@ def note(row: Row, security: Security | None = None) -> Note:
     firm = row.required("firm")
     day, clock = row.moment("date", _FIRST_YEAR)
     if row.text("time"):
-        clock = row.take("time", time_of_day)
+        clock = row.value("time", time_of_day)
     word, prior_word = _now_and_before(row, "rating", "prior rating", _word)
     target, prior_target = _in_one_unit(
         *_now_and_before(row, *_TARGETS, _target), *_now_and_before(row, *_ADJUSTED, _target)
@@ -216,27 +216,27 @@ _ACTION = Reader(_starts)
 def notes(batch: Batch) -> list[Note | None]:
     """The notes of rows that have a ticker of their own, as :func:`note` makes each."""
     listed = (_LISTED, "ticker", "exchange") if "exchange" in batch else (_TICKER, "ticker")
-    words = batch.take(_WORD, "rating")
-    targets, prior_targets = (batch.take(_TARGET, field) for field in _TARGETS)
+    words = batch.values(_WORD, "rating")
+    targets, prior_targets = (batch.values(_TARGET, field) for field in _TARGETS)
     if any(field in batch for field in _ADJUSTED):
-        adjusted = (batch.take(_TARGET, field) for field in _ADJUSTED)
+        adjusted = (batch.values(_TARGET, field) for field in _ADJUSTED)
         pairs = list(map(_in_one_unit, targets, prior_targets, *adjusted))
         targets, prior_targets = ([pair[side] for pair in pairs] for side in (0, 1))
     batch.odd.update(
-        place
-        for place, (word, target) in enumerate(zip(words, targets, strict=True))
+        index
+        for index, (word, target) in enumerate(zip(words, targets, strict=True))
         if not word and target is None
     )
     return batch.records(
         Note._make,
-        batch.take(*listed),
-        batch.take(_TEXT, "name"),
-        batch.take(_FIRM, "firm"),
-        batch.take(_DAY, "date"),
-        batch.take(_CLOCK, "date", "time"),
+        batch.values(*listed),
+        batch.values(_TEXT, "name"),
+        batch.values(_FIRM, "firm"),
+        batch.values(_DAY, "date"),
+        batch.values(_CLOCK, "date", "time"),
         words,
         targets,
-        batch.take(_PRIOR_WORD, "prior rating"),
+        batch.values(_PRIOR_WORD, "prior rating"),
         prior_targets,
-        batch.take(_ACTION, "action"),
+        batch.values(_ACTION, "action"),
     )

@@ -30,7 +30,7 @@ REQUIRED = {
 }
 """The columns that a table of rows has to have, by what the rows are."""
 
-Row = Mapping[str, Any]
+Record = Mapping[str, Any]
 
 
 class RunningGateway:
@@ -56,9 +56,9 @@ class RunningGateway:
     def load(
         self,
         *paths: str | Path,
-        notes: Iterable[Row] = (),
-        trades: Iterable[Row] = (),
-        holdings: Iterable[Row] = (),
+        notes: Iterable[Record] = (),
+        trades: Iterable[Record] = (),
+        holdings: Iterable[Record] = (),
     ) -> LoadReport:
         """Load more, as ``qotgate load`` does; the next answer knows it.
 
@@ -85,7 +85,7 @@ class RunningGateway:
         self._thread.stop()
         self._store.close()
 
-    def _write(self, kind: str, rows: list[Row]) -> Path | None:
+    def _write(self, kind: str, rows: list[Record]) -> Path | None:
         if not rows:
             return None
         for row in rows:
@@ -134,9 +134,9 @@ def log_to_logging() -> None:
 @contextmanager
 def run_gateway(
     *paths: str | Path,
-    notes: Iterable[Row] | None = None,
-    trades: Iterable[Row] | None = None,
-    holdings: Iterable[Row] | None = None,
+    notes: Iterable[Record] | None = None,
+    trades: Iterable[Record] | None = None,
+    holdings: Iterable[Record] | None = None,
     rate_limit: str | None = "off",
     lang: Language = "en",
     replay: str | Path | None = None,

@@ -47,10 +47,10 @@ class Connections:
     def __call__(self, *arguments: Any, **options: Any) -> asyncio.Protocol:
         return _Connection(self, *arguments, **options)
 
-    def take(self, connection: "_Connection") -> bool:
+    def admit(self, connection: "_Connection") -> bool:
         """Whether one more may be open from its address; else it is a spare one, for which the oldest spare
         one may have to go."""
-        lack = self._slots.take(connection.address)
+        lack = self._slots.acquire(connection.address)
         if lack is None:
             return True
         self.turned_away["address" if lack == "too_many_of_address" else "connections"] += 1
@@ -59,13 +59,13 @@ class Connections:
         self._spare.append(connection)
         return False
 
-    def give_back(self, connection: "_Connection") -> None:
+    def release(self, connection: "_Connection") -> None:
         """One has ended."""
         if connection.spare:
             if connection in self._spare:
                 self._spare.remove(connection)
             return
-        self._slots.give_back(connection.address)
+        self._slots.release(connection.address)
 
 
 class _Transport(PacedTransport):
@@ -110,14 +110,14 @@ class _Connection(H11Protocol):
         self._paced = _Transport(self, transport)
         super().connection_made(self._paced)
         self.address = address_of(transport)
-        self.spare = not self.all.take(self)
+        self.spare = not self.all.admit(self)
         self.app_state = {**self.app_state, SPARE: self.spare}
         self._await_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._request_is_there()
         self._reads_on()
-        self.all.give_back(self)
+        self.all.release(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

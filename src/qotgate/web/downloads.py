@@ -34,22 +34,22 @@ class Downloads:
         turn = _Turn(self._turns)
         try:
             async with asyncio.timeout(WAIT_SECONDS):
-                await turn.take()
+                await turn.acquire()
         except TimeoutError:
             detail = f"{MAX_DOWNLOADS} whole lists are being made: ask again in a moment, or page by page."
             await problem(503, detail, headers={"Retry-After": "10"})(scope, receive, send)
             return
 
         async def send_out_of_turn(message: Message) -> None:
-            turn.give_back()
+            turn.release()
             await send(message)
             if message.get("more_body", message["type"] == "http.response.start"):
-                await turn.take()
+                await turn.acquire()
 
         try:
             await self._app(scope, receive, send_out_of_turn)
         finally:
-            turn.give_back()
+            turn.release()
 
 
 def _is_whole(scope: Scope) -> bool:
@@ -66,11 +66,11 @@ class _Turn:
         self._turns = turns
         self._taken = False
 
-    async def take(self) -> None:
+    async def acquire(self) -> None:
         await self._turns.acquire()
         self._taken = True
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         if self._taken:
             self._taken = False
             self._turns.release()

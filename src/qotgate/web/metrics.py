@@ -116,7 +116,7 @@ class _Wire(Collector):
         columns = engine.questions.columns
         if columns is not None:
             yield from _columns(columns)
-        kept = engine.answers.size
+        kept = engine.cache.size
         yield GaugeMetricFamily("qotgate_kept_answer_bytes", "Memory of the answers kept lately.", kept)
 
 

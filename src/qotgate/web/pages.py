@@ -11,7 +11,7 @@ from pydantic import BeforeValidator
 
 from qotgate.model import ArkDynamic, DynamicType, InvalidRequest, Market, RatingChangeType, Security
 from qotgate.service.ark.funds import days_around
-from qotgate.service.ark.history import ArkHistory, Position, ark_history, ark_moves, ark_positions
+from qotgate.service.ark.history import ArkHistory, FundPosition, ark_history, ark_moves, ark_positions
 from qotgate.service.chinese import simplified
 from qotgate.service.ratings.changes import institution_names, rating_listing
 from qotgate.web.days import Day
@@ -126,7 +126,7 @@ def security(request: Request, site: TheSite, code: Code, as_of: OneDay = None) 
         history, no_history = or_sentence(
             view, lambda: ark_history(questions, asked, as_of, days=DAYS_OF_TRADES)
         )
-        positions: list[Position] = []
+        positions: list[FundPosition] = []
         if history is not None:
             positions = _last_positions(ark_positions(questions, asked, as_of)[1])
         changes, no_changes = or_sentence(
@@ -153,7 +153,7 @@ def security(request: Request, site: TheSite, code: Code, as_of: OneDay = None) 
     return show(request, site, "security.html", make)
 
 
-def _last_positions(positions: tuple[Position, ...]) -> list[Position]:
+def _last_positions(positions: tuple[FundPosition, ...]) -> list[FundPosition]:
     """Each fund's position on the last day, those that it has left out."""
     last = {position.fund: position for position in positions}
     return [position for _, position in sorted(last.items()) if position.shares]

@@ -14,7 +14,7 @@ from qotgate.model import (
     Security,
 )
 from qotgate.protocol.interface import RATING_CHANGES, ListQuestion
-from qotgate.service.ark.history import Position
+from qotgate.service.ark.history import FundPosition
 from qotgate.service.ratings.changes import ListedChange
 from qotgate.service.search import Found
 
@@ -140,7 +140,7 @@ class PositionRow(Shape):
     line: int | None
 
     @classmethod
-    def of(cls, row: Position) -> "PositionRow":
+    def of(cls, row: FundPosition) -> "PositionRow":
         return cls(
             day=row.day,
             fund=row.fund,

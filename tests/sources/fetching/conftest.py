@@ -9,7 +9,7 @@ import pytest
 from qotgate.sources.fetching import ark
 from qotgate.sources.fetching.client import Client
 from qotgate.sources.fetching.files import Outcome, fetch
-from qotgate.sources.fetching.kept import Kept
+from qotgate.sources.fetching.folder import FetchFolder
 from tests.support.publishing import AGENT, Publisher, Time, publishing
 
 DAY = date(2026, 6, 23)
@@ -39,7 +39,7 @@ def fetch_arkk(publisher: Publisher, polite: Client, tmp_path: Path) -> Callable
 
     def run(day: date = DAY) -> Outcome:
         (wanted,) = ark.wanted(["ARKK"], publisher.url)
-        (outcome,) = fetch(polite, wanted, Kept(tmp_path, lambda: day))
+        (outcome,) = fetch(polite, wanted, FetchFolder(tmp_path, lambda: day))
         return outcome
 
     return run

@@ -8,9 +8,10 @@ import pytest
 
 from qotgate import sources
 from qotgate.model import QotGateError
-from qotgate.sources.fetching import ark, kept
+from qotgate.sources.fetching import ark
+from qotgate.sources.fetching import folder as folders
 from qotgate.sources.fetching.files import Outcome, Status
-from qotgate.sources.fetching.kept import Kept
+from qotgate.sources.fetching.folder import FetchFolder
 from tests.support.publishing import Publisher, Reply, holdings, visible
 
 ARKK = ark.FILES["ARKK"]
@@ -98,7 +99,7 @@ def test_a_full_disk_leaves_no_half_file(
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(kept.os, "fsync", full)
+    monkeypatch.setattr(folders.os, "fsync", full)
     publisher.publish(f"/{ARKK}", holdings("ARKK"))
     with pytest.raises(OSError, match="No space left"):
         fetch_arkk()
@@ -113,7 +114,7 @@ def test_a_broken_memory_costs_a_download_and_nothing_else(
 ) -> None:
     publisher.publish(f"/{ARKK}", Reply(holdings("ARKK"), headers={"ETag": '"v1"'}))
     fetch_arkk()
-    (tmp_path / kept.MEMORY).write_text(memory)
+    (tmp_path / folders.MEMORY).write_text(memory)
     assert fetch_arkk().status is Status.UNCHANGED
     assert publisher.asked[-1].headers["If-None-Match"] is None
 
@@ -123,18 +124,18 @@ def test_what_was_not_loaded_waits(
 ) -> None:
     publisher.publish(f"/{ARKK}", holdings("ARKK"), holdings("ARKK", shares=2))
     paths = [fetch_arkk().path, fetch_arkk().path]
-    assert Kept(tmp_path).waiting() == paths
-    Kept(tmp_path).loaded(paths[:1])
-    assert Kept(tmp_path).waiting() == paths[1:]
+    assert FetchFolder(tmp_path).waiting() == paths
+    FetchFolder(tmp_path).loaded(paths[:1])
+    assert FetchFolder(tmp_path).waiting() == paths[1:]
     paths[1].unlink()
-    assert Kept(tmp_path).waiting() == []
+    assert FetchFolder(tmp_path).waiting() == []
 
 
 def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
     refused = pytest.raises(QotGateError, match="Another qotgate fetch is at work")
-    with Kept.open(tmp_path / "a" / "b") as first, refused, Kept.open(first.folder):
+    with FetchFolder.open(tmp_path / "a" / "b") as first, refused, FetchFolder.open(first.folder):
         pass
-    with Kept.open(tmp_path / "a" / "b"):
+    with FetchFolder.open(tmp_path / "a" / "b"):
         pass
 
 

@@ -14,7 +14,7 @@ from qotgate.model import Market, QotGateError, Security
 from qotgate.sources.fetching import client, files, ratings, yahoo
 from qotgate.sources.fetching.client import Client
 from qotgate.sources.fetching.files import Outcome, Wanted, fetch
-from qotgate.sources.fetching.kept import Kept
+from qotgate.sources.fetching.folder import FetchFolder
 from tests.support.publishing import Publisher, Reply, Time, visible
 
 DAY = date(2026, 6, 23)
@@ -37,7 +37,7 @@ def calendar(ticker: str, first: int, rows: int) -> bytes:
 
 
 def run(polite: Client, wanted: list[Wanted], folder: Path) -> list[Outcome]:
-    found = Kept(folder, lambda: DAY)
+    found = FetchFolder(folder, lambda: DAY)
     return [outcome for one in wanted for outcome in fetch(polite, one, found)]
 
 
@@ -166,7 +166,7 @@ def answering(answer: Callable[[str], object]) -> SimpleNamespace:
 
 
 def ask_yahoo(securities: list[Security], folder: Path, time: Time) -> list[Outcome]:
-    found = Kept(folder, lambda: DAY)
+    found = FetchFolder(folder, lambda: DAY)
     return [outcome for job in yahoo.jobs(securities, time.sleep) for outcome in job(found)]
 
 

@@ -97,7 +97,7 @@ def compare(
         identities = loading.read_identities(connection, reference.listings)
         told: dict[tuple[str, date], Counter[int]] = {}
         for line in notices:
-            security = identities.take(Spelling(line.ticker, line.identifier, line.name), line.day)
+            security = identities.identify(Spelling(line.ticker, line.identifier, line.name), line.day)
             told.setdefault((line.fund, line.day), Counter())[security] += line.shares
         for fund in funds:
             inferred = inferred_trades(connection, fund, date.min)

@@ -54,7 +54,7 @@ class ArkHistory:
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class FundPosition:
     """What a fund held at the end of ``day``, by the line in its next file. Shares are in the units of the
     day, and adjusted to those of the day asked for; 0 where that file is the first without the security.
     ``market_value`` is in USD, ``weight`` in percent of the fund."""
@@ -125,7 +125,7 @@ def ark_history(
 
 def ark_positions(
     questions: Questions, security: Security, as_of: date | None = None
-) -> tuple[date, tuple[Position, ...]]:
+) -> tuple[date, tuple[FundPosition, ...]]:
     """The day asked for, and what each fund held at the end of each day up to it, oldest first.
 
     Raises InvalidRequest.
@@ -148,10 +148,10 @@ def ark_positions(
             adjusted = float(Fraction(row["shares"]) * _ratio(fund, day, seen, asked))
             place = Place(file.file_id, file.path, row["line"])
             value, weight = row["market_value"], row["weight"]
-            found.append(Position(day, fund, row["shares"], adjusted, value, weight, place))
+            found.append(FundPosition(day, fund, row["shares"], adjusted, value, weight, place))
         elif fund in held:
             held.discard(fund)
-            found.append(Position(day, fund, 0.0, 0.0, None, None, file))
+            found.append(FundPosition(day, fund, 0.0, 0.0, None, None, file))
     return asked, tuple(found)
 
 

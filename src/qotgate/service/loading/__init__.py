@@ -64,7 +64,7 @@ def load(
                 # Written above, to a file that nobody else can open.
                 found = pickle.load(spool)  # noqa: S301  # nosec B301
                 try:
-                    run.take(found)
+                    run.write(found)
                 except DBAPIError as error:
                     raise StoreError(f"{unwritten(error)} The load was at {found.path}.") from error
             run.finish()

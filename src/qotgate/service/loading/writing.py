@@ -95,7 +95,7 @@ class Load:
         self.weights: dict[FundDay, whole_books.Weights] = {}
         self.endings: dict[FundDay, whole_books.Ending | None] = {}
 
-    def take(self, found: Reading) -> None:
+    def write(self, found: Reading) -> None:
         """Insert what is new in a file that was read."""
         if found.reason is not None:
             self.report.rejected += 1
@@ -108,7 +108,7 @@ class Load:
         try:
             parsed = self.judged(found.content, found.parsed, found.any_book)
         except Unreadable as error:
-            self.take(Reading(found.path, reason=str(error)))
+            self.write(Reading(found.path, reason=str(error)))
             return
         self.report.read += 1
         file_id = loading.add_file(
@@ -242,7 +242,7 @@ class Load:
 
     def _security_id(self, line: Holding | Notice) -> int:
         spelling = Spelling(line.ticker, line.identifier, line.name)
-        security_id = self.identities.take(spelling, line.day)
+        security_id = self.identities.identify(spelling, line.day)
         self.lines[spelling] += 1
         return security_id
 

@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 import httpx
 
 from qotgate.sources.fetching.client import Client, FetchError, Version
-from qotgate.sources.fetching.kept import Kept
+from qotgate.sources.fetching.folder import FetchFolder
 
 PAGES = 100
 """The most pages of one answer that are asked for."""
@@ -41,7 +41,7 @@ class Outcome:
     reason: str = ""
 
 
-Job = Callable[[Kept], Iterator[Outcome]]
+Job = Callable[[FetchFolder], Iterator[Outcome]]
 """Fetches one thing, which may be several files, and says what became of each."""
 
 
@@ -79,7 +79,7 @@ class Wanted:
         )
 
 
-def fetch(client: Client, wanted: Wanted, kept: Kept) -> Iterator[Outcome]:
+def fetch(client: Client, wanted: Wanted, kept: FetchFolder) -> Iterator[Outcome]:
     """Fetch a file with all its pages into ``kept``. What fails is told, not raised.
 
     Raises OSError where a file cannot be kept.
@@ -106,7 +106,7 @@ def fetch(client: Client, wanted: Wanted, kept: Kept) -> Iterator[Outcome]:
     yield Outcome(wanted.title, Status.FAILED, reason=f"it has more than {PAGES} pages; the rest was left")
 
 
-def _ask(client: Client, page: Wanted, kept: Kept) -> tuple[bytes, Version]:
+def _ask(client: Client, page: Wanted, kept: FetchFolder) -> tuple[bytes, Version]:
     """What is published now, read from the kept file where that is still it."""
     version, path = kept.known(page.address) or (None, None)
     answer = client.get(page.url, params=page.params or None, accept=page.accept, known=version)

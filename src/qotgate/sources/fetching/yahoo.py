@@ -14,7 +14,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_expo
 from qotgate.model import QotGateError, Security
 from qotgate.sources.fetching.client import PAUSE, FetchError, Version
 from qotgate.sources.fetching.files import Job, Outcome, Status
-from qotgate.sources.fetching.kept import Kept
+from qotgate.sources.fetching.folder import FetchFolder
 from qotgate.sources.fetching.ratings import yahoo_symbol
 
 ATTEMPTS = 3
@@ -36,7 +36,7 @@ def _job(yfinance: Any, security: Security, sleep: Callable[[float], None]) -> J
     symbol = yahoo_symbol(security)
     title = f"{security} ratings"
 
-    def fetch(kept: Kept) -> Iterator[Outcome]:
+    def fetch(kept: FetchFolder) -> Iterator[Outcome]:
         try:
             table = _table(yfinance, symbol, sleep)
             content = None if table is None else _csv(table, symbol)

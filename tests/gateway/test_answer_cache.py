@@ -1,4 +1,4 @@
-"""Kept answers: given only to the same request, dropped with the data, and never more than fit."""
+"""Cached answers: given only to the same request, dropped with the data, and never more than fit."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from qotgate.gateway.answers import Answers, Kept, Request
+from qotgate.gateway.answer_cache import AnswerCache, CachedAnswer, RequestKey
 from qotgate.protocol.frame import Frame, lead, seal
 from qotgate.protocol.messages import ProtoId
 from qotgate.service.loading import find_files, load
@@ -27,51 +27,51 @@ class Data:
         return moved
 
 
-def request(body: bytes, proto_id: int = 3424) -> Request:
-    return Request(lead(proto_id, 0), seal(body))
+def request(body: bytes, proto_id: int = 3424) -> RequestKey:
+    return RequestKey(lead(proto_id, 0), seal(body))
 
 
 def kept(
-    answers: Answers, data: bytes, refuses: Callable[[ProtoId], bool] | None = None
+    cache: AnswerCache, data: bytes, refuses: Callable[[ProtoId], bool] | None = None
 ) -> tuple[int, bytes]:
     replies: list[bytes] = []
-    position = answers.reply(data, 0, len(data), replies, refuses)
+    position = cache.reply(data, 0, len(data), replies, refuses)
     return position, b"".join(replies)
 
 
 def test_a_known_packet_is_answered_as_it_would_be_packed() -> None:
-    answers = Answers(Data().has_moved)
-    answers.keep(request(b"one"), Kept(seal(b"1"), None), answers.epoch)
-    answers.keep(request(b"one", 3426), Kept(seal(b"other"), None), answers.epoch)
+    cache = AnswerCache(Data().has_moved)
+    cache.keep(request(b"one"), CachedAnswer(seal(b"1"), None), cache.epoch)
+    cache.keep(request(b"one", 3426), CachedAnswer(seal(b"other"), None), cache.epoch)
     packets = [Frame(3424, 0, 7, b"one"), Frame(3426, 0, 8, b"one"), Frame(3424, 0, 2**32 - 1, b"one")]
     stream = b"".join(packet.encode() for packet in packets)
     wanted = [Frame(3424, 0, 7, b"1"), Frame(3426, 0, 8, b"other"), Frame(3424, 0, 2**32 - 1, b"1")]
-    assert kept(answers, stream) == (len(stream), b"".join(frame.encode() for frame in wanted))
+    assert kept(cache, stream) == (len(stream), b"".join(frame.encode() for frame in wanted))
 
 
 @pytest.mark.parametrize("place", range(44 + 3))
 def test_a_packet_that_differs_in_one_byte_is_not_known(place: int) -> None:
-    answers = Answers(Data().has_moved)
-    answers.keep(request(b"one"), Kept(seal(b"1"), None), answers.epoch)
+    cache = AnswerCache(Data().has_moved)
+    cache.keep(request(b"one"), CachedAnswer(seal(b"1"), None), cache.epoch)
     packet = bytearray(Frame(3424, 0, 7, b"one").encode())
     packet[place] ^= 1
     serial = 8 <= place < 12
-    assert kept(answers, bytes(packet))[0] == (len(packet) if serial else 0)
+    assert kept(cache, bytes(packet))[0] == (len(packet) if serial else 0)
 
 
 def test_a_packet_that_is_not_there_in_full_is_not_known() -> None:
-    answers = Answers(Data().has_moved)
+    cache = AnswerCache(Data().has_moved)
     for body in (b"", b"on", b"one"):
-        answers.keep(request(body), Kept(seal(b"1"), None), answers.epoch)
+        cache.keep(request(body), CachedAnswer(seal(b"1"), None), cache.epoch)
     packet = Frame(3424, 0, 7, b"one").encode()
     for end in range(len(packet)):
-        assert kept(answers, packet[:end]) == (0, b"")
-        assert kept(answers, packet + packet[:end])[0] == len(packet)
+        assert kept(cache, packet[:end]) == (0, b"")
+        assert kept(cache, packet + packet[:end])[0] == len(packet)
 
 
 def test_what_is_over_the_allowance_is_left_to_the_caller() -> None:
-    answers = Answers(Data().has_moved)
-    answers.keep(request(b"one"), Kept(seal(b"1"), DYNAMIC), answers.epoch)
+    cache = AnswerCache(Data().has_moved)
+    cache.keep(request(b"one"), CachedAnswer(seal(b"1"), DYNAMIC), cache.epoch)
     packet = Frame(3424, 0, 7, b"one").encode()
     left = [2]
 
@@ -80,32 +80,32 @@ def test_what_is_over_the_allowance_is_left_to_the_caller() -> None:
         left[0] -= 1
         return left[0] < 0
 
-    assert kept(answers, packet * 5, refuses)[0] == 2 * len(packet)
+    assert kept(cache, packet * 5, refuses)[0] == 2 * len(packet)
 
 
 def test_answers_are_dropped_when_the_data_moves_and_late_ones_are_not_kept() -> None:
     data = Data()
-    answers = Answers(data.has_moved)
-    epoch = answers.epoch
-    answers.keep(request(b"one"), Kept(seal(b"1"), None), epoch)
-    answers.check(1.0)
-    assert answers.find(request(b"one"))
+    cache = AnswerCache(data.has_moved)
+    epoch = cache.epoch
+    cache.keep(request(b"one"), CachedAnswer(seal(b"1"), None), epoch)
+    cache.check(1.0)
+    assert cache.find(request(b"one"))
     data.moved = True
-    answers.check(2.0)
-    assert answers.find(request(b"one")) is None
-    answers.keep(request(b"one"), Kept(seal(b"1"), None), epoch)
-    assert answers.find(request(b"one")) is None
+    cache.check(2.0)
+    assert cache.find(request(b"one")) is None
+    cache.keep(request(b"one"), CachedAnswer(seal(b"1"), None), epoch)
+    assert cache.find(request(b"one")) is None
 
 
 def test_memory_is_bounded_and_what_is_asked_for_stays() -> None:
-    answers = Answers(Data().has_moved, most=100_000)
+    cache = AnswerCache(Data().has_moved, most=100_000)
     for number in range(10_000):
-        answers.keep(request(b"%d" % number), Kept(seal(bytes(100)), None), answers.epoch)
-        assert answers.find(request(b"0"))
-    known = sum(answers.find(request(b"%d" % number)) is not None for number in range(10_000))
+        cache.keep(request(b"%d" % number), CachedAnswer(seal(bytes(100)), None), cache.epoch)
+        assert cache.find(request(b"0"))
+    known = sum(cache.find(request(b"%d" % number)) is not None for number in range(10_000))
     assert 50 < known < 300
-    answers.keep(request(bytes(5000)), Kept(seal(b"1"), None), answers.epoch)
-    assert answers.find(request(bytes(5000))) is None
+    cache.keep(request(bytes(5000)), CachedAnswer(seal(b"1"), None), cache.epoch)
+    assert cache.find(request(bytes(5000))) is None
 
 
 def test_a_wrong_digest_of_a_known_question_is_refused(sample_gateway: Serving) -> None:

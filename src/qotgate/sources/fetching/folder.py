@@ -25,7 +25,7 @@ from qotgate.sources.fetching.client import Version
 MEMORY = ".requests.json"
 
 
-class Kept:
+class FetchFolder:
     """What was fetched from one publisher into ``folder``; one run at a time works in it."""
 
     def __init__(self, folder: Path, today: Callable[[], date] = lambda: datetime.now(UTC).date()) -> None:

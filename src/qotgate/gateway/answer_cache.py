@@ -27,7 +27,7 @@ START = Struct("<8s4sI")
 """Of a packet: what comes before the serial number, the number, the length of the body."""
 
 
-class Request(NamedTuple):
+class RequestKey(NamedTuple):
     """A request that can be known again: what comes before and after the serial number in its packet, in the
     plain."""
 
@@ -35,7 +35,7 @@ class Request(NamedTuple):
     rest: bytes
 
 
-class Kept(NamedTuple):
+class CachedAnswer(NamedTuple):
     """An answer: what comes after the serial number in its packet, and the interface whose allowance
     the request counts towards, None for none."""
 
@@ -43,10 +43,10 @@ class Kept(NamedTuple):
     counted: ProtoId | None
 
 
-Table = dict[bytes, dict[bytes, Kept]]
+Table = dict[bytes, dict[bytes, CachedAnswer]]
 
 
-class Answers:
+class AnswerCache:
     """The kept answers; ``moved`` tells whether anything was committed since it was last called.
 
     Dropping what was not asked for lately must cost a hit nothing: there are two tables, a hit looks into the
@@ -114,7 +114,7 @@ class Answers:
         """Whether :meth:`reply` may know a packet that starts with ``lead``."""
         return lead in self._young
 
-    def find(self, request: Request) -> Kept | None:
+    def find(self, request: RequestKey) -> CachedAnswer | None:
         """The answer to a request."""
         lead, rest = request
         kept = self._young.get(lead, {}).get(rest)
@@ -124,12 +124,12 @@ class Answers:
                 self._add(request, kept)
         return kept
 
-    def keep(self, request: Request, kept: Kept, epoch: int) -> None:
+    def keep(self, request: RequestKey, kept: CachedAnswer, epoch: int) -> None:
         """Keep an answer that was asked for in ``epoch``, unless it may be out of date by now."""
         if epoch == self.epoch and len(request.rest) <= REQUEST_MOST:
             self._add(request, kept)
 
-    def _add(self, request: Request, kept: Kept) -> None:
+    def _add(self, request: RequestKey, kept: CachedAnswer) -> None:
         size = len(request.rest) + len(kept.sealed) + ENTRY_BYTES
         if self._size + size > self._most:
             self._young, self._old, self._size = {}, self._young, 0
