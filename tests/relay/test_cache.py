@@ -1,6 +1,7 @@
 """Which of OpenD's answers are kept, and for how long."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,13 @@ from tests.support.opend_messages import message, request, response
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC).timestamp()
 LAST_SETTLED = "2026-03-08"
+KLINE = {
+    "rehabType": 0,
+    "klType": 2,
+    "security": SECURITY,
+    "beginTime": "2025-01-01",
+    "endTime": "2025-03-01",
+}
 
 
 def kline(end: str = LAST_SETTLED, rehab: int = 0, **more: Any) -> Frame:
@@ -35,7 +43,7 @@ def kline(end: str = LAST_SETTLED, rehab: int = 0, **more: Any) -> Frame:
         (kline(f"{LAST_SETTLED} 23:59:59"), True),
         (kline("2026-03-09"), False),
         (kline(rehab=1), False),
-        (kline(nextReqKey=b"more"), False),
+        (kline(nextReqKey=b"more"), True),
         (kline("soon"), False),
         (kline()._replace(body_format=JSON), False),
         (kline()._replace(body=b"\xff\xff"), False),
@@ -95,13 +103,89 @@ def test_answers_outlast_a_restart_and_grow_old(tmp_path: Path) -> None:
     assert found == [answer(), None, None, None, None]
 
 
-@pytest.mark.parametrize("body", [answer(-1), answer(nextReqKey=b"more"), b"\xff"])
-def test_an_answer_that_failed_or_goes_on_is_not_kept(tmp_path: Path, body: bytes) -> None:
+@pytest.mark.parametrize("body", [answer(-1), b"\xff"])
+def test_an_answer_that_failed_is_not_kept(tmp_path: Path, body: bytes) -> None:
     async def work(cache: AnswerCache) -> None:
         await cache.keep("one", kline(), body)
         assert await cache.find("one", kline()) is None
 
     with_cache(tmp_path, work)
+
+
+def test_a_page_is_given_where_all_behind_it_are_kept(tmp_path: Path) -> None:
+    times = [NOW]
+    first, second, third = kline(), kline(nextReqKey=b"2"), kline(nextReqKey=b"3")
+    pages = [answer(nextReqKey=b"2"), answer(nextReqKey=b"3"), answer(name="last")]
+
+    async def work(cache: AnswerCache) -> None:
+        async def found() -> list[bytes | None]:
+            return [await cache.find("one", frame) for frame in (first, second, third)]
+
+        await cache.keep("one", first, pages[0])
+        await cache.keep("one", second, pages[1])
+        assert await found() == [None, None, None]
+        await cache.keep("one", third, pages[2])
+        assert await found() == pages
+        assert await cache.find("one", kline(maxAckKLNum=10)) is None
+        # Read once more, the same pages may have other keys.
+        again = answer(nextReqKey=b"two")
+        await cache.keep("one", first, again)
+        assert await found() == [None, pages[1], pages[2]]
+        await cache.keep("one", kline(nextReqKey=b"two"), pages[2])
+        assert await found() == [again, pages[1], pages[2]]
+        # The oldest page decides.
+        times[0] += RULES[3103].max_age
+        await cache.keep("one", kline(nextReqKey=b"two"), pages[2])
+        assert await cache.find("one", first) == again
+        times[0] += 1
+        assert await cache.find("one", first) is None
+
+    with_cache(tmp_path, work, now=lambda: times[0])
+
+
+def test_pages_that_name_one_another_end(tmp_path: Path) -> None:
+    async def work(cache: AnswerCache) -> None:
+        await cache.keep("one", kline(), answer(nextReqKey=b"2"))
+        await cache.keep("one", kline(nextReqKey=b"2"), answer(nextReqKey=b"2"))
+        assert await cache.find("one", kline()) is None
+
+    with_cache(tmp_path, work)
+
+
+def test_what_another_version_has_kept_is_dropped(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "opend_answers.sqlite3") as connection:
+        connection.execute("CREATE TABLE answers (key BLOB PRIMARY KEY, body BLOB)")
+    connection.close()
+
+    async def work(cache: AnswerCache) -> None:
+        await cache.keep("one", kline(), answer())
+        assert await cache.find("one", kline()) == answer()
+
+    with_cache(tmp_path, work)
+
+
+def test_all_pages_are_read_from_the_cache_on_another_connection(tmp_path: Path) -> None:
+    async def pages(opend: OpenD) -> list[bytes]:
+        session = await opend.open(own_login(), Listener(), secure=True)
+        session.resume()
+        found, key = [], b""
+        while key or not found:
+            more = {"nextReqKey": key} if key else {}
+            got = await asked(session, 3103, 1 + len(found), **KLINE, maxAckKLNum=10, **more)
+            assert isinstance(got, Frame)
+            found.append(got.body)
+            key = response(3103, got.body).s2c.nextReqKey
+        return found
+
+    async def work(opend: OpenD, _session: Any) -> None:
+        first = await pages(opend)
+        assert len(first) == 5
+        assert await pages(opend) == first
+        assert opend.counts["cached"] == 5
+
+    with scripted_opend() as scripted:
+        through(scripted, tmp_path, work)
+        assert scripted.asked[3103] == 5
 
 
 def test_what_was_not_asked_for_longest_goes(tmp_path: Path) -> None:
