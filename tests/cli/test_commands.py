@@ -75,6 +75,23 @@ def test_the_user_may_say_the_order_of_days(url: str, tmp_path: Path) -> None:
     assert "2026-02-03" in found
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(["ark", "US.TSLA"], ["ratings"], ["holdings"], ["transactions"], ["status"], ["unload", "x.csv"]),
+        *(["backup", "x.db"], ["research", "trades"]),
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_command_that_reads_makes_no_database(tmp_path: Path, command: list[str]) -> None:
+    done = run(*command, "--db", f"sqlite:///{tmp_path / 'typo.db'}")
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        f"qotgate: There is no database {tmp_path / 'typo.db'}; `qotgate load PATH`"
+    )
+    assert not list(tmp_path.iterdir())
+
+
 def test_when_nothing_could_be_loaded_the_status_is_1(url: str, tmp_path: Path) -> None:
     (tmp_path / "junk.bin").write_bytes(bytes(range(256)))
     done = run("load", tmp_path / "junk.bin", "--db", url)

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from qotgate.serving.settings import NEXT_START, Settings
+from qotgate.serving.settings import NEXT_START, Settings, misspelt_variables
 from tests.support.paths import ROOT
 
 
@@ -25,3 +25,8 @@ def test_what_a_reload_does_is_told_of_each_option() -> None:
     assert named(section) == set(Settings.model_fields)
     (later,) = [line for line in section.splitlines() if "| at the next start" in line]
     assert named(later) == set(NEXT_START) & set(Settings.model_fields)
+
+
+def test_a_misspelt_variable_is_told_with_the_option_that_it_is_near_to() -> None:
+    variables = ["QOTGATE_PROT", "QOTGATE_LANG", "qotgate_port", "QOTGATE_XYZZY", "QOTGATE_SECRETS", "PATH"]
+    assert misspelt_variables(variables) == [("QOTGATE_PROT", "QOTGATE_PORT"), ("QOTGATE_XYZZY", None)]

@@ -52,7 +52,7 @@ def test_what_is_wrong_changes_nothing(sample_url: str, tmp_path: Path, workers:
     wrongs = (
         ('lang = "fr"\nmax_connections = 1', "--lang: "),
         ("lang = ", "qotgate.toml is not valid TOML"),
-        ('langue = "S3CRET"\n', "qotgate.toml has an option langue, which there is none of"),
+        ('langue = "S3CRET"\n', "qotgate.toml has an unknown option langue; did you mean lang?"),
         (right + 'rsa_key = "/nowhere.pem"', "RSA key /nowhere.pem cannot be read"),
         (right + 'rate_limit = "many"', "--rate-limit takes"),
         (right + 'tables = "/nowhere"', "/nowhere"),

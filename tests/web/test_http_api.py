@@ -172,7 +172,32 @@ def test_an_empty_table_has_its_columns(web: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("path", "status", "says"),
     [
-        ("/api/v1/ark/dynamics/TSLA", 422, "code: "),
+        (
+            "/api/v1/ark/dynamics/TSLA?lang=en",
+            422,
+            "code: takes a code as MARKET.CODE, such as US.TSLA, HK.00700 or CA.SHOP, not 'TSLA'.",
+        ),
+        ("/api/v1/ark/holdings?fund=ARK-K&lang=en", 422, "fund: takes one fund, such as ARKK, not 'ARK-K'."),
+        (
+            "/api/v1/ark/holdings?cycle_type=TWO&lang=en",
+            422,
+            "cycle_type: takes ONE_DAY, FIVE_DAY, TEN_DAY, ",
+        ),
+        ("/api/v1/ark/holdings?count=many&lang=en", 422, "count: takes a whole number, not 'many'."),
+        ("/api/v1/ark/holdings?count=0&lang=en", 422, "count: takes 1 or more, not '0'."),
+        ("/api/v1/ark/holdings?count=0&lang=zh", 422, "count: 须不小于 1，不能是 '0'。"),
+        (
+            f"{CHANGES}?as_off=2026-06-17&lang=en",
+            422,
+            "There is no parameter 'as_off' (did you mean as_of?).",
+        ),
+        (f"{CHANGES}?zzz=1&lang=zh", 422, "没有参数 'zzz'；可用的参数为 "),
+        ("/api/v1/coverage?zzz=1&lang=en", 422, "There is no parameter 'zzz'; this takes lang."),
+        (
+            "/api/v1/research/trades?code=US.TSLA&lang=en",
+            422,
+            "There is no parameter 'code' (did you mean codes?).",
+        ),
         ("/api/v1/ark/dynamics/US.TSLA?as_of=2026-04-16", 422, "as_of takes a day from 2026-04-17 on"),
         ("/api/v1/ark/dynamics/US.TSLA?as_of=yesterday", 422, "as_of: "),
         (f"{CHANGES}?market=HK", 422, "market: "),
@@ -192,6 +217,35 @@ def test_a_no_is_a_problem_that_names_the_parameter(
     assert (answer.status_code, problem["status"]) == (status, status)
     assert problem["detail"].startswith(says)
     assert problem["type"] == "about:blank"
+
+
+def test_words_are_taken_in_any_case(web: httpx.Client) -> None:
+    holdings = "/api/v1/ark/holdings"
+    for lower, upper in (
+        (f"{CHANGES}?market=us&change_type=upgrade", f"{CHANGES}?market=US&change_type=UPGRADE"),
+        (f"{CHANGES}?count=ALL", f"{CHANGES}?count=all"),
+        (f"{holdings}?holding_type=new&lang=EN", f"{holdings}?holding_type=NEW&lang=en"),
+    ):
+        answer = web.get(lower)
+        assert (answer.status_code, answer.json()) == (200, web.get(upper).json())
+
+
+def test_no_pattern_and_no_type_reaches_a_person(web: httpx.Client) -> None:
+    paths = (
+        *("/api/v1/ark/dynamics/TSLA", "/api/v1/ark/holdings?fund=1", "/api/v1/ark/holdings?count=x"),
+        *(
+            f"{CHANGES}?count=x",
+            f"{CHANGES}?market=XX",
+            f"{CHANGES}?day=2026-02-30",
+            "/api/v1/loads?before=x",
+        ),
+        *("/api/v1/loads/x/left-out", "/api/v1/securities?query=x&count=1e9", f"{CHANGES}?lang=fr"),
+    )
+    for path in paths:
+        answer = web.get(path)
+        assert answer.status_code == 422
+        assert not set("^[](){}") & set(answer.json()["detail"]), answer.text
+        assert "Input should" not in answer.text
 
 
 def test_a_cursor_is_bound_to_its_filter(web: httpx.Client) -> None:

@@ -35,7 +35,7 @@ def ark(
     security = Security.parse(code, "CODE")
     day = read_day(as_of)
     settings = read_settings(funds=funds, window_days=window_days, db=db, tables=tables)
-    with open_questions(settings, loaded=True) as questions:
+    with open_questions(settings, loaded=True, makes=False) as questions:
         answer, evidence = explain_ark_stock_dynamic(questions, security, day)
     shown = _answer(answer)
     if as_json:

@@ -42,7 +42,7 @@ def ark_check(
     settings = read_settings(funds=funds, db=db, tables=tables)
     reference = load_reference(settings.tables)
     lines = _read(notices)
-    with open_store(settings) as store:
+    with open_store(settings, makes=False) as store:
         found = compare(store, reference, lines, settings.funds)
     if not found:
         raise QotGateError("No fund and day has both a notice and holdings before and after: load holdings.")

@@ -28,7 +28,7 @@ def backup(
     The file is a SQLite database, whatever engine the data is on: with `qotgate restore` it can be moved to
     another one.
     """
-    with open_store(read_settings(db=db)) as store, _bar() as progress:
+    with open_store(read_settings(db=db), makes=False) as store, _bar() as progress:
         manifest = write_backup(store, file, replace=force, progress=progress)
     typer.echo(f"Wrote {file}: {_told(manifest)}.")
 

@@ -1,6 +1,7 @@
 """``qotgate doctor``: look at everything that the gateway rests on, and say how to mend it."""
 
 import json
+import os
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
@@ -13,13 +14,20 @@ from rich.text import Text
 from qotgate.cli.console import Console, new_console
 from qotgate.cli.options import AsJson, Database, Tables
 from qotgate.doctor import Finding, Level, databases, keys, limits, machine, ports
-from qotgate.doctor.finding import fail, looked, ok
+from qotgate.doctor.finding import fail, looked, ok, warn
 from qotgate.doctor.upstream import upstream as upstream_findings
 from qotgate.limits.window import RateLimit
 from qotgate.model import QotGateError
 from qotgate.service.reference import load_reference
 from qotgate.serving.gateway_options import OTHER_FILES, gateway_options
-from qotgate.serving.settings import CONFIG_FILE, SECRET, Settings, read_settings, secrets_folder
+from qotgate.serving.settings import (
+    CONFIG_FILE,
+    SECRET,
+    Settings,
+    misspelt_variables,
+    read_settings,
+    secrets_folder,
+)
 from qotgate.serving.upstream_options import opend_options
 from qotgate.serving.web_options import web_options
 from qotgate.store.database import parsed_url
@@ -114,6 +122,12 @@ def _configuration(settings: Settings) -> Iterator[Finding]:
     place = str(CONFIG_FILE) if CONFIG_FILE.exists() else f"{CONFIG_FILE} (not there)"
     if folder := secrets_folder():
         place += f" and the secrets in {folder}"
+    for name, near in misspelt_variables(os.environ):
+        yield warn(
+            "configuration",
+            f"The variable {name} is no option of qotgate, and has no effect.",
+            f"Name it {near}, if that is meant, or remove it." if near else "Remove it.",
+        )
     gateway_options(settings)
     web_options(settings)
     load_reference(settings.tables)

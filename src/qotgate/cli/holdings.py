@@ -58,7 +58,7 @@ def holdings(
     direction = read_choice(RankSortDir, sort_dir, "--sort-dir")
     day = read_day(as_of)
     with open_questions(
-        read_settings(lang=lang, funds=funds, db=db, tables=tables), loaded=True
+        read_settings(lang=lang, funds=funds, db=db, tables=tables), loaded=True, makes=False
     ) as questions:
         answer = fund_holdings(questions, kind, days, field, direction, count, page, day)
     if as_json:

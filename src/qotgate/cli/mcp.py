@@ -38,7 +38,7 @@ def mcp(
 
     configure_log()
     settings = read_settings(funds=funds, window_days=window_days, db=db, tables=tables)
-    with open_questions(settings, loaded=True) as questions:
+    with open_questions(settings, loaded=True, makes=False) as questions:
         if sys.stdin.isatty():
             sys.stderr.write("qotgate: an agent host talks to this command; see docs/agents.md.\n")
         make_server(_Desk(questions)).run("stdio")

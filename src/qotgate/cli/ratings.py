@@ -32,7 +32,7 @@ def ratings(
     if market.upper() not in ("US", "CA"):
         raise QotGateError(f"--market takes US or CA, not {market!r}.")
     day = read_day(as_of)
-    with open_questions(read_settings(lang=lang, db=db, tables=tables)) as questions:
+    with open_questions(read_settings(lang=lang, db=db, tables=tables), makes=False) as questions:
         answer = rating_changes(questions, Market(market.upper()), kind, count, page, day)
     if as_json:
         print_json(answer)

@@ -60,7 +60,7 @@ def _command(table: ResearchTable[Any]) -> Callable[..., None]:
         # Imported late: what writes columns takes a while to import.
         from qotgate.service.research import parts
 
-        with open_questions(settings) as questions:
+        with open_questions(settings, makes=False) as questions:
             _write(table, parts(questions, table, values), given)
 
     command.__doc__ = table.description

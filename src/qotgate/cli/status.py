@@ -27,7 +27,7 @@ HOLES = "Holes: too many holdings files are missing to infer trades"
 
 def status(as_json: AsJson = False, db: Database = None) -> None:
     """Show what is loaded: files, rows, day ranges, the generation, and what could not be read."""
-    with open_store(read_settings(db=db)) as store:
+    with open_store(read_settings(db=db), makes=False) as store:
         found = read_status(store)
     if as_json:
         typer.echo(json.dumps(asdict(found), default=str, ensure_ascii=False, indent=2))

@@ -60,7 +60,7 @@ def transactions(
     direction = read_choice(RankSortDir, sort_dir, "--sort-dir")
     day = read_day(as_of)
     with open_questions(
-        read_settings(lang=lang, funds=funds, db=db, tables=tables), loaded=True
+        read_settings(lang=lang, funds=funds, db=db, tables=tables), loaded=True, makes=False
     ) as questions:
         answer = active_transactions(questions, kind, days, field, direction, count, page, day)
     if as_json:

@@ -43,7 +43,10 @@ def unload(
         raise QotGateError("unload takes files, or a load by its number: FILE... or --load N.")
     settings = read_settings(db=db, tables=tables)
     errors = new_console(stderr=True)
-    with open_store(settings) as store, Progress(console=errors, disable=not errors.is_terminal) as progress:
+    with (
+        open_store(settings, makes=False) as store,
+        Progress(console=errors, disable=not errors.is_terminal) as progress,
+    ):
         task = progress.add_task("Reading what remains", total=None)
         report = unload_files(
             store,

@@ -88,6 +88,14 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "en": "sortDir takes 0 (descending) or 1 (ascending), not {value}.",
         "zh": "sortDir 只支持 0（降序）、1（升序），不能是 {value}。",
     },
+    "parameter_near": {
+        "en": "There is no parameter {value!r} (did you mean {near}?).",
+        "zh": "没有参数 {value!r}（您要的是 {near} 吗？）。",
+    },
+    "parameter_unknown": {
+        "en": "There is no parameter {value!r}; this takes {known}.",
+        "zh": "没有参数 {value!r}；可用的参数为 {known}。",
+    },
     "num": {
         "en": "num takes 1 to {most}, not {value}.",
         "zh": "num 须为 1 至 {most}，不能是 {value}。",

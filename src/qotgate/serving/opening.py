@@ -2,16 +2,21 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from qotgate.model import ACTIVE_FUNDS, QotGateError
 from qotgate.service.questions import Questions
 from qotgate.service.reference import load_reference
 from qotgate.serving.settings import Settings
 from qotgate.store import Store, books
+from qotgate.store.database import parsed_url
 
 
 @contextmanager
-def open_store(settings: Settings) -> Iterator[Store]:
+def open_store(settings: Settings, *, makes: bool = True) -> Iterator[Store]:
+    """The database; one that is not there yet is made unless the caller only reads. Raises QotGateError."""
+    if not makes:
+        _check_there(settings.db)
     store = Store.open(settings.db)
     try:
         yield store
@@ -20,10 +25,10 @@ def open_store(settings: Settings) -> Iterator[Store]:
 
 
 @contextmanager
-def open_questions(settings: Settings, *, loaded: bool = False) -> Iterator[Questions]:
+def open_questions(settings: Settings, *, loaded: bool = False, makes: bool = True) -> Iterator[Questions]:
     """Questions to the database; with ``loaded``, QotGateError for a fund of which nothing is loaded."""
     reference = load_reference(settings.tables)
-    with open_store(settings) as store:
+    with open_store(settings, makes=makes) as store:
         if loaded and settings.funds != ACTIVE_FUNDS:
             with store.reading() as connection:
                 known = books.loaded_funds(connection)
@@ -39,4 +44,16 @@ def open_questions(settings: Settings, *, loaded: bool = False) -> Iterator[Ques
             lang=settings.lang,
             funds=settings.named_funds,
             window_days=settings.window_days,
+        )
+
+
+def _check_there(url: str) -> None:
+    """Raises QotGateError for a file that is not there: to make it would hide that its name is misspelt."""
+    Store.unopened(url).close()
+    parsed = parsed_url(url)
+    if parsed is None or parsed.get_backend_name() != "sqlite" or not parsed.database:
+        return
+    if not Path(parsed.database).exists():
+        raise QotGateError(
+            f"There is no database {parsed.database}; `qotgate load PATH` makes it, and --db names another."
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import socket
 import sys
 from collections.abc import Coroutine
@@ -20,7 +21,7 @@ from qotgate.serving.listening import Listening
 from qotgate.serving.log import configure_log
 from qotgate.serving.migration import arrive, move
 from qotgate.serving.secrecy import secrets_of
-from qotgate.serving.settings import Settings
+from qotgate.serving.settings import Settings, misspelt_variables
 from qotgate.serving.web_options import web_options
 from qotgate.store.database import shown
 
@@ -157,6 +158,8 @@ def start_log(settings: Settings, *, background: bool = True) -> None:
 
 
 def log_started(addresses: list[str], settings: Settings) -> None:
+    for name, near in misspelt_variables(os.environ):
+        log.warning("variable without effect", variable=name, did_you_mean=near)
     log.info("gateway started", addresses=addresses, version=__version__, workers=settings.workers)
 
 

@@ -7,7 +7,8 @@ configuration file: each file is named like the variable, in any case, and holds
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -55,6 +56,10 @@ def _config_file() -> Path:
 CONFIG_FILE = _config_file()
 SECRETS_FOLDERS = ("QOTGATE_SECRETS", "CREDENTIALS_DIRECTORY")
 """Variables that name the folder of secrets, the first of them that is set; the second is systemd's."""
+
+
+OF_TESTS = "TEST_"
+"""How the variables of the tests begin, after QOTGATE_."""
 
 
 def secrets_folder() -> Path | None:
@@ -318,6 +323,18 @@ class Settings(BaseSettings):
         return (*sources, TomlConfigSettingsSource(settings_cls, CONFIG_FILE))
 
 
+def misspelt_variables(variables: Iterable[str]) -> list[tuple[str, str | None]]:
+    """Those of ``variables`` that begin as options do and are none, each with the one that it is near to."""
+    known = {*map(str.upper, Settings.model_fields), "SECRETS"}
+    found: list[tuple[str, str | None]] = []
+    for variable in sorted(variables):
+        prefix, _, name = variable.upper().partition("_")
+        if prefix == "QOTGATE" and name not in known and not name.startswith(OF_TESTS):
+            near = get_close_matches(name, known, n=1)
+            found.append((variable, f"QOTGATE_{near[0]}" if near else None))
+    return found
+
+
 def about(name: str) -> dict[str, Any]:
     """What :func:`option` was told of an option."""
     return cast(dict[str, Any], Settings.model_fields[name].json_schema_extra)
@@ -340,7 +357,9 @@ def read_settings(**flags: Any) -> Settings:
         option = str(first["loc"][0]) if first["loc"] else ""
         name = "--" + option.replace("_", "-")
         if first["type"] == "extra_forbidden":
-            raise QotGateError(f"{CONFIG_FILE} has an option {option}, which there is none of.") from None
+            near = get_close_matches(option, Settings.model_fields, n=1)
+            hint = f"; did you mean {near[0]}?" if near else "."
+            raise QotGateError(f"{CONFIG_FILE} has an unknown option {option}{hint}") from None
         # A misspelt option may hold a secret as well as one that is.
         known = option in Settings.model_fields and option not in SECRET
         told = f", not {first['input']!r}" if known else ""

@@ -11,7 +11,7 @@ from qotgate.protocol.interface import RATING_CHANGES
 from qotgate.service.ark.history import ark_history, ark_positions
 from qotgate.service.ratings.changes import rating_listing
 from qotgate.web.asked import TheRequest
-from qotgate.web.days import Day
+from qotgate.web.days import LOWER, UPPER, Day
 from qotgate.web.formats import MEDIA_TYPES
 from qotgate.web.problems import PROBLEMS
 from qotgate.web.shapes import (
@@ -119,9 +119,12 @@ def positions(asked: TheRequest, code: Code, as_of: AsOf = None) -> Response:
 @router.get("/ratings/changes", response_model=RatingChanges, tags=["Ratings"])
 def changes(
     asked: TheRequest,
-    market: Annotated[Literal["US", "CA"] | None, Query(description="Both unless given.")] = None,
+    market: Annotated[
+        Annotated[Literal["US", "CA"], UPPER] | None, Query(description="Both unless given.")
+    ] = None,
     change_type: Annotated[
-        Literal["UPGRADE", "DOWNGRADE", "NEW_RATING"] | None, Query(description="All unless given.")
+        Annotated[Literal["UPGRADE", "DOWNGRADE", "NEW_RATING"], UPPER] | None,
+        Query(description="All unless given."),
     ] = None,
     security: CodeFilter = None,
     institution: Annotated[
@@ -129,7 +132,7 @@ def changes(
     ] = None,
     day: Annotated[Day | None, Query(description="Notes of this day alone.")] = None,
     count: Annotated[
-        Annotated[int, Query(ge=1, le=RATING_CHANGES.most)] | Literal["all"],
+        Annotated[int, Query(ge=1, le=RATING_CHANGES.most)] | Annotated[Literal["all"], LOWER],
         Query(description="Rows of a page, or all at once, as for a download."),
     ] = RATING_CHANGES.count,
     page: Annotated[

@@ -9,13 +9,15 @@ from pydantic import BaseModel
 
 from qotgate.model import Language, is_loopback
 from qotgate.service.questions import Questions
+from qotgate.web.days import LOWER
 from qotgate.web.formats import Format, encode, encode_parts, wanted_format
+from qotgate.web.parameters import check_names
 from qotgate.web.site import TheSite, check_allowance, fresh
 
 RESEARCH = "research"
 """The interface that all research tables count as, and the folder of their paths."""
 NamesIn = Annotated[
-    Literal["zh", "en"] | None,
+    Annotated[Literal["zh", "en"], LOWER] | None,
     Query(description="Language of names and sentences; the gateway's own unless given."),
 ]
 
@@ -25,9 +27,10 @@ class Asked:
 
     def __init__(self, request: Request, site: TheSite, lang: NamesIn = None) -> None:
         self.request = request
+        request.state.lang = lang or site.lang
+        check_names(request)
         self.site = site
         self.lang: Language = lang or site.lang
-        request.state.lang = self.lang
         self.questions: Questions = site.questions[self.lang]
         self.format: Format = wanted_format(request)
 

@@ -10,6 +10,7 @@ from qotgate.service.calls import LIST_CALLS
 from qotgate.service.questions import Questions
 from qotgate.web.api import ANSWERS, AsOf
 from qotgate.web.asked import TheRequest
+from qotgate.web.days import UPPER
 from qotgate.web.shapes import Shape, list_shape, page_of
 
 PageCursor = Annotated[
@@ -40,7 +41,7 @@ def _parameters(question: ListQuestion[Any]) -> type[BaseModel]:
 
 
 def _parameter(choice: Choice) -> tuple[Any, Any]:
-    return choice.words, Field(choice.named_default, description=choice.description or None)
+    return Annotated[choice.words, UPPER], Field(choice.named_default, description=choice.description or None)
 
 
 def _add(question: ListQuestion[Any]) -> None:

@@ -19,7 +19,7 @@ from qotgate.model import (
     StoreError,
     Unavailable,
 )
-from qotgate.web import request_ids
+from qotgate.web import parameters, request_ids
 
 BLANK = "about:blank"
 
@@ -92,9 +92,7 @@ def sentence_of(error: Exception, lang: Language) -> str:
     if isinstance(error, Refused):
         return error.text(lang)
     if isinstance(error, RequestValidationError):
-        first = error.errors()[0]
-        # The first part of the place is where the parameter stands, in the path or in the query.
-        return f"{first['loc'][1]}: {first['msg'].removeprefix('Value error, ')}."
+        return parameters.sentence(error.errors()[0], lang)
     if isinstance(error, HTTPException):
         return f"{error.detail}."
     if isinstance(error, StoreError):
