@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from functools import partial
 from io import BytesIO
-from itertools import chain
+from itertools import chain, repeat
 from json import dumps
 from tempfile import TemporaryFile
 from types import NoneType, UnionType
@@ -27,7 +27,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from qotgate.model import Part
 from qotgate.model.finite import finite
 from qotgate.service.research.files import sink_parquet
-from qotgate.service.research.frames import FORMULA_STARTS, csv_of, frame_of
+from qotgate.service.research.frames import FORMULA_STARTS, csv_of, frame_of, schema_of
 
 Format = Literal["json", "csv", "parquet"]
 MEDIA_TYPES: dict[Format, str] = {
@@ -36,6 +36,8 @@ MEDIA_TYPES: dict[Format, str] = {
     "parquet": "application/vnd.apache.parquet",
 }
 API_PATH = "/api/v1/"
+ROWS_SENT = 2000
+"""Rows of a research table that are written at a time."""
 CHUNK = 1 << 16
 """Bytes of a file that are sent at a time."""
 TYPES: dict[type, type[pl.DataType]] = {
@@ -132,10 +134,10 @@ def encode_frames(
 ) -> Response:
     """The response that has the rows of ``parts``, those of a research table, one part in memory at a time.
 
-    CSV and JSON are sent as the parts are made. A Parquet file goes to a temporary file, a row group for each
-    part, and is sent from there: its end tells where its parts are, so a file that breaks off is worth
-    nothing, and a slow reader must not hold up who writes it. Raises what ``parts`` does before anything is
-    sent; an error at a later part of CSV or JSON breaks the response off.
+    CSV and JSON are sent as the parts are made. A Parquet file goes to a temporary file by row groups, and is
+    sent from there: its end tells where its parts are, so a file that breaks off is worth nothing, and a slow
+    reader must not hold up what writes it. Raises what a part of a Parquet file does; an error at a later
+    part of CSV or JSON breaks the response off.
     """
     media_type = MEDIA_TYPES[chosen]
     if chosen == "parquet":
@@ -155,18 +157,19 @@ def encode_frames(
             background=BackgroundTask(file.close),
         )
     frames = map(partial(frame_of, row), parts)
-    first = next(frames)
+    rows = chain.from_iterable(frame.iter_slices(ROWS_SENT) for frame in frames)
+    texts: Iterable[str]
     if chosen == "csv":
-        return StreamingResponse(
-            chain([csv_of(first)], map(partial(csv_of, header=False), frames)), media_type=media_type
-        )
-    head = f'{{"known_to":{dumps(known_to and known_to.isoformat())},"rows":['
-    more = ("," + rows for rows in map(_json_frame, frames) if rows)
-    return StreamingResponse(chain([head + _json_frame(first)], more, ["]}"]), media_type=media_type)
+        header = csv_of(pl.DataFrame(schema=schema_of(row)))
+        texts = chain([header], map(partial(csv_of, header=False), rows))
+    else:
+        head = f'{{"known_to":{dumps(known_to and known_to.isoformat())},"rows":['
+        texts = chain([head], map(_json_frame, chain([""], repeat(",")), rows), ["]}"])
+    return StreamingResponse(texts, media_type=media_type)
 
 
-def _json_frame(frame: pl.DataFrame) -> str:
-    return frame.write_json()[1:-1]
+def _json_frame(before: str, frame: pl.DataFrame) -> str:
+    return before + frame.write_json()[1:-1]
 
 
 def _json_rows(body: BaseModel) -> str:

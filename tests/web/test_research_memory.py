@@ -1,0 +1,91 @@
+"""Five years of trades to a slow reader: the gateway's memory stays flat, in each format."""
+
+import socket
+import time
+from collections.abc import Iterator
+from datetime import date, timedelta
+from io import BytesIO
+from urllib.parse import urlsplit
+
+import polars as pl
+import pytest
+from sqlalchemy import insert
+
+from qotgate.model import ACTIVE_FUNDS
+from qotgate.service.calendar import ark_sessions
+from qotgate.store import Store, tables
+from qotgate.store.tables import HOLDINGS
+from tests.support.memory import resident_bytes
+from tests.support.serving import ServingProcess, serving_process
+
+pytestmark = pytest.mark.slow
+
+YEARS = 5
+START = date(2021, 1, 4)
+SECURITIES = 40
+"""That each fund trades on each day."""
+MAX_GROWTH = 40 << 20
+"""Bytes; half of what the answer as JSON has."""
+CHUNK = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def long_history(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Trades of five years in a database, 300,000 of them."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('long') / 'qotgate.db'}"
+    store = Store.open(url)
+    sessions = ark_sessions(START, START + timedelta(days=365 * YEARS))
+    with store.engine.begin() as connection:
+        connection.execute(
+            insert(tables.security),
+            [{"id": n, "code": f"US.N{n}", "name": f"Company number {n}"} for n in range(1, SECURITIES + 1)],
+        )
+        connection.execute(insert(tables.session), [{"day": day} for day in sessions])
+        for fund in ACTIVE_FUNDS:
+            days = [{"fund": fund, "day": day, "source": HOLDINGS, "through": day} for day in sessions]
+            connection.execute(insert(tables.ark_day), days)
+            trades = [
+                {"security_id": n, "day": day, "fund": fund, "shares": 100 * n, "through": day}
+                | {"ground": "FLOW", "change": 100.0 * n, "flow": 0, "price": 10.0 + n}
+                for day in sessions
+                for n in range(1, SECURITIES + 1)
+            ]
+            connection.execute(insert(tables.trade), trades)
+    store.close()
+    return url
+
+
+@pytest.fixture(scope="module")
+def gateway(long_history: str) -> Iterator[ServingProcess]:
+    with serving_process(long_history, "--http-port", "0", "--rate-limit", "off") as process:
+        yield process
+
+
+def read_slowly(gateway: ServingProcess, path: str) -> tuple[bytes, int]:
+    """The body of an answer, read a megabyte at a time with rests, and the most memory meanwhile."""
+    assert gateway.pages is not None
+    place = urlsplit(gateway.pages)
+    most, body = 0, BytesIO()
+    with socket.create_connection((place.hostname or "", place.port or 0), timeout=120) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        request = f"GET {path} HTTP/1.1\r\nHost: {place.netloc}\r\nConnection: close\r\n\r\n"
+        connection.sendall(request.encode())
+        while data := connection.recv(CHUNK, socket.MSG_WAITALL):
+            body.write(data)
+            most = max(most, resident_bytes(gateway.process.pid))
+            time.sleep(0.02)
+    head, _, rest = body.getvalue().partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200"), head
+    return rest, most
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "json"])
+def test_memory_stays_flat(gateway: ServingProcess, suffix: str) -> None:
+    # What an answer of a few parts brings into memory stays; one of fifteen brings no more.
+    for _ in range(2):
+        read_slowly(gateway, f"/api/v1/research/trades.{suffix}?end=2021-09-30")
+    before = resident_bytes(gateway.process.pid)
+    body, most = read_slowly(gateway, f"/api/v1/research/trades.{suffix}")
+    rows = pl.read_parquet(BytesIO(body)).height if suffix == "parquet" else body.count(b"FLOW")
+    assert rows > 300_000
+    assert most - before < MAX_GROWTH
