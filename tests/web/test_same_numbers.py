@@ -30,6 +30,7 @@ from qotgate.protocol.names import (
     TRANSACTION_TYPES,
 )
 from qotgate.store import Store, reads
+from tests.support.pages import facts
 from tests.support.serving import Serving
 from tests.support.wire import Wire
 
@@ -59,11 +60,6 @@ def command(capsys: pytest.CaptureFixture[str], url: str, *arguments: str) -> An
         main([*arguments, "--json", "--db", url])
     assert ended.value.code == 0
     return json.loads(capsys.readouterr().out)
-
-
-def facts(page: str) -> list[str]:
-    """The facts in a page, tags taken off."""
-    return [unescape(re.sub(r"<[^>]*>", "", fact)).strip() for fact in re.findall(r"<dd.*?</dd>", page, re.S)]
 
 
 def cells(page: str) -> list[list[str]]:
@@ -110,7 +106,7 @@ def test_dynamics(
             assert sum(row["adjusted_shares"] for row in rows if row["counted"]) == pytest.approx(
                 told["net_shares"], abs=told["transaction_count"]
             )
-    assert kinds == {"None", "Last", "Recent", "Consecutive"}
+    assert kinds == {"No trades", "Last trade", "Recent trades", "Same direction"}
 
 
 @pytest.mark.slow
@@ -151,7 +147,7 @@ def test_rating_changes(
                 for row in told["rows"]
             ]
             page = web.get("/ratings", params={"market": "US", "change_type": kind.value, "as_of": last}).text
-            assert f"{told['all_count']:,} in all" in page
+            assert f"{told['all_count']:,} in total" in page
             levels = {"BUY": "Buy", "HOLD": "Hold", "SELL": "Sell", "N/A": "Unknown"}
             for shown, row in zip(cells(page), told["rows"], strict=False):
                 assert shown[0] == row["day"]
