@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.support.browsing import PHONE, looking
+from tests.support.browsing import PHONE, looking, settle
 from tests.support.serving import Serving
 
 pytestmark = pytest.mark.slow
@@ -46,3 +46,56 @@ def test_suggestions_are_chosen_by_keyboard(browser: Browser, sample_site: Servi
         field.press("ArrowDown")
         field.press("Enter")
         expect(page).to_have_url(re.compile("/securities/US.INTC$"))
+
+
+def test_a_chart_shows_the_range_and_measure_chosen(browser: Browser, sample_site: Serving) -> None:
+    with looking(browser, sample_site) as page:
+        page.goto("/securities/US.TSLA")
+        settle(page)
+        charts = page.locator("[data-charts=ark]")
+        legend = charts.locator(".u-legend").first
+        plot = charts.locator(".u-over").first
+        end = {"x": plot.bounding_box()["width"] - 20, "y": 40}
+        plot.hover(position=end)
+        expect(legend).to_contain_text("Price in ARK’s files, USD")
+        shares = legend.inner_text()
+        charts.get_by_role("button", name="Weight").click()
+        plot.hover(position=end)
+        expect(legend).to_contain_text("%")
+        assert legend.inner_text() != shares
+        drawn = charts.locator("canvas").first.screenshot()
+        charts.get_by_role("button", name="1M").click()
+        expect(charts.get_by_role("button", name="1M")).to_have_attribute("aria-pressed", "true")
+        assert charts.locator("canvas").first.screenshot() != drawn
+
+
+def test_tables_are_sorted_by_their_heads(browser: Browser, sample_site: Serving) -> None:
+    with looking(browser, sample_site) as page:
+        page.goto("/funds/ARKK")
+        head = page.get_by_role("columnheader", name="Shares", exact=True).last
+        head.get_by_role("button").click()
+        expect(head).to_have_attribute("aria-sort", "descending")
+        cells = page.locator("table[data-sortable] tbody tr td:nth-child(5)").all_inner_texts()
+        numbers = [int(text.replace(",", "")) for text in cells]
+        assert numbers == sorted(numbers, reverse=True)
+        page.goto("/holdings")
+        page.get_by_role("columnheader", name="Weight", exact=True).get_by_role("link").click()
+        expect(page).to_have_url(re.compile("sort_field=WEIGHT&"))
+        expect(page.get_by_role("columnheader", name="Weight", exact=True)).to_have_attribute(
+            "aria-sort", "descending"
+        )
+
+
+def test_back_returns_to_the_row(browser: Browser, real_site: Serving) -> None:
+    with looking(browser, real_site) as page:
+        page.goto("/ratings")
+        rows = page.locator("#changes tr")
+        page.keyboard.press("End")
+        expect(rows).not_to_have_count(40)
+        count, link = rows.count(), rows.nth(60).locator(".security")
+        link.scroll_into_view_if_needed()
+        link.click()
+        expect(page).to_have_url(re.compile("/securities/"))
+        page.go_back()
+        assert rows.count() >= count
+        expect(rows.nth(60).locator(".security")).to_be_in_viewport()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Path, Query, Response
 
@@ -21,9 +21,12 @@ from qotgate.web.shapes import (
     RatingChanges,
     Securities,
     SecurityRow,
+    Shape,
     TransactionRow,
     Transactions,
 )
+
+Listed = TypeVar("Listed", bound=Shape)
 
 PART_ROWS = 2000
 """Rows of a whole list that are made at a time."""
@@ -160,21 +163,24 @@ def changes(
         return RatingChanges.of(found)
 
     if count == "all":
-        return asked.answer_in_parts("changes", _parts(partial(part, PART_ROWS), page), later_page=bool(page))
+        return asked.answer_in_parts(
+            "changes", whole_list(partial(part, PART_ROWS), page), later_page=bool(page)
+        )
     return asked.answer("changes", lambda: part(count, page or None), later_page=bool(page))
 
 
-def _parts(ask: Callable[[str | None], RatingChanges], page: str | None) -> Iterator[RatingChanges]:
+def whole_list(ask: Callable[[str | None], Listed], page: str | None) -> Iterator[Listed]:
     """The page at the cursor ``page`` and all that follow it. Each is a short read of its own, of the data as
     it was for the first: no transaction is open while the caller reads."""
     following: list[str | None] = [page or None]
 
-    def next_part() -> RatingChanges | None:
+    def next_part() -> Listed | None:
         if not following:
             return None
         found = ask(following.pop())
-        if found.next_page:
-            following.append(found.next_page)
+        next_page: str | None = getattr(found, "next_page")  # noqa: B009 - shapes of lists are made at run time
+        if next_page:
+            following.append(next_page)
         return found.model_copy(update={"next_page": None})
 
     # A generator would keep a part in memory while the caller reads it.

@@ -1,6 +1,7 @@
 """The HTTP API of the list questions that the interface describes, by their descriptions."""
 
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field, create_model
@@ -8,7 +9,7 @@ from pydantic import BaseModel, Field, create_model
 from qotgate.protocol.interface import LIST_QUESTIONS, Choice, ListQuestion
 from qotgate.service.calls import LIST_CALLS
 from qotgate.service.questions import Questions
-from qotgate.web.api import ANSWERS, AsOf
+from qotgate.web.api import ANSWERS, AsOf, whole_list
 from qotgate.web.asked import TheRequest
 from qotgate.web.days import UPPER
 from qotgate.web.shapes import Shape, list_shape, page_of
@@ -35,7 +36,10 @@ def of_fund(questions: Questions, fund: str | None) -> Questions:
 def _parameters(question: ListQuestion[Any]) -> type[BaseModel]:
     """The parameters of a question: its choices, then those that every list has."""
     given: dict[str, Any] = {choice.name: _parameter(choice) for choice in question.choices}
-    given["count"] = (int, Query(question.count, ge=1, le=question.most))
+    given["count"] = (
+        Annotated[int, Field(ge=1, le=question.most)] | Literal["all"],
+        Field(question.count, description="Rows of a page, or all at once, as for a download."),
+    )
     given |= {"page": (PageCursor, None), "fund": (Fund, None), "as_of": (AsOf, None)}
     return create_model(f"{question.name}_parameters", **given)
 
@@ -50,12 +54,15 @@ def _add(question: ListQuestion[Any]) -> None:
     def endpoint(asked: TheRequest, given: Any) -> Response:
         words = [getattr(given, choice.name) for choice in question.choices]
 
-        def make() -> Shape:
+        def part(count: int, page: str | None) -> Shape:
             questions = of_fund(asked.questions, given.fund)
-            answer = LIST_CALLS[question](questions, *words, given.count, given.page or None, given.as_of)
-            return page_of(shape, answer)
+            return page_of(shape, LIST_CALLS[question](questions, *words, count, page, given.as_of))
 
-        return asked.answer(question.path.rpartition("/")[2], make, later_page=bool(given.page))
+        interface, page = question.path.rpartition("/")[2], given.page or None
+        if given.count == "all":
+            parts = whole_list(partial(part, question.most), page)
+            return asked.answer_in_parts(interface, parts, later_page=bool(page))
+        return asked.answer(interface, lambda: part(given.count, page), later_page=bool(page))
 
     # FastAPI reads the parameters off the type, which is made from the description of the question.
     endpoint.__annotations__["given"] = Annotated[parameters, Query()]

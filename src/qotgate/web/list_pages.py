@@ -18,6 +18,7 @@ from qotgate.model import (
     Page,
     RankSortDir,
 )
+from qotgate.protocol.interface import ACTIVE_TRANSACTIONS, FUND_HOLDINGS, ListQuestion
 from qotgate.service.ark.lists import active_transactions, fund_holdings
 from qotgate.service.questions import Questions
 from qotgate.web.list_api import Fund, of_fund
@@ -54,7 +55,14 @@ def holdings(
         )
 
     return _show(
-        request, site, "holdings.html", choices, list(ArkHoldingType), list(ArkFundHoldingSortField), ask
+        request,
+        site,
+        "holdings.html",
+        choices,
+        list(ArkHoldingType),
+        list(ArkFundHoldingSortField),
+        ask,
+        FUND_HOLDINGS,
     )
 
 
@@ -79,7 +87,9 @@ def active_trades(
         )
 
     types = list(ArkActiveTransactionHoldingType)
-    return _show(request, site, "active_trades.html", choices, types, list(TRADE_SORTS), ask)
+    return _show(
+        request, site, "active_trades.html", choices, types, list(TRADE_SORTS), ask, ACTIVE_TRANSACTIONS
+    )
 
 
 def _choices(*values: object) -> dict[str, Any]:
@@ -95,6 +105,7 @@ def _show(
     types: list[Any],
     sorts: list[Any],
     ask: Callable[[Questions], Page[Any]],
+    question: ListQuestion[Any],
 ) -> Response:
     def make(view: View) -> dict[str, Any]:
         questions = of_fund(site.questions[view.lang], choices["fund"])
@@ -106,6 +117,7 @@ def _show(
         }
         return {
             "found": found,
+            "api_path": f"/api/v1/{question.path}",
             "no_rows": no_rows,
             "choices": choices,
             "others": {name: value for name, value in choices.items() if name != "holding_type"},

@@ -13,7 +13,7 @@ from qotgate.model import ArkDynamic, DynamicType, InvalidRequest, Market, Ratin
 from qotgate.service.ark.funds import days_around
 from qotgate.service.ark.history import ArkHistory, FundPosition, ark_history, ark_moves, ark_positions
 from qotgate.service.chinese import simplified
-from qotgate.service.ratings.changes import institution_names, rating_listing
+from qotgate.service.ratings.changes import institution_names, rating_facets, rating_listing
 from qotgate.web.days import Day
 from qotgate.web.finding import FOUND_MOST, find
 from qotgate.web.render import View, number, show
@@ -254,6 +254,17 @@ def ratings(
                 page=page,
             ),
         )
+        facets, _ = or_sentence(
+            view,
+            lambda: rating_facets(
+                questions,
+                market=Market(market) if market else None,
+                change_type=RatingChangeType(change_type) if change_type else None,
+                institution=institution and simplified(institution),
+                day=day,
+                as_of=as_of,
+            ),
+        )
         return {
             "changes": changes,
             "no_changes": no_changes,
@@ -261,6 +272,7 @@ def ratings(
             # The tabs keep the other filters.
             "others": {name: value for name, value in filters.items() if name != "change_type"},
             "institutions": institution_names(questions),
+            "facets": facets,
         }
 
     return show(request, site, "ratings.html", make)

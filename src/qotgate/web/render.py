@@ -77,6 +77,7 @@ def show(
         return Response(status_code=304, headers=headers)
     text = _render(
         request,
+        site,
         view,
         template,
         {"known": site.coverage(view.state), "ark_funds": site.funds(view.state), **make(view)},
@@ -96,18 +97,20 @@ def error_page(request: Request, site: Site, error: Exception, status: int) -> R
         # Without a database there is no generation to show.
         view = View(PAGE_LANGUAGES[site.lang], "auto", "")
         return HTMLResponse(
-            _render(request, view, "error.html", {"known": None, "ark_funds": (), **make(view)}), status
+            _render(request, site, view, "error.html", {"known": None, "ark_funds": (), **make(view)}), status
         )
     return show(request, site, "error.html", make, status)
 
 
-def _render(request: Request, view: View, template: str, context: dict[str, Any]) -> str:
+def _render(request: Request, site: Site, view: View, template: str, context: dict[str, Any]) -> str:
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return ENVIRONMENT.get_template(template).render(
         t=view.language.say,
         view=view,
         here=here,
         path=request.url.path,
+        base_url=f"{request.url.scheme}://{request.url.netloc}",
+        with_token=site.options.token is not None,
         **context,
     )
 

@@ -4,6 +4,7 @@ security, market and day, each row with the file and line of its note.
 The rules stand in :mod:`qotgate.ratings.changes`.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -27,6 +28,7 @@ from qotgate.service.columns.source import RatingSource
 from qotgate.service.cursor import Cursor, SummaryCursor
 from qotgate.service.questions import Questions, check_count, day_of_answer
 from qotgate.store import reads
+from qotgate.store.database import generation
 from qotgate.store.reads.ark import Place
 from qotgate.store.reads.ratings import RatingFilter
 from qotgate.store.tables import Row
@@ -98,6 +100,48 @@ def rating_listing(
         return ListedChange(_rating_change(questions, row), row["word"], place)
 
     return _page(questions, question, wanted, count, page, as_of, listed, places=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """How many rows a listing would have by kind of change, and by institution, the most first; each with the
+    other filters as they are."""
+
+    kinds: dict[RatingChangeType, int]
+    institutions: list[tuple[str, int]]
+
+
+def rating_facets(
+    questions: Questions,
+    *,
+    market: Market | None = None,
+    change_type: RatingChangeType | None = None,
+    institution: str | None = None,
+    day: date | None = None,
+    as_of: date | None = None,
+) -> Facets:
+    """The facets of :func:`rating_listing` with the same filters. Raises InvalidRequest."""
+    _check_market(market)
+    institutions = questions.reference.institutions
+    identity = institution and institutions.named(institution)
+    with questions.store.reading() as connection:
+        latest = reads.ratings.latest_note_day(connection)
+        if latest is None:
+            raise NothingLoaded("no_notes")
+        known = day_of_answer(as_of, reads.ratings.first_note_day(connection), latest)
+        number, wanted = generation(connection), RatingFilter(market=market, day=day)
+        rows = questions.remembered(
+            ("rating facets", wanted, number, known),
+            lambda: reads.ratings.facets(connection, wanted, number, known),
+        )
+    kinds = dict.fromkeys((kind for kind in RatingChangeType), 0)
+    counts: Counter[str] = Counter()
+    for kind, of_institution, count in rows:
+        if identity in (None, of_institution):
+            kinds[RatingChangeType(kind)] += count
+        if change_type in (None, kind):
+            counts[institutions.name(of_institution, questions.lang)] += count
+    return Facets(kinds, counts.most_common())
 
 
 def institution_names(questions: Questions) -> list[str]:

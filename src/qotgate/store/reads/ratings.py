@@ -84,6 +84,20 @@ def count_changes(connection: Connection, wanted: RatingFilter, generation: int,
     return connection.scalar(_listed(wanted, generation, as_of).add_columns(func.count())) or 0
 
 
+def facets(
+    connection: Connection, wanted: RatingFilter, generation: int, as_of: date
+) -> list[tuple[str, str, int]]:
+    """(kind of change, institution, rows) of what is listed."""
+    change, history = tables.rating_change, tables.history
+    query = (
+        _listed(wanted, generation, as_of)
+        .join(history, history.c.id == change.c.history_id)
+        .add_columns(change.c.change_type, history.c.institution, func.count())
+        .group_by(change.c.change_type, history.c.institution)
+    )
+    return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+
+
 def changes(
     connection: Connection,
     wanted: RatingFilter,

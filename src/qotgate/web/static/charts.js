@@ -1,5 +1,6 @@
 // The charts of a security: the funds' positions and each day's trades, and the analysts' target prices.
-// Numbers come from the API; in share units of the day asked for. Colours come from the style sheet.
+// Numbers come from the API, split-adjusted to the day asked for. Colours come from the style sheet. A part of a
+// chart is enlarged by drawing over it, and by the buttons above; a double click shows all of it.
 "use strict";
 
 const DAY = 86400;
@@ -70,36 +71,116 @@ function draw(box, title, data, series, options = {}) {
     if (place.clientWidth) chart.setSize({ width: place.clientWidth, height: HEIGHT });
   }).observe(place);
   drawn.push(chart);
+  return chart;
 }
 
 // A fund's position stands until its next file says otherwise, but not over days that too many files of are
 // missing: there the line breaks.
-function positionSeries(rows, days, fund, breaks) {
-  const told = new Map(rows.filter((row) => row.fund === fund).map((row) => [row.day, row.adjusted_shares]));
+function heldSeries(rows, days, fund, breaks, measure) {
+  const told = new Map(rows.filter((row) => row.fund === fund).map((row) => [row.day, row.adjusted_shares ? row[measure] : 0]));
   const unknown = (day) => breaks.some(([name, first, last]) => name === fund && first <= day && day <= last);
   let last = null;
   return days.map((day) => (last = told.has(day) ? told.get(day) : unknown(day) ? null : last));
 }
 
+// What a share was worth in the funds' files on each day: the value of a position by its shares.
+function priceOf(rows) {
+  const prices = new Map();
+  for (const row of rows) if (row.market_value && row.adjusted_shares) prices.set(row.day, row.market_value / row.adjusted_shares);
+  return prices;
+}
+
+function breaksOf(box, funds) {
+  return JSON.parse(box.dataset.breaks || "[]").filter(([fund]) => funds.includes(fund));
+}
+
+// Buttons of which one is pressed; their group is read as one question.
+function choices(box, label, options, pressed, choose) {
+  const group = box.appendChild(document.createElement("span"));
+  group.className = "group words";
+  group.setAttribute("role", "group");
+  group.setAttribute("aria-label", label);
+  for (const [value, name] of options) {
+    const button = group.appendChild(document.createElement("button"));
+    button.type = "button";
+    button.textContent = name;
+    button.setAttribute("aria-pressed", String(value === pressed));
+    button.addEventListener("click", () => {
+      for (const one of group.children) one.setAttribute("aria-pressed", String(one === button));
+      choose(value);
+    });
+  }
+}
+
+// The last month, half year or year of a chart's days, or all of them.
+const SPANS = [31, 183, 366, Infinity];
+
+function rangeButtons(box, bar, last, first) {
+  const options = box.dataset.ranges.split(",").map((name, at) => [SPANS[at], name]);
+  const choose = (days) => {
+    box.dataset.range = days;
+    for (const chart of drawn.filter((one) => box.contains(one.root))) {
+      chart.setScale("x", { min: Math.max(first - 3 * DAY, last - days * DAY), max: last + 3 * DAY });
+    }
+  };
+  const pressed = Number(box.dataset.range || SPANS[2]);
+  choices(bar, box.dataset.rangeLabel, options, pressed, choose);
+  choose(pressed);
+}
+
+function toolbar(box) {
+  const bar = document.createElement("div");
+  bar.className = "toolbar";
+  box.prepend(bar);
+  return bar;
+}
+
+const range = (_, from, to) => (from === to ? [from - 3 * DAY, to + 3 * DAY] : [from, to]);
+
 function drawArk(box, colour, positions, transactions) {
   const rows = positions.rows;
   const trades = transactions.rows;
   const funds = [...new Set([...rows, ...trades].map((row) => row.fund))].sort();
-  const breaks = JSON.parse(box.dataset.breaks).filter(([fund]) => funds.includes(fund));
+  const breaks = breaksOf(box, funds);
   // The days of a break are in no row: its first day is where the lines end.
   const days = [...new Set([...[...rows, ...trades].map((row) => row.day), ...breaks.map(([, first]) => first)])].sort();
   const x = days.map(seconds);
   const colourOf = (fund) => colour.funds[funds.indexOf(fund) % colour.funds.length];
-  const range = (_, from, to) => (from === to ? [from - 3 * DAY, to + 3 * DAY] : [from - DAY, to + DAY]);
+  const stepped = uPlot.paths.stepped({ align: 1 });
+  const bar = toolbar(box);
   if (rows.length) {
-    const held = funds.map((fund) => positionSeries(rows, days, fund, breaks));
-    const total = days.map((_, at) => held.reduce((sum, one) => (one[at] == null ? sum : (sum || 0) + one[at]), null));
-    const line = (label, stroke, width) => ({ label, stroke, width, spanGaps: false, paths: uPlot.paths.stepped({ align: 1 }), points: { show: days.length < 40, size: 4 }, value: (_, value) => shown(value) });
-    draw(
-      box, box.dataset.positionTitle, [x, ...held, total],
-      [...funds.map((fund) => line(fund, colourOf(fund), 1.5)), line(box.dataset.total, colour.text, 2)],
-      { sync: "ark", more: { axes: axes(colour), scales: { x: { range }, y: { range: (_, low, high) => [0, (high || 1) * 1.05] } } } },
+    const prices = priceOf(rows);
+    const price = days.map((day) => prices.get(day) ?? null);
+    const dataOf = (measure) => {
+      const held = funds.map((fund) => heldSeries(rows, days, fund, breaks, measure));
+      // Weights in different funds add up to nothing that is the weight of anything.
+      const total = days.map((_, at) => (measure === "weight" ? null : held.reduce((sum, one) => (one[at] == null ? sum : (sum || 0) + one[at]), null)));
+      return [x, ...held, total, price];
+    };
+    let measure = box.dataset.measure || "adjusted_shares";
+    const value = (_, number) => (number == null ? "–" : measure === "weight" ? `${number.toFixed(2)}%` : whole.format(number));
+    const line = (label, stroke, width) => ({ label, stroke, width, spanGaps: false, paths: stepped, points: { show: days.length < 40, size: 4 }, value });
+    const chart = draw(
+      box, box.dataset.positionTitle, dataOf(measure),
+      [
+        ...funds.map((fund) => line(fund, colourOf(fund), 1.5)),
+        line(box.dataset.total, colour.text, 2),
+        { label: box.dataset.price, scale: "usd", stroke: colour.quiet, width: 1, dash: [3, 3], spanGaps: false, points: { show: false }, value: (_, number) => (number == null ? "–" : number.toFixed(2)) },
+      ],
+      {
+        sync: "ark",
+        more: {
+          axes: [...axes(colour), { scale: "usd", side: 1, stroke: colour.quiet, font: colour.font, grid: { show: false }, ticks: { show: false }, size: 50, values: (_, marks) => marks.map((mark) => compact.format(mark)) }],
+          scales: { x: { range }, y: { range: (_, low, high) => [0, (high || 1) * 1.05] }, usd: { range: (_, low, high) => [0, (high || 1) * 1.1] } },
+        },
+      },
     );
+    choices(bar, box.dataset.measureLabel, JSON.parse(box.dataset.measures), measure, (chosen) => {
+      box.dataset.measure = measure = chosen;
+      const { min, max } = chart.scales.x;
+      chart.setData(dataOf(measure));
+      chart.setScale("x", { min, max });
+    });
   }
   if (trades.length) {
     const traded = funds.map((fund) => {
@@ -116,21 +197,29 @@ function drawArk(box, colour, positions, transactions) {
     const series = funds.map((fund, index) => ({ label: fund, stroke: colourOf(fund), fill: colourOf(fund), width: 0, paths: bars, points: { show: false }, value: (_u, _v, _s, at) => shown(at == null ? null : traded[index][at], true) }));
     draw(
       box, box.dataset.tradesTitle, [x, ...piled.toReversed()], series.toReversed(),
-      { sync: "ark", more: { axes: axes(colour), scales: { x: { range } } } },
+      { sync: "ark", more: { axes: [...axes(colour), { side: 1, scale: "usd", size: 50, grid: { show: false }, ticks: { show: false }, values: () => [] }], scales: { x: { range } } } },
     );
   }
+  rangeButtons(box, bar, x.at(-1), x[0]);
 }
 
-function drawTargets(box, colour, changes) {
-  const rows = changes.rows.filter((row) => row.target_price != null).reverse();
+function drawTargets(box, colour, changes, positions) {
+  const rows = changes.rows.filter((row) => row.target_price != null);
   if (rows.length < 2) return;
+  const prices = priceOf(positions ? positions.rows : []);
+  const days = [...new Set([...rows.map((row) => row.day), ...prices.keys()])].sort();
   const kinds = [["UPGRADE", box.dataset.upgrade, colour.up], ["DOWNGRADE", box.dataset.downgrade, colour.down], ["NEW_RATING", box.dataset.new, colour.quiet]];
-  const x = rows.map((row) => seconds(row.day));
-  const data = kinds.map(([kind]) => rows.map((row) => (row.change_type === kind ? row.target_price : null)));
-  const series = kinds.map(([, label, stroke]) => ({ label, stroke, paths: () => null, points: { show: true, size: 8, fill: stroke }, value: (_, value) => (value == null ? "–" : value.toLocaleString("en-US")) }));
-  draw(box, box.dataset.title, [x, ...data], series, {
-    more: { axes: axes(colour), scales: { x: { range: (_, from, to) => [from - 5 * DAY, to + 5 * DAY] } } },
-  });
+  // A day may have several targets of one kind: each has a mark of its own, at the same place on the axis.
+  const marks = [...rows.map((row) => ({ day: row.day, kind: row.change_type, target: row.target_price })), ...days.map((day) => ({ day }))].sort((a, b) => (a.day < b.day ? -1 : 1));
+  const x = marks.map((mark) => seconds(mark.day));
+  const data = kinds.map(([kind]) => marks.map((mark) => (mark.kind === kind ? mark.target : null)));
+  const price = marks.map((mark) => prices.get(mark.day) ?? null);
+  const value = (_, number) => (number == null ? "–" : number.toLocaleString("en-US", { maximumFractionDigits: 2 }));
+  const series = kinds.map(([, label, stroke]) => ({ label, stroke, paths: () => null, points: { show: true, size: 8, fill: stroke }, value }));
+  if (prices.size) series.push({ label: box.dataset.price, stroke: colour.text, width: 1.5, spanGaps: false, points: { show: false }, value });
+  const bar = toolbar(box);
+  draw(box, box.dataset.title, prices.size ? [x, ...data, price] : [x, ...data], series, { more: { axes: axes(colour), scales: { x: { range } } } });
+  rangeButtons(box, bar, x.at(-1), x[0]);
 }
 
 async function show(main) {
@@ -145,7 +234,8 @@ async function show(main) {
         const found = await Promise.all([getJson(box.dataset.positions), getJson(box.dataset.transactions)]);
         drawArk(box, colours(), ...found);
       } else {
-        drawTargets(box, colours(), await getJson(box.dataset.changes));
+        const urls = [box.dataset.changes, box.dataset.positions].filter(Boolean);
+        drawTargets(box, colours(), ...(await Promise.all(urls.map(getJson))));
       }
     } catch {
       const sorry = box.appendChild(document.createElement("p"));

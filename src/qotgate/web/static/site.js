@@ -116,6 +116,43 @@ function suggest(input) {
   input.addEventListener("blur", () => open(false));
 }
 
+// A table that is whole here is sorted here: numbers by value, what has none last.
+function sortable(table) {
+  const heads = [...table.tHead.rows[0].cells];
+  const value = (row, at) => {
+    const text = row.cells[at].textContent.trim().replaceAll(",", "").replace("−", "-").replace(/[+%]/g, "");
+    return text === "–" || text === "" ? null : Number.isNaN(Number(text)) ? text : Number(text);
+  };
+  heads.forEach((head, at) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...head.childNodes);
+    head.append(button);
+    button.addEventListener("click", () => {
+      const down = head.getAttribute("aria-sort") !== "descending";
+      heads.forEach((one) => one.removeAttribute("aria-sort"));
+      head.setAttribute("aria-sort", down ? "descending" : "ascending");
+      const rows = [...table.tBodies[0].rows].sort((one, other) => {
+        const [a, b] = [value(one, at), value(other, at)];
+        if (a === null || b === null) return (a === null) - (b === null);
+        const order = typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b));
+        return down ? -order : order;
+      });
+      table.tBodies[0].append(...rows);
+    });
+  });
+}
+
+function copying(button) {
+  button.hidden = false;
+  const name = button.textContent;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(button.parentElement.querySelector("code").textContent);
+    button.textContent = button.dataset.copied;
+    setTimeout(() => (button.textContent = name), 2000);
+  });
+}
+
 // Moments come in UTC; a reader reads them in the zone of the browser.
 function localTimes(part) {
   const form = new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "short" });
@@ -127,6 +164,9 @@ function localTimes(part) {
 
 function start(main) {
   localTimes(main);
+  main.querySelectorAll("table[data-sortable]").forEach(sortable);
+  // Browsers have a clipboard where a page is local or comes over HTTPS.
+  if (navigator.clipboard) main.querySelectorAll("[data-copy]").forEach(copying);
   for (const link of main.querySelectorAll("[data-more]")) {
     link.addEventListener("click", (event) => {
       event.preventDefault();
@@ -166,6 +206,28 @@ async function showNew() {
   tell(news.dataset.updated);
 }
 
+// A reader who comes back finds the rows that were scrolled to, and the place.
+const KEPT = `qotgate ${location.pathname}${location.search}`;
+
+function keepPlace() {
+  const main = document.querySelector("main");
+  if (!main.dataset.grown) return;
+  try {
+    sessionStorage.setItem(KEPT, JSON.stringify({ state: main.dataset.state, html: main.innerHTML, top: scrollY }));
+  } catch {
+    // More rows than the browser keeps: the page begins anew.
+  }
+}
+
+function backToPlace(main) {
+  const kept = JSON.parse(sessionStorage.getItem(KEPT) || "null");
+  const [how] = performance.getEntriesByType("navigation");
+  if (!kept || !how || how.type !== "back_forward" || kept.state !== main.dataset.state) return;
+  main.innerHTML = kept.html;
+  main.dataset.grown = "yes";
+  requestAnimationFrame(() => scrollTo({ top: kept.top, behavior: "instant" }));
+}
+
 let events;
 
 function follow() {
@@ -189,7 +251,9 @@ function followInSight() {
 
 suggest(document.querySelector("[data-suggest]"));
 localTimes(document.querySelector(".known") || document.createElement("p"));
+backToPlace(document.querySelector("main"));
 start(document.querySelector("main"));
+addEventListener("pagehide", keepPlace);
 if (!location.pathname.startsWith("/sign-in")) {
   followInSight();
   document.addEventListener("visibilitychange", followInSight);
