@@ -349,3 +349,9 @@ def test_help_names_every_command() -> None:
     for command in (*commands, "status", "keygen", "demo"):
         assert re.search(rf"^ +{command} ", text, re.M)
     assert run("--version").stdout.startswith("qotgate 0.")
+
+
+def test_an_unknown_code_is_said_beside_the_answer(sample_url: str) -> None:
+    done = run("ark", "us.tslaa", "--db", sample_url, "--lang", "en")
+    assert "dynamic_type: NO_DYNAMIC" in done.stdout
+    assert done.stderr == "US.TSLAA is not known here (did you mean US.TSLA (Tesla)?).\n"

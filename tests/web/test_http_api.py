@@ -48,6 +48,11 @@ def test_a_dynamic(web: httpx.Client) -> None:
     assert (later["net_shares"], later["as_of"], later["known_to"]) == (76041, "2099-01-01", "2026-06-22")
     unknown = web.get("/api/v1/ark/dynamics/HK.00700").json()
     assert (unknown["dynamic_type"], unknown["last_transaction_time"]) == ("NO_DYNAMIC", None)
+    assert unknown["note"] == "HK.00700 is not known here."
+    for path in ("dynamics", "transactions", "positions"):
+        near = web.get(f"/api/v1/ark/{path}/us.tslaa", params={"lang": "zh"}).json()
+        assert near["note"] == "本网关没有 US.TSLAA 的数据（您要的是 US.TSLA (特斯拉) 吗？）。"
+        assert "note" not in web.get(f"/api/v1/ark/{path}/us.tsla").json()
 
 
 def test_each_trade_names_its_files_and_lines(web: httpx.Client) -> None:

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from qotgate.cli.options import AsJson, AsOf, Database, Funds, Tables, WindowDays, read_day
+from qotgate.cli.options import AsJson, AsOf, Database, Funds, Lang, Tables, WindowDays, read_day
 from qotgate.model import ArkDynamic, Security, TradeEvidence
 from qotgate.service.ark.dynamics import explain_ark_stock_dynamic
+from qotgate.service.search import Search
 from qotgate.serving.opening import open_questions
 from qotgate.serving.settings import read_settings
 
@@ -28,15 +29,19 @@ def ark(
     as_json: AsJson = False,
     funds: Funds = None,
     window_days: WindowDays = None,
+    lang: Lang = None,
     db: Database = None,
     tables: Tables = None,
 ) -> None:
     """Show the dynamic of a stock: what the ARK funds' latest transactions in it amount to."""
     security = Security.parse(code, "CODE")
     day = read_day(as_of)
-    settings = read_settings(funds=funds, window_days=window_days, db=db, tables=tables)
+    settings = read_settings(funds=funds, window_days=window_days, lang=lang, db=db, tables=tables)
     with open_questions(settings, loaded=True, makes=False) as questions:
         answer, evidence = explain_ark_stock_dynamic(questions, security, day)
+        note = Search(questions.store, questions.reference).note(security, questions.lang)
+    if note:
+        typer.echo(note, err=True)
     shown = _answer(answer)
     if as_json:
         trades: dict[str, Any] = {"trades": [asdict(trade) for trade in evidence]} if explain else {}

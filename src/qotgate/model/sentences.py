@@ -88,6 +88,14 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "en": "sortDir takes 0 (descending) or 1 (ascending), not {value}.",
         "zh": "sortDir 只支持 0（降序）、1（升序），不能是 {value}。",
     },
+    "not_known": {
+        "en": "{code} is not known here.",
+        "zh": "本网关没有 {code} 的数据。",
+    },
+    "not_known_near": {
+        "en": "{code} is not known here (did you mean {near}?).",
+        "zh": "本网关没有 {code} 的数据（您要的是 {near} 吗？）。",
+    },
     "parameter_near": {
         "en": "There is no parameter {value!r} (did you mean {near}?).",
         "zh": "没有参数 {value!r}（您要的是 {near} 吗？）。",

@@ -23,6 +23,7 @@ from qotgate.ratings.words import GradeScale, Institutions
 COLUMNS = {
     "grades.csv": ("word", "grade"),
     "institutions.csv": ("name", "name_zh", "spellings"),
+    "former_names.csv": ("code", "former"),
     "listings.csv": ("identifier", "code", "name"),
     "securities.csv": ("code", "name", "name_zh"),
     "splits.csv": ("code", "day", "new", "old"),
@@ -38,6 +39,7 @@ class Reference:
     institutions: Institutions
     listings: Listings
     names: dict[str, tuple[str, str]]
+    former_names: dict[str, tuple[str, ...]]
     splits: dict[str, tuple[Split, ...]]
     digest: str
 
@@ -79,9 +81,18 @@ def load_reference(folder: Path | None = None) -> Reference:
             {row["identifier"]: row["name"] for row in rows["listings.csv"]},
         ),
         names={row["code"]: (row["name"], row["name_zh"]) for row in rows["securities.csv"]},
+        former_names=_former_names(rows["former_names.csv"]),
         splits=_splits(rows["splits.csv"]),
         digest=digest.hexdigest(),
     )
+
+
+def _former_names(rows: list[dict[str, str]]) -> dict[str, tuple[str, ...]]:
+    """The symbols and names that a code had before, or goes by in speech."""
+    found: dict[str, tuple[str, ...]] = {}
+    for row in rows:
+        found[row["code"]] = (*found.get(row["code"], ()), *row["former"].split(SPELLING_SEPARATOR))
+    return found
 
 
 def _splits(rows: list[dict[str, str]]) -> dict[str, tuple[Split, ...]]:

@@ -1,13 +1,18 @@
 """Looking for a security by its code or by a name in either language.
 
 What can be found is what is loaded, a few thousand securities at most: it is read once for each state of the
-data, and searched in memory, where names of the tables stand beside the published ones.
+data, and searched in memory, where names of the tables stand beside the published ones, and the symbols and
+names that a security had before beside those of today.
 """
 
+from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
+from difflib import get_close_matches
 from threading import Lock
 
 from qotgate.model import Language, Market, Security
+from qotgate.model.sentences import SENTENCES
 from qotgate.service.chinese import simplified
 from qotgate.service.reference import Reference
 from qotgate.store import Store, reads
@@ -24,11 +29,21 @@ class Found:
     in_ratings: bool
 
 
+HK_DIGITS = 5
+MAX_NEAR = 3
+"""Securities that are named where one is not known."""
+LIKENESS = 0.7
+"""Of what is named to what was typed, from 0 to 1, as difflib measures it."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Entry:
+    """``codes`` and ``names`` are those of today and before, for comparing."""
+
     security: Security
     published: str
-    texts: tuple[str, ...]
+    codes: frozenset[str]
+    names: tuple[str, ...]
     in_ark: bool
     in_ratings: bool
 
@@ -48,14 +63,42 @@ class Search:
         wanted = simplified(text).strip().casefold()
         if not wanted:
             return []
-        ranked = ((_rank(entry, wanted), code, entry) for code, entry in self._entries().items())
+        codes = _codes(wanted)
+        ranked = ((_rank(entry, wanted, codes), code, entry) for code, entry in self._entries().items())
         matches = sorted((rank, code) for rank, code, _ in ranked if rank is not None)
         return [self._found(self._entries()[code], lang) for _, code in matches[:count]]
 
     def look_up(self, security: Security, lang: Language) -> Found:
         """What is known of a security; by its code alone where nothing is."""
         entry = self._entries().get(str(security))
-        return self._found(entry or _Entry(security, "", (), False, False), lang)
+        return self._found(entry or _Entry(security, "", frozenset(), (), False, False), lang)
+
+    def near(self, security: Security, lang: Language) -> list[Found] | None:
+        """The securities that may be meant where ``security`` is not known, the likeliest first; None where
+        it is known."""
+        entries = self._entries()
+        if any(str(security).casefold() in entry.codes for entry in entries.values()):
+            return None
+        found = [str(one.security) for one in self.search(security.code, lang, MAX_NEAR)]
+        listings = defaultdict(list)
+        for code, entry in entries.items():
+            listings[entry.security.code].append(code)
+        for listing in get_close_matches(security.code, listings, MAX_NEAR, LIKENESS):
+            # Of one listing in several markets, that of the market that was typed.
+            found += sorted(
+                listings[listing], key=lambda code: entries[code].security.market != security.market
+            )
+        return [self._found(entries[code], lang) for code in dict.fromkeys(found)][:MAX_NEAR]
+
+    def note(self, security: Security, lang: Language) -> str | None:
+        """A sentence that says that a security is not known, and what may be meant; None where it is
+        known."""
+        near = self.near(security, lang)
+        if near is None:
+            return None
+        listed = ", ".join(f"{one.security} ({one.name})" if one.name else f"{one.security}" for one in near)
+        sentence = SENTENCES["not_known_near" if near else "not_known"][lang]
+        return sentence.format(code=security, near=listed)
 
     def _found(self, entry: _Entry, lang: Language) -> Found:
         name = self._reference.security_name(entry.security, lang, entry.published)
@@ -66,23 +109,40 @@ class Search:
             number = generation(connection)
             if number != self._read[0]:
                 known = reads.securities.known_codes(connection)
-                entries = {code: self._entry(code, *about) for code, about in known.items()}
+                before: dict[str, set[str]] = defaultdict(set)
+                for code, other, name in reads.securities.spellings(connection):
+                    before[code] |= {other, name} - {""}
+                entries = {code: self._entry(code, before[code], *about) for code, about in known.items()}
                 self._read = number, entries
             return self._read[1]
 
-    def _entry(self, code: str, published: str, in_ark: bool, in_ratings: bool) -> _Entry:
+    def _entry(
+        self, code: str, before: Collection[str], published: str, in_ark: bool, in_ratings: bool
+    ) -> _Entry:
         market, _, listing = code.partition(".")
-        names = (published, *self._reference.names.get(code, ()))
-        texts = tuple(simplified(text).casefold() for text in (code, listing, *names))
-        return _Entry(Security(Market[market], listing), published, texts, in_ark, in_ratings)
+        former = self._reference.former_names.get(code, ())
+        symbols = {f"{market}.{one}" for one in former if one.isupper()}
+        codes = {code, *symbols, *(one for one in before if one.partition(".")[0] in Market.__members__)}
+        codes |= {one.partition(".")[2] for one in codes}
+        names = dict.fromkeys((published, *self._reference.names.get(code, ()), *former, *sorted(before)))
+        texts = tuple(simplified(name).casefold() for name in names if name not in codes)
+        lower = frozenset(map(str.casefold, codes))
+        return _Entry(Security(Market[market], listing), published, lower, texts, in_ark, in_ratings)
 
 
-def _rank(entry: _Entry, wanted: str) -> int | None:
-    code, listing, *names = entry.texts
-    if wanted in (code, listing):
+def _codes(wanted: str) -> set[str]:
+    """What a text may be as a code: itself, and a Hong Kong number of any length, as 0700 and 700.HK."""
+    number = wanted.removesuffix(".hk").removeprefix("hk.").removeprefix("hk:")
+    if number.isascii() and number.isdecimal() and len(number) <= HK_DIGITS:
+        return {wanted, f"hk.{number.zfill(HK_DIGITS)}"}
+    return {wanted}
+
+
+def _rank(entry: _Entry, wanted: str, codes: set[str]) -> int | None:
+    if codes & entry.codes:
         return 0
-    if listing.startswith(wanted) or code.startswith(wanted):
+    if any(code.startswith(wanted) for code in entry.codes):
         return 1
-    if any(f" {name}".find(f" {wanted}") >= 0 for name in names):
+    if any(f" {name}".find(f" {wanted}") >= 0 for name in entry.names):
         return 2
-    return 3 if any(wanted in text for text in entry.texts) else None
+    return 3 if any(wanted in text for text in (*entry.codes, *entry.names)) else None

@@ -293,7 +293,7 @@ class Settings(BaseSettings):
     )
     tables: Path | None = option(
         None,
-        "Folder of your own grades.csv, institutions.csv, listings.csv, securities.csv.",
+        "Folder of your own grades.csv, institutions.csv, listings.csv, securities.csv, former_names.csv.",
         metavar="FOLDER",
     )
     fmp_key: SecretStr | None = option(

@@ -24,6 +24,7 @@ from qotgate.web.shapes import (
     Shape,
     TransactionRow,
     Transactions,
+    noted,
 )
 
 Listed = TypeVar("Listed", bound=Shape)
@@ -75,10 +76,11 @@ def dynamics(asked: TheRequest, code: Code, as_of: AsOf = None) -> Response:
     """What the ARK funds' latest transactions in a security amount to."""
     security = Security.parse(code, "code")
 
-    def make() -> Dynamic:
+    def make() -> Shape:
         history = ark_history(asked.questions, security, as_of, days=0)
         found = asked.site.search.look_up(security, asked.lang)
-        return Dynamic.of(found, as_of, history.as_of, history.answer)
+        answer = Dynamic.of(found, as_of, history.as_of, history.answer)
+        return noted(answer, asked.site.search.note(security, asked.lang))
 
     return asked.answer("dynamics", make)
 
@@ -88,15 +90,16 @@ def transactions(asked: TheRequest, code: Code, as_of: AsOf = None) -> Response:
     """What the ARK funds traded in a security, by day and fund, with the files and lines behind it."""
     security = Security.parse(code, "code")
 
-    def make() -> Transactions:
+    def make() -> Shape:
         history = ark_history(asked.questions, security, as_of)
-        return Transactions(
+        answer = Transactions(
             security=str(security),
             name=asked.site.search.look_up(security, asked.lang).name,
             as_of=as_of or history.as_of,
             known_to=history.as_of,
             rows=[TransactionRow.model_validate(row) for row in history.transactions],
         )
+        return noted(answer, asked.site.search.note(security, asked.lang))
 
     return asked.answer("transactions", make)
 
@@ -106,15 +109,16 @@ def positions(asked: TheRequest, code: Code, as_of: AsOf = None) -> Response:
     """What the ARK funds held of a security at the end of each day, by fund, with file and line."""
     security = Security.parse(code, "code")
 
-    def make() -> Positions:
+    def make() -> Shape:
         day, rows = ark_positions(asked.questions, security, as_of)
-        return Positions(
+        answer = Positions(
             security=str(security),
             name=asked.site.search.look_up(security, asked.lang).name,
             as_of=as_of or day,
             known_to=day,
             rows=[PositionRow.of(row) for row in rows],
         )
+        return noted(answer, asked.site.search.note(security, asked.lang))
 
     return asked.answer("positions", make)
 

@@ -50,6 +50,28 @@ KNOWN_TO: Any = Field(
 )
 
 
+def _with_note(schema: dict[str, Any]) -> None:
+    """A field that is there only where it says something."""
+    schema["properties"]["note"] = {
+        "type": "string",
+        "description": "There only where the security is not known here: a sentence that says so, with those "
+        "that may be meant.",
+    }
+
+
+NOTED = ConfigDict(extra="forbid", from_attributes=True, json_schema_extra=_with_note)
+
+
+def noted(body: Shape, note: str | None) -> Shape:
+    """``body`` with ``note`` where there is one."""
+    if note is None:
+        return body
+    kind = create_model(type(body).__name__, __base__=type(body), note=(str, ...))
+    return kind.model_validate(
+        {**{name: getattr(body, name) for name in type(body).model_fields}, "note": note}
+    )
+
+
 class FilePlace(Shape):
     """A line of a loaded file."""
 
@@ -72,6 +94,8 @@ class Untold(Shape):
 
 class Dynamic(Shape):
     """How the ARK funds trade a security."""
+
+    model_config = NOTED
 
     security: str = Field(examples=["US.TSLA"])
     name: str
@@ -119,6 +143,8 @@ class TransactionRow(Shape):
 class Transactions(Shape):
     """The trades of the ARK funds in a security, the latest first."""
 
+    model_config = NOTED
+
     security: str
     name: str
     as_of: date
@@ -156,6 +182,8 @@ class PositionRow(Shape):
 
 class Positions(Shape):
     """What the ARK funds held of a security, day by day, oldest first."""
+
+    model_config = NOTED
 
     security: str
     name: str

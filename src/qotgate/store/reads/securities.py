@@ -40,6 +40,18 @@ def known_codes(connection: Connection) -> dict[str, tuple[str, bool, bool]]:
     return found
 
 
+def spellings(connection: Connection) -> list[tuple[str, str, str]]:
+    """The code of a security, and each other code and each name that its lines have had."""
+    spelling, security = tables.spelling, tables.security
+    query = (
+        select(security.c.code, func.coalesce(spelling.c.code, ""), spelling.c.name)
+        .join(security, security.c.id == spelling.c.security_id)
+        .where(security.c.code.is_not(None))
+        .distinct()
+    )
+    return [(code, other, name) for code, other, name in connection.execute(query)]
+
+
 def names(connection: Connection, securities: Collection[Security]) -> dict[Security, str]:
     """The published names of those of ``securities`` that ARK's files or notes name."""
     security, history, note = tables.security, tables.history, tables.note
