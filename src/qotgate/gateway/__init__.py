@@ -1,4 +1,4 @@
-"""The servers: connections, sessions, limits; a proto id is mapped to a service call here."""
+"""The gateway: an engine that answers frames, a door, and the carriers TCP and WebSocket."""
 
 from qotgate.gateway.options import GatewayOptions, WebSocketOptions
 from qotgate.gateway.server import Gateway

@@ -1,13 +1,13 @@
-"""Answers kept as they go out, so that a question asked again costs a look-up.
+"""A cache of sealed answers: a question that is asked again costs a look-up.
 
 A request is known by its bytes, all but its serial number: what comes before the number (proto id, format)
-and what comes after it (length, SHA-1, body). Only requests whose SHA-1 was right are kept, so one that is
-equal to a kept one is right as well, and is not hashed again. The answer repeats what comes before the
-number, and the number; the rest of it is kept.
+and what comes after it (length, SHA-1, body). Only requests with a right SHA-1 are keys, so a request that
+equals a key is right as well, and is not hashed again. The answer repeats what comes before the number, and
+the number; the cache has the rest of it.
 
 An answer holds until something is committed to the database. That is looked up once in each turn of the
 event loop that answers anything, at most once a millisecond, and whenever a question comes back from the
-threads: once anyone has been told of new data, nobody is told of the old.
+threads: after one client has seen new data, no client sees the old.
 """
 
 from collections.abc import Callable
@@ -36,8 +36,8 @@ class RequestKey(NamedTuple):
 
 
 class CachedAnswer(NamedTuple):
-    """An answer: what comes after the serial number in its packet, and the interface whose allowance
-    the request counts towards, None for none."""
+    """An answer: what comes after the serial number in its packet, and the interface with the allowance
+    that the request counts towards, None for none."""
 
     sealed: bytes
     counted: ProtoId | None
@@ -47,11 +47,10 @@ Table = dict[bytes, dict[bytes, CachedAnswer]]
 
 
 class AnswerCache:
-    """The kept answers; ``moved`` tells whether anything was committed since it was last called.
+    """``moved`` tells whether anything was committed since it was last called.
 
-    Dropping what was not asked for lately must cost a hit nothing: there are two tables, a hit looks into the
-    younger, and when that is full it takes the place of the older.
-    """
+    Two generations of a table: a hit looks into the younger one. When it is full it replaces the older one,
+    so old entries go without any cost of a hit."""
 
     def __init__(self, moved: Callable[[], bool], most: int = KEPT_BYTES) -> None:
         self.checked = -1.0
@@ -68,7 +67,7 @@ class AnswerCache:
         return self._size
 
     def forget(self) -> None:
-        """Drop all answers: others would be given now."""
+        """Drop all answers."""
         self.epoch += 1
         self._young, self._old, self._size = {}, {}, 0
 
@@ -125,7 +124,7 @@ class AnswerCache:
         return kept
 
     def keep(self, request: RequestKey, kept: CachedAnswer, epoch: int) -> None:
-        """Keep an answer that was asked for in ``epoch``, unless it may be out of date by now."""
+        """Add an answer of ``epoch``, unless the data may have moved since."""
         if epoch == self.epoch and len(request.rest) <= REQUEST_MOST:
             self._add(request, kept)
 

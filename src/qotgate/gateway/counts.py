@@ -1,7 +1,7 @@
-"""What is counted of the requests on the wire, for the metrics.
+"""Counts of the requests on the wire, for the metrics.
 
-Kept answers go out by the hundred thousand each second: of them only the packets' leads are counted, a batch
-at a time, and what they mean is looked up when somebody asks.
+Hundreds of thousands of cached answers go out each second. Only their packets' leads are counted, a batch
+at a time; a scrape of the metrics looks up what they mean.
 """
 
 from bisect import bisect_left
@@ -22,12 +22,12 @@ _PROTO_ID = Struct("<2xI")
 
 
 class Counts:
-    """Requests by interface and outcome: ``kept`` were answered from what is kept, ``answered`` worked out,
+    """Requests by interface and outcome: ``kept`` came from the cache, ``answered`` were worked out,
     ``refused``, ``limited`` (over the allowance), or ``failed``."""
 
     def __init__(self) -> None:
         self.turned_away: Counter[str] = Counter(connections=0, address=0)
-        """Connections that got no place, by what was full: all of them, or those of one address."""
+        """Connections that were refused, by what was full: all slots, or the slots of one address."""
         self.reasons: Counter[str] = Counter(dict.fromkeys(WATCHED, 0))
         """Requests that were refused, by the sentence that said so."""
         self._leads: Counter[bytes] = Counter()
@@ -36,7 +36,7 @@ class Counts:
         self._seconds: dict[str, float] = {}
 
     def kept(self, leads: Iterable[bytes]) -> None:
-        """Answers that were kept went out, their packets' leads being ``leads``."""
+        """Count answers from the cache, by their packets' ``leads``."""
         self._leads.update(leads)
 
     def answered(self, proto_id: int) -> None:

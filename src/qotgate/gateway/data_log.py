@@ -1,4 +1,4 @@
-"""What the log says of the data: that it moved, or why it cannot be read."""
+"""Log lines about the data: a new generation, or why the data cannot be read."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,7 +14,7 @@ log = structlog.get_logger()
 
 
 class DataLog:
-    """Tells of the data once for each change. ``clock`` gives seconds."""
+    """Logs each change of the data once. ``clock`` gives seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock

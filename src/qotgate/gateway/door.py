@@ -1,7 +1,7 @@
 """The door: which connections come in, and which may stay.
 
-It gives out the connection slots, of all and of one address. It drops a client that does not say in time who
-it is, and one that is silent for too long.
+It gives out the connection slots, of all and of one address. It drops a client that does not log in
+in time, and one that is silent for too long.
 """
 
 import asyncio
@@ -129,7 +129,7 @@ class Door:
             session.abort()
 
     def _log_closed(self, session: Session, *, opened: bool) -> None:
-        """Say why a session has ended; one that came and went without a word is of little interest."""
+        """Log why a session has ended; at debug level where the client never logged in."""
         reason, warns = session.end_reason or ("the client closed it", False)
         level = "warning" if warns else "info" if opened else "debug"
         getattr(log, level)(

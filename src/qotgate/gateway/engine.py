@@ -42,7 +42,7 @@ from qotgate.relay.upstream import Forwarded, Reply, Upstream
 from qotgate.service.questions import Questions
 
 LOGINS = (ProtoId.InitConnect, INIT)
-"""The requests by which a client says who it is."""
+"""The requests by which a client logs in."""
 REPLY_PARTS = 3
 """Parts of an answer on its way: what comes before the serial number, the number, and the rest."""
 
@@ -50,7 +50,8 @@ log = structlog.get_logger()
 
 
 class Engine:
-    """Answers frames from ``questions``, and by ``upstream`` what that takes. To be made within the loop."""
+    """Answers frames from ``questions``, and those that ``upstream`` takes by it. To be made within the
+    loop."""
 
     def __init__(
         self,
@@ -83,7 +84,7 @@ class Engine:
         self._prepared = True
 
     async def close(self) -> None:
-        """Leave what is not answered yet."""
+        """Close the links; pending requests get no answer."""
         await self.allowance.close()
         if self.upstream is not None:
             await self.upstream.close()
@@ -91,7 +92,7 @@ class Engine:
         self._watch.close()
 
     def change(self, options: GatewayOptions, questions: Questions) -> None:
-        """Go on by other options; what was granted counts."""
+        """Use other options; granted requests still count."""
         self.options, self.questions = options, questions
         self.cache.forget()
         self.allowance.change(options)
@@ -103,7 +104,7 @@ class Engine:
             self.cache.check(now)
 
     def log_data(self) -> None:
-        """Say in the log what has become of the data, where that is new."""
+        """Log a change of the data."""
         self.cache.check(self.loop.time())
         self._data_log.look(self.questions.store, self.cache.epoch)
 
@@ -124,7 +125,7 @@ class Engine:
     def answer_kept(
         self, data: bytes, position: int, end: int, replies: list[bytes], session: Session
     ) -> int:
-        """Answer the plain packets in ``data`` whose answers are kept, as :meth:`AnswerCache.reply` does."""
+        """Answer the plain packets in ``data`` from the cache, as :meth:`AnswerCache.reply` does."""
         if session.state is not State.OPEN or self.options.log_requests:
             return position
         if not self.cache.has(data[position : position + LEAD.size]):
@@ -184,7 +185,7 @@ class Engine:
         return self._no(frame, session, error)
 
     def leave(self, session: Session) -> None:
-        """A session has ended."""
+        """Forget a session that has ended."""
         if session.upstream is not None:
             session.upstream.close()
         self.allowance.forget(session)
@@ -285,7 +286,7 @@ class Engine:
         session.upstream.ask(pending.frame, partial(self._relayed, pending))
 
     def _relayed(self, pending: Pending, answer: Frame | Refused) -> None:
-        """What came back from upstream is sent at once: a push that follows it must not overtake it."""
+        """Send an answer of OpenD at once: a push that follows must not overtake it."""
         if isinstance(answer, Refused):
             sealed = self._failed(pending, answer)
         else:
@@ -325,7 +326,7 @@ class Engine:
         return not free and interface.counts(c2s)
 
     async def _ask_granted(self, pending: Pending, request: RequestKey) -> bytes | CachedAnswer:
-        """Ask a question that counts once the limit backend has granted it."""
+        """Ask the limit backend, then answer the question."""
         frame = pending.frame
         proto_id = ProtoId(frame.proto_id)
         await self.allowance.count_elsewhere(proto_id)
@@ -352,7 +353,7 @@ class Engine:
         future.add_done_callback(partial(self._settle, pending))
 
     def _settle(self, pending: Pending, done: "asyncio.Future[bytes | CachedAnswer]") -> None:
-        """A question that was under way has its answer."""
+        """Deliver the answer to a question that was under way."""
         error = asyncio.CancelledError() if done.cancelled() else done.exception()
         if error is not None:
             sealed = self._failed(pending, error)
@@ -373,7 +374,7 @@ class Engine:
         pending.session.deliver(pending.frame, sealed)
 
     def _failed(self, pending: Pending, error: BaseException) -> bytes:
-        """The sealed answer to a question that has none."""
+        """The sealed answer to a question that failed."""
         frame, session, *_ = pending
         if isinstance(error, Refused):
             self.counts.refused(frame.proto_id, error)

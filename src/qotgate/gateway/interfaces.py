@@ -27,7 +27,7 @@ from qotgate.service.ratings.summary import (
 from qotgate.service.research import of_funds, part
 
 SERVER_VERSION = 1011
-"""The OpenD version whose interface this is: 10.11."""
+"""The version of OpenD with this interface: 10.11."""
 SERVER_BUILD = 7108
 BY_INSTITUTION = 1
 """ResearchRatingDimensionType_Institution of Qot_Common.proto."""
@@ -116,7 +116,8 @@ def _research(questions: Questions, c2s: Any) -> Any:
 
 
 def _with_day(c2s: Any, response: Any, known_to: date | None) -> Any:
-    """Say the day that the answer is of where one was asked for: a client sees that it was heard."""
+    """Add the day of the answer where the request named one, so that the client sees that it was
+    understood."""
     if c2s.asOf and known_to is not None:
         response.s2c.asOf = known_to.isoformat()
     return response

@@ -1,8 +1,8 @@
-"""A bounded share of each turn of the event loop for what arrives, whichever connection it arrives on.
+"""A bounded share of each turn of the event loop for parsing, over all connections.
 
-A parser written in Python takes microseconds for each frame, chunk or line, and one read of a socket may hold
-tens of thousands of them. A carrier therefore takes what arrives in small steps. All connections that have
-more take their steps in turn, and together no longer than ``TURN_SECONDS`` in one turn of the loop.
+A parser in Python takes microseconds for each frame, chunk or line, and one read of a socket may hold tens of
+thousands of them. A carrier therefore parses in small steps. Connections with more input take their steps in
+turn, together no longer than ``TURN_SECONDS`` in one turn of the loop.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ TURN_SECONDS = 0.005
 
 
 class Pacer:
-    """Lets the connections that have more to take do so in turn."""
+    """Gives connections with more input their steps in turn."""
 
     def __init__(self) -> None:
         self._waiting: deque[PacedTransport] = deque()
@@ -69,7 +69,7 @@ class PacedTransport(asyncio.Transport):
         self._reads = True
 
     def receive(self, data: bytes) -> None:
-        """Take what has arrived, now or in turn."""
+        """Parse input, now or in turn."""
         if self._rest:
             self._rest = self._rest[self._position :] + data
             self._position = 0
@@ -81,7 +81,7 @@ class PacedTransport(asyncio.Transport):
         self._balance()
 
     def step(self) -> None:
-        """Hand over a share of what has arrived."""
+        """Hand over a share of the input."""
         self._waits = False
         if not self._may_take:
             return
@@ -95,11 +95,11 @@ class PacedTransport(asyncio.Transport):
 
     @property
     def taken(self) -> bool:
-        """Whether all that was read has been handed over."""
+        """Whether all input has been handed over."""
         return not self._rest
 
     def drop(self) -> None:
-        """Forget what was not handed over."""
+        """Drop input that was not handed over."""
         self._rest, self._position = b"", 0
 
     def hold(self, held: bool) -> None:
@@ -113,7 +113,7 @@ class PacedTransport(asyncio.Transport):
         self._balance()
 
     def read_again(self) -> None:
-        """Read, whatever was said before."""
+        """Read again, also after :meth:`stop_reading`."""
         self._stopped = self._paused = self._held = False
         self._balance()
 

@@ -1,7 +1,7 @@
-"""Refusals: the Response that says no, and the lines of the log that somebody should look at.
+"""Refusals: the Response that says no, and the lines of the log for the operator.
 
-A client that cannot log in tries again for ever, and one that asks for what is not served goes on: each is
-told once a minute.
+A client that cannot log in tries again for ever, and one that asks for an interface that is not served goes
+on: the log has each once a minute.
 """
 
 from collections.abc import Callable, Hashable
@@ -30,7 +30,7 @@ class Refusals:
         """When each was logged, the oldest first, and how many more there have been since."""
 
     def tell(self, event: str, address: Hashable, *reason: Hashable, **fields: Any) -> None:
-        """Log ``event`` with its ``fields``, unless it was lately, from that address and for that reason.
+        """Log ``event`` with its ``fields``, unless the same was logged lately for that address and reason.
         ``times`` is how many there were since the line before."""
         now = self._clock()
         key = (event, address, *reason)

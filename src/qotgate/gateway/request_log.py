@@ -23,7 +23,7 @@ class Pending(NamedTuple):
 
 
 def ids(pending: Pending) -> dict[str, Any]:
-    """What names a request in a line of the log."""
+    """The fields that identify a request in a line of the log."""
     session, frame = pending.session, pending.frame
     return {
         "connection": session.connection_id,
@@ -37,7 +37,7 @@ def ids(pending: Pending) -> dict[str, Any]:
 def log_request(
     options: GatewayOptions, pending: Pending, outcome: str, error: BaseException | None = None
 ) -> None:
-    """A line about a request: always for one that failed or was slow, else where it is wanted."""
+    """Log a request: always one that failed or was slow, others where the options say so."""
     seconds = perf_counter() - pending.at
     slow = 0 < options.slow_seconds <= seconds
     if not (slow or error or options.log_requests):

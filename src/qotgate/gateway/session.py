@@ -18,7 +18,7 @@ MAX_UNDER_WAY = 256
 
 
 class State(Enum):
-    """How far a session is. It is LOGGING_IN only while a server behind the gateway lets it in."""
+    """The state of a session. LOGGING_IN lasts while an OpenD behind the gateway answers the login."""
 
     NEW = auto()
     LOGGING_IN = auto()
@@ -76,13 +76,13 @@ class Session(ABC):
         self.requests: int = moved.get("requests", 0)
         """Requests that were looked at one by one. It numbers them in the log, where no others are."""
         self.under_way = 0
-        """Requests whose answers come later."""
+        """Requests that wait for their answers."""
         self.opened = self.last_received = now
         self.end_reason: EndReason | None = None
 
     @property
     def busy(self) -> bool:
-        """Whether an answer is still to come to something that was asked."""
+        """Whether a request waits for its answer."""
         return self.under_way > 0
 
     @property
@@ -96,7 +96,7 @@ class Session(ABC):
         return not self.under_way and self.last_received < moment
 
     def because(self, reason: str, *, warns: bool = False) -> None:
-        """Why the session ends: what is said first counts. ``warns`` where an operator should look at it."""
+        """Set why the session ends; the first reason stays. ``warns`` where an operator should look at it."""
         self.end_reason = self.end_reason or EndReason(reason, warns)
 
     def lost(self, error: Refused) -> None:
@@ -127,11 +127,11 @@ class Session(ABC):
 
     @abstractmethod
     def hold(self, held: bool) -> None:
-        """Take no more requests while ``held``: there is no room for them on their way."""
+        """Read no more requests while ``held``: the queue to OpenD is full."""
 
     @abstractmethod
     def close(self) -> None:
-        """Close once what was answered has been sent."""
+        """Close once all answers have been sent."""
 
     @abstractmethod
     def abort(self) -> None:
@@ -144,7 +144,7 @@ class Session(ABC):
     @property
     @abstractmethod
     def looked_at(self) -> bool:
-        """Whether there is nothing that was read and not counted yet."""
+        """Whether all input has been counted."""
 
     @abstractmethod
     def hand_over(self) -> None:

@@ -1,7 +1,7 @@
 """Sessions on TCP: packets in, packets out, encrypted from InitConnect on where the client asks for it.
 
-What arrived is walked through once. Packets whose answers are kept are answered in one pass; each other one
-is opened, and looked at by itself. Answers go out in one write.
+Received bytes are parsed once. Packets with cached answers are answered in one pass; each other one is opened
+by itself. Answers go out in one write.
 
 A session gets a bounded share of each turn of the event loop; the rest of what it sent waits for the next
 turn, and nothing more is read until then. The same holds while the client does not read its answers, or has

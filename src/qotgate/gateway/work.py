@@ -22,8 +22,8 @@ AT_HAND_SECONDS = 0.002
 
 
 class Question(NamedTuple):
-    """A request that is to be worked out: its C2S, what it is known by when it is asked again, and the
-    interface whose allowance it counts towards, None for none."""
+    """A request that is to be worked out: its C2S, its key in the cache, and the interface with the
+    allowance that it counts towards, None for none."""
 
     frame: Frame
     c2s: Any

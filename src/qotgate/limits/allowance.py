@@ -1,12 +1,10 @@
 """The allowance: where the wire and HTTP count their requests, each its own.
 
-It is counted in a window of the gateway, and where there is a limit backend, over all gateways that use it.
-The requests of one turn of the event loop go to the backend in one round trip. The gateway
-keeps its own window beside it. While the backend is away (it did not answer within a second, or not as it
-should), no request waits for it: requests are granted from the gateway's own window, or refused with a
-sentence. In the background it is tried again, and first told what was granted without it, which counts there
-from then on.
-"""
+Requests count in a window of the gateway and, with a limit backend, in one window of all gateways that use
+it. The requests of one turn of the event loop go to the backend in one round trip. While the backend is away
+(no answer within a second, or a wrong one), no request waits for it: the gateway's own window grants
+requests, or they are refused with a sentence. In the background the gateway tries the backend again, and
+first sends what it granted alone, which counts there from then on."""
 
 import asyncio
 from collections import Counter, deque
@@ -79,7 +77,7 @@ class BackendLink:
             self._gone(error)
 
     async def close(self) -> None:
-        """Decide what waits without the backend, and leave it."""
+        """Decide pending requests without the backend, and close the link."""
         self.up = False
         self._closed = True
         self._give_up()
@@ -195,7 +193,8 @@ class BackendLink:
             log.info("limit store back", store=self.backend.name)
 
     async def _tell(self) -> None:
-        """Tell the backend what was granted without it, if only that it was nothing."""
+        """Send the backend the requests that were granted without it; an empty list asks whether it is
+        back."""
         while True:
             self._forget()
             alone = self._granted_alone
@@ -219,7 +218,7 @@ class BackendLink:
 
 
 class Allowance:
-    """What one ``side`` (the wire, HTTP) may ask, by key; all of it where ``limit`` is None.
+    """The allowance of one ``side`` (the wire, HTTP), by key; no limit where ``limit`` is None.
 
     It is counted in ``window``, one of this process unless given, and on the limit backend where there is a
     ``link`` to it. To be used in the event loop.

@@ -1,6 +1,6 @@
 """The limit backend, where several gateways count together: Redis or Valkey, by ``redis``.
 
-The rule is that of :mod:`qotgate.limits.window`, as a script, which the backend runs in one step: for each
+The rule of :mod:`qotgate.limits.window` is a script, which the backend runs in one step: for each
 key a list of the moments of what was granted within the window, oldest first. The clock is the backend's, so
 gateways whose clocks differ count alike; the package ``limits`` would take each moment from its client.
 
@@ -181,7 +181,7 @@ def _no_url() -> QotGateError:
 
 
 def _name(url: str) -> str:
-    """The URL without who may use it. Raises QotGateError."""
+    """The URL without its user and password. Raises QotGateError."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port

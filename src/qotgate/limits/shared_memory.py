@@ -1,10 +1,8 @@
-"""Limits that several processes keep together in shared memory: one window, one number of connections.
+"""Limits in memory that several processes share: one window, one number of connections.
 
-The counts stand in memory that the processes share, and a lock of the operating system's on a file guards
-them. Such a lock ends with its process, however that ends, and what is written under it is ordered so that
-a process that ends half way has counted nothing: a killed worker leaves neither a closed door nor a wrong
-count.
-"""
+A file lock of the operating system guards the counts. The lock ends with its process, however that ends, and
+the writes under it are ordered so that a process that is killed half way has counted nothing: it leaves
+neither a held lock nor a wrong count."""
 
 import fcntl
 import mmap
@@ -153,7 +151,7 @@ class SharedSlots:
         return WorkerSlots(self, worker)
 
     def clear(self, worker: int) -> None:
-        """Give back all slots of a worker that has ended."""
+        """Release all slots of a worker that has ended."""
         with self.memory.locked():
             self.counts[worker] = 0
             for place, owner in enumerate(self.owners.tolist()):
@@ -163,7 +161,7 @@ class SharedSlots:
 
 @dataclass(frozen=True, slots=True)
 class SharedLimits:
-    """What a worker counts together with the others; ``window`` None where it counts by itself."""
+    """The limits that a worker shares with the others; ``window`` None where it counts alone."""
 
     window: SharedWindow | None
     slots: "WorkerSlots"
@@ -188,7 +186,7 @@ class WorkerSlots:
         self._shared.most = most
 
     def acquire(self, address: int | None = None, *, force: bool = False) -> Lack | None:
-        """Take a slot; where there is none, why, unless ``force``."""
+        """Acquire a slot. Gives None, or, unless ``force``, why there is none."""
         shared = self._shared
         with shared.memory.locked():
             if sum(shared.counts) >= shared.most and not force:
@@ -210,7 +208,7 @@ class WorkerSlots:
         return None
 
     def release(self, address: int | None = None) -> None:
-        """Give back a slot that was taken."""
+        """Release a slot."""
         shared = self._shared
         with shared.memory.locked():
             if shared.most_of_address is not None and address is not None:

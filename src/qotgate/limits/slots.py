@@ -36,10 +36,10 @@ class Slots(Protocol):
     most: int
 
     def acquire(self, address: int | None = None, *, force: bool = False) -> Lack | None:
-        """Take a slot; where there is none, why, unless ``force``."""
+        """Acquire a slot. Gives None, or, unless ``force``, why there is none."""
 
     def release(self, address: int | None = None) -> None:
-        """Give back a slot that was taken."""
+        """Release a slot."""
 
 
 class ProcessSlots:
@@ -52,7 +52,7 @@ class ProcessSlots:
         self._of_address: Counter[int] = Counter()
 
     def acquire(self, address: int | None = None, *, force: bool = False) -> Lack | None:
-        """Take a slot; where there is none, why, unless ``force``."""
+        """Acquire a slot. Gives None, or, unless ``force``, why there is none."""
         if self._taken >= self.most and not force:
             return "too_many_connections"
         if self._most_of_address is not None and address is not None:
@@ -63,7 +63,7 @@ class ProcessSlots:
         return None
 
     def release(self, address: int | None = None) -> None:
-        """Give back a slot that was taken."""
+        """Release a slot."""
         self._taken -= 1
         if self._most_of_address is not None and address is not None:
             self._of_address[address] -= 1

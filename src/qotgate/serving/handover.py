@@ -1,15 +1,15 @@
-"""One gateway takes over from another, which goes on until the last moment, and nothing is lost.
+"""One gateway takes over from another without losing a connection or a request.
 
-The one that serves listens at a path. The one that starts connects there, and is given the sockets that
-listen: they are the same sockets in both processes, so their queues of waiting connections stay. Once it is
-ready for anything it says "go"; the old one then takes no more connections and requests, says what is left
-of the allowance, and passes on each client's connection as soon as its pending requests are answered, with
-what it takes to go on: the client notices nothing. What cannot be passed on (TLS) is closed once it is
-answered. Where the new one ends before "go", or another one asks, nothing has happened.
+The old gateway listens at a path. The new one connects there and gets the listening sockets: both processes
+share them, so their queues of waiting connections stay. Once the new gateway is ready it says "go". The old
+one then accepts no more connections and requests, and says what is left of the allowance. It migrates each
+client's connection, with its state, as soon as the pending requests are answered: the client notices nothing.
+A connection that cannot be migrated (TLS) is closed once it is answered. Where the new gateway ends before
+"go", or another one asks, nothing has changed.
 
-A message is one packet, JSON, with at most one file descriptor. Versions: HELLO is the shape of the talk,
-STATE that of what is said about a connection. A gateway of another HELLO is not spoken to; of another STATE,
-it gets the listening sockets, and the connections are closed once they are answered.
+A message is one packet, JSON, with at most one file descriptor. Versions: HELLO is the version of the
+exchange, STATE the version of a connection's description. A gateway with another HELLO is refused. One with
+another STATE gets the listening sockets; the connections are closed once they are answered.
 """
 
 import json
@@ -66,10 +66,10 @@ def channel() -> tuple[socket.socket, socket.socket]:
 
 
 class Offer:
-    """Gives the gateway to whoever asks for it at ``path``.
+    """Hands the gateway over to a process that asks for it at ``path``.
 
-    ``listening`` says what it listens on, and ``taken`` is called with the channels of whoever takes over,
-    and whether connections can be passed on there. It answers by :meth:`give`.
+    ``listening`` says what it listens on, and ``taken`` is called with the channels of the successor,
+    and whether connections can be migrated there. It answers by :meth:`give`.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Offer:
 
     def give(self, state: Message) -> None:
         """Say what is left of the allowance; the gateway is no longer this process's. Raises QotGateError
-        where the other has gone: nobody serves then."""
+        where the successor has gone: no process serves then."""
         # Its size has no bound; a file has none either.
         with os.fdopen(os.memfd_create("qotgate"), "wb") as file:
             file.write(json.dumps(state).encode())

@@ -1,8 +1,8 @@
 """The sockets that a gateway listens on, made before it serves: workers share a port by several of them, and
 one gateway hands them to the next.
 
-A socket that listens has a queue of connections that nobody has taken yet, and they are lost when it is
-closed. So these are never closed while they are of use: whoever holds one keeps its queue.
+A listening socket has a queue of connections that are not accepted yet. Closing the socket loses them, so a
+socket stays open while it is of use, in any process.
 """
 
 import os

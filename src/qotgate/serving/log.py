@@ -1,8 +1,8 @@
 """The log of a command that serves: to standard error, and never in the way.
 
-A line is an event and its fields, as JSON or as text. What clients sent and libraries said goes through here
-too: it is kept to its line, cut where it is long, and shown without what could steer a terminal; and nothing
-that is secret passes, wherever it came from.
+A line is an event and its fields, as JSON or as text. Texts of clients and of libraries go through here too:
+each stays on one line, is cut where it is long, and is shown without the characters that steer a terminal.
+Secrets are hidden, whatever text they stand in.
 """
 
 import atexit
@@ -22,7 +22,7 @@ import structlog
 LOG_LINES_WAITING = 10_000
 LOG_DRAIN_SECONDS = 1.0
 VALUE_MOST = 500
-"""Characters of a field that are shown; who sends more wants the log full."""
+"""Characters of a field that are shown: a client cannot fill the log with one request."""
 HIDDEN = "***"
 _PASSWORD = re.compile(r"(pass\w*=)[^&\s'\"]+", re.IGNORECASE)
 # Control characters, and what turns the direction of writing or ends a line in some readers.

@@ -1,8 +1,8 @@
 """Clients' connections on their way from one process to the next: see :mod:`qotgate.serving.handover`.
 
-A connection moves at a moment when nothing is asked and not answered on it. All that is to say of it then is
-who it is, its cipher, and the bytes of a request that has not arrived in full; what the client sends in the
-meantime waits in the system for whoever reads next.
+A connection moves at a moment when nothing is asked and not answered on it. Its state then is
+the client's identity, its cipher, and the bytes of a request that has not arrived in full. What the client
+sends in the meantime waits in the kernel's receive buffer for the next reader.
 """
 
 import asyncio

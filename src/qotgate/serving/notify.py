@@ -1,4 +1,4 @@
-"""What systemd is told of a service of Type=notify; nothing where nobody listens."""
+"""Messages to systemd from a service of Type=notify; nothing where no manager listens."""
 
 import os
 import socket
@@ -10,7 +10,7 @@ WATCHDOG_SHARE = 3
 
 
 def notify(*words: str) -> None:
-    """Say ``words``, such as READY=1."""
+    """Send ``words``, such as READY=1."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return
@@ -24,7 +24,7 @@ def reloading() -> None:
 
 
 def watchdog_seconds() -> float | None:
-    """How often to say WATCHDOG=1, None for never."""
+    """Seconds between two WATCHDOG=1, None for never."""
     microseconds = os.environ.get("WATCHDOG_USEC", "")
     if not microseconds.isdecimal() or os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None

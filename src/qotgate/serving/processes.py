@@ -1,9 +1,9 @@
 """Several processes that serve one port, and the parent that keeps them running.
 
-The parent answers no client. It holds the sockets that the workers listen on, of each port one for each
-worker, and the kernel spreads the connections over them (SO_REUSEPORT): what waits for a worker that has
-ended waits for the one that is started in its place. The parent tells all to stop
-when it is told. Workers notice when the parent is gone, and stop as well.
+The parent answers no client. It holds the listening sockets, one for each port and worker, and the kernel
+spreads the connections over them (SO_REUSEPORT). Connections that wait for a worker that has ended go to its
+replacement. The parent stops all workers when it is stopped. Workers notice when the parent is gone, and stop
+as well.
 
 Workers are forked: they share the memory of what is imported, the shared limits and the sockets, and start at
 once. The parent must have neither threads at work nor an event loop, and no open database.
@@ -118,7 +118,7 @@ class Workers:
         self._readers.pop(file, None)
 
     def tell(self, what: Any) -> None:
-        """Say something to all workers."""
+        """Send a message to all workers."""
         for worker in self._workers.values():
             with suppress(OSError):
                 worker.line.send(what)
@@ -177,7 +177,7 @@ class Workers:
             sys.exit(1)
 
     def _next_word(self, worker: _Worker) -> list[str] | None:
-        """What a new worker says, None where a signal came first. Raises QotGateError."""
+        """The first message of a new worker, None where a signal came first. Raises QotGateError."""
         if self._wake in wait([worker.line, self._wake]):
             return None
         try:
@@ -190,7 +190,7 @@ class Workers:
         return addresses
 
     def _watch(self) -> str:
-        """Keep the workers running; why no more."""
+        """Keep the workers running until a signal or an error; gives which."""
         while True:
             now = time.monotonic()
             for number in [number for number, due in self._due.items() if due <= now]:
@@ -222,7 +222,7 @@ class Workers:
         self._ended(number)
         code = worker.process.exitcode or 0
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with status {code}"
-        # Where nobody takes the line, the workers matter more.
+        # A log that no reader takes must not stop the workers.
         with suppress(OSError):
             sys.stderr.write(f"qotgate: worker {number + 1} ended {how}; it is started again.\n")
             sys.stderr.flush()

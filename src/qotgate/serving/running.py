@@ -61,7 +61,7 @@ class Running:
             )
 
     async def prepare(self) -> None:
-        """All that can fail before another gateway is taken over. Raises QotGateError."""
+        """Do all that can fail before this process takes over from another gateway. Raises QotGateError."""
         await self.gateway.engine.prepare()
 
     async def start(self) -> list[str]:
@@ -73,19 +73,19 @@ class Running:
         return addresses
 
     def end(self, reason: str) -> bool:
-        """Have it end; False where that was said before."""
+        """Ask it to end; False where that was done before."""
         if self.ended.done():
             return False
         self.ended.set_result(reason)
         return True
 
     def fail(self, error: QotGateError) -> None:
-        """Have it end by an error."""
+        """Ask it to end, with an error."""
         if not self.ended.done():
             self.ended.set_exception(error)
 
     def change(self, configuration: Configuration) -> None:
-        """Go on by other options."""
+        """Use other options."""
         start_log(configuration.settings)
         now = self.gateway.engine.questions
         questions = configuration.questions(now.store, now.columns)
@@ -99,7 +99,7 @@ class Running:
         await self.gateway.settle()
 
     def granted(self) -> Message:
-        """What was granted lately and is not shared by memory."""
+        """Requests that were granted lately and are not counted in shared memory."""
         return {
             "gateway": self.gateway.engine.allowance.granted(),
             "pages": self._pages.granted() if self._pages else {},
@@ -111,13 +111,13 @@ class Running:
             self._pages.restore(granted.get("pages", {}))
 
     async def leave(self, channels: list[socket.socket]) -> None:
-        """Pass on the connections, and those of the pages as their clients open new ones; then end."""
+        """Migrate the wire's connections, let clients of the pages open new ones, and end."""
         moved, _ = await asyncio.gather(move(self.gateway, channels), self._drain_pages())
         log.info("connections moved", number=moved, left=len(self.gateway.door.sessions))
         self.end("another gateway took over")
 
     def arrive(self, channel: socket.socket) -> None:
-        """Serve what comes through ``channel``."""
+        """Serve the connections that come through ``channel``."""
         arrive(self.gateway, channel)
 
     async def stop(self) -> None:
@@ -170,7 +170,7 @@ def announce(addresses: list[str], settings: Settings) -> None:
     sys.stdout.flush()
     if (settings.rsa_key is None or settings.allow_plaintext) and not is_loopback(settings.host):
         sys.stderr.write(
-            f"qotgate: warning: {settings.host} is open to other machines, and not all is encrypted: whoever "
-            "reaches the port can ask, and whoever is on the way can read and change answers. "
+            f"qotgate: warning: {settings.host} is open to other machines, and not all is encrypted: "
+            "any that reaches the port can ask, and any on the way can read and change answers. "
             "Name a key with --rsa-key, and leave out --allow-plaintext.\n"
         )

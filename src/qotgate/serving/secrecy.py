@@ -1,4 +1,4 @@
-"""What of the options is secret."""
+"""The secrets among the options."""
 
 from hashlib import md5
 
@@ -13,7 +13,7 @@ URLS = ("db", "limit_store")
 
 
 def secrets_of(settings: Settings) -> list[str]:
-    """What must never be shown, in each form that it goes about in."""
+    """The secrets that must never be shown, in each of their forms."""
     values = (getattr(settings, name) for name in Settings.model_fields if name not in URLS)
     found = [value.get_secret_value().strip() for value in values if isinstance(value, SecretStr)]
     if settings.websocket_key is not None:
@@ -31,7 +31,7 @@ def secrets_of(settings: Settings) -> list[str]:
 
 
 def key_md5(key: str) -> str:
-    """The interface's own form of a password; MD5 hides it from a glance, no more."""
+    """The interface's own form of a password. MD5 is no protection."""
     return md5(key.encode(), usedforsecurity=False).hexdigest()
 
 

@@ -138,7 +138,7 @@ class Settings(BaseSettings):
         "60/30s", "First-page requests allowed per interface; 60/30s unless given.", metavar="N/SECONDSs|off"
     )
     rate_limit_scope: Literal["gateway", "connection"] = option(
-        "gateway", "Whom the limit counts: the whole gateway unless given.", at_next_start=True
+        "gateway", "What the limit counts by: the whole gateway unless given.", at_next_start=True
     )
     limit_store: SecretStr | None = option(
         None,
@@ -305,7 +305,7 @@ class Settings(BaseSettings):
 
     @property
     def named_funds(self) -> tuple[str, ...] | None:
-        """The funds that are named; None where it is for the questions to say which they sum."""
+        """The funds that the options name; None for those of each question."""
         return self.funds if "funds" in self.model_fields_set else None
 
     @classmethod
@@ -336,7 +336,7 @@ def misspelt_variables(variables: Iterable[str]) -> list[tuple[str, str | None]]
 
 
 def about(name: str) -> dict[str, Any]:
-    """What :func:`option` was told of an option."""
+    """The arguments of :func:`option` for an option."""
     return cast(dict[str, Any], Settings.model_fields[name].json_schema_extra)
 
 

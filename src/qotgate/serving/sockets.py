@@ -14,7 +14,7 @@ from qotgate.serving.web_options import http_port, web_options
 
 @dataclass(frozen=True)
 class Sockets:
-    """What each of the processes listens on, and whom the gateway takes over from, None for nobody."""
+    """What each process listens on, and the gateway that this one takes over from, None without one."""
 
     sets: list[Listening]
     inheritance: Inheritance | None
@@ -50,7 +50,7 @@ def open_sockets(configuration: Configuration) -> Sockets:
 
 
 def listen_for_http(settings: Settings, *, share: bool = False) -> list[socket.socket]:
-    """Listen for HTTP; nothing where it is not wanted, or nobody named a port and the default one is taken.
+    """Listen for HTTP; nothing where it is off, or where the default port is taken and no other was named.
 
     Raises QotGateError.
     """

@@ -40,7 +40,7 @@ def serve_by_workers(configuration: Configuration, flags: dict[str, Any]) -> Non
 
 
 class _Parent:
-    """What the workers share, and what is done for all of them."""
+    """The parent's part: what the workers share."""
 
     def __init__(self, configuration: Configuration, flags: dict[str, Any], sockets: Sockets) -> None:
         self._configuration = configuration
@@ -107,7 +107,7 @@ class _Parent:
             await running.stop()
 
     def _take_over(self) -> Message:
-        """What the workers begin with, of what the other gateway granted."""
+        """The workers' first state: the requests that the other gateway granted."""
         assert self._sockets.inheritance is not None
         granted = self._sockets.inheritance.go()
         self._took_over = True
@@ -169,7 +169,7 @@ class _Parent:
 
 
 class _Line:
-    """Hears what the parent says to a worker."""
+    """Reads the parent's messages to a worker."""
 
     def __init__(self, line: Connection, running: Running) -> None:
         self._line = line
