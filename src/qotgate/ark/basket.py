@@ -2,7 +2,7 @@
 
 Shares of the fund are created and redeemed in units (of 50,000 fund shares, as sums show). A unit's basket
 holds ``round(shares / units outstanding)`` of each name, so on a day with ``created`` and ``redeemed`` units
-a name that nobody traded moves by exactly (created - redeemed) x count. Some names (those that ARK owns much
+a name without trades moves by exactly (created - redeemed) x count. Some names (those that ARK owns much
 of, and those it is selling out of) are left out of creations, for cash, but handed over in redemptions: they
 move by -redeemed x count. Everything here is to find those three numbers and the two sets of names: the
 differences that untraded names share are whole multiples of the net units, and all the quotients belong to

@@ -40,8 +40,8 @@ def restore(
     ] = False,
     db: Database = None,
 ) -> None:
-    """Put a backup into the database, in one step, while gateways serve: who asks is answered from the data
-    before or after."""
+    """Put a backup into the database, in one step, while gateways serve: each answer is from the data before
+    or after."""
     with open_store(read_settings(db=db)) as store, _bar() as progress:
         manifest, generation = write_restore(store, file, replace=replace, progress=progress)
         name = store.name

@@ -83,7 +83,7 @@ ArkFunds = Annotated[
         show_default=False,
     ),
 ]
-Provider = Annotated[str, typer.Option(metavar="|".join(PROVIDERS), help="Whom to ask.")]
+Provider = Annotated[str, typer.Option(metavar="|".join(PROVIDERS), help="The provider.")]
 NoLoad = Annotated[bool, typer.Option("--no-load", help="Keep the files, and load them another time.")]
 
 app = typer.Typer(

@@ -23,4 +23,4 @@ def keygen(
         raise QotGateError(f"{file} cannot be made: {error.strerror}.") from error
     with os.fdopen(descriptor, "wb") as target:
         target.write(RsaKey.generate(bits).pem())
-    typer.echo(f"Wrote {file}: give it to `qotgate serve --rsa-key` and to each client, and to nobody else.")
+    typer.echo(f"Wrote {file}: give it to `qotgate serve --rsa-key` and to each client; keep it secret.")

@@ -134,7 +134,7 @@ class AsyncConnection(asyncio.Protocol):
         return waits
 
     def _forget(self, waits: "Iterable[tuple[Ticket, asyncio.Future[Packet]]]") -> None:
-        """An answer that comes later is nobody's, and an exception that nobody is left to read is none."""
+        """Drop waits that are over: a later answer is ignored, and so is an exception that no task awaits."""
         for ticket, future in waits:
             self._waiting.pop(ticket, None)
             if future.done() and not future.cancelled():

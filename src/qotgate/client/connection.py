@@ -4,7 +4,7 @@ Of the threads that wait for an answer one leads: it reads, and hands each packe
 When it has its own answer, another that still waits leads on. So a lone caller sends and reads in its own
 thread, without a switch between threads, which is most of what a call would cost otherwise. A watcher thread
 wakes once a second to keep the connection alive, and to see whether it still is. It knows the connection
-weakly: one that nobody holds any more is closed, and its watcher ends.
+weakly: a connection without other references is closed, and its watcher ends.
 """
 
 import socket
@@ -165,7 +165,7 @@ class Connection:
         return waits
 
     def _forget(self, waits: Iterable[tuple[Ticket, _Wait]]) -> None:
-        """An answer that comes later is nobody's."""
+        """Drop waits that are over: a later answer is ignored."""
         with self._lock:
             for ticket, _ in waits:
                 self._waiting.pop(ticket, None)
@@ -267,7 +267,7 @@ class Connection:
             self._lose(str(error))
 
     def wind_up(self) -> None:
-        """Close the sockets once those who use them have left, which a lost connection makes them do."""
+        """Close the sockets once the threads that use them have left, which they do on a lost connection."""
         until = time.monotonic() + CLOSE_SECONDS
         while self._leader is not None and time.monotonic() < until:
             time.sleep(0.001)

@@ -1,8 +1,8 @@
 """The client's side of the protocol, sans I/O: questions to bytes, bytes to answers.
 
 The blocking and the asyncio connection are shells around this. A shell sends what :meth:`ClientCore.request`
-gives, hands in what it receives, and calls :meth:`ClientCore.tick` about once a second. Packets are cut by
-whoever receives and opened by whoever asked, so that one bad answer fails one question.
+gives, hands in what it receives, and calls :meth:`ClientCore.tick` about once a second. The receiver
+splits packets, and the caller opens its own, so that one bad answer fails one question.
 """
 
 import time
@@ -128,8 +128,8 @@ class ClientCore:
             yield (packet.proto_id, packet.serial), packet
 
     def open(self, packet: Packet) -> Any:
-        """The Response in a packet; thread-safe. Raises ProtocolError. Its text is not looked at: that is for
-        who reads it."""
+        """The Response in a packet; thread-safe. Raises ProtocolError. Its text is not checked
+        here, but where it is read."""
         return _response(packet.open(self._decrypt))
 
     def tick(self) -> bytes | None:

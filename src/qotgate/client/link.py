@@ -140,7 +140,7 @@ class Link:
                 pass
 
     def leave_parent(self) -> None:
-        """In a child process: the connection is the parent's, and so is whoever holds the lock."""
+        """In a child process: the connection belongs to the parent, and so does the holder of the lock."""
         self._lock = RLock()
         connection, self._connection = self._connection, None
         if connection is not None:

@@ -1,4 +1,5 @@
-"""Keys, certificates, and files that hold secrets: strong enough, still valid, and read by nobody else."""
+"""Keys, certificates, and files that hold secrets: strong enough, still valid, and readable by their owner
+alone."""
 
 import os
 import stat
@@ -18,7 +19,7 @@ RSA_GOOD_BITS = 2048
 
 
 def secret_file(check: str, path: Path) -> Iterator[Finding]:
-    """Who may read a file with a secret in it."""
+    """Whether other users may read a file with a secret."""
     try:
         mode = path.stat().st_mode
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Whether a database's tables are those of this version."""
+"""Whether a database has the tables of this version."""
 
 from collections.abc import Iterator
 

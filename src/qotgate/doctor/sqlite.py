@@ -142,8 +142,8 @@ def _room(path: Path) -> Iterator[Finding]:
         if (written := wal.stat().st_size) > WAL_MOST:
             yield warn(
                 "disk",
-                f"{wal} has grown to {written / MIB:,.0f} MiB: somebody has been reading for a long time.",
-                f"Find who holds it (fuser {path}); it shrinks when the last program closes the database.",
+                f"{wal} has grown to {written / MIB:,.0f} MiB: a program has been reading for a long time.",
+                f"Find the program (fuser {path}); it shrinks when the last program closes the database.",
             )
 
 

@@ -118,7 +118,7 @@ def _client(line: Line) -> str:
 
 
 def look_for_personal(path: Path) -> list[Finding]:
-    """What of a recording somebody should look at before others see it. Raises QotGateError."""
+    """What of a recording to look at before others see it. Raises QotGateError."""
     found: dict[str, Finding] = {}
     for number, line in read_lines(path):
         for told, personal in _personal(line):

@@ -182,7 +182,7 @@ class Link(asyncio.Protocol):
         self._transport = None
         if not self._login.done():
             self._login.set_exception(Unavailable("upstream_hung_up"))
-            # Nobody waits for it where the time for the login is over.
+            # Read here, as no task awaits it where the time for the login is over.
             self._login.exception()
         self._end(str(error) if error else "OpenD closed the connection")
 

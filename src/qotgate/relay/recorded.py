@@ -30,7 +30,8 @@ PUSHES = {1: 3005, 2: 3013, 4: 3011, 5: 3009, 14: 3015, 22: 3013}
 """The proto id of pushes by SubType; those that are not here are K-lines' of a length."""
 KLINE_PUSH = 3007
 WITHIN_ANY_CONNECTION = {"packetID", "connID", "userID"}
-"""Fields of a request that say who asks, and not what. userID is out of use: clients give their own or 0."""
+"""Fields of a request that identify the client, and not the question. userID is out of use: clients give
+their own or 0."""
 
 Security = tuple[int, str]
 
@@ -212,7 +213,7 @@ class Recording:
 
 
 def request_key(proto_id: int, body: Body) -> bytes:
-    """Equal for requests that ask the same: who asks, the connection and the PacketID do not count."""
+    """Equal for requests that ask the same: the client, the connection and the PacketID do not count."""
     head = f"{proto_id}:".encode()
     if body.message is None:
         return head + b"%d:" % body.body_format + body.data

@@ -92,7 +92,7 @@ LOOKS_PERSONAL = re.compile(
     r"|group_?name|person|birth|passport|identity|contact(?!s)|u_?id$|id_?list$|desc$|msg$",
     re.IGNORECASE,
 )
-"""Names of fields that may be personal, for a test, and for those who read a recording, to look at."""
+"""Names of fields that may be personal, for a test and for readers of a recording to look at."""
 NOT_PERSONAL = {
     # Kinds and states, not whose.
     *(

@@ -17,7 +17,7 @@ CALENDARS = EXCHANGES | {
     Market.CA: "XTSE",
     Market.AU: "XASX",
 }
-"""Also those of which the trading days are told, and no state."""
+"""With the markets that have trading days here and no state."""
 ARK_START = date(2014, 1, 1)
 """Before the first ARK fund, which opened on 2014-09-30."""
 LAST_CLOSED_DAY = date(2041, 12, 31)

@@ -13,8 +13,8 @@ from qotgate.model import InvalidRequest
 class Cursor:
     """Where the next page of rating changes starts: after the row of ``day`` and ``row_id``.
 
-    It names the generation of the data that its first page was read from, so that whoever pages on sees that
-    generation to its end while newer ones are loaded.
+    It names the generation of the data that its first page was read from, so that later pages are of
+    that generation while newer ones are loaded.
     """
 
     generation: int

@@ -116,8 +116,8 @@ class Questions:
         return DatabaseRatings(connection, self.remembered)
 
     def cursors(self, connection: Connection) -> Cursors:
-        """What signs the cursors of the data that ``connection`` sees: after a restore, those of the data
-        before are refused."""
+        """Signs and reads the cursors of the data that ``connection`` sees; after a restore, earlier cursors
+        are refused."""
         return Cursors(secret(connection))
 
     def remembered(self, key: Hashable, read: Callable[[], T]) -> T:

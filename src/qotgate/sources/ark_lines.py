@@ -1,4 +1,4 @@
-"""What ARK's holdings files and trade notices have in common: who did what, in which security, when."""
+"""What ARK's holdings files and trade notices have in common: fund, security and day."""
 
 from datetime import date
 

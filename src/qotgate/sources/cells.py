@@ -36,8 +36,8 @@ from days as spreadsheets count them."""
 _CONTROLS = {*range(0x20), *range(0x7F, 0xA0)} - set(map(ord, "\t\n\v\f\r\x1c\x1d\x1e\x1f\x85"))
 _DIRECTIONS = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 _INVISIBLE = dict.fromkeys(_CONTROLS | _DIRECTIONS | {0x200B, 0x2060, 0xFEFF})
-"""What nobody sees, and what does as it likes with a terminal or with the order of what is shown: controls
-that are no blanks, marks of direction, zero-width spaces, byte-order marks."""
+"""Characters that are invisible, steer a terminal or change the order of text: controls that are no blanks,
+marks of direction, zero-width spaces, byte-order marks."""
 _LAST_YEAR = 2100
 MAX_TEXT = 500
 """Characters of a name, a grade or another text: what is longer is cut."""

@@ -101,7 +101,7 @@ class Opener:
 
 
 def serve(file: int) -> None:
-    """Open files for who is at the other end of ``file``, until it is closed."""
+    """Open files for the process at the other end of ``file``, until that end is closed."""
     _limit_memory()
     link = Connection(file)
     with suppress(EOFError, OSError):

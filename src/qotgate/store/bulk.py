@@ -68,6 +68,6 @@ def insert_chosen(
     connection: Connection, table: Table, names: Sequence[str], chosen: Select[Any], key: Sequence[str]
 ) -> None:
     """Insert what a query finds, in its order, leaving out rows whose ``key`` is there already."""
-    # Without a WHERE, SQLite takes ON for that of a join.
+    # Without a WHERE, SQLite reads ON as the ON of a join.
     statement = dialect_of(connection).insert(table).from_select(names, chosen.where(true()))
     connection.execute(statement.on_conflict_do_nothing(index_elements=key))

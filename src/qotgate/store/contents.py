@@ -62,7 +62,7 @@ def of_load(connection: Connection, load_id: int) -> list[Row]:
 
 
 def of_path(connection: Connection, path: str) -> list[Row]:
-    """Those of the files that were loaded from ``path``."""
+    """The files that were loaded from ``path``."""
     return _files(connection, tables.file.c.path == path)
 
 

@@ -166,7 +166,7 @@ def parsed_url(url: str) -> URL | None:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         return None
-    # The rest of a password whose @ is not written %40 would be taken for the host and more, and be shown.
+    # After a bare @ in a password, the rest of the password would be read as the host, and shown.
     server = re.sub(r"^[\w+]+://([^:/]*(:[^@]*)?@)?", "", url)
     return None if "@" in server and parsed.drivername != "sqlite" else parsed
 
@@ -225,7 +225,7 @@ def write_state(connection: Connection, key: str, value: str) -> None:
 def secret(connection: Connection) -> str:
     """The key that this database's cursors are signed with; a restore brings a new one.
 
-    The generation is read along: a later page, or why there is none, tells as much of it as a first one."""
+    The generation is read as well: a later page, or its refusal, also shows that the data has moved."""
     rows = connection.execute(select(tables.state).where(tables.state.c.key.in_(("secret", "generation"))))
     state = {row.key: row.value for row in rows}
     _note_generation(connection, int(state.get("generation") or 0))
@@ -246,7 +246,7 @@ def _note_generation(connection: Connection, number: int) -> None:
 
 
 def move_generation(connection: Connection, number: int) -> None:
-    """Write down the new state of the data; who watches is told when the transaction commits."""
+    """Write down the new generation; watches learn of it when the transaction commits."""
     write_state(connection, "generation", str(number))
     changes.record(connection, number)
     dialect_of(connection).tell(connection, number)

@@ -1,5 +1,5 @@
-"""One SQLite file with the research tables, for those who want SQL: written in one transaction, a month at a
-time, and only what has changed."""
+"""The research tables in one SQLite file, for SQL: written in one transaction, a month at a time, and only
+the months that have changed."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path

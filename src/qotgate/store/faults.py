@@ -55,6 +55,6 @@ def reason(error: DBAPIError) -> str:
         # The rest shows the statement, which is ours.
         said = [diag.message_primary, diag.message_detail or ""]
     else:
-        # libpq guesses, by a question, why nobody answers.
+        # libpq guesses, in a line that is a question, why no server answers.
         said = [line for line in str(error.orig).splitlines() if not line.endswith("?")]
     return " ".join(" ".join(said).split()).rstrip(".")

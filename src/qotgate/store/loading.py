@@ -40,7 +40,7 @@ def is_known(connection: Connection, digest: str) -> bool:
 
 
 def digests(connection: Connection) -> set[str]:
-    """Those of all files that were loaded."""
+    """The digests of all loaded files."""
     return set(connection.scalars(select(tables.file.c.digest)))
 
 

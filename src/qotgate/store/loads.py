@@ -14,7 +14,7 @@ from qotgate.store.bulk import insert_rows
 from qotgate.store.tables import Row
 
 MAX_IDLE_LOADS = 200
-"""How many loads without a file of theirs are kept, such as those of a timer that found nothing new."""
+"""How many loads that brought no file are kept, such as the loads of a timer that found nothing new."""
 MAX_REJECTED_FILES = 1000
 """Files that could not be read, of one load, that are kept by name; all are counted."""
 

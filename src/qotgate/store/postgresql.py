@@ -68,8 +68,8 @@ class Watch:
     """Looks whether the generation has moved; a look costs nothing, as a thread of its own does the asking.
 
     The thread listens (LISTEN), and also asks every ``LOOK_SECONDS``: a standby server takes no LISTEN, and
-    what is told while a connection breaks is lost. What any question of this process reads counts as well,
-    so that nobody is told of old data after somebody was told of new.
+    what is told while a connection breaks is lost. A generation that any question of this process
+    reads counts as well, so that no client sees old data after one has seen new.
     """
 
     def __init__(self, store: Watched) -> None:

@@ -1,8 +1,7 @@
 """Putting a backup in the place of a database's data, in one transaction, while gateways serve.
 
-Who reads sees the data before or after, and nothing in between. The number of the state of the data grows
-beyond both, so that nobody takes one for the other, and the cursors get a new key: a page of the data before
-is refused.
+A reader sees the data before or after, and nothing in between. The generation grows beyond both, so that no
+process takes one for the other. The cursors get a new key: a page of the data before is refused.
 """
 
 import secrets

@@ -61,7 +61,7 @@ class Watch:
     """Looks whether anything was committed; of one thread.
 
     It asks SQLite's own change counter (PRAGMA data_version) on a connection kept for it, which never
-    writes, holds no transaction, and waits for nobody. While the files are deleted, each look finds that the
+    writes, holds no transaction, and never waits. While the files are deleted, each look finds that the
     data has moved; once there are files again, it watches those.
     """
 

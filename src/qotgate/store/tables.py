@@ -1,8 +1,8 @@
 """The tables. What is published is kept as it was read, with its file and line; what follows from it
 (trades, rating changes) stands in tables of its own and can be made again.
 
-Rating changes are kept by generation: a row holds from ``since`` until before ``until``, so that a reader
-who pages through one generation sees all of it while the next is loaded.
+Rating changes are kept by generation: a row holds from ``since`` until before ``until``, so that a client
+that pages through one generation sees all of it while the next is loaded.
 """
 
 from typing import Any
@@ -194,7 +194,7 @@ ark_day = Table(
     Column("fund", Text, primary_key=True),
     Column("day", Date, primary_key=True),
     Column("source", Text, nullable=False),  # NOTICE or another of its row above
-    Column("through", Date, nullable=False),  # the last day that the trades of this row may be of
+    Column("through", Date, nullable=False),  # the last day that the row's trades may belong to
     Column("before", Date),  # the holdings files whose difference it is; null for a notice
     Column("after", Date),
     Column("flow", Float),  # the fund's growth between them, taken out; null for a notice
@@ -230,8 +230,8 @@ split = Table(
     METADATA,
     Column("security_id", ForeignKey("security.id"), primary_key=True),
     Column("day", Date, primary_key=True),  # the first day in the new units
-    Column("fund", Text, primary_key=True),  # whose holdings show it
-    Column("through", Date, nullable=False),  # the last day that it may be of
+    Column("fund", Text, primary_key=True),  # the fund with holdings that show it
+    Column("through", Date, nullable=False),  # the last day that it may belong to
     Column("numerator", Integer, nullable=False),  # new shares ...
     Column("denominator", Integer, nullable=False),  # ... for so many old ones
     Index(None, "fund", "day"),

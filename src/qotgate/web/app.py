@@ -60,8 +60,8 @@ log = structlog.get_logger()
 
 
 class Watched:
-    """Names, counts, times and logs requests, and answers for what nobody caught. HEAD is GET without the
-    body, which the server leaves out."""
+    """Request id, metrics, logging, and the last-resort 500 handler. HEAD is GET without the body, which the
+    server leaves out."""
 
     def __init__(self, app: ASGIApp, site: Site) -> None:
         self._app = app
@@ -83,7 +83,7 @@ class Watched:
                 headers = MutableHeaders(scope=message)
                 headers[request_ids.HEADER] = request_id
                 if self._site.gateway.door.draining:
-                    # Whoever asks on is better served by who comes next, and loses nothing this way.
+                    # The client connects again for its next request, to the gateway that takes over.
                     headers["Connection"] = "close"
                 path = getattr(inner.get("route"), "path", "other")
                 self._metrics.requests.labels(path, str(status)).inc()

@@ -62,7 +62,7 @@ class Suffixes:
         if scope["type"] == "http" and scope["path"].startswith(API_PATH):
             path, dot, suffix = scope["path"].rpartition(".")
             if dot and suffix in MEDIA_TYPES and path != f"{API_PATH}openapi":
-                # In place, so that whoever counts requests finds the route in it.
+                # In place: the count of requests reads the route from it.
                 scope.update(path=path, suffix=suffix)
         await self._app(scope, receive, send)
 
@@ -136,7 +136,7 @@ def encode_frames(
 
     CSV and JSON are sent as the parts are made. A Parquet file goes to a temporary file by row groups, and is
     sent from there: its end tells where its parts are, so a file that breaks off is worth nothing, and a slow
-    reader must not hold up what writes it. Raises what a part of a Parquet file does; an error at a later
+    reader must not hold up the writer. Raises what a part of a Parquet file does; an error at a later
     part of CSV or JSON breaks the response off.
     """
     media_type = MEDIA_TYPES[chosen]

@@ -1,6 +1,6 @@
 """Prometheus metrics: what is asked on the wire and over HTTP, how long it takes, and what the data is.
 
-The wire's are those of this process: with several workers, of the one that serves HTTP.
+The wire's counts are of this process: with several workers, of the one that serves HTTP.
 """
 
 from collections.abc import Iterator, Mapping
@@ -98,7 +98,7 @@ class _Wire(Collector):
             )
             decisions = CounterMetricFamily(
                 "qotgate_limit_store_decisions",
-                "Requests that count, by who decided: the store, the gateway alone, or nobody.",
+                "Requests that count, by what decided: the limit store, or without it the gateway.",
                 labels=["by"],
             )
             for by, number in link.decisions.items():

@@ -1,5 +1,5 @@
 """What the pages say: one file of :mod:`qotgate.web` ``languages/`` for each language. A new file is a new
-language. The sentences of errors are those of the wire."""
+language. Errors have the sentences of the wire."""
 
 import tomllib
 from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ HEADER = "X-Request-ID"
 _HARMLESS = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 current: ContextVar[str] = ContextVar("qotgate_request_id", default="")
-"""That of the request that is being answered."""
+"""The id of the request that is being answered."""
 
 
 def id_of(scope: Scope) -> str:
@@ -25,6 +25,6 @@ def id_of(scope: Scope) -> str:
 
 
 def peer_of(scope: Scope) -> str:
-    """Who asks, as one writes it."""
+    """The client's address, as HOST:PORT."""
     host, port = scope.get("client") or ("", 0)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

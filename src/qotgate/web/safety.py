@@ -49,7 +49,8 @@ def pass_of(token: str) -> str:
 
 
 class Safety:
-    """Checks who asks, and under what name; sets the headers that bind the browser."""
+    """Checks the client's token and the host name of the request; sets the headers that restrict the
+    browser."""
 
     def __init__(self, app: ASGIApp, site: "Site") -> None:
         self._app = app

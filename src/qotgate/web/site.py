@@ -105,7 +105,7 @@ class Site:
             check_allowance(interface, *found)
 
     def tell_wrong_token(self, scope: Scope) -> None:
-        """Somebody has tried with a wrong token."""
+        """Log an attempt with a wrong token."""
         host, _ = scope.get("client") or ("", 0)
         reason = "The token is not the one that the gateway was started with (--http-token)."
         self.gateway.engine.refusals.tell(

@@ -56,7 +56,7 @@ class ArkHistory:
 @dataclass(frozen=True, slots=True)
 class FundPosition:
     """What a fund held at the end of ``day``, by the line in its next file. Shares are in the units of the
-    day, and adjusted to those of the day asked for; 0 where that file is the first without the security.
+    day, and adjusted to the units of the day asked for; 0 where the file is the first without the security.
     ``market_value`` is in USD, ``weight`` in percent of the fund."""
 
     day: date

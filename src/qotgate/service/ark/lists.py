@@ -59,7 +59,7 @@ HOLDING_SORTS: dict[ArkFundHoldingSortField, Callable[[FundHolding], float | Non
     ArkFundHoldingSortField.WEIGHT_CHANGE: lambda row: row.weight_change,
     ArkFundHoldingSortField.SHARES_CHANGE: lambda row: row.shares_change,
     ArkFundHoldingSortField.MARKET_VALUE: lambda row: row.market_value,
-    # The weights are cut; the values tell those of one cut apart.
+    # Weights are cut to two decimals; the values order rows of one weight.
     ArkFundHoldingSortField.WEIGHT: lambda row: None if row.weight is None else row.market_value,
 }
 TRANSACTION_SORTS: dict[ArkActiveTransactionSortField, Callable[[ActiveTransaction], float | None]] = {

@@ -18,7 +18,7 @@ class Status:
     in it counts the fund days that notices and holdings cover; ``rejects`` are the latest lines that were
     left out, ``unread`` the latest files that could not be read at all, ``loads`` the latest loads.
     ``reiterations`` counts the notes that changed nothing, an institution's notes of a day on a security as
-    one; ``prior_disagreements`` those whose own prior view was not that of the previous note.
+    one; ``prior_disagreements`` the notes with a prior view that differs from the previous note.
     ``contradicted`` counts the spellings of lines whose identifier is not believed, ``contradictions`` has
     the latest of them, ``holes`` the trading days over which too many of a fund's holdings files are
     missing."""

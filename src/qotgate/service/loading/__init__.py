@@ -61,7 +61,7 @@ def load(
         with store.writing(keep=not dry_run) as connection:
             run = Load(connection, reference, report)
             for _ in files:
-                # Written above, to a file that nobody else can open.
+                # Written above, to a file without a name.
                 found = pickle.load(spool)  # noqa: S301  # nosec B301
                 try:
                     run.write(found)

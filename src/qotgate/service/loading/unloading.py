@@ -30,7 +30,7 @@ class UnloadReport:
     unread: list[tuple[str, str]] = field(default_factory=list)
     generation: int = 0
     number: int = 0
-    """That of the unloading in the history of loads."""
+    """The unloading's number in the history of loads."""
 
 
 def unload(

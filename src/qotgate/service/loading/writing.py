@@ -66,7 +66,7 @@ class LoadReport:
     contradictions: list[Row] = field(default_factory=list)
     generation: int = 0
     number: int = 0
-    """That of the load in the history."""
+    """The load's number in the history."""
 
     @property
     def outcome(self) -> LoadOutcome:
@@ -174,7 +174,7 @@ class Load:
         return self.weights[fund, day]
 
     def _ends(self, ending: whole_books.Ending | None, fund: str, neighbour: date | None) -> bool:
-        """Whether a file, None for a book inside one, ends as that of the ``neighbour``."""
+        """Whether a file ends as the ``neighbour``'s file does; None is a book inside a file."""
         if ending is None or neighbour is None:
             return True
         if (fund, neighbour) not in self.endings:
