@@ -221,7 +221,7 @@ class Settings(BaseSettings):
     )
     upstream_for: Annotated[tuple[int, ...], NoDecode, BeforeValidator(_own_questions)] = option(
         (),
-        "Those of the gateway's own questions (3229, 3230, 3423 to 3426) that OpenD answers, too.",
+        "The gateway's own questions that OpenD answers, too: of 3229, 3230, 3423 to 3426.",
         metavar="3426,...",
         at_next_start=True,
     )
