@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy import (
+    Column,
+    ColumnElement,
     Connection,
     Select,
     Table,
@@ -21,8 +23,7 @@ from qotgate.ark.codes import Listings
 from qotgate.ark.identity import Identities, Known, Move, Spelling
 from qotgate.model import FileKind, Reject, Security
 from qotgate.store import changes, tables
-from qotgate.store.bulk import chunks as chunks
-from qotgate.store.bulk import insert_columns, insert_new, insert_rows
+from qotgate.store.bulk import CHUNK, chunks, insert_columns, insert_new, insert_rows
 from qotgate.store.deriving import FundDay
 from qotgate.store.dialect import Columns
 from qotgate.store.dialects import dialect_of
@@ -32,6 +33,8 @@ from qotgate.store.tables import Row as Row
 HistoryKey = tuple[str, str, str]
 """The market, the code and the institution of a history of notes."""
 NOTES_AT_ONCE = 20_000
+RUN = 10_000
+"""Histories that follow one another and are judged at once."""
 
 
 def is_known(connection: Connection, digest: str) -> bool:
@@ -260,9 +263,29 @@ def _newer(connection: Connection, table: Table, before: int) -> int:
     return connection.scalar(query) or 0
 
 
-def notes_of(connection: Connection, histories: Sequence[int]) -> Iterator[tuple[Any, ...]]:
-    """The notes of ``histories`` by history, then day: (history id, market, whether it is marked as
-    disagreeing, id, day, time, grade, target, prior grade, prior target, whether coverage starts)."""
+def blocks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    """``ids``, in ascending order, in parts that one statement takes; numbers that follow one another are one
+    part however many they are."""
+    start = 0
+    while start < len(ids):
+        some = ids[start : start + RUN]
+        if some[-1] - some[0] != len(some) - 1:
+            some = some[:CHUNK]
+        yield some
+        start += len(some)
+
+
+def _among(column: Column[Any], ids: Sequence[int]) -> ColumnElement[bool]:
+    """Whether a column has one of some ids, which are one of :func:`blocks`."""
+    if ids[-1] - ids[0] == len(ids) - 1:
+        return column.between(ids[0], ids[-1])
+    return column.in_(ids)
+
+
+def notes_of(connection: Connection, histories: Sequence[int]) -> Sequence[Any]:
+    """The notes of some ``histories``, one of :func:`blocks`, by history, then day: (history id, market,
+    whether it is marked as disagreeing, id, day, time, grade, target, prior grade, prior target, whether
+    coverage starts)."""
     note, history = tables.note, tables.history
     query = (
         select(
@@ -270,19 +293,20 @@ def notes_of(connection: Connection, histories: Sequence[int]) -> Iterator[tuple
             *(note.c.grade, note.c.target, note.c.prior_grade, note.c.prior_target, note.c.starts),
         )
         .join(history, history.c.id == note.c.history_id)
-        .where(note.c.history_id.in_(histories))
+        .where(_among(note.c.history_id, histories))
         .order_by(note.c.history_id, note.c.day, note.c.id)
     )
-    return map(tuple, connection.execute(query))
+    return connection.execute(query).all()
 
 
 def standing_changes(
     connection: Connection, histories: Sequence[int], names: Sequence[str]
 ) -> dict[tuple[Any, ...], int]:
-    """The ids of the rating changes of ``histories`` that hold now, by their values in some columns."""
+    """The ids of the rating changes of some ``histories``, one of :func:`blocks`, that hold now, by their
+    values in some columns."""
     change = tables.rating_change
     query = select(change.c.id, *(change.c[name] for name in names))
-    query = query.where(change.c.history_id.in_(histories), change.c.until == FOREVER)
+    query = query.where(_among(change.c.history_id, histories), change.c.until == FOREVER)
     return {tuple(values): number for number, *values in connection.execute(query)}
 
 

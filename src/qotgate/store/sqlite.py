@@ -11,7 +11,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, cast
 
-from sqlalchemy import URL, Column, Connection, Date, Engine, Table, Time, create_engine, event
+from sqlalchemy import URL, Boolean, Column, Connection, Date, Engine, Table, Time, create_engine, event
 from sqlalchemy.dialects.sqlite import insert
 
 from qotgate.model import StoreError
@@ -21,6 +21,9 @@ FILES = "qotgate_files"
 IN_MEMORY = (None, "", ":memory:")
 PAGES = 2_000
 """Pages that a backup copies between two reports of its progress."""
+WRITER_CACHE = 128 << 20
+"""Bytes of pages that a writer may keep in memory: rows go to random places of an index. With SQLite's own
+2 MB most of its pages would be read and written again for each."""
 LOOK_SECONDS = 5.0
 """How often it is seen whether the files are still there."""
 
@@ -113,8 +116,8 @@ def _as_written(connection: Connection, column: Column[Any], values: Sequence[An
     process = column.type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
     if process is None:
         return values
-    if isinstance(column.type, (Date, Time)):
-        # Many rows have few days.
+    if isinstance(column.type, (Boolean, Date, Time)):
+        # Many rows have few of these.
         known = {value: process(value) for value in set(values)}
         return map(known.__getitem__, values)
     return map(process, values)
@@ -156,6 +159,8 @@ class SQLite(Dialect):
             if not files.same_as(connection.info.get(FILES)):
                 raise StoreError(files.gone)
             writing = connection.get_execution_options().get(writes)
+            if writing:
+                connection.exec_driver_sql(f"PRAGMA cache_size={-WRITER_CACHE // 1024}")
             connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
         return made

@@ -1,10 +1,10 @@
 """Writing a load: records go through the rules into the tables, and what follows from them is made anew."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import cache, partial
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -304,22 +304,23 @@ class Load:
         grade, identity = self.reference.grades.grade, self.reference.institutions.identity
         notes = _columns(Note, records)
         securities = notes.pop("security")
-        words, prior_words = notes["word"], notes["prior_word"]
+        # Many notes are on one security, which is one object then.
+        known = {id(one): one for one in securities}
+        codes = {number: (one.market.value, one.code) for number, one in known.items()}
+        of_notes = [codes[id(security)] for security in securities]
         columns = {
             **notes,
-            "key": note_keys(records),
-            "grade": [grade(word) for word in words],
-            "prior_grade": [grade(word) for word in prior_words],
+            "key": note_keys(of_notes, notes),
+            "grade": list(map(grade, notes["word"])),
+            "prior_grade": list(map(grade, notes["prior_word"])),
             "disagrees": [False] * len(records),
             "file_id": [file_id] * len(records),
         }
-        for word, known in zip(words, columns["grade"], strict=True):
-            if known is None and word:
-                self.report.unknown_grades[word] += 1
-        keys = [
-            (security.market.value, security.code, identity(firm))
-            for security, firm in zip(securities, notes["firm"], strict=True)
-        ]
+        for word, count in Counter(notes["word"]).items():
+            if word and grade(word) is None:
+                self.report.unknown_grades[word] += count
+        firms = map(identity, notes["firm"])
+        keys = [(market, code, firm) for (market, code), firm in zip(of_notes, firms, strict=True)]
         added, histories = loading.add_notes(self.connection, self.note_histories, keys, columns)
         self.histories |= histories
         return added
@@ -383,16 +384,23 @@ def _book_key(lines: Iterable[tuple[Any, ...]]) -> str:
     return _key(*sorted(f"[{', '.join(map(repr, line[2:8]))}]" for line in lines))
 
 
-def note_keys(notes: Iterable[Note]) -> list[str]:
-    """What makes two lines of one history the same note, whatever file they stand in."""
-    firm, word = cache(normalise), cache(str.casefold)
-    return [
-        _key(
-            *(note.security.market.value, note.security.code, firm(note.firm), note.day, note.time),
-            *(word(note.word), word(note.prior_word), note.target, note.prior_target, note.starts),
-        )
-        for note in notes
+def note_keys(codes: Sequence[tuple[str, str]], notes: Mapping[str, Sequence[Any]]) -> list[str]:
+    """What makes two lines of one history the same note, whatever file they stand in: of each note by the
+    market and code of its security, and its other fields."""
+    columns = [
+        *([code[place] for code in codes] for place in (0, 1)),
+        _texts(notes["firm"], normalise),
+        *(_texts(notes[name], str) for name in ("day", "time")),
+        *(_texts(notes[name], str.casefold) for name in ("word", "prior_word")),
+        *(_texts(notes[name], str) for name in ("target", "prior_target", "starts")),
     ]
+    return list(map(_key, *columns))
+
+
+def _texts(values: Sequence[Any], write: Callable[[Any], str]) -> list[str]:
+    """Each value as ``write`` has it, which is asked once for equal ones."""
+    known = {value: write(value) for value in set(values)}
+    return [known[value] for value in values]
 
 
 def _key(*parts: object) -> str:

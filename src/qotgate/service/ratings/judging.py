@@ -32,7 +32,7 @@ HISTORY = itemgetter(0, 1)
 
 def rating_changes(connection: Connection, histories: Collection[int], generation: int) -> None:
     """Judge the touched histories anew; rows that no longer hold end with ``generation``."""
-    for some in loading.chunks(sorted(histories)):
+    for some in loading.blocks(sorted(histories)):
         standing = loading.standing_changes(connection, some, CHANGE_COLUMNS)
         new: list[tuple[Any, ...]] = []
         marked: set[int] = set()
