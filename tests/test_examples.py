@@ -9,7 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
 from tests.support.commands import run as run_command
 from tests.support.paths import ROOT
@@ -95,14 +97,34 @@ def test_datasette_shows_an_export(exported: Path) -> None:
 
 
 @pytest.mark.slow
-def test_event_study(real_url: str, tmp_path: Path) -> None:
-    with serving(real_url, "--rate-limit", "off") as gateway:
-        told = run("event_study.py", gateway.port, tmp_path, "2021-04-01", "2021-04-30")
-    events = re.match(r"(\d+) upgrades of (\d+) stocks", told)
-    assert events is not None
-    assert int(events[1]) > 3
-    assert told.count(" days: ") == 9
+def test_the_notebook_of_the_event_study(
+    real_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    notebook = nbformat.read(EXAMPLES / "event_study.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+    days = {"date(2026, 6, 1), date(2026, 6, 22)": "date(2021, 3, 25), date(2021, 8, 15)"}
+    with serving(real_url) as gateway:
+        for changed, to in (days | {"QuoteClient(": f"QuoteClient(port={gateway.port}, "}).items():
+            assert any(changed in cell.source for cell in notebook.cells)
+            for cell in notebook.cells:
+                cell.source = cell.source.replace(changed, to)
+        NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    told = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", ()))
+    assert re.search(r"^40 upgrades of 24 stocks$", told, re.M), told
+    assert len(re.findall(r"^ *[+-]\d+ days: [+-]0\.\d+$", told, re.M)) == 9
     assert (tmp_path / "event_study.png").stat().st_size > 10_000
+
+
+def test_the_ten_questions_have_their_answers(sample_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    document = (ROOT / "docs" / "research.md").read_text()
+    parts = re.findall(r"```python\n(.*?)```\n(?:\n```text\n(.*?)```\n)?", document, re.DOTALL)
+    assert sum(bool(answer) for _, answer in parts) == 10
+    names: dict[str, object] = {}
+    with serving(sample_url, "--lang", "en") as gateway:
+        for code, answer in parts:
+            exec(code.replace("QuoteClient()", f"QuoteClient(port={gateway.port})"), names)
+            assert capsys.readouterr().out == answer, code
 
 
 @pytest.mark.slow

@@ -64,7 +64,7 @@ def command(capsys: pytest.CaptureFixture[str], url: str, *arguments: str) -> An
 
 def cells(page: str) -> list[list[str]]:
     """The rows of the table of rating changes."""
-    rows = re.findall(r"<tr>\s*<td class=\"day\">.*?</tr>", page, re.S)
+    rows = re.findall(r"<tr>\s*<td class=\"day[^>]*>.*?</tr>", page, re.S)
     found = []
     for row in rows:
         parts = re.findall(r"<t[dh][ >].*?</t[dh]>", row, re.S)
