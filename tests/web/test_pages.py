@@ -38,6 +38,9 @@ PATHS = {
         "ratings-none": "/ratings?day=2020-01-01",
         "data": "/data",
         "file": "/files/3?line=4#line-4",
+        "help": "/help",
+        "api": "/api",
+        "following": "/following?follow=US.TSLA",
         "missing": "/nothing",
     },
     "real": {

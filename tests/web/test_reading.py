@@ -99,3 +99,19 @@ def test_back_returns_to_the_row(browser: Browser, real_site: Serving) -> None:
         page.go_back()
         assert rows.count() >= count
         expect(rows.nth(60).locator(".security")).to_be_in_viewport()
+
+
+def test_what_is_followed_is_kept_in_the_browser(browser: Browser, sample_site: Serving) -> None:
+    with looking(browser, sample_site) as page:
+        page.goto("/securities/US.TSLA")
+        button = page.locator("[data-follow]")
+        button.click()
+        expect(button).to_have_attribute("aria-pressed", "true")
+        page.goto("/funds/ARKW")
+        page.get_by_role("button", name="Follow").click()
+        page.get_by_role("link", name="Following").click()
+        expect(page).to_have_url(re.compile("follow=US.TSLA%2CARKW"))
+        expect(page.locator(".timeline")).to_contain_text("ARKW bought 12,000 shares of US.TSLA")
+        page.goto("/securities/US.TSLA")
+        button.click()
+        expect(button).to_have_text("Follow")

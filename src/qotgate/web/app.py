@@ -22,7 +22,9 @@ from qotgate.web import (
     api,
     data_pages,
     finding,
+    follow_pages,
     fund_pages,
+    help_pages,
     list_api,
     list_pages,
     loads_api,
@@ -143,7 +145,7 @@ def make_app(site: Site, endpoints: Mapping[str, Endpoint] = NONE) -> ASGIApp:
     app.include_router(list_api.router)
     app.include_router(loads_api.router)
     app.include_router(research_api.router)
-    for module in (pages, list_pages, fund_pages, data_pages, finding, preferences):
+    for module in (pages, list_pages, fund_pages, data_pages, follow_pages, help_pages, finding, preferences):
         app.include_router(module.router, include_in_schema=False)
     app.add_api_route("/healthz", healthz, tags=["Operation"])
     app.add_api_route("/readyz", readyz, tags=["Operation"], responses={503: PROBLEMS[503]})

@@ -75,7 +75,7 @@ def show(
     headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept-Language, Cookie"}
     if status == 200 and fresh(request, tag):
         return Response(status_code=304, headers=headers)
-    text = _render(
+    text = render(
         request,
         site,
         view,
@@ -97,12 +97,13 @@ def error_page(request: Request, site: Site, error: Exception, status: int) -> R
         # Without a database there is no generation to show.
         view = View(PAGE_LANGUAGES[site.lang], "auto", "")
         return HTMLResponse(
-            _render(request, site, view, "error.html", {"known": None, "ark_funds": (), **make(view)}), status
+            render(request, site, view, "error.html", {"known": None, "ark_funds": (), **make(view)}), status
         )
     return show(request, site, "error.html", make, status)
 
 
-def _render(request: Request, site: Site, view: View, template: str, context: dict[str, Any]) -> str:
+def render(request: Request, site: Site, view: View, template: str, context: dict[str, Any]) -> str:
+    """A template, filled with ``context`` and with what each of them may say."""
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return ENVIRONMENT.get_template(template).render(
         t=view.language.say,

@@ -143,6 +143,35 @@ function sortable(table) {
   });
 }
 
+// What a reader follows is kept in the browser alone; the page of it has the list in its address.
+const FOLLOWED = "qotgate followed";
+const followed = () => JSON.parse(localStorage.getItem(FOLLOWED) || "[]");
+
+function following(button) {
+  const name = button.textContent;
+  const show = () => {
+    const on = followed().includes(button.dataset.follow);
+    button.setAttribute("aria-pressed", String(on));
+    button.textContent = on ? button.dataset.on : name;
+  };
+  button.hidden = false;
+  show();
+  button.addEventListener("click", () => {
+    const others = followed().filter((one) => one !== button.dataset.follow);
+    const kept = others.length < followed().length ? others : [...others, button.dataset.follow];
+    localStorage.setItem(FOLLOWED, JSON.stringify(kept));
+    show();
+  });
+}
+
+function watchlist(form) {
+  form.addEventListener("submit", () => {
+    const names = form.follow.value.split(",").map((name) => name.trim()).filter(Boolean);
+    localStorage.setItem(FOLLOWED, JSON.stringify(names));
+  });
+  if (!location.search && followed().length) location.replace(`/following?follow=${encodeURIComponent(followed().join(","))}`);
+}
+
 function copying(button) {
   button.hidden = false;
   const name = button.textContent;
@@ -165,6 +194,8 @@ function localTimes(part) {
 function start(main) {
   localTimes(main);
   main.querySelectorAll("table[data-sortable]").forEach(sortable);
+  main.querySelectorAll("[data-follow]").forEach(following);
+  main.querySelectorAll("[data-following]").forEach(watchlist);
   // Browsers have a clipboard where a page is local or comes over HTTPS.
   if (navigator.clipboard) main.querySelectorAll("[data-copy]").forEach(copying);
   for (const link of main.querySelectorAll("[data-more]")) {
