@@ -27,17 +27,12 @@ from qotgate.model import (
     Page,
     Security,
 )
+from qotgate.service.ark.changes import cycle_of, labelled_changes
 from qotgate.service.ark.dynamics import ark_stock_dynamic
-from qotgate.service.ark.lists import (
-    MONEY_MARKET,
-    Row,
-    active_transactions,
-    cycle_of,
-    fund_holdings,
-    labelled_changes,
-)
+from qotgate.service.ark.lists import Row, active_transactions, fund_holdings
 from qotgate.service.ark.trades import MAX_MISSING_SESSIONS, inferred_trades
 from qotgate.service.calendar import ark_sessions, ark_sessions_after
+from qotgate.service.columns.books import MONEY_MARKET
 from qotgate.service.loading import find_files, load
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference

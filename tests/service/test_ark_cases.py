@@ -17,8 +17,9 @@ from qotgate.model import (
     DynamicType,
     Security,
 )
+from qotgate.service.ark.changes import labelled_changes
 from qotgate.service.ark.dynamics import ark_stock_dynamic
-from qotgate.service.ark.lists import active_transactions, fund_holdings, labelled_changes
+from qotgate.service.ark.lists import active_transactions, fund_holdings
 from qotgate.service.loading import LoadReport, find_files, load
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference

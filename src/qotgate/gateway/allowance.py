@@ -4,6 +4,7 @@ connections together or for each."""
 from collections.abc import Callable, Hashable
 from functools import partial
 from math import ceil
+from typing import Any
 
 from qotgate.gateway.interfaces import INTERFACES
 from qotgate.gateway.options import GatewayOptions
@@ -25,6 +26,7 @@ class WireAllowance:
             backend = RedisBackend(options.limit_store, options.rate_limit)
             self.backend_link = BackendLink(backend, options.limit_store_down)
         self._by_connection = options.rate_limit_scope == "connection"
+        self._free_research = options.free_research
         # A connection is one gateway's: no other gateway needs to know how much it has asked.
         link = None if self._by_connection else self.backend_link
         self._allowance = Allowance(options.rate_limit, "wire", window=window, link=link)
@@ -41,12 +43,19 @@ class WireAllowance:
     def change(self, options: GatewayOptions) -> None:
         """Go on by another limit; what was granted counts."""
         self._by_connection = options.rate_limit_scope == "connection"
+        self._free_research = options.free_research
         self._allowance.change(options.rate_limit)
 
     @property
     def elsewhere(self) -> bool:
         """Whether the limit backend decides, so that an answer takes time."""
         return self._allowance.elsewhere
+
+    def counts(self, session: Session, proto_id: ProtoId, c2s: Any) -> bool:
+        """Whether a request counts."""
+        interface = INTERFACES[proto_id]
+        free = interface.is_research and self._free_research and session.is_local
+        return not free and interface.counts(c2s)
 
     def over_limit(self, session: Session) -> Callable[[ProtoId], object] | None:
         """What counts a request of a session at once, and is true where that is over the limit or takes the

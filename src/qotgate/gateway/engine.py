@@ -16,7 +16,7 @@ from qotgate.gateway.allowance import WireAllowance
 from qotgate.gateway.answer_cache import AnswerCache, CachedAnswer, RequestKey
 from qotgate.gateway.counts import Counts
 from qotgate.gateway.data_log import DataLog
-from qotgate.gateway.interfaces import INTERFACES, SERVER_VERSION, Interface
+from qotgate.gateway.interfaces import INTERFACES, SERVER_VERSION
 from qotgate.gateway.market_interfaces import LOGIN_USER
 from qotgate.gateway.options import GatewayOptions
 from qotgate.gateway.refusals import Refusals, response_of
@@ -31,7 +31,6 @@ from qotgate.model import (
     StoreError,
     Unavailable,
     Unserved,
-    is_loopback,
 )
 from qotgate.protocol.body import FORMATS, decode_request, encode
 from qotgate.protocol.envelope import INIT
@@ -238,7 +237,7 @@ class Engine:
 
     async def _open_upstream(self, upstream: Upstream, pending: Pending, login: Login) -> None:
         session = pending.session
-        secure = login.encrypted or is_loopback(_host(session.peer))
+        secure = login.encrypted or session.is_local
         opened = await upstream.open(login.c2s, session, secure=secure)
         if session.state is State.ENDED:
             opened.close()
@@ -303,7 +302,7 @@ class Engine:
             counted = kept.counted
         else:
             c2s = decode_request(proto_id, frame.body, frame.body_format).c2s
-            counted = proto_id if self._counts(session, INTERFACES[proto_id], c2s) else None
+            counted = proto_id if self.allowance.counts(session, proto_id, c2s) else None
         if counted is not None:
             if self.allowance.elsewhere:
                 self._later(pending, self.loop.create_task(self._ask_granted(pending, request)))
@@ -319,11 +318,6 @@ class Engine:
         else:
             self.counts.answered(proto_id)
         return sealed
-
-    def _counts(self, session: Session, interface: Interface, c2s: Any) -> bool:
-        """Whether a request counts towards the allowance."""
-        free = interface.is_research and self.options.free_research and is_loopback(_host(session.peer))
-        return not free and interface.counts(c2s)
 
     async def _ask_granted(self, pending: Pending, request: RequestKey) -> bytes | CachedAnswer:
         """Ask the limit backend, then answer the question."""
@@ -402,7 +396,3 @@ def _forwarded(request: Forwarded, session: Session) -> Pending:
 
 def _seal(request: Frame, response: Any) -> bytes:
     return seal(encode(response, request.body_format if request.body_format in FORMATS else PROTOBUF))
-
-
-def _host(peer: str) -> str:
-    return peer.rpartition(":")[0].strip("[]")

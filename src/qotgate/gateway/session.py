@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from enum import Enum, Flag, auto
 from typing import Any, NamedTuple, TypeAlias
 
-from qotgate.model import InvalidRequest, Language, Refused
+from qotgate.model import InvalidRequest, Language, Refused, is_loopback
 from qotgate.protocol.frame import Frame
 from qotgate.relay.upstream import RawClient, UpstreamSession
 
@@ -79,6 +79,11 @@ class Session(ABC):
         """Requests that wait for their answers."""
         self.opened = self.last_received = now
         self.end_reason: EndReason | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the client is on this machine."""
+        return is_loopback(self.peer.rpartition(":")[0].strip("[]"))
 
     @property
     def busy(self) -> bool:
