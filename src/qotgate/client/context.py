@@ -14,7 +14,7 @@ from qotgate.client.errors import ConnectionLost
 from qotgate.client.link import Link
 from qotgate.client.questions import LOGIN_USER, Question, ask
 from qotgate.client.sys_config import SysConfig
-from qotgate.model import InvalidRequest, QotGateError, Security
+from qotgate.model import InvalidRequest, Language, QotGateError, Security
 from qotgate.protocol.interface import (
     ACTIVE_TRANSACTIONS,
     FUND_HOLDINGS,
@@ -75,7 +75,8 @@ class OpenQuoteContext:
 
     ``as_of``, which the published clients do not have, asks for the answer as it was known at the end of
     that day (a date, or yyyy-MM-dd); a server that does not know it answers with RET_ERROR, never with
-    today's answer. Raises QotGateError where the RSA key is missing or cannot be read.
+    today's answer. ``lang`` is the language of names, zh or en: that of the variable QOTGATE_LANG, else the
+    gateway's own, unless given. Raises QotGateError where the RSA key is missing or cannot be read.
     """
 
     def __init__(
@@ -86,9 +87,10 @@ class OpenQuoteContext:
         is_async_connect: bool = False,
         security_firm: str = NO_VALUE,  # noqa: ARG002 - the published clients take it
         ai_type: int = 0,  # noqa: ARG002 - as above
+        lang: Language | None = None,
     ) -> None:
         daemon = SysConfig.get_all_thread_daemon()
-        self._link = Link(SysConfig.options(host, port, is_encrypt), daemon=daemon)
+        self._link = Link(SysConfig.options(host, port, is_encrypt, lang), daemon=daemon)
         self._connect_timeout: float | None = None
         while not is_async_connect:
             try:

@@ -5,15 +5,16 @@ gives, hands in what it receives, and calls :meth:`ClientCore.tick` about once a
 splits packets, and the caller opens its own, so that one bad answer fails one question.
 """
 
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from qotgate.client.errors import ConnectionLost
-from qotgate.model import InvalidRequest, ProtocolError
+from qotgate.model import InvalidRequest, Language, ProtocolError
 from qotgate.protocol.body import decode, encode
 from qotgate.protocol.frame import PROTOBUF, Change, Frame, FrameParser, Packet
 from qotgate.protocol.messages import REQUESTS, RESPONSES, ProtoId, RetType
@@ -55,6 +56,9 @@ class ClientOptions:
     body_format: int = PROTOBUF
     client_id: str = CLIENT_ID
     client_version: int = CLIENT_VERSION
+    lang: Language | None = None
+    """The language of names and sentences, the gateway's own unless given. It goes into the client's id, as
+    the protocol has no field for it."""
 
     def __post_init__(self) -> None:
         if not 0 < self.timeout < LONGEST:
@@ -63,6 +67,21 @@ class ClientOptions:
     @property
     def address(self) -> str:
         return f"{self.host}:{self.port}"
+
+    @property
+    def named_id(self) -> str:
+        """The id under which the client logs in."""
+        return f"{self.client_id} lang={self.lang}" if self.lang else self.client_id
+
+
+def wanted_language(lang: str | None) -> Language | None:
+    """``lang`` in any case, else the one that the environment names (QOTGATE_LANG), None where it names none.
+    Raises InvalidRequest."""
+    wanted = (lang or os.environ.get("QOTGATE_LANG") or "").lower()
+    known = get_args(Language)
+    if wanted and wanted not in known:
+        raise InvalidRequest("word", parameter="lang", words=", ".join(known), value=wanted)
+    return cast(Language, wanted) if wanted else None
 
 
 class ClientCore:
@@ -87,7 +106,7 @@ class ClientCore:
         """The request that starts every connection; :meth:`start` takes its answer."""
         fields = {
             "clientVer": self._options.client_version,
-            "clientID": self._options.client_id,
+            "clientID": self._options.named_id,
             "recvNotify": False,
             "packetEncAlgo": _CBC if self._options.encrypt else _NO_ENCRYPTION,
             "pushProtoFmt": self._options.body_format,

@@ -51,6 +51,8 @@ class QuoteClient(ResearchCalls):
     any number of threads may use it at once.
     ``timeout`` is the seconds that a call may take, connecting included. With ``rsa_key``, the file of the
     gateway's key, the connection is encrypted; ``body_format`` is ``protobuf`` or ``json``.
+    ``lang`` is the language of names and sentences, ``zh`` or ``en``: that of the variable QOTGATE_LANG, else
+    the gateway's own, unless given.
 
     Calls raise :class:`~qotgate.InvalidRequest` (a sentence says what the parameter takes),
     :class:`~qotgate.RateLimited` (``seconds`` to wait), :class:`~qotgate.Unavailable` (ask again later),
@@ -68,8 +70,9 @@ class QuoteClient(ResearchCalls):
         timeout: float = 12.0,
         rsa_key: str | Path | None = None,
         body_format: Literal["protobuf", "json"] = "protobuf",
+        lang: Language | None = None,
     ) -> None:
-        self._link = Link(typed_options(host, port, timeout, rsa_key, body_format))
+        self._link = Link(typed_options(host, port, timeout, rsa_key, body_format, lang))
 
     def __enter__(self) -> Self:
         return self

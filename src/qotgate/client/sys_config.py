@@ -5,8 +5,8 @@ A context reads them when it is made. The typed clients take options of their ow
 
 from pathlib import Path
 
-from qotgate.client.core import CLIENT_ID, CLIENT_VERSION, ClientOptions
-from qotgate.model import QotGateError
+from qotgate.client.core import CLIENT_ID, CLIENT_VERSION, ClientOptions, wanted_language
+from qotgate.model import Language, QotGateError
 from qotgate.protocol.frame import JSON, PROTOBUF
 
 
@@ -65,7 +65,9 @@ class SysConfig:
         return cls._encrypt
 
     @classmethod
-    def options(cls, host: str, port: int, is_encrypt: bool | None) -> ClientOptions:
+    def options(
+        cls, host: str, port: int, is_encrypt: bool | None, lang: Language | None = None
+    ) -> ClientOptions:
         """The settings as a client's options. Raises QotGateError for encryption without a key file."""
         encrypt = cls._encrypt if is_encrypt is None else bool(is_encrypt)
         if encrypt and not cls._rsa_file:
@@ -80,4 +82,5 @@ class SysConfig:
             body_format=cls._body_format,
             client_id=cls._client_id,
             client_version=cls._client_version,
+            lang=wanted_language(lang),
         )

@@ -7,9 +7,9 @@ from operator import index
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from qotgate.client.core import ClientOptions
+from qotgate.client.core import ClientOptions, wanted_language
 from qotgate.client.questions import Question, list_page
-from qotgate.model import InvalidRequest, Page
+from qotgate.model import InvalidRequest, Language, Page
 from qotgate.protocol.frame import JSON, PROTOBUF
 from qotgate.protocol.interface import ListQuestion
 
@@ -18,7 +18,12 @@ T = TypeVar("T")
 
 
 def typed_options(
-    host: str, port: int, timeout: float, rsa_key: str | Path | None, body_format: Literal["protobuf", "json"]
+    host: str,
+    port: int,
+    timeout: float,
+    rsa_key: str | Path | None,
+    body_format: Literal["protobuf", "json"],
+    lang: Language | None,
 ) -> ClientOptions:
     """The options of a typed client; a key encrypts all, as there is no use in half of it. Raises
     InvalidRequest."""
@@ -32,6 +37,7 @@ def typed_options(
         rsa_key=None if rsa_key is None else Path(rsa_key),
         encrypt=rsa_key is not None,
         body_format=JSON if body_format == "json" else PROTOBUF,
+        lang=wanted_language(lang),
     )
 
 

@@ -27,6 +27,7 @@ from qotgate.limits.window import Window
 from qotgate.model import (
     InvalidPacket,
     InvalidRequest,
+    Language,
     Refused,
     StoreError,
     Unavailable,
@@ -60,6 +61,7 @@ class Engine:
         upstream: Upstream | None = None,
     ) -> None:
         self.questions = questions
+        self._in_languages: dict[Language, Questions] = {}
         self.options = options
         self.loop = asyncio.get_running_loop()
         self.counts = Counts()
@@ -93,6 +95,7 @@ class Engine:
     def change(self, options: GatewayOptions, questions: Questions) -> None:
         """Use other options; granted requests still count."""
         self.options, self.questions = options, questions
+        self._in_languages.clear()
         self.cache.forget()
         self.allowance.change(options)
 
@@ -125,7 +128,7 @@ class Engine:
         self, data: bytes, position: int, end: int, replies: list[bytes], session: Session
     ) -> int:
         """Answer the plain packets in ``data`` from the cache, as :meth:`AnswerCache.reply` does."""
-        if session.state is not State.OPEN or self.options.log_requests:
+        if session.state is not State.OPEN or self.options.log_requests or self._is_varied(session):
             return position
         if not self.cache.has(data[position : position + LEAD.size]):
             return position
@@ -296,7 +299,7 @@ class Engine:
 
     def _ask(self, pending: Pending, proto_id: ProtoId) -> bytes | None:
         frame, session, *_ = pending
-        request = RequestKey(lead(proto_id, frame.body_format), seal(frame.body))
+        request = self._key(frame, session)
         kept, c2s = self.cache.find(request), None
         if kept is not None:
             counted = kept.counted
@@ -312,9 +315,10 @@ class Engine:
             self.counts.kept((request.lead,))
             return kept.sealed
         question = Question(frame, c2s, request, counted)
-        sealed = self._at_hand(question)
+        questions = self._questions_of(session)
+        sealed = self._at_hand(question, questions)
         if sealed is None:
-            self._later(pending, self._work.put(question, self.questions, session))
+            self._later(pending, self._work.put(question, questions, session))
         else:
             self.counts.answered(proto_id)
         return sealed
@@ -331,14 +335,35 @@ class Engine:
             return kept
         c2s = decode_request(proto_id, frame.body, frame.body_format).c2s
         question = Question(frame, c2s, request, proto_id)
-        sealed = self._at_hand(question)
+        questions = self._questions_of(pending.session)
+        sealed = self._at_hand(question, questions)
         if sealed is not None:
             return sealed
-        return await self._work.put(question, self.questions, pending.session)
+        return await self._work.put(question, questions, pending.session)
 
-    def _at_hand(self, question: Question) -> bytes | None:
+    def _is_varied(self, session: Session) -> bool:
+        """Whether a client gets names in another language than the gateway's."""
+        return session.lang not in (None, self.questions.lang)
+
+    def _questions_of(self, session: Session) -> Questions:
+        """The questions, with names in the language that the client has asked for."""
+        lang = session.lang or self.questions.lang
+        if lang == self.questions.lang:
+            return self.questions
+        if lang not in self._in_languages:
+            self._in_languages[lang] = self.questions.varied(lang=lang)
+        return self._in_languages[lang]
+
+    def _key(self, frame: Frame, session: Session) -> RequestKey:
+        """What a request is known by when it is asked again; in another language it is another one."""
+        rest = seal(frame.body)
+        if self._is_varied(session):
+            rest += f"{session.lang}".encode()
+        return RequestKey(lead(frame.proto_id, frame.body_format), rest)
+
+    def _at_hand(self, question: Question, questions: Questions) -> bytes | None:
         # A line of the log tells what is answered at once as kept.
-        return None if self.options.log_requests else self._work.at_hand(question, self.questions)
+        return None if self.options.log_requests else self._work.at_hand(question, questions)
 
     def _later(
         self, pending: Pending, future: "asyncio.Future[bytes] | asyncio.Future[bytes | CachedAnswer]"
