@@ -68,7 +68,8 @@ def price(name: int, number: int) -> float:
     return (20.0 + name) / (5 if is_split else 1)
 
 
-def write_files(folder: Path) -> list[Path]:
+def write_files(folder: Path, last: int = len(DAYS)) -> list[Path]:
+    """A file of each fund with its books of the ``last`` days."""
     paths = []
     for fund in ACTIVE_FUNDS:
         path = folder / f"{fund}.csv"
@@ -76,6 +77,8 @@ def write_files(folder: Path) -> list[Path]:
             write = csv.writer(file).writerow
             write(["date", "fund", "company", "ticker", "cusip", "shares", "market value($)", "weight(%)"])
             for number, (day, book) in enumerate(made_up(fund)):
+                if number < len(DAYS) - last:
+                    continue
                 for name, n in book.items():
                     ticker = "Q" + chr(65 + name // 26) + chr(65 + name % 26)
                     value = f"{n * price(name, number):.2f}"

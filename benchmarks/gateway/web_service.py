@@ -65,7 +65,7 @@ class Changes(BaseModel):
 
 
 @app.get("/ark/{code}")
-def dynamic(code: str, database: Database) -> Dynamic:
+def dynamic(code: str, database: Database, as_of: date | None = None) -> Dynamic:
     security_id = database.scalar(select(spelling.c.security_id).where(spelling.c.code == code).limit(1))
     if security_id is None:
         raise HTTPException(404)
@@ -74,6 +74,7 @@ def dynamic(code: str, database: Database) -> Dynamic:
     )
     if latest is None:
         raise HTTPException(404)
+    latest = min(latest, as_of or latest)
     total = func.sum(trade.c.shares)
     query = (
         select(trade.c.day, total)

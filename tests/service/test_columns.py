@@ -65,7 +65,7 @@ def compare_dynamics(store: Store, reference: Reference, cache: ColumnCache, ste
     first, last = columns.span(Questions(store, reference).funds)
     assert first is not None
     assert last is not None
-    codes = [Security.parse(code) for code in sorted(columns._codes)] + [Security.parse("US.NONE")]
+    codes = [Security.parse(code) for code in sorted(columns.codes)] + [Security.parse("US.NONE")]
     days = [first - timedelta(days=1), last + timedelta(days=9)]
     days += [first + timedelta(days=n) for n in range(0, (last - first).days + 1, step)]
     asked = 0
@@ -280,7 +280,7 @@ def test_a_hole_that_ends_long_after_the_day_is_told_beside_notices_within_it(
 def everything(columns: Any) -> dict[str, Any]:
     """What columns hold, but for what they have worked out by the way, how large they are, and since when
     they are the same."""
-    left = ("size", "spellings", "_untold", "_same_from", "_sets", "_lock")
+    left = ("size", "spellings", "_untold", "_spans", "_same_from", "_sets", "_lock")
     found = {name: value for name, value in vars(columns).items() if name not in left}
     if isinstance(columns, BookColumns):
         found["_books"] = {
@@ -299,7 +299,7 @@ def spelled(book: Any, columns: BookColumns) -> Any:
 def plain(value: Any) -> Any:
     """A value that compares by what is in it: NaN as itself, the keys of a dictionary in any order."""
     if isinstance(value, Cursors):
-        return vars(value)
+        return value._secret
     if isinstance(value, array):
         return value.tobytes()
     if isinstance(value, dict):

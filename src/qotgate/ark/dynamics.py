@@ -54,6 +54,11 @@ def daily_sums(
     """The signed shares of each day in the share units of ``as_of``, oldest first, without days whose sum
     is 0. ``trades`` are (fund, day, shares) in the units of their day, up to ``as_of``; ``seen`` the splits
     that each fund's files show."""
+    if not seen:
+        whole: dict[date, int] = {}
+        for _, day, shares in trades:
+            whole[day] = whole.get(day, 0) + shares
+        return sorted((day, total) for day, total in whole.items() if total)
     sums: dict[date, Fraction | int] = {}
     splits: dict[str, list[Split]] = {}
     for fund, day, shares in trades:

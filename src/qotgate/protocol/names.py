@@ -3,6 +3,7 @@
 import re
 from datetime import date, datetime
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any
 
 from qotgate.model import (
@@ -24,6 +25,8 @@ from qotgate.model import (
 )
 
 SHOWN = 80
+CODES_REMEMBERED = 4096
+"""Securities that requests named lately."""
 _LANGUAGE = re.compile(r"\blang=(zh|en)\b")
 
 
@@ -161,7 +164,12 @@ def read_security(message: Any) -> Security:
     market = MARKET_OF.get(message.market)
     if market is None:
         raise InvalidRequest("security_market", value=message.market)
-    return Security.parse(f"{market}.{message.code}", "security.code")
+    return _security(market, message.code)
+
+
+@lru_cache(maxsize=CODES_REMEMBERED)
+def _security(market: Market, code: str) -> Security:
+    return Security.parse(f"{market}.{code}", "security.code")
 
 
 def read_day(text: str, field: str) -> date:

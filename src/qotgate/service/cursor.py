@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 from datetime import date
+from functools import lru_cache
 from typing import TypeVar
 
 from itsdangerous import BadData, URLSafeSerializer
@@ -59,6 +60,9 @@ class SummaryCursor:
     offset: int
 
 
+MAX_SIGNERS = 256
+"""Questions whose signers are kept: to make one takes as long as a row."""
+
 AnyCursor = TypeVar("AnyCursor", Cursor, ListCursor, PartCursor, SummaryCursor)
 
 
@@ -68,6 +72,7 @@ class Cursors:
 
     def __init__(self, secret: str) -> None:
         self._secret = secret
+        self._signer = lru_cache(maxsize=MAX_SIGNERS)(self._make_signer)
 
     def write(
         self, question: tuple[str, ...], cursor: Cursor | ListCursor | PartCursor | SummaryCursor
@@ -87,5 +92,5 @@ class Cursors:
             raise InvalidRequest("page")
         return kind(*values)
 
-    def _signer(self, question: tuple[str, ...]) -> URLSafeSerializer:
+    def _make_signer(self, question: tuple[str, ...]) -> URLSafeSerializer:
         return URLSafeSerializer(self._secret, salt="\x1f".join(("qotgate.cursor", *question)))

@@ -183,7 +183,7 @@ class BookColumns:
             _span={fund: reads.span(connection, fund) for fund in funds},
         )
 
-    def span(self, funds: Collection[str]) -> tuple[date | None, date | None]:
+    def span(self, funds: tuple[str, ...]) -> tuple[date | None, date | None]:
         """As :meth:`~qotgate.service.columns.source.TradeSource.span`."""
         known = [self._span[fund] for fund in funds if fund in self._span]
         first = min((one[0] for one in known if one[0]), default=None)
@@ -200,7 +200,8 @@ class BookColumns:
         left_out, held = [], 0
         for fund in funds:
             books = self._books.get(fund, NO_BOOKS)
-            if any(before < through <= last for through in self._holes.get(fund, ())):
+            holes = self._holes.get(fund)
+            if holes and any(before < through <= last for through in holes):
                 raise NotAtHand
             end = bisect_right(books.throughs, as_of)
             if not end:

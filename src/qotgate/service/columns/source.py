@@ -25,7 +25,7 @@ class Spanned(Protocol):
     """One state of the data on ARK's funds. ``span`` are the first and the last known day of any of
     ``funds``."""
 
-    def span(self, funds: Collection[str]) -> tuple[date | None, date | None]: ...
+    def span(self, funds: tuple[str, ...]) -> tuple[date | None, date | None]: ...
 
 
 class TradeSource(Spanned, Protocol):
@@ -56,7 +56,7 @@ class DatabaseTrades:
         self.connection = connection
         self._remembered = remembered
 
-    def span(self, funds: Collection[str]) -> tuple[date | None, date | None]:
+    def span(self, funds: tuple[str, ...]) -> tuple[date | None, date | None]:
         found: tuple[date | None, date | None] = self._remembered(
             ("ark days", generation(self.connection), *funds),
             lambda: (

@@ -7,7 +7,7 @@ out of them and of the rows from the first changed day on; securities without su
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
 from functools import partial
@@ -83,11 +83,13 @@ class TradeColumns:
     generation: int
     size: int
     """Bytes of memory, roughly."""
-    _codes: Mapping[str, int]
+    codes: Mapping[str, int]
+    """The security that has, or had, each code."""
     _trades: Mapping[int, Trades]
     _splits: Mapping[int, tuple[SeenSplit, ...]]
     _days: Mapping[str, FundDays]
     _untold: dict[tuple[Funds, date, date], list[UntoldRow]]
+    _spans: dict[Funds, tuple[date | None, date | None]]
 
     @classmethod
     def read(cls, connection: Connection, generation: int, most: int) -> Self:
@@ -110,9 +112,7 @@ class TradeColumns:
 
     def renumbered(self, generation: int) -> Self:
         """The same for a generation in which nothing of them has changed."""
-        return type(self)(
-            generation, self.size, self._codes, self._trades, self._splits, self._days, self._untold
-        )
+        return replace(self, generation=generation)
 
     @classmethod
     def _made(
@@ -150,15 +150,19 @@ class TradeColumns:
         codes = reads.codes(connection)
         small = len(codes) + sum(map(len, splits.values())) + sum(len(one.untold) for one in days.values())
         budget.add(SMALL_BYTES * small)
-        return cls(generation, budget.size, codes, trades, splits, days, {})
+        return cls(generation, budget.size, codes, trades, splits, days, {}, {})
 
-    def span(self, funds: Collection[str]) -> tuple[date | None, date | None]:
-        known = [self._days[fund] for fund in funds if fund in self._days]
-        first = min((one.first for one in known if one.first), default=None)
-        return first, max((one.last for one in known if one.last), default=None)
+    def span(self, funds: Funds) -> tuple[date | None, date | None]:
+        found = self._spans.get(funds)
+        if found is None:
+            known = [self._days[fund] for fund in funds if fund in self._days]
+            first = min((one.first for one in known if one.first), default=None)
+            found = first, max((one.last for one in known if one.last), default=None)
+            self._spans[funds] = found
+        return found
 
     def security_id(self, code: str) -> int | None:
-        return self._codes.get(code)
+        return self.codes.get(code)
 
     def splits(self, security: int, funds: Collection[str], as_of: date) -> dict[str, list[Split]]:
         seen: dict[str, list[Split]] = {}
