@@ -25,7 +25,7 @@ from qotgate.model import (
 )
 from qotgate.service.ark.dynamics import ark_stock_dynamic
 from qotgate.service.ark.lists import active_transactions, fund_holdings
-from qotgate.service.columns.books import BookColumns
+from qotgate.service.columns.books import MAX_SETS, BookColumns
 from qotgate.service.columns.cache import KINDS, ColumnCache
 from qotgate.service.columns.ratings import RatingColumns
 from qotgate.service.columns.source import NotAtHand
@@ -399,3 +399,19 @@ def test_the_database_answers_what_does_not_fit(
     assert none.prepared(TradeColumns, seconds=0) is None
     assert sum(none.reads.values()) == 0
     none.close()
+
+
+def test_the_database_answers_for_more_choices_of_funds_than_are_kept(
+    sample_url: str, reference: Reference
+) -> None:
+    store = Store.open(sample_url)
+    cache = ColumnCache(store)
+    columns = cache.prepared(BookColumns)
+    assert columns is not None
+    for number in range(MAX_SETS + 2):
+        funds = ("ARKK", *(f"ARK{one}" for one in range(number)))
+        with_columns = Questions(store, reference, columns=cache, funds=funds)
+        assert fund_holdings(with_columns) == fund_holdings(Questions(store, reference, funds=funds))
+    assert len(columns._sets) == MAX_SETS
+    cache.close()
+    store.close()

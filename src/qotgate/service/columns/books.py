@@ -41,8 +41,10 @@ FRESH_SESSIONS = 10
 """A fund's book of so many trading days ago still says what the fund holds."""
 BOOK_BYTES = 1000
 LINE_BYTES = 24
-SET_LINE_BYTES = 40
-"""Of a security in the sum of all books of a day; there may be one such sum for each line."""
+SET_LINE_BYTES = 80
+"""Of a security in the sums of all books of a day: no more of them than lines, MAX_SETS times."""
+MAX_SETS = 4
+"""Choices of funds whose sums are kept; the database answers for others."""
 TRADE_BYTES = 200
 SPELLING_BYTES = 500
 SESSION_BYTES = 8
@@ -223,7 +225,7 @@ class BookColumns:
 
     def sets(self, key: Key, make: Any, *, at_hand_only: bool) -> "BookSets":
         """The sums of books for some funds, made by ``make`` where they are not there. Raises NotAtHand where
-        that may not be: it takes a tenth of a second after years."""
+        that may not be: it takes a tenth of a second after years, and memory."""
         found = self._sets.get(key)
         if found is not None:
             return found
@@ -231,6 +233,8 @@ class BookColumns:
             raise NotAtHand
         with self._lock:
             if key not in self._sets:
+                if len(self._sets) >= MAX_SETS:
+                    raise NotAtHand
                 self._sets[key] = make()
             return self._sets[key]
 

@@ -30,8 +30,8 @@ SMALL_BYTES = 300
 """Of a split, an untold day or a code, roughly."""
 MAX_AT_ONCE = 4000
 """Trades of one answer, about a millisecond of work; the database adds up more, in a thread."""
-MAX_UNTOLD_KEPT = 1024
-"""Answers of :meth:`TradeColumns.untold_days` that are kept."""
+MAX_REMEMBERED = 1024
+"""Untold days of windows, and spans of funds, that are kept once they are worked out."""
 
 UntoldRow = tuple[str, date, date, str]
 Funds = tuple[str, ...]
@@ -158,6 +158,8 @@ class TradeColumns:
             known = [self._days[fund] for fund in funds if fund in self._days]
             first = min((one.first for one in known if one.first), default=None)
             found = first, max((one.last for one in known if one.last), default=None)
+            if len(self._spans) >= MAX_REMEMBERED:
+                self._spans.clear()
             self._spans[funds] = found
         return found
 
@@ -202,7 +204,7 @@ class TradeColumns:
         if found is None:
             rows = (row for fund in funds if fund in self._days for row in self._days[fund].untold)
             found = sorted((row for row in rows if row[1] <= until and row[2] >= since), key=itemgetter(1, 0))
-            if len(self._untold) >= MAX_UNTOLD_KEPT:
+            if len(self._untold) >= MAX_REMEMBERED:
                 self._untold.clear()
             self._untold[key] = found
         return found
