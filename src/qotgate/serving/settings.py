@@ -84,6 +84,10 @@ def _split(value: Any) -> Any:
     return tuple(dict.fromkeys(part.upper() for part in _parts(value) if part))
 
 
+def _names(value: Any) -> Any:
+    return tuple(dict.fromkeys(part for part in _parts(value) if part))
+
+
 def _origins(value: Any) -> Any:
     parts = _parts(value)
     for part in parts:
@@ -261,6 +265,17 @@ class Settings(BaseSettings):
     )
     http_token: SecretStr | None = option(
         None, "Token that callers must know, required beyond loopback.", secret=True
+    )
+    webhook_url: str | None = option(
+        None,
+        "Where news of trades and rating changes goes after a load; nowhere unless given.",
+        metavar="URL",
+    )
+    webhook_secret: SecretStr | None = option(
+        None, "Secret that signs what is sent there, 16 characters or more.", secret=True
+    )
+    webhook_follow: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = option(
+        (), "Codes, funds and institutions to send news of, comma separated; all unless given."
     )
     no_http: bool = option(False, "Serve no pages and no HTTP API.", at_next_start=True)
     handover: Path | None = option(

@@ -3,10 +3,12 @@
 from typing import TYPE_CHECKING
 
 from qotgate.limits.window import RateLimit
+from qotgate.model import QotGateError
 from qotgate.serving.gateway_options import free_research
 from qotgate.serving.settings import Settings
 
 if TYPE_CHECKING:
+    from qotgate.web.signing import WebhookOptions
     from qotgate.web.site import WebOptions
 
 DEFAULT_PORT = 8080
@@ -29,4 +31,16 @@ def web_options(settings: Settings) -> "WebOptions":
         max_connections_per_address=settings.max_connections_per_address,
         rate_limit=RateLimit.parse(settings.rate_limit),
         free_research=free_research(settings),
+        webhook=_webhook(settings),
     )
+
+
+def _webhook(settings: Settings) -> "WebhookOptions | None":
+    from qotgate.web.signing import WebhookOptions
+
+    if settings.webhook_url is None:
+        return None
+    if settings.webhook_secret is None:
+        raise QotGateError("webhook_url takes a webhook_secret beside it, which signs what is sent.")
+    secret = settings.webhook_secret.get_secret_value()
+    return WebhookOptions(settings.webhook_url, secret, settings.webhook_follow)

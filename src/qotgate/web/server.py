@@ -14,6 +14,7 @@ from qotgate.gateway.addresses import shown_address
 from qotgate.service.questions import Questions
 from qotgate.web.app import make_app
 from qotgate.web.site import Endpoint, Site, WebOptions
+from qotgate.web.webhook import Webhook
 
 TICK_SECONDS = 1.0
 
@@ -58,6 +59,7 @@ class WebServer:
         self._endpoints = {path: make(self._site) for path, make in endpoints.items()}
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
+        self._webhook: asyncio.Task[None] | None = None
 
     async def start(self, listening: socket.socket) -> None:
         """Serve on ``listening``, at ``url`` from then on."""
@@ -73,6 +75,7 @@ class WebServer:
         )
         self._server = _Server(config)
         self._serving = asyncio.create_task(self._server.serve([listening]))
+        self._webhook = asyncio.create_task(Webhook(self._site).run())
         self.url = f"http://{shown_address(listening.getsockname())}"
 
     def change(self, questions: Questions, options: WebOptions) -> None:
@@ -102,6 +105,10 @@ class WebServer:
     async def stop(self) -> None:
         """Answer what is under way, and close."""
         await self._site.live.stop()
+        if self._webhook is not None:
+            self._webhook.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._webhook
         if self._server is not None and self._serving is not None:
             left = self._gateway.door.deadline - self._gateway.loop.time()
             self._server.config.timeout_graceful_shutdown = max(0, left)  # type: ignore[assignment]  # fractions count

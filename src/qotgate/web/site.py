@@ -26,6 +26,7 @@ from qotgate.web import request_ids
 from qotgate.web.connections import Connections
 from qotgate.web.live import Live
 from qotgate.web.metrics import Metrics
+from qotgate.web.signing import WebhookOptions
 
 TOKEN_LEAST = 16
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -46,6 +47,7 @@ class WebOptions:
     rate_limit: RateLimit | None = None
     free_research: bool = False
     max_connections_per_address: int | None = None
+    webhook: WebhookOptions | None = None
 
     def __post_init__(self) -> None:
         if self.token is None and not is_loopback(self.host):
