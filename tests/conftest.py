@@ -22,7 +22,7 @@ from tests.support.paths import SAMPLE
 from tests.support.serving import Serving, serving
 
 # Programs run as a user's do: they write through a buffer and keep what Python compiles.
-for name in ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"):
+for name in ("COLUMNS", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"):
     os.environ.pop(name, None)
 pytest_plugins = ["tests.support.passed"]
 skip_for_missing_programs()

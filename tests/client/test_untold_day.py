@@ -74,8 +74,7 @@ def test_every_answer_says_what_is_not_told(url: str) -> None:
             return (await web.get("/securities/US.TAB")).text
 
     shown = " ".join(run_alone(page()).split())
-    for fund in FUNDS:
-        assert f"{fund} {DAY}: not told: flow and trades do not come apart" in shown
+    assert f"{', '.join(FUNDS)} {DAY}: unknown: fund flow and trades cannot be separated" in shown
     explained = run("ark", "US.TAB", "--explain", "--db", url).stdout
     sentence = "the fund's flow does not come apart from its trades, so what it traded is not told"
     for fund in FUNDS:
