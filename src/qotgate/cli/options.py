@@ -62,16 +62,6 @@ PageCursor = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Funds = Annotated[str | None, _option("funds")]
-Cycle = Annotated[
-    str,
-    typer.Option(
-        metavar="one_day|five_day|ten_day|thirty_day|sixty_day",
-        help="The trading days that a change is over.",
-    ),
-]
-SortDir = Annotated[
-    str, typer.Option("--sort-dir", metavar="descending|ascending", help="The direction of the sort.")
-]
 WindowDays = Annotated[int | None, _option("window_days")]
 
 
