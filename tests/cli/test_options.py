@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from qotgate.serving.settings import NEXT_START, Settings, misspelt_variables
+from qotgate.serving.settings import NEXT_START, Settings, misspelt_variables, read_settings
 from tests.support.paths import ROOT
 
 
@@ -30,3 +30,12 @@ def test_what_a_reload_does_is_told_of_each_option() -> None:
 def test_a_misspelt_variable_is_told_with_the_option_that_it_is_near_to() -> None:
     variables = ["QOTGATE_PROT", "QOTGATE_LANG", "qotgate_port", "QOTGATE_XYZZY", "QOTGATE_SECRETS", "PATH"]
     assert misspelt_variables(variables) == [("QOTGATE_PROT", "QOTGATE_PORT"), ("QOTGATE_XYZZY", None)]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"lang": "EN"}, {"log_level": "Debug"}, {"log_format": "JSON"}, {"rate_limit_scope": "Connection"}],
+)
+def test_words_are_taken_in_any_case(given: dict[str, str]) -> None:
+    ((name, word),) = given.items()
+    assert getattr(read_settings(**given), name) == word.lower()

@@ -10,10 +10,10 @@ import re
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, cast, get_args
 
 import platformdirs
-from pydantic import Field, JsonValue, SecretStr, ValidationError
+from pydantic import Field, JsonValue, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.functional_validators import BeforeValidator
 from pydantic_settings import (
     BaseSettings,
@@ -317,6 +317,14 @@ class Settings(BaseSettings):
     benzinga_key: SecretStr | None = option(
         None, "Key of Benzinga, for `qotgate fetch ratings`.", secret=True, flag=False
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _in_any_case(cls, value: Any, about_it: ValidationInfo) -> Any:
+        """A word of a choice is taken in any case."""
+        hint = cls.model_fields[str(about_it.field_name)].annotation
+        words = {word for part in (hint, *get_args(hint)) for word in get_args(part)}
+        return value.lower() if isinstance(value, str) and value.lower() in words else value
 
     @property
     def named_funds(self) -> tuple[str, ...] | None:

@@ -134,6 +134,7 @@ def security(request: Request, site: TheSite, code: Code, as_of: OneDay = None) 
         )
         return {
             "found": site.search.look_up(asked, view.lang),
+            "note": site.search.note(asked, view.lang),
             "window": questions.window_days,
             "code": str(asked),
             "as_of": as_of,
