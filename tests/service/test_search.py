@@ -48,6 +48,8 @@ def test_what_people_type(search: Search, typed: str, code: str) -> None:
         ("US.SHOP", "CA.SHOP"),
         ("US.TESLA", "US.TSLA"),
         ("HK.0700", "HK.00700"),
+        ("US.SHOPFY", "CA.SHOP"),
+        ("US.TESLLA", "US.TSLA"),
     ],
 )
 def test_a_code_that_is_not_known_is_answered_with_what_is_near(

@@ -80,15 +80,21 @@ class Search:
         if any(str(security).casefold() in entry.codes for entry in entries.values()):
             return None
         found = [str(one.security) for one in self.search(security.code, lang, MAX_NEAR)]
-        listings = defaultdict(list)
-        for code, entry in entries.items():
-            listings[entry.security.code].append(code)
-        for listing in get_close_matches(security.code, listings, MAX_NEAR, LIKENESS):
-            # Of one listing in several markets, that of the market that was typed.
-            found += sorted(
-                listings[listing], key=lambda code: entries[code].security.market != security.market
-            )
+        # Of one listing in several markets, that of the market that was typed.
+        found += sorted(
+            self._like(security.code.casefold()),
+            key=lambda code: entries[code].security.market != security.market,
+        )
         return [self._found(entries[code], lang) for code in dict.fromkeys(found)][:MAX_NEAR]
+
+    def _like(self, wanted: str) -> list[str]:
+        """The codes of securities with a listing or a name like ``wanted``, the likest first."""
+        texts: dict[str, list[str]] = defaultdict(list)
+        for code, entry in self._entries().items():
+            for text in {entry.security.code.casefold(), *entry.names}:
+                texts[text].append(code)
+        near = get_close_matches(wanted, texts, MAX_NEAR, LIKENESS)
+        return list(dict.fromkeys(code for text in near for code in texts[text]))
 
     def note(self, security: Security, lang: Language) -> str | None:
         """A sentence that says that a security is not known, and what may be meant; None where it is
