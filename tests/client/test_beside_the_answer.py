@@ -107,5 +107,5 @@ def test_the_page_of_a_stock(port: int, url: str) -> None:
             return (await web.get("/securities/US.TSLA")).text
 
     shown = " ".join(run_alone(page()).split())
-    assert "ARKK 2026-06-23: not told: flow and trades do not come apart" in shown
-    assert "ARKK 2026-06-03 – 2026-06-22: not told: too many days without a file" in shown
+    assert "ARKK 2026-06-23: unknown: fund flow and trades cannot be separated" in shown
+    assert "ARKK 2026-06-03 – 2026-06-22: unknown: too many missing files" in shown

@@ -38,7 +38,7 @@ def test_a_gateway_at_work_tells_none(sample_url: str, tmp_path: Path) -> None:
     with reloading(tmp_path, sample_url, text, "--http-port", "0") as running:
         gateway = running.gateway
         assert gateway.pages is not None and gateway.websocket is not None
-        with httpx.Client(base_url=gateway.pages) as web:
+        with httpx.Client(base_url=gateway.pages, timeout=60) as web:
             for headers in (
                 {"Authorization": f"Bearer {TOKEN}"},
                 {"Authorization": f"Bearer {TOKEN}MARKER"},
