@@ -16,7 +16,7 @@ from qotgate.model import ACTIVE_FUNDS, Notice
 from qotgate.service.ark.trade_rows import matters
 from qotgate.service.ark.trades import inferred_trades
 from qotgate.service.reference import Reference
-from qotgate.store import Store, deriving, loading, reads
+from qotgate.store import Store, deriving, reads, writes
 
 EXACT = 0.001
 
@@ -94,7 +94,7 @@ def compare(
     """Compare ``notices`` with what the loaded holdings say of ``funds``, whatever notices are loaded."""
     found = []
     with store.reading() as connection:
-        identities = loading.read_identities(connection, reference.listings)
+        identities = writes.read_identities(connection, reference.listings)
         told: dict[tuple[str, date], Counter[int]] = {}
         for line in notices:
             security = identities.identify(Spelling(line.ticker, line.identifier, line.name), line.day)

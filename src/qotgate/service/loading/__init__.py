@@ -20,8 +20,7 @@ from qotgate.model import DayOrder, StoreError
 from qotgate.service.loading.reading import Reading, find_files, read_file
 from qotgate.service.loading.writing import Load, LoadReport
 from qotgate.service.reference import Reference
-from qotgate.store import Store
-from qotgate.store import loading as stored
+from qotgate.store import Store, writes
 from qotgate.store.faults import unwritten
 
 __all__ = ["LoadReport", "find_files", "load"]
@@ -52,7 +51,7 @@ def load(
     # Reading takes long, and may hang where a disk does, so it takes place before the lock.
     with _collector_at_rest(), _Queue() as queue:
         with store.reading() as connection:
-            known = stored.digests(connection)
+            known = writes.digests(connection)
         for done, path in enumerate(files, 1):
             queue.put(read_file(path, known, any_book, dates))
             if progress is not None:

@@ -31,7 +31,7 @@ from qotgate.service.loading import whole_books
 from qotgate.service.loading.reading import Reading
 from qotgate.service.ratings.judging import rating_changes
 from qotgate.service.reference import Reference
-from qotgate.store import contents, deriving, loading, loads, reads
+from qotgate.store import contents, deriving, loads, reads, writes
 from qotgate.store.database import generation, move_generation, read_state, write_state
 from qotgate.store.deriving import FundDay
 from qotgate.store.snapshots import Snapshots
@@ -82,7 +82,7 @@ class Load:
         self.connection = connection
         self.reference = reference
         self.report = report
-        self.identities = loading.read_identities(connection, reference.listings)
+        self.identities = writes.read_identities(connection, reference.listings)
         self.generation = generation(connection) + 1
         self.number = loads.begin(connection)
         self.last_day = last_day(datetime.now(UTC))
@@ -90,7 +90,7 @@ class Load:
         self.histories: set[int] = set()
         self.lines: Counter[Spelling] = Counter()
         self.snapshots = Snapshots(connection)
-        self.note_histories = loading.Histories(connection)
+        self.note_histories = writes.Histories(connection)
         self.records: dict[int, int] = {}
         self.weights: dict[FundDay, whole_books.Weights] = {}
         self.endings: dict[FundDay, whole_books.Ending | None] = {}
@@ -102,7 +102,7 @@ class Load:
             self.report.rejects.append((found.path, None, found.reason))
             self.report.unread.append((found.path, found.reason))
             return
-        if found.parsed is None or loading.is_known(self.connection, found.digest):
+        if found.parsed is None or writes.is_known(self.connection, found.digest):
             self.report.unchanged += 1
             return
         try:
@@ -111,7 +111,7 @@ class Load:
             self.write(Reading(found.path, reason=str(error)))
             return
         self.report.read += 1
-        file_id = loading.add_file(
+        file_id = writes.add_file(
             self.connection, found.path, found.digest, found.parsed.kind, self.generation, self.number
         )
         contents.keep(self.connection, file_id, found.name, found.content, found.any_book)
@@ -128,7 +128,7 @@ class Load:
         parsed = until_day(parsed, self.last_day)
         self.report.rejects += [(path, reject.line, reject.reason) for reject in parsed.rejects]
         self.records[file_id] = len(parsed.records)
-        loading.add_rejects(self.connection, file_id, parsed.rejects)
+        writes.add_rejects(self.connection, file_id, parsed.rejects)
         self.report.rows[parsed.kind] += len(parsed.records)
         if not parsed.records:
             added = 0
@@ -188,7 +188,7 @@ class Load:
         """Make anew what follows from the rows that changed, move the generation, and record the load, with
         the ``outcome`` that the report has unless another is given."""
         self.snapshots.write()
-        loading.count_records(self.connection, self.records)
+        writes.count_records(self.connection, self.records)
         tables_before = read_state(self.connection, "reference")
         tables_changed = tables_before not in (None, self.reference.digest)
         if tables_before != self.reference.digest:
@@ -235,10 +235,10 @@ class Load:
 
         A question counts them; it would wait long for the calendar itself."""
         first, last = min(days), max(days)
-        known = loading.session_span(self.connection)
+        known = writes.session_span(self.connection)
         spans = [(first, last)] if known is None else [(first, known[0]), (known[1], last)]
         for start, end in spans:
-            loading.add_sessions(self.connection, ark_sessions(start, end + timedelta(days=1)))
+            writes.add_sessions(self.connection, ark_sessions(start, end + timedelta(days=1)))
 
     def _security_id(self, line: Holding | Notice) -> int:
         spelling = Spelling(line.ticker, line.identifier, line.name)
@@ -249,8 +249,8 @@ class Load:
     def _settle(self) -> None:
         """See which securities are one, by all that is loaded, and have their lines follow."""
         moves = self.identities.settle()
-        self.fund_days.update(loading.moved_days(self.connection, moves))
-        loading.save_identities(self.connection, self.identities, moves)
+        self.fund_days.update(writes.moved_days(self.connection, moves))
+        writes.save_identities(self.connection, self.identities, moves)
 
     def _report_lines(self) -> None:
         """What is to be said of the securities of this load's lines."""
@@ -274,7 +274,7 @@ class Load:
             cash = is_cash(line.ticker, line.identifier, line.name)
             security = None if cash else self._security_id(line)
             books.setdefault((line.fund, line.day), []).append((*line, security, file_id))
-        loading.save_securities(self.connection, self.identities)
+        writes.save_securities(self.connection, self.identities)
         added = 0
         for (fund, day), lines in books.items():
             through = book_through(day)
@@ -294,8 +294,8 @@ class Load:
             "security_id": [self._security_id(line) for line in lines],
             "key": [_key(*key) for key, _ in keyed],
         }
-        loading.save_securities(self.connection, self.identities)
-        added = loading.add_notices(self.connection, columns)
+        writes.save_securities(self.connection, self.identities)
+        added = writes.add_notices(self.connection, columns)
         if added:
             self.fund_days.update((line.fund, line.day) for line in records)
         return added
@@ -321,7 +321,7 @@ class Load:
                 self.report.unknown_grades[word] += count
         firms = map(identity, notes["firm"])
         keys = [(market, code, firm) for (market, code), firm in zip(of_notes, firms, strict=True)]
-        added, histories = loading.add_notes(self.connection, self.note_histories, keys, columns)
+        added, histories = writes.add_notes(self.connection, self.note_histories, keys, columns)
         self.histories |= histories
         return added
 
@@ -329,14 +329,14 @@ class Load:
         """The shipped tables or the user's have changed: map what is loaded anew."""
         grade, identity = self.reference.grades.grade, self.reference.institutions.identity
         notes = []
-        for note in loading.all_notes(self.connection):
+        for note in writes.all_notes(self.connection):
             wanted = (note["market"], note["code"], identity(note["firm"]))
             new = (wanted, grade(note["word"]), grade(note["prior_word"]))
             old = ((*wanted[:2], note["institution"]), note["grade"], note["prior_grade"])
             if new != old:
                 notes.append((note, new))
         histories = self.note_histories.ids(new[0] for _, new in notes)
-        loading.regrade_notes(
+        writes.regrade_notes(
             self.connection,
             [
                 {

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from qotgate.model import RatingChangeType
 from qotgate.ratings.changes import NOTHING, DatedNote, Judged, View, judge
 from qotgate.ratings.words import known_grade
-from qotgate.store import changes, loading
+from qotgate.store import changes, writes
 
 CHANGE_COLUMNS = (
     "note_id",
@@ -32,12 +32,12 @@ HISTORY = itemgetter(0, 1)
 
 def rating_changes(connection: Connection, histories: Collection[int], generation: int) -> None:
     """Judge the touched histories anew; rows that no longer hold end with ``generation``."""
-    for some in loading.blocks(sorted(histories)):
-        standing = loading.standing_changes(connection, some, CHANGE_COLUMNS)
+    for some in writes.blocks(sorted(histories)):
+        standing = writes.standing_changes(connection, some, CHANGE_COLUMNS)
         new: list[tuple[Any, ...]] = []
         marked: set[int] = set()
         disagreeing: set[int] = set()
-        for (history_id, market), rows in groupby(loading.notes_of(connection, some), key=HISTORY):
+        for (history_id, market), rows in groupby(writes.notes_of(connection, some), key=HISTORY):
             notes = []
             for _, _, is_marked, note_id, *values in rows:
                 notes.append(_dated(note_id, *values))
@@ -50,15 +50,15 @@ def rating_changes(connection: Connection, histories: Collection[int], generatio
                     row = _change_row(judged, judged.change_type)
                     if standing.pop(row, None) is None:
                         new.append((*row, history_id, market))
-        loading.mark_disagreements(connection, marked - disagreeing, disagrees=False)
-        loading.mark_disagreements(connection, disagreeing - marked, disagrees=True)
+        writes.mark_disagreements(connection, marked - disagreeing, disagrees=False)
+        writes.mark_disagreements(connection, disagreeing - marked, disagrees=True)
         if standing:
             day = CHANGE_COLUMNS.index("day")
             changes.touch(connection, "ratings", min(ended[day] for ended in standing))
-        loading.end_changes(connection, sorted(standing.values()), generation)
+        writes.end_changes(connection, sorted(standing.values()), generation)
         if new:
             columns = zip((*CHANGE_COLUMNS, "history_id", "market"), zip(*new, strict=True), strict=True)
-            loading.add_changes(connection, dict(columns), generation)
+            writes.add_changes(connection, dict(columns), generation)
 
 
 def _dated(
