@@ -1,7 +1,7 @@
 """The asyncio shell: one connection for any number of tasks of one event loop, made anew when it is lost.
 
 What the tasks of one turn of the loop send goes out in one write. The rules of :mod:`qotgate.client.link`
-apply: what was under way when the connection went is asked again, until a question's time is up.
+apply: requests that were pending when the connection was lost are sent again, until a question's time is up.
 """
 
 import asyncio
@@ -86,7 +86,7 @@ class AsyncConnection(asyncio.Protocol):
             self._forget(under_way)
 
     async def close(self) -> None:
-        """Close, and fail what is under way."""
+        """Close, and fail pending requests."""
         self._lose(CLOSED)
         if self._transport is not None:
             await asyncio.shield(self._closed)
@@ -124,7 +124,7 @@ class AsyncConnection(asyncio.Protocol):
     def _post(
         self, messages: Sequence[tuple[Ticket, bytes]]
     ) -> list[tuple[Ticket, "asyncio.Future[Packet]"]]:
-        """Send requests; what to wait for."""
+        """Send requests; gives their waits."""
         if self.lost is not None:
             raise ConnectionLost(self.lost)
         waits = [(ticket, self._loop.create_future()) for ticket, _ in messages]

@@ -140,18 +140,18 @@ class Connection:
                 self._leave()
 
     def close(self) -> None:
-        """Close, and fail what is under way."""
+        """Close, and fail pending requests."""
         self._lose("The connection was closed.")
         self._watcher.join(2 * CLOSE_SECONDS)
 
     def abandon(self) -> None:
-        """Let go of the connection in a child process: it is the parent's, and stays open there."""
+        """Drop the connection in a child process: it belongs to the parent, and stays open there."""
         self._finalizer.detach()
         self._socket.close()
         self._incoming.close()
 
     def _post(self, messages: Sequence[tuple[Ticket, bytes]], deadline: float) -> list[tuple[Ticket, _Wait]]:
-        """Send requests; what to wait for."""
+        """Send requests; gives their waits."""
         waits = [(ticket, _Wait()) for ticket, _ in messages]
         with self._lock:
             if self._lost is not None:
@@ -214,7 +214,7 @@ class Connection:
         return wait.packet
 
     def _leave(self, wait: _Wait | None = None) -> None:
-        """Stop to wait and to lead, and let another thread lead if none does and one waits."""
+        """Leave the waiting threads, and let another one lead if none does."""
         with self._lock:
             if wait is not None:
                 wait.gate = None
@@ -251,7 +251,7 @@ class Connection:
             raise
 
     def tick(self) -> None:
-        """See whether the connection still is, and give a sign of life when one is due."""
+        """Check the connection, and send a KeepAlive when one is due."""
         with self._lock:
             leading = self._leader is None
             if leading:

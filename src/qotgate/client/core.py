@@ -40,7 +40,7 @@ Ticket = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class ClientOptions:
-    """Where the gateway is, and how it is spoken to.
+    """The gateway's address, and the options of the connection.
 
     ``timeout`` is how long an answer may take and ``connect_timeout`` how long a connection may, in seconds.
     ``rsa_key`` is the file of the key that encrypts InitConnect, and with ``encrypt`` all that follows;
@@ -141,7 +141,7 @@ class ClientCore:
         self._silence = max(SILENT_SECONDS, 3 * s2c.keepAliveInterval)
 
     def receive(self, data: bytes) -> Iterator[tuple[Ticket, Packet]]:
-        """The packets that ``data`` completes. Raises ProtocolError, after which nothing can follow."""
+        """The packets that ``data`` completes. Raises ProtocolError; the connection is then unusable."""
         self._heard = time.monotonic()
         for packet in self._parser.feed(data):
             yield (packet.proto_id, packet.serial), packet
@@ -152,7 +152,8 @@ class ClientCore:
         return _response(packet.open(self._decrypt))
 
     def tick(self) -> bytes | None:
-        """A sign of life to send, when one is due. Raises ConnectionLost when the gateway gives none."""
+        """A KeepAlive to send, when one is due. Raises ConnectionLost when the gateway is silent for too
+        long."""
         now = time.monotonic()
         if now - self._heard >= self._silence:
             raise ConnectionLost(f"The gateway at {self._options.address} has fallen silent.")

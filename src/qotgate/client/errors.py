@@ -1,14 +1,14 @@
-"""What a client raises besides the refusals of :mod:`qotgate.model.errors`."""
+"""Errors of a client besides the refusals of :mod:`qotgate.model.errors`."""
 
 from qotgate.model import QotGateError
 
 
 class ConnectionLost(QotGateError, ConnectionError):  # noqa: N818 - a state, as its users call it
-    """The connection is not there (any more), and could not be made anew in time."""
+    """The connection is lost, and could not be made again in time."""
 
 
 class Timeout(QotGateError, TimeoutError):  # noqa: N818 - a state, as its users call it
-    """No answer came in time; the connection is usable still."""
+    """No answer came in time; the connection is still usable."""
 
 
 class NoGateway(ConnectionLost):
@@ -16,7 +16,7 @@ class NoGateway(ConnectionLost):
 
 
 def no_gateway(address: str, error: Exception) -> ConnectionLost:
-    """What a failed attempt to connect is raised as."""
+    """The error for a failed attempt to connect."""
     reason = getattr(error, "strerror", None) or error
     if not isinstance(error, ConnectionRefusedError):
         return ConnectionLost(f"No gateway answers at {address}: {reason}.")

@@ -1,6 +1,6 @@
 """A link to a gateway: a connection that is made anew when it is lost.
 
-All questions only read, so one that was under way when the connection went is asked again. Between attempts
+All questions only read, so one that was pending when the connection was lost is sent again. Between attempts
 to connect the wait grows, up to some seconds; a question's own time limit ends them all.
 """
 

@@ -22,7 +22,7 @@ from qotgate.gateway.options import GatewayOptions
 from qotgate.gateway.refusals import Refusals, response_of
 from qotgate.gateway.request_log import Pending, ids, log_request
 from qotgate.gateway.session import MAX_UNDER_WAY, Login, Session, State
-from qotgate.gateway.work import Question, Work
+from qotgate.gateway.work import Work, WorkItem
 from qotgate.limits.window import Window
 from qotgate.model import (
     InvalidPacket,
@@ -314,7 +314,7 @@ class Engine:
         if kept is not None:
             self.counts.kept((request.lead,))
             return kept.sealed
-        question = Question(frame, c2s, request, counted)
+        question = WorkItem(frame, c2s, request, counted)
         questions = self._questions_of(session)
         sealed = self._at_hand(question, questions)
         if sealed is None:
@@ -334,7 +334,7 @@ class Engine:
         if kept is not None:
             return kept
         c2s = decode_request(proto_id, frame.body, frame.body_format).c2s
-        question = Question(frame, c2s, request, proto_id)
+        question = WorkItem(frame, c2s, request, proto_id)
         questions = self._questions_of(pending.session)
         sealed = self._at_hand(question, questions)
         if sealed is not None:
@@ -361,7 +361,7 @@ class Engine:
             rest += f"{session.lang}".encode()
         return RequestKey(lead(frame.proto_id, frame.body_format), rest)
 
-    def _at_hand(self, question: Question, questions: Questions) -> bytes | None:
+    def _at_hand(self, question: WorkItem, questions: Questions) -> bytes | None:
         # A line of the log tells what is answered at once as kept.
         return None if self.options.log_requests else self._work.at_hand(question, questions)
 

@@ -21,7 +21,7 @@ AT_HAND_SECONDS = 0.002
 """Seconds of one turn of the loop after which questions go to the pool, also those that memory answers."""
 
 
-class Question(NamedTuple):
+class WorkItem(NamedTuple):
     """A request that is to be worked out: its C2S, its key in the cache, and the interface with the
     allowance that it counts towards, None for none."""
 
@@ -56,7 +56,7 @@ class Work:
         """Leave what was not started."""
         self._pool.stop()
 
-    def at_hand(self, question: Question, questions: Questions) -> bytes | None:
+    def at_hand(self, question: WorkItem, questions: Questions) -> bytes | None:
         """The sealed answer to a question that memory answers at once: to hand it to a thread would take
         longer. None where it takes the pool, or where this turn of the loop has answered enough of them.
         Raises Refused."""
@@ -79,7 +79,7 @@ class Work:
         self._cache.keep(question.request, CachedAnswer(sealed, question.counted), epoch)
         return sealed
 
-    def put(self, question: Question, questions: Questions, session: Session) -> "asyncio.Future[bytes]":
+    def put(self, question: WorkItem, questions: Questions, session: Session) -> "asyncio.Future[bytes]":
         """Have a question worked out in the pool; the future of the sealed answer, which is the same for all
         that ask it meanwhile."""
         epoch = self._cache.epoch
@@ -99,7 +99,7 @@ class Work:
         self._pool.put(job, session)
         return job.future
 
-    def _keep(self, question: Question, epoch: int, done: "asyncio.Future[bytes]") -> None:
+    def _keep(self, question: WorkItem, epoch: int, done: "asyncio.Future[bytes]") -> None:
         request = question.request
         if self._jobs.get(request, (None,))[0] == epoch:
             del self._jobs[request]
@@ -108,5 +108,5 @@ class Work:
             self._cache.keep(request, CachedAnswer(done.result(), question.counted), epoch)
 
 
-def _work_out(question: Question, questions: Questions) -> bytes:
+def _work_out(question: WorkItem, questions: Questions) -> bytes:
     return seal(encode(question.interface.answer(questions, question.c2s), question.frame.body_format))

@@ -41,11 +41,11 @@ class InvalidPacket(InvalidRequest):
 
 
 class Unserved(InvalidRequest):
-    """The gateway does not serve what is asked for."""
+    """The gateway does not serve the interface."""
 
 
 class NothingLoaded(InvalidRequest):
-    """Nothing is loaded yet that could answer; the sentence says what to load."""
+    """No data is loaded that could answer; the sentence says what to load."""
 
 
 class RateLimited(Refused):

@@ -1,4 +1,4 @@
-"""What a reader makes of a file."""
+"""The result of reading a file."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,7 +23,7 @@ class DayOrder(StrEnum):
 
 
 class LoadOutcome(StrEnum):
-    """What came of a load."""
+    """The outcome of a load."""
 
     LOADED = "LOADED"
     NOTHING_NEW = "NOTHING_NEW"

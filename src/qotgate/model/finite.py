@@ -1,5 +1,5 @@
-"""The one guard of numbers that leave: no infinity and no NaN is told, whatever a database of an earlier
-version or a sum of its rows holds."""
+"""The one guard of numbers in answers: no infinity and no NaN leaves the gateway, whatever a database of an
+earlier version or a sum of its rows holds."""
 
 from dataclasses import Field, fields
 from functools import cache
@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 
 class FiniteNumbers:
-    """A row of an answer, in which a number that is none is None: what cannot be told is not told."""
+    """A row of an answer: an infinite number or NaN becomes None, as what cannot be told is not told."""
 
     __slots__ = ()
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
@@ -28,5 +28,5 @@ def _names(kind: Any) -> tuple[str, ...]:
 
 
 def finite(value: Any) -> Any:
-    """A value, None for a float that is no number."""
+    """The value, or None for an infinite float or NaN."""
     return None if isinstance(value, float) and not isfinite(value) else value

@@ -75,7 +75,7 @@ class TradingDay:
 
 
 class ProgramStatus(StrEnum):
-    """What the program behind the port is about, by its published name; this gateway is READY."""
+    """The state of the program behind the port, by its published name; this gateway is READY."""
 
     UNKNOWN = "N/A"
     LOADED = "LOADED"
