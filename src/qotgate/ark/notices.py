@@ -1,4 +1,4 @@
-"""Which lines of trade notices are one trade."""
+"""Decides which lines of trade notices are one trade."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What is in a recording: by interface and session, what looks personal in it, and whether it replays."""
+"""The contents of a recording: by interface and session, texts that look personal, and whether it replays."""
 
 import asyncio
 from collections import Counter

@@ -1,10 +1,9 @@
 """The fast path: where neither side has a cipher, packets are forwarded unchanged, as many in one piece as
 have arrived.
 
-What is the same for all packets of a read is done once for all of them. Of each packet the header is read,
-the SHA-1 checked, and a request remembered until its answer comes. A packet that takes more than that is left
-to the slow path, which takes one :class:`~qotgate.protocol.frame.Frame` at a time. Both keep the order in
-which packets came.
+Work that is the same for all packets of a read is done once. For each packet the fast path reads the header,
+checks the SHA-1, and remembers a request until its answer comes. A packet that takes more goes to the slow
+path, which takes one :class:`~qotgate.protocol.frame.Frame` at a time. Both keep the order of the packets.
 """
 
 from collections import Counter

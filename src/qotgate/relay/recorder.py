@@ -1,9 +1,8 @@
 """Records what passes between clients and the upstream that it wraps.
 
-The lines of a turn of the event loop are written together at its end, when clients are sent what they are
-about: a gateway that is killed has recorded all but its last turn. What cannot be recorded is passed on all
-the same.
-"""
+The lines of a turn of the event loop are written together at its end, when clients get the packets that they
+record: a gateway that is killed has recorded all but its last turn. A packet that cannot be recorded is
+passed on all the same."""
 
 import asyncio
 import time

@@ -1,8 +1,8 @@
 """The file of a recording: JSON Lines, of which each says all of one exchange or push.
 
 The first line is a header. Each other line belongs to a client's session, whose first line is its
-InitConnect. A gateway that is killed leaves a file that can be read: of a last line without its end, nothing
-is taken.
+InitConnect. A gateway that is killed leaves a file that can be read: an incomplete last line is
+ignored.
 """
 
 import io

@@ -1,4 +1,4 @@
-"""Which requests are about the user's accounts and money, and when they may pass."""
+"""The requests about the user's accounts and money, and when they may pass."""
 
 from qotgate.model import InvalidRequest, Refused
 from qotgate.protocol.frame import MAX_SERIAL, Frame

@@ -1,6 +1,6 @@
 """The body of a request: read in full before anything else looks at the request, or refused.
 
-Two small forms and the messages of agents have a body. Whatever is larger, or does not arrive, is refused for
+Two small forms and the messages of agents have a body. A larger or incomplete body is refused for
 every method and path alike, before tokens, routes or the database are looked at.
 """
 

@@ -1,4 +1,4 @@
-"""HTTP connections that take up no more than their share: uvicorn's own, with bounds it does not have.
+"""HTTP connections with bounds that uvicorn's own do not have.
 
 A request must be there in full within seconds. What arrives is parsed in small steps (see
 :mod:`qotgate.gateway.pacing`), and nothing is parsed once an answer is out. One address may have a part of

@@ -1,4 +1,4 @@
-"""What keeps the pages the user's own.
+"""Protects the pages from other web sites.
 
 A web page anywhere can have its visitor's browser ask 127.0.0.1, under a name that it makes resolve to that
 (DNS rebinding): on loopback only loopback's names are taken for a Host. Beyond loopback a token is required,

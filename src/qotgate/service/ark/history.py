@@ -1,6 +1,6 @@
-"""What the ARK funds did in a security, day by day, and what they did all told on one day.
+"""The ARK funds' trades in one security, day by day; their positions in it; and all their trades of one day.
 
-The dynamic says what the latest transactions amount to; this is what one looks at behind it.
+They are the detail behind the dynamic, which says what the latest transactions amount to.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,9 +1,8 @@
 """The two lists over all securities: what the ARK funds hold, and what they actively traded.
 
-Both are cut out of one set of changes. A list is made anew for each page, as of the day of its first one, so
-new days that are loaded meanwhile do not touch it. A load that does change it, such as a late file of an
-earlier day, ends the paging with a sentence: the pages that were given and those to come would not fit.
-"""
+Both are cut out of one set of changes. A list is computed again for each page, as of the day of its first
+page, so new days that are loaded meanwhile do not change it. A load that does change it, such as a late file
+of an earlier day, ends the paging with a sentence: earlier and later pages would not fit together."""
 
 from array import array
 from collections.abc import Callable, Iterable, Sequence

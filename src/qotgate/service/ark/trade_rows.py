@@ -1,4 +1,4 @@
-"""The rows that questions read, trades, covered days and splits, from what notices tell and holdings show."""
+"""The rows that questions read (trades, covered days, splits), from notices and from holdings."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,11 +1,10 @@
-"""What follows from the published ARK files: trades, per fund and day.
+"""Derives trades from the published ARK files, per fund and day.
 
-A notice tells what was traded on its fund's day, elsewhere the difference of two holdings files does
-(:mod:`qotgate.ark.inference`), and what one difference leaves open those of the other funds and of the days
-around tell (:mod:`qotgate.ark.across`). Each difference builds on those before it, so they are kept: a new
-day costs no more after five years than after five weeks, and a late file is worked in until what follows no
-longer changes.
-"""
+A notice says what its fund traded on its day. Without one, the difference of two holdings files does
+(:mod:`qotgate.ark.inference`); where one difference is ambiguous, the differences of other funds and of
+neighbouring days decide (:mod:`qotgate.ark.across`). Each difference builds on earlier ones, so differences
+are stored: a new day costs no more after five years than after five weeks. A late file is followed forward
+until the differences after it no longer change."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields

@@ -1,9 +1,8 @@
 """Keeps columns of the data in memory, for one generation at a time.
 
-The first question that wants a kind of columns has them read in a thread; until they are there, and whenever
-they may be out of date, the database answers. They are taken for current as long as nothing was committed
-since before they were read. What a load has changed is read again, and nothing else.
-"""
+The first question for a kind of columns has a thread read them. Until they are there, and whenever they may
+be out of date, the database answers. Columns are current while nothing has been committed since before they
+were read. After a load only the changed days are read again."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which files the data comes from, what their lines say, and what in them is still to be seen to."""
+"""The files that the data comes from, their lines, and what in them needs attention."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
 """Loading files: the way of a file from bytes to answers.
 
 Bytes go through a reader, its records through the rules, and all of a load into one transaction, which
-also moves the generation. A file that was loaded before is known by its bytes and passed over; what cannot
-be read is left out, by file and line, and reported; a load that is interrupted has not happened.
+also moves the generation. A file that was loaded before is known by its bytes and skipped. Files and lines
+that cannot be read are left out and reported. An interrupted load changes nothing.
 """
 
 import gc

@@ -1,4 +1,4 @@
-"""Reading files before a load: which there are, what is in them, and by what digest each is known again."""
+"""Reading files before a load: finding them, parsing them, and the digest that identifies each."""
 
 import os
 from collections import Counter

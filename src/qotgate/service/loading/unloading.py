@@ -1,8 +1,8 @@
-"""Taking files out again, as if they had never been loaded.
+"""Unloading files, as if they had never been loaded.
 
-The files that remain are read anew, in the order in which they were loaded, and all that follows from them is
-made anew, in one transaction: so nothing is left of a file that is taken out, neither a row nor what its rows
-did to others, such as a name that two securities came to share.
+In one transaction the remaining files are read again, in the order in which they were loaded, and all derived
+rows are computed again. So nothing of an unloaded file is left, neither its rows nor their effects on others,
+such as a name that two securities came to share.
 """
 
 import os

@@ -1,9 +1,8 @@
 """Whether a holdings file has all of a fund's book.
 
-A book that lacks lines would look like a sale of all that is missing, so part of one is not taken for a book:
-a file that breaks off, the answer of an API that was cut by a limit. Of 7,223 real fund days the weights add
-up to 98 to 102 in 7,206, and in none of an active fund to less than 95.
-"""
+A book that lacks lines would look like a sale of all that is missing, so an incomplete book is refused: a
+file that breaks off, or the answer of an API that was cut by a limit. Of 7,223 real fund days the weights add
+up to 98 to 102 in 7,206, and never to less than 95 for an active fund."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace

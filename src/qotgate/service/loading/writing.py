@@ -1,4 +1,4 @@
-"""Writing a load: records go through the rules into the tables, and what follows from them is made anew."""
+"""Writing a load: records go through the rules into the tables, and derived rows are computed again."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence

@@ -1,6 +1,6 @@
-"""What follows from the published notes: rating changes, kept by generation.
+"""Derives rating changes from the published notes, by generation.
 
-Only what a load touched is judged again: the history of one institution on one security.
+A load judges again only the histories that it touched; a history is one institution's notes on one security.
 """
 
 from collections.abc import Collection
