@@ -16,7 +16,7 @@ from qotgate.relay.opend import OpenDOptions, own_login
 CHECK = "upstream"
 
 
-class _Nobody:
+class _Observer:
     """A client that only looks."""
 
     raw = None
@@ -56,7 +56,7 @@ async def _look(options: OpenDOptions) -> list[Finding]:
                 f"version {link.s2c.serverVer}, keep-alive interval {link.s2c.keepAliveInterval} s.",
             )
         ]
-        link.start(_Nobody())
+        link.start(_Observer())
         link.resume()
         found.append(await _state(link))
     finally:

@@ -1,4 +1,4 @@
-"""The requests about the user's accounts and money, and when they may pass."""
+"""The requests about the user's accounts and money, when they may pass, and the PacketID of orders."""
 
 from qotgate.model import InvalidRequest, Refused
 from qotgate.protocol.frame import MAX_SERIAL, Frame
@@ -37,7 +37,7 @@ def fill_packet_id(frame: Frame, connection_id: int) -> Frame:
     """
     if frame.proto_id not in WITH_PACKET_ID:
         return frame
-    # PacketID: connID 1, serialNo 2; it is the field 1 of C2S, and that of Request.
+    # PacketID has connID as field 1 and serialNo as field 2; it is field 1 of C2S, and C2S of Request.
     packet_id = b"\x08" + _varint(connection_id) + b"\x10" + _varint(frame.serial % MAX_SERIAL)
     c2s = b"\x0a" + _varint(len(packet_id)) + packet_id
     return frame._replace(body=frame.body + b"\x0a" + _varint(len(c2s)) + c2s)
