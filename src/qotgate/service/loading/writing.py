@@ -208,8 +208,9 @@ class Load:
             found = derive_trades(self.connection, fund_days, self.reference.splits)
             for newer, older in found.items():
                 self.identities.rename(newer, older)
-            # Where names turned out to be one security, its days are made anew under one name.
-            self._settle()
+            if found:
+                # Where names turned out to be one security, its days are made anew under one name.
+                self._settle()
         self._report_lines()
         rating_changes(self.connection, self.histories, self.generation)
         if changed:
@@ -262,11 +263,10 @@ class Load:
             if uncoded and not any(map(listings.knows, identifiers[security_id])):
                 said = f"{spelling.ticker or '(no ticker)'} {spelling.identifier} {spelling.name}"
                 self.report.unmapped[said] += lines
-        self.report.contradictions = [
-            row
-            for row in reads.securities.contradictions(self.connection)[0]
-            if Spelling(row["ticker"], row["identifier"], row["name"]) in self.lines
-        ]
+        spelled = map(self.identities.spellings.__getitem__, self.lines)
+        doubted = {known.number for known in spelled if not known.believed}
+        if doubted:
+            self.report.contradictions = reads.securities.contradictions(self.connection, of=doubted)[0]
 
     def _add_holdings(self, records: Sequence[Any], file_id: int, ending: whole_books.Ending) -> int:
         books: dict[FundDay, list[tuple[Any, ...]]] = {}

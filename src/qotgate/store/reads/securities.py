@@ -72,16 +72,22 @@ def names(connection: Connection, securities: Collection[Security]) -> dict[Secu
 
 
 def contradictions(
-    connection: Connection, before: int | None = None, count: int | None = None
+    connection: Connection,
+    before: int | None = None,
+    count: int | None = None,
+    of: Collection[int] | None = None,
 ) -> tuple[list[Row], int | None]:
     """Lines whose identifier is not believed: how they are spelled, how many they are, the first of them by
     day (``path``, ``file_id``, ``line``) and, as ``against``, a line that the identifier is believed of, None
     where it is the tables that give it to another company.
 
-    Of up to ``count`` spellings, the latest first, and the ``before`` of the next ones, None at the end.
+    Of up to ``count`` spellings, the latest first, and the ``before`` of the next ones, None at the end; of
+    those alone whose numbers are among ``of``.
     """
     spelling = tables.spelling
     wanted = select(spelling).where(~spelling.c.believed).order_by(spelling.c.id.desc())
+    if of is not None:
+        wanted = wanted.where(spelling.c.id.in_(of))
     if before is not None:
         wanted = wanted.where(spelling.c.id < before)
     disbelieved = rows_of(connection, wanted if count is None else wanted.limit(count + 1))
