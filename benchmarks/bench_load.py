@@ -1,76 +1,186 @@
-"""How long a load and a cold start take, and how much memory a load needs.
+"""How long a load takes beside pandas reading the same files, and how long commands take to start.
 
-Reads the real data beside the repository where it is there, else the sample. Each figure is the median of
-several runs in processes of their own; memory is the largest resident set of any of them.
+Each figure is the median of several runs in processes of their own, from start to end, in turn with what it
+is held against; the ratio is that of the medians. Processor time tells more where other work goes on, as a
+load steps back behind it; that of a PostgreSQL server is not in it. Reads the real data beside the
+repository.
 """
 
 import os
-import re
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from bench_ratings import NOTES, write_notes
+from gateway.servers import PostgreSQL, running_postgresql
+
 ROOT = Path(__file__).parents[1]
 REAL = ROOT.parent / "shared" / "data"
-SAMPLE = ROOT / "src" / "qotgate" / "sample"
 QOTGATE = [sys.executable, "-m", "qotgate.cli.main"]
+PANDAS = "import sys, pandas\nfor path in sys.stdin.read().splitlines(): pandas.read_csv(path)"
 RUNS = 3
 MIB = 1 << 20
 
 
-def run(*arguments: str) -> tuple[float, float]:
-    """Seconds and peak resident MiB of a command."""
+@dataclass(frozen=True)
+class Measured:
+    """The seconds of a process, its processor time, and its largest resident set in MiB."""
+
+    seconds: float
+    cpu: float
+    size: float
+
+
+def run(command: list[str], given: str = "") -> Measured:
+    """Run a command that reads ``given``."""
     started = time.perf_counter()
-    with subprocess.Popen([*QOTGATE, *arguments], stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        assert process.stdin is not None
+        process.stdin.write(given)
+        process.stdin.close()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise SystemExit(f"{arguments} ended with {process.returncode}")
-    return time.perf_counter() - started, usage.ru_maxrss * 1024 / MIB
+        raise SystemExit(f"{command} ended with {process.returncode}")
+    seconds = time.perf_counter() - started
+    return Measured(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / MIB)
 
 
-def cold_start(url: str) -> tuple[float, float]:
-    """Seconds until ``serve`` says that it listens, and its resident MiB then."""
+def load(url: str, *paths: Path) -> Measured:
+    return run([*QOTGATE, "load", *map(str, paths), "--db", url])
+
+
+def pandas(*folders: Path) -> Measured:
+    """pandas reading each CSV file."""
+    files = (path for one in folders for path in ([one] if one.is_file() else sorted(one.rglob("*.csv"))))
+    return run([sys.executable, "-c", PANDAS], "\n".join(map(str, files)))
+
+
+def listening(url: str) -> Measured:
+    """The time until ``serve`` says that it listens."""
     started = time.perf_counter()
     command = [*QOTGATE, "serve", "--port", "0", "--no-http", "--db", url]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
         process.stdout.readline()
         seconds = time.perf_counter() - started
-        status = Path(f"/proc/{process.pid}/status")
-        match = re.search(r"VmRSS:\s+(\d+)", status.read_text()) if status.exists() else None
         process.terminate()
-    return seconds, int(match[1]) / 1024 if match else float("nan")
+        usage = os.wait4(process.pid, 0)[2]
+        process.returncode = 0
+    return Measured(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / MIB)
+
+
+class Databases:
+    """New databases of one engine."""
+
+    def __init__(self, folder: Path, server: PostgreSQL | None = None) -> None:
+        self.folder = folder
+        self.server = server
+        self._made = 0
+
+    def new(self) -> str:
+        """The URL of an empty database."""
+        self._made += 1
+        if self.server is not None:
+            return self.server.empty()
+        return f"sqlite:///{self.folder}/{self._made}.db"
+
+    def copy(self, url: str) -> str:
+        """The URL of a copy."""
+        if self.server is not None:
+            return self.server.copy(url)
+        other = self.new()
+        shutil.copy(url.removeprefix("sqlite:///"), other.removeprefix("sqlite:///"))
+        return other
+
+    def loaded(self, *paths: Path) -> str:
+        """The URL of a database in which ``paths`` are loaded."""
+        url = self.new()
+        load(url, *paths)
+        return url
+
+
+def measure(databases: Databases, notes: Path) -> Iterator[tuple[str, list[Measured], str, list[Measured]]]:
+    """What is measured and how long it took, and the same of what it is held against."""
+    holdings, later = REAL / "ark" / "holdings", REAL / "ark-2023"
+    pairs = [(load(databases.new(), holdings), pandas(holdings)) for _ in range(RUNS)]
+    yield "holdings, 1,032 files", *_apart(pairs, "pandas")
+    before = databases.loaded(holdings)
+    pairs = [(load(databases.copy(before), later), pandas(later)) for _ in range(RUNS)]
+    yield "2,041 files on top", *_apart(pairs, "pandas")
+    pairs = [(load(databases.new(), notes), pandas(notes)) for _ in range(RUNS)]
+    yield f"{NOTES:,} notes", *_apart(pairs, "pandas")
+    days = [day for name in ("ark-2020", "ark", "ark-2023", "ark-2026") for day in (REAL / name).glob("*/*")]
+    last = REAL / "ark-2026" / "holdings" / "2026-07-10"
+    before = databases.loaded(*(day for day in days if day != last))
+    pairs = [(load(databases.copy(before), last), load(databases.new(), last)) for _ in range(RUNS)]
+    yield "one more day into 2020 to 2026", *_apart(pairs, "the day alone")
+
+
+def _apart(pairs: list[tuple[Measured, Measured]], beside: str) -> tuple[list[Measured], str, list[Measured]]:
+    return [one for one, _ in pairs], beside, [other for _, other in pairs]
+
+
+def loads(console: Console, engine: str, databases: Databases, notes: Path) -> None:
+    names = ("load", "s", "CPU s", "peak MiB", "beside", "s", "CPU s", "times", "times in CPU")
+    table = Table(*names, title=f"{engine}, medians of {RUNS} runs")
+    for what, ours, beside, others in measure(databases, notes):
+        seconds = [statistics.median(one.seconds for one in some) for some in (ours, others)]
+        cpu = [statistics.median(one.cpu for one in some) for some in (ours, others)]
+        shown = [f"{figure:.2f}" for figure in (seconds[0], cpu[0], seconds[1], cpu[1])]
+        times = [f"{mine / theirs:.1f}" for mine, theirs in (seconds, cpu)]
+        size = f"{max(one.size for one in ours):.0f}"
+        table.add_row(what, *shown[:2], size, beside, *shown[2:], *times)
+    console.print(table)
+
+
+def starts(console: Console, databases: Databases) -> None:
+    url = databases.new()
+    load(url, REAL / "ark-2026")
+    cases: dict[str, Callable[[], Measured]] = {
+        "qotgate --version": lambda: run([*QOTGATE, "--version"]),
+        "qotgate ark US.TSLA": lambda: run([*QOTGATE, "ark", "US.TSLA", "--db", url]),
+        "qotgate serve, until it listens": lambda: listening(url),
+        "python -c pass": lambda: run([sys.executable, "-c", "pass"]),
+    }
+    table = Table("command", "s (median)", "CPU s")
+    for what, case in cases.items():
+        found = [case() for _ in range(3 * RUNS)]
+        figures = (
+            statistics.median(one.seconds for one in found),
+            statistics.median(one.cpu for one in found),
+        )
+        table.add_row(what, *(f"{figure:.2f}" for figure in figures))
+    console.print(table)
 
 
 def main() -> None:
-    paths = [str(REAL / name) for name in ("ark", "ratings")] if REAL.is_dir() else [str(SAMPLE)]
-    table = Table("what", "seconds (median)", "peak MiB", title=f"Loading {' '.join(paths)}, {RUNS} runs")
-    with tempfile.TemporaryDirectory() as folder:
-        first: list[tuple[float, float]] = []
-        for number in range(RUNS):
-            url = f"sqlite:///{folder}/{number}.db"
-            first.append(run("load", *paths, "--db", url))
-        measured: dict[str, list[tuple[float, float]]] = {"first load": first}
-        cases: dict[str, Callable[[], tuple[float, float]]] = {
-            "second load, nothing new": lambda: run("load", *paths, "--db", url),
-            "cold start of serve": lambda: cold_start(url),
-            "one question on the command line": lambda: run("ark", "US.TSLA", "--db", url),
-        }
-        for name, case in cases.items():
-            measured[name] = [case() for _ in range(RUNS)]
-    for name, figures in measured.items():
-        seconds = statistics.median(second for second, _ in figures)
-        table.add_row(name, f"{seconds:.2f}", f"{max(size for _, size in figures):.0f}")
-    Console().print(table)
+    console = Console(highlight=False)
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        notes = folder / "notes.csv"
+        write_notes(notes)
+        starts(console, Databases(folder))
+        loads(console, "SQLite", Databases(folder), notes)
+        try:
+            server = stack.enter_context(running_postgresql())
+        except SystemExit as missing:
+            console.print(missing)
+            return
+        loads(console, "PostgreSQL", Databases(folder, server), notes)
 
 
 if __name__ == "__main__":
+    if not REAL.is_dir():
+        raise SystemExit(f"This takes the published files in {REAL}.")
     main()
