@@ -16,7 +16,7 @@ import pytest
 
 import qotgate
 from qotgate import RET_ERROR, RET_OK, ArkDynamicType, Market, OpenQuoteContext, RatingChangeType, RatingLevel
-from qotgate.client.connection import Connection, Request
+from qotgate.client.connection import Connection, Outgoing
 from qotgate.client.core import ClientOptions
 from qotgate.client.errors import ConnectionLost
 from tests.support.serving import Serving, client_threads, serving, serving_process
@@ -89,7 +89,7 @@ def test_a_server_that_does_not_know_as_of_is_not_believed(
 ) -> None:
     ask = Connection.ask
 
-    def forget(self: Connection, requests: Iterable[Request], *rest: Any) -> None:
+    def forget(self: Connection, requests: Iterable[Outgoing], *rest: Any) -> None:
         sent = [(proto_id, copy.deepcopy(request)) for proto_id, request in requests]
         for _, request in sent:
             request.c2s.ClearField("asOf")
