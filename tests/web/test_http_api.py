@@ -224,6 +224,15 @@ def test_a_no_is_a_problem_that_names_the_parameter(
     assert problem["type"] == "about:blank"
 
 
+def test_search_finds_funds_and_institutions_too(web: httpx.Client) -> None:
+    def found(query: str) -> tuple[list[str], list[str]]:
+        answer = web.get("/api/v1/securities", params={"query": query, "lang": "en"}).json()
+        return answer["funds"], answer["institutions"]
+
+    assert found("arkk") == (["ARKK"], [])
+    assert found("bofa") == found("美银") == ([], ["BofA Securities"])
+
+
 def test_words_are_taken_in_any_case(web: httpx.Client) -> None:
     holdings = "/api/v1/ark/holdings"
     for lower, upper in (

@@ -12,6 +12,7 @@ from qotgate.service.ark.history import ark_history, ark_positions
 from qotgate.service.ratings.changes import rating_listing
 from qotgate.web.asked import TheRequest
 from qotgate.web.days import LOWER, UPPER, Day
+from qotgate.web.finding import find
 from qotgate.web.formats import MEDIA_TYPES
 from qotgate.web.problems import PROBLEMS
 from qotgate.web.shapes import (
@@ -197,10 +198,11 @@ def securities(
     query: Annotated[str, Query(max_length=100, description="A code or part of a name.", examples=["tesla"])],
     count: Annotated[int, Query(ge=1, le=FOUND_MOST)] = FOUND_DEFAULT,
 ) -> Response:
-    """The securities that data is loaded for, by code or name in either language."""
+    """The securities, funds and institutions that data is loaded for, by code or name in either language."""
 
     def make() -> Securities:
-        found = asked.site.search.search(query, asked.lang, count)
-        return Securities(rows=[SecurityRow.of(one) for one in found])
+        found = find(asked.site, asked.lang, asked.site.state(), query, count)
+        rows = [SecurityRow.of(one) for one in found.securities]
+        return Securities(funds=found.funds, institutions=found.institutions, rows=rows)
 
     return asked.answer("securities", make)

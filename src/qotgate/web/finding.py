@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
+from qotgate.model import Language
 from qotgate.service.chinese import simplified
 from qotgate.service.ratings.changes import institution_names
 from qotgate.service.search import Found
@@ -47,22 +48,22 @@ def fund_url(fund: str) -> str:
     return f"/funds/{fund}"
 
 
-def find(site: Site, view: View, text: str, count: int) -> Hits:
-    """Up to ``count`` of each kind that have ``text`` in the code or name."""
+def find(site: Site, lang: Language, state: str, text: str, count: int) -> Hits:
+    """Up to ``count`` of each kind that have ``text`` in the code or name, in this ``state`` of the data."""
     text = text.strip()
     if not text:
         return Hits([], [], [])
     wanted = simplified(text).casefold()
     institutions = site.reference.institutions
     named = {
-        institutions.name(institutions.named(name), view.lang)
+        institutions.name(institutions.named(name), lang)
         for spoken in site.questions.values()
-        for name in spoken.remembered(("institutions", view.state), partial(institution_names, spoken))
+        for name in spoken.remembered(("institutions", state), partial(institution_names, spoken))
         if wanted in simplified(name).casefold()
     }
     return Hits(
-        site.search.search(text, view.lang, count),
-        [fund for fund in site.funds(view.state) if fund.casefold().startswith(wanted)][:count],
+        site.search.search(text, lang, count),
+        [fund for fund in site.funds(state) if fund.casefold().startswith(wanted)][:count],
         sorted(named, key=lambda name: (not simplified(name).casefold().startswith(wanted), name))[:count],
     )
 
@@ -71,7 +72,7 @@ def find(site: Site, view: View, text: str, count: int) -> Hits:
 def suggest(request: Request, site: TheSite, q: Annotated[str, Query(max_length=200)] = "") -> Response:
     """Where a text that is being typed may lead: the address, the code or name, and what says more."""
     view = View.of(request, site)
-    hits, own = find(site, view, q, SUGGESTIONS), view.language.own
+    hits, own = find(site, view.lang, view.state, q, SUGGESTIONS), view.language.own
     rows = [
         *((fund_url(fund), fund, view.language.say("ark_fund")) for fund in hits.funds),
         *((f"/securities/{one.security}", str(one.security), own(one.name)) for one in hits.securities),

@@ -107,12 +107,13 @@ def moves(request: Request, site: TheSite, as_of: OneDay = None, start: Start = 
 @router.get("/search")
 def search(request: Request, site: TheSite, q: Text = None) -> Response:
     text = (q or "").strip()
-    only = find(site, View.of(request, site), text, FOUND_MOST).only(text)
+    seen = View.of(request, site)
+    only = find(site, seen.lang, seen.state, text, FOUND_MOST).only(text)
     if only:
         return RedirectResponse(only, 303)
 
     def make(view: View) -> dict[str, Any]:
-        return {"text": text, "hits": find(site, view, text, FOUND_MOST)}
+        return {"text": text, "hits": find(site, view.lang, view.state, text, FOUND_MOST)}
 
     return show(request, site, "search.html", make)
 

@@ -284,8 +284,14 @@ class SecurityRow(Shape):
 
 
 class Securities(Shape):
-    """The securities that a search finds, the best match first."""
+    """What a search finds, the best match first: securities in ``rows``, and funds and institutions."""
 
+    funds: list[str] = Field(
+        default=[], description="Funds of which something is loaded.", examples=[["ARKK"]]
+    )
+    institutions: list[str] = Field(
+        default=[], description="Institutions that a note is loaded of.", examples=[["UBS"]]
+    )
     rows: list[SecurityRow]
 
 
