@@ -29,6 +29,7 @@ def paths(tmp_path: Path) -> dict[str, Path]:
 @pytest.mark.parametrize("what", ["pipe", "link", "circle", "zero", "tty"])
 def test_they_are_refused(paths: dict[str, Path], tmp_path: Path, what: str) -> None:
     db = ("--db", f"sqlite:///{tmp_path / 'q.db'}")
+    Store.open(db[1]).close()
     for command, reason in (("load", "load takes files and folders"), ("unload", "is not loaded")):
         refused = run(command, paths[what], *db)
         assert (refused.returncode, refused.stdout) == (2, "")
