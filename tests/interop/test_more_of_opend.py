@@ -1,4 +1,5 @@
-"""3229, 3230, 3219, 3223 and 1005 by the published Python clients: what their own parsers read."""
+"""3229, 3230, 3219, 3223 and 1005 by the published Python clients: what their own parsers
+read; and by our drop-in, which reads the same."""
 
 import json
 from pathlib import Path
@@ -34,10 +35,10 @@ try:
         detail=context.get_research_rating_summary("US.MU", uid="UBS"),
         analysts=context.get_research_rating_summary("US.MU", rating_dimension_type=2),
         nobody=context.get_research_rating_summary("US.MU", uid="Barclays"),
-        days=context.request_trading_days(TradeDateMarket.US, "2025-11-26", "2025-12-01"),
+        days=context.request_trading_days("US", "2025-11-26", "2025-12-01"),
         hong_kong=context.request_trading_days(code="HK.00700", start="2025-12-23", end="2025-12-29"),
         connect=context.request_trading_days("NT", "2025-12-23", "2025-12-29"),
-        early=context.request_trading_days(TradeDateMarket.US, "1999-01-01", "1999-02-01"),
+        early=context.request_trading_days("US", "1999-01-01", "1999-02-01"),
         user=context.get_user_info(),
     )
     ret, states = context.get_market_state(["US.MU", "CA.SHOP", "HK.00700", "US.NOPE"])
@@ -64,7 +65,9 @@ def found(tmp_path: Path, reference: Reference, request: pytest.FixtureRequest) 
     return json.loads(line.removeprefix("FOUND "))
 
 
-@pytest.mark.parametrize("found", [("futu", "protobuf"), ("moomoo", "json")], indirect=True, ids="-".join)
+@pytest.mark.parametrize(
+    "found", [("futu", "protobuf"), ("moomoo", "json"), ("qotgate", "protobuf")], indirect=True, ids="-".join
+)
 def test_what_the_published_parsers_read(found: dict[str, Any]) -> None:
     ok, error = 0, -1
     assert found["consensus"] == [

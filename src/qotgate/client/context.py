@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 
 from qotgate.client.errors import ConnectionLost
 from qotgate.client.link import Link
+from qotgate.client.opend_calls import OpenDCalls
 from qotgate.client.questions import LOGIN_USER, Question, ask
 from qotgate.client.sys_config import SysConfig
 from qotgate.model import InvalidRequest, Language, QotGateError, Security
@@ -66,7 +67,7 @@ LISTS = {question: _columns(question) for question in LIST_QUESTIONS}
 log = logging.getLogger("qotgate")
 
 
-class OpenQuoteContext:
+class OpenQuoteContext(OpenDCalls):
     """A connection to a gateway at ``host``:``port``, made anew when it is lost.
 
     Like the published clients, it waits for a gateway that is not there yet, trying every six seconds;
