@@ -1,7 +1,9 @@
 """Research tables over HTTP: the formats agree, and the allowance is their own."""
 
 from datetime import date
+from importlib import import_module
 from io import BytesIO, StringIO
+from itertools import count
 
 import httpx
 import polars as pl
@@ -75,6 +77,23 @@ def test_parameters(web: httpx.Client) -> None:
     tagged = web.get("/api/v1/research/coverage")
     again = web.get("/api/v1/research/coverage", headers={"If-None-Match": tagged.headers["ETag"]})
     assert again.status_code == 304
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json", ".parquet"])
+def test_a_load_between_two_parts_breaks_the_answer_off(
+    web: httpx.Client, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is not whole does not look whole."""
+    states = count(1)
+    monkeypatch.setattr(scope, "MAX_ROWS", 1)
+    module = import_module("qotgate.service.research.parts")
+    monkeypatch.setattr(module, "generation", lambda _connection: next(states))
+    if suffix == ".parquet":
+        answer = web.get(f"/api/v1/research/trades{suffix}", params={"lang": "en"})
+        assert (answer.status_code, answer.json()["code"]) == (422, "page_changed")
+    else:
+        with pytest.raises(httpx.RemoteProtocolError):
+            web.get(f"/api/v1/research/trades{suffix}")
 
 
 def test_on_this_machine_tables_count_only_where_a_limit_is_configured(sample_url: str) -> None:

@@ -9,12 +9,9 @@ from urllib.parse import urlsplit
 
 import polars as pl
 import pytest
-from sqlalchemy import insert
 
-from qotgate.model import ACTIVE_FUNDS
 from qotgate.service.calendar import ark_sessions
-from qotgate.store import Store, tables
-from qotgate.store.tables import HOLDINGS
+from tests.support.long_history import write_trades
 from tests.support.memory import resident_bytes
 from tests.support.serving import ServingProcess, serving_process
 
@@ -33,25 +30,7 @@ CHUNK = 1 << 20
 def long_history(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Trades of five years in a database, 300,000 of them."""
     url = f"sqlite:///{tmp_path_factory.mktemp('long') / 'qotgate.db'}"
-    store = Store.open(url)
-    sessions = ark_sessions(START, START + timedelta(days=365 * YEARS))
-    with store.engine.begin() as connection:
-        connection.execute(
-            insert(tables.security),
-            [{"id": n, "code": f"US.N{n}", "name": f"Company number {n}"} for n in range(1, SECURITIES + 1)],
-        )
-        connection.execute(insert(tables.session), [{"day": day} for day in sessions])
-        for fund in ACTIVE_FUNDS:
-            days = [{"fund": fund, "day": day, "source": HOLDINGS, "through": day} for day in sessions]
-            connection.execute(insert(tables.ark_day), days)
-            trades = [
-                {"security_id": n, "day": day, "fund": fund, "shares": 100 * n, "through": day}
-                | {"ground": "FLOW", "change": 100.0 * n, "flow": 0, "price": 10.0 + n}
-                for day in sessions
-                for n in range(1, SECURITIES + 1)
-            ]
-            connection.execute(insert(tables.trade), trades)
-    store.close()
+    write_trades(url, ark_sessions(START, START + timedelta(days=365 * YEARS)), SECURITIES)
     return url
 
 

@@ -79,9 +79,10 @@ class _Asked:
     def _read(self, ids: Sequence[int] | None, since: date, until: date) -> dict[int, list[Traded]]:
         found: dict[int, list[Traded]] = {}
         scope = self.scope
-        rows = reads.research.trades(scope.connection, scope.questions.funds, ids, since, until, scope.day)
-        for row in rows:
-            found.setdefault(row.security, []).append((row.day, row.fund, row.shares, row.through))
+        funds = scope.questions.funds
+        rows = reads.research.signed_trades(scope.connection, funds, ids, since, until)
+        for security, day, fund, shares, through in rows:
+            found.setdefault(security, []).append((day, fund, shares, through))
         return found
 
     def _read_members(self, days: Sequence[date]) -> None:
@@ -176,10 +177,15 @@ class _Asked:
     ) -> list[tuple[date, int]]:
         start = bisect_left(trades, first, key=itemgetter(0))
         end = bisect_right(trades, last, key=itemgetter(0))
-        known = [(fund, on, shares) for on, fund, shares, through in trades[start:end] if through <= day]
-        if not known:
-            return []
         dated: dict[str, list[DatedSplit]] = self._splits.get(key, {})
+        if not dated:
+            # The units are the same on all days: what is known is added up as it is.
+            sums: dict[date, int] = {}
+            for on, _, shares, through in trades[start:end]:
+                if through <= day:
+                    sums[on] = sums.get(on, 0) + shares
+            return [(on, total) for on, total in sums.items() if total]
+        known = [(fund, on, shares) for on, fund, shares, through in trades[start:end] if through <= day]
         # Splits that are not known yet on the day are none.
         seen = {fund: [split for split, through in some if through <= day] for fund, some in dated.items()}
         return daily_sums(known, seen, day)

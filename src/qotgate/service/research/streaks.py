@@ -14,6 +14,8 @@ from qotgate.store import reads
 from qotgate.store.reads.research import TradeRow
 
 BUY, SELL = "BUY", "SELL"
+LONGER = 4
+"""How many times as far back the next read goes where a run may have begun before the last one."""
 TRADING_DAYS, TRANSACTIONS = "TRADING_DAYS", "TRANSACTIONS"
 
 
@@ -40,15 +42,19 @@ def streaks(scope: Scope) -> Found:
         return found
 
     since = window_start(as_of, questions.window_days)
-    recent = transactions(None, since)
-    # A run that fills the window may have begun before it.
-    whole = [security for security, some in recent.items() if len(_run(some)) == len(some)]
-    recent |= transactions(whole, ARK_START) if whole else {}
+    found = transactions(None, since)
+    # A run that fills what has been read may have begun before it.
+    open_runs = [security for security, some in found.items() if len(_run(some)) == len(some)]
+    while open_runs and since > ARK_START:
+        since = max(ARK_START, as_of - LONGER * (as_of - since))
+        found |= transactions(open_runs, since)
+        open_runs = [key for key in open_runs if len(_run(found[key])) == len(found[key])]
     sessions = reads.research.sessions(connection, ARK_START, as_of)
+    not_told = reads.ark.untold_days(connection, questions.funds, since, as_of)
     rows = [
         row
-        for security, some in recent.items()
-        if (row := _streak(scope, security, some, sessions)) is not None
+        for security, some in found.items()
+        if (row := _streak(scope, security, some, sessions, not_told)) is not None
     ]
     return Found(sorted(rows, key=lambda row: (row[1], row[2], -row[5], -row[6], row[3])))
 
@@ -70,7 +76,11 @@ def _run(transactions: Sequence[_Transaction]) -> list[_Transaction]:
 
 
 def _streak(
-    scope: Scope, security: int, transactions: Sequence[_Transaction], sessions: Sequence[date]
+    scope: Scope,
+    security: int,
+    transactions: Sequence[_Transaction],
+    sessions: Sequence[date],
+    not_told: Sequence[tuple[str, date, date, str]],
 ) -> tuple[Any, ...] | None:
     code, name = scope.known[security]
     side = BUY if transactions[-1].summed.shares > 0 else SELL
@@ -91,7 +101,7 @@ def _streak(
         return None
     first, last = chosen[-1].day, chosen[0].day
     amounts = [one.summed.usd for one in chosen]
-    untold = reads.ark.untold_days(scope.connection, scope.questions.funds, first, scope.day)
+    untold = (days for days in not_told if days[2] >= first)
     return (
         scope.day,
         side,

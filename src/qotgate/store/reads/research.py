@@ -133,6 +133,23 @@ def trades(
     return [TradeRow._make(row) for row in connection.execute(query).all()]
 
 
+def signed_trades(
+    connection: Connection, funds: Collection[str], securities: Ids, start: date, end: date
+) -> Sequence[Any]:
+    """(security id, day, fund, shares, day from which on it is known) of each trade, oldest first."""
+    trade = tables.trade
+    query = (
+        select(trade.c.security_id, trade.c.day, trade.c.fund, trade.c.shares, trade.c.through)
+        .where(
+            trade.c.fund.in_(funds),
+            trade.c.day.between(start, end),
+            *_of(trade.c.security_id, securities),
+        )
+        .order_by(trade.c.day, trade.c.fund)
+    )
+    return connection.execute(query).all()
+
+
 def splits(
     connection: Connection, funds: Collection[str], as_of: date
 ) -> dict[int, dict[str, list[DatedSplit]]]:
