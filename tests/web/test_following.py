@@ -1,12 +1,17 @@
 """What is new of what is followed: the page, the feed, and what is followed by name."""
 
+import asyncio
+from threading import Event
+from typing import Any
 from xml.etree import ElementTree
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from qotgate.model import InvalidRequest
 from qotgate.service.following import MAX_FOLLOWED, Followed
+from tests.support.in_process import run_alone, web_in_process
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 EN, HANT = {"Accept-Language": "en"}, {"Accept-Language": "zh-TW"}
@@ -68,3 +73,25 @@ def test_the_reference_has_each_path_and_no_pattern(web: httpx.Client) -> None:
         assert f"<code>GET {path}</code>" in page
     assert "A-Za-z" not in page
     assert "a-z]" not in page
+
+
+def test_threads_that_ask_at_once_get_one_document(monkeypatch: pytest.MonkeyPatch, sample_url: str) -> None:
+    """The first requests of several threads ask for it, each to check the names of its parameters."""
+    made: list[int] = []
+    make = FastAPI.openapi
+
+    def slow(app: FastAPI) -> Any:
+        made.append(1)
+        together.wait(0.2)
+        return make(app)
+
+    together = Event()
+    monkeypatch.setattr(FastAPI, "openapi", slow)
+
+    async def ask() -> list[int]:
+        async with web_in_process(sample_url) as (web, _):
+            paths = ("/api/v1/ark/positions/US.TSLA", "/api/v1/ark/transactions/US.TSLA", "/api/v1/coverage")
+            return [answer.status_code for answer in await asyncio.gather(*map(web.get, paths))]
+
+    assert run_alone(ask()) == [200, 200, 200]
+    assert made == [1]
