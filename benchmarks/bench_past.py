@@ -54,7 +54,7 @@ def load_data(folder: Path) -> str:
         files.append(folder / "notes.csv")
         write_notes(files[-1], 20_000, 300, 1)
     store = Store.open(url)
-    load(store, load_reference(), find_files(files))
+    load(store, load_reference(), find_files(files), any_book=not SHARED.is_dir())
     store.close()
     return url
 
@@ -177,14 +177,14 @@ def one_more_day(folder: Path, runs: int) -> list[tuple[float, float]]:
         return made
 
     full = Store.open(f"sqlite:///{folder / 'years.db'}")
-    load(full, reference, write("years", days[:-runs]))
+    load(full, reference, write("years", days[:-runs]), any_book=True)
     cache = ColumnCache(full)
     _read(cache)
     for run in range(runs):
-        load(full, reference, write(f"day{run}", [days[run - runs]]))
+        load(full, reference, write(f"day{run}", [days[run - runs]]), any_book=True)
         more = _read(cache)
         alone = Store.open(f"sqlite:///{folder / f'alone{run}.db'}")
-        load(alone, reference, write(f"alone{run}", days[:1]))
+        load(alone, reference, write(f"alone{run}", days[:1]), any_book=True)
         first = ColumnCache(alone)
         found.append((more, _read(first)))
         first.close()

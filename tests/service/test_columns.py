@@ -339,7 +339,7 @@ def test_a_late_file_and_one_that_ties_two_securities_together(
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(loads=st.lists(st.lists(texts, min_size=1, max_size=2), min_size=2, max_size=5), taken=st.booleans())
 def test_extended_columns_are_those_that_are_read_whole(
     tmp_path_factory: pytest.TempPathFactory, reference: Reference, loads: list[list[str]], taken: bool
