@@ -167,10 +167,10 @@ class Load:
 
     def _weights(self, fund: str, day: date) -> whole_books.Weights:
         """The weights of a book that is loaded; those of the latest books are kept."""
-        if (fund, day) not in self.weights:
-            self.weights[fund, day] = whole_books.weights(self.snapshots.lines(fund, day))
         while len(self.weights) > MAX_WEIGHTS:
             del self.weights[next(iter(self.weights))]
+        if (fund, day) not in self.weights:
+            self.weights[fund, day] = whole_books.weights(self.snapshots.lines(fund, day))
         return self.weights[fund, day]
 
     def _ends(self, ending: whole_books.Ending | None, fund: str, neighbour: date | None) -> bool:

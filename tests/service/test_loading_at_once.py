@@ -1,0 +1,64 @@
+"""A load gives the same tables, row by row, however much of it is read, written and judged at once."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+import qotgate.service.loading as loads
+from qotgate.service.ark import trade_rows
+from qotgate.service.loading import find_files, load, writing
+from qotgate.service.reference import Reference
+from qotgate.sources import layout
+from qotgate.store import Store, snapshots, writes
+from qotgate.store.tables import METADATA
+from tests.support.paths import SAMPLE
+
+CLOCKS = {"loaded_at"}
+
+
+def dump(store: Store) -> dict[str, list[Any]]:
+    """Every row of every table, but for what the clock and chance say."""
+    with store.reading() as connection:
+        return {
+            table.name: sorted(
+                repr(tuple(row))
+                for row in connection.execute(
+                    select(*(column for column in table.c if column.name not in CLOCKS))
+                )
+                if "secret" not in row
+            )
+            for table in METADATA.sorted_tables
+        }
+
+
+def loaded(folder: Path, reference: Reference, parts: Sequence[Sequence[Path]]) -> dict[str, list[Any]]:
+    store = Store.open(f"sqlite:///{folder}/one.db")
+    for files in parts:
+        load(store, reference, files)
+    found = dump(store)
+    store.close()
+    return found
+
+
+@pytest.mark.parametrize("order", ["at once", "backwards", "in parts"])
+def test_the_sample(
+    order: str, tmp_path: Path, reference: Reference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = find_files([SAMPLE])
+    ways = {"at once": [files], "backwards": [files[::-1]], "in parts": [files[1::2], files[::2]]}
+    (tmp_path / "many").mkdir()
+    (tmp_path / "few").mkdir()
+    many = loaded(tmp_path / "many", reference, ways[order])
+    monkeypatch.setattr(layout._Table, "_at_once", lambda _, lines: [None] * len(lines))
+    monkeypatch.setattr(loads, "MAX_HELD", 0)
+    monkeypatch.setattr(writing, "MAX_WEIGHTS", 1)
+    monkeypatch.setattr(snapshots, "MAX_WAITING", 0)
+    monkeypatch.setattr(trade_rows, "MAX_BOOKS_AT_ONCE", 1)
+    monkeypatch.setattr(writes, "RUN", 1)
+    few = loaded(tmp_path / "few", reference, ways[order])
+    assert many == few
+    for name in ("holding", "trade", "ark_day", "difference", "note", "rating_change", "spelling"):
+        assert many[name], name
