@@ -64,7 +64,10 @@ def test_a_body_may_be_given_in_the_other_format(data: st.DataObject) -> None:
     in_json = Body(message).encode(JSON)
     again = read_body(kind, in_json, JSON)
     assert again.message is not None
-    assert again.encode(PROTOBUF) == message.SerializePartialToString()
+    assert again.encode(JSON) == in_json
+    # JSON does not tell which of many a NaN is.
+    if b'"NaN"' not in in_json:
+        assert again.encode(PROTOBUF) == message.SerializePartialToString()
 
 
 @given(st.binary(max_size=200), st.sampled_from([PROTOBUF, JSON]))

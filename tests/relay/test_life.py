@@ -10,14 +10,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Timer
+from threading import Thread
 
 import pytest
 
 from tests.support.opend import PASSWORD, PASSWORD_MD5, REAL, SIMULATED, scripted_opend
 from tests.support.paths import ROOT
 from tests.support.published import run_script
-from tests.support.serving import serving, serving_process
+from tests.support.serving import serving, serving_process, until
 from tests.support.wire import free_port
 
 pytestmark = pytest.mark.slow
@@ -39,6 +39,8 @@ context = OpenQuoteContext("127.0.0.1", port)
 context.set_handler(Ticks())
 context.subscribe(["US.TSLA"], [SubType.TICKER])
 calls = []
+began = time.monotonic()
+open(sys.argv[3] + ".began", "w").close()
 while time.monotonic() < began + seconds:
     asked = time.monotonic()
     ret, answer = context.get_market_snapshot(["US.TSLA"])
@@ -72,26 +74,25 @@ def test_a_client_gets_over_it(sample_url: str, tmp_path: Path, what: str) -> No
         opend_process(port) as opend,
         serving(sample_url, "--upstream", f"127.0.0.1:{port}", "--lang", "en") as gateway,
     ):
-        at = 4.0
 
-        def break_it() -> None:
+        def disturb() -> None:
+            # The client takes its time to start.
+            until((tmp_path / "found.began").exists, 120)
+            time.sleep(4)
             opend.send_signal(signal.SIGKILL if what == "killed" else signal.SIGSTOP)
-
-        def mend_it() -> None:
+            time.sleep(5)
             if what == "hung":
                 opend.send_signal(signal.SIGCONT)
                 return
             command = [*opend.args]
             restarted.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, text=True))
 
-        timers = [Timer(at, break_it), Timer(at + 5, mend_it)]
-        for timer in timers:
-            timer.start()
+        thread = Thread(target=disturb)
+        thread.start()
         try:
             run_script(LOAD, tmp_path, gateway.port, 32, tmp_path / "found")
         finally:
-            for timer in timers:
-                timer.join()
+            thread.join()
             for process in restarted:
                 process.kill()
                 process.wait()
