@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from qotgate import QuoteClient
 from qotgate.protocol.body import decode
 from qotgate.protocol.frame import JSON, PROTOBUF, Frame
 from qotgate.protocol.messages import AnyResponse, ProtoId
@@ -325,3 +326,14 @@ def test_metrics(sample_url: str) -> None:
         assert client.closed()
         assert value("qotgate_upstream_up", pages) == 0
         assert value("qotgate_upstream_connections", pages) == 0
+
+
+def test_research_tables_are_answered_here_and_not_passed_on(sample_url: str) -> None:
+    with (
+        scripted_opend() as opend,
+        through(sample_url, opend) as gateway,
+        QuoteClient(port=gateway.port) as client,
+    ):
+        assert sum(row.shares or 0 for row in client.ark_trades("2026-06-18", codes="US.TSLA")) == 76041
+        assert len(client.ark_dynamics("US.TSLA", start="2026-06-15")) == 5
+        assert opend.asked[ProtoId.Qotgate_GetResearch] == 0
