@@ -108,7 +108,7 @@ def test_what_is_followed_is_kept_in_the_browser(browser: Browser, sample_site: 
         button.click()
         expect(button).to_have_attribute("aria-pressed", "true")
         page.goto("/funds/ARKW")
-        page.get_by_role("button", name="Follow").click()
+        page.get_by_role("button", name="Follow", exact=True).click()
         page.get_by_role("link", name="Following").click()
         expect(page).to_have_url(re.compile("follow=US.TSLA%2CARKW"))
         expect(page.locator(".timeline")).to_contain_text("ARKW bought 12,000 shares of US.TSLA")
