@@ -204,7 +204,7 @@ def test_filters_and_scrolling_to_the_end(browser: Browser, real_site: Serving, 
         assert all("Goldman Sachs" in text for text in texts)
         with page.expect_download() as download:
             page.get_by_text("Download").click()
-            page.get_by_role("link", name="CSV").click()
+            page.get_by_role("link", name="CSV", exact=True).click()
         lines = Path(download.value.path()).read_text(encoding="utf-8").splitlines()
         assert len(lines) == in_all + 1
 
