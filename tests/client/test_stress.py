@@ -69,6 +69,7 @@ def test_threads_that_ask_one_and_threads_that_ask_many(sample_gateway: Serving)
         assert {len(page.result()) for page in pages} == {5}
 
 
+@pytest.mark.slow
 def test_10000_tasks_on_one_client(sample_gateway: Serving) -> None:
     async def ask() -> list[int]:
         async with AsyncQuoteClient(port=sample_gateway.port, timeout=PATIENCE) as client:

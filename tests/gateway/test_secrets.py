@@ -86,6 +86,7 @@ def test_a_gateway_at_work_tells_none(sample_url: str, tmp_path: Path) -> None:
     ],
     ids=lambda options: " ".join(options)[:40],
 )
+@pytest.mark.slow
 def test_one_that_cannot_start_tells_none(sample_url: str, tmp_path: Path, options: tuple[str, ...]) -> None:
     key = tmp_path / "key.pem"
     key.write_text("-----BEGIN RSA PRIVATE KEY-----\nMARKER\n-----END RSA PRIVATE KEY-----\n")

@@ -70,6 +70,7 @@ def test_a_refusal_is_an_answer_to_any_request(proto_id: ProtoId, body_format: i
 
 
 @pytest.mark.parametrize("order", list(permutations(["futu", "moomoo", "qotgate"])))
+@pytest.mark.slow
 def test_all_three_packages_import_in_any_order(order: tuple[str, ...]) -> None:
     code = "\n".join(f"import {name}" for name in order)
     code += "\nfrom qotgate.protocol.messages import REQUESTS, ProtoId"

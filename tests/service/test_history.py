@@ -56,6 +56,7 @@ def fill(store: Store, rows: list[tuple[int, str, int, int]], last: int) -> None
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=trades, as_of=st.integers(0, 130))
+@pytest.mark.slow
 def test_the_window_says_what_all_of_the_history_says(
     store: Store, reference: Reference, rows: list[tuple[int, str, int, int]], as_of: int
 ) -> None:

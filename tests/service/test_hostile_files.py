@@ -45,6 +45,7 @@ def test_the_last_day_is_five_trading_days_ahead() -> None:
 
 @pytest.mark.parametrize("count", ["5e-324", "1e-300", "-1e-7", "0.0000009", "1e300", "1e15", "nan"])
 @pytest.mark.parametrize("column", ["shares", "market value($)", "weight(%)"])
+@pytest.mark.slow
 def test_no_number_ends_a_load(
     load_text: Callable[..., LoadReport], store: Store, reference: Reference, count: str, column: str
 ) -> None:

@@ -151,6 +151,7 @@ SLOW = ("dictionary", "much")
 @pytest.mark.parametrize(
     "bomb", [pytest.param(bomb, marks=[pytest.mark.slow] * (bomb in SLOW)) for bomb in BOMBS]
 )
+@pytest.mark.slow
 def test_a_bomb(bomb: str, tmp_path: Path) -> None:
     make, reason = BOMBS[bomb]
     path = tmp_path / "bomb"

@@ -51,6 +51,7 @@ def test_a_wide_line_costs_itself_alone() -> None:
     assert (len(found.records), [reject.line for reject in found.rejects]) == (2, [3])
 
 
+@pytest.mark.slow
 def test_a_process_that_ends_costs_its_file_alone() -> None:
     records = json.dumps([{"ticker": "A", "firm": "UBS", "rating": "Buy", "date": "2026-06-01"}]).encode()
     assert len(read(records).records) == 1

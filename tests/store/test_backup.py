@@ -222,6 +222,7 @@ class TestRestore:
         self.refused(sample, tmp_path / "other.db", "no backup")
         other.close()
 
+    @pytest.mark.slow
     def test_a_damaged_one_is_refused(self, sample: Store, saved: Path) -> None:
         content = saved.read_bytes()
         generator = random.Random(5)

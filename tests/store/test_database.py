@@ -50,6 +50,7 @@ def test_opening_again_keeps_the_secret(store: Store) -> None:
     ("column", "value"),
     [("shares", inf), ("shares", 1e300), ("shares", 5e-324), ("market_value", inf), ("weight", 1e16)],
 )
+@pytest.mark.slow
 def test_a_line_that_an_earlier_version_took_costs_itself_alone(
     store: Store, load_text: Callable[..., LoadReport], reference: Reference, column: str, value: float
 ) -> None:

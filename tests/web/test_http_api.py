@@ -357,6 +357,7 @@ def test_metrics_of_the_wire(sample_url: str) -> None:
     assert float(told["qotgate_kept_answer_bytes"]) > 0
 
 
+@pytest.mark.slow
 def test_with_workers_one_of_them_serves_the_pages(sample_url: str) -> None:
     with serving_process(sample_url, "--http-port", "0", "--workers", "2") as gateway:
         assert httpx.get(f"{gateway.pages}/readyz").json()["generation"] == 1
