@@ -32,7 +32,7 @@ def fill_up(folder: Path, notes: Path) -> None:
         assert (status, said) == (
             2,
             "qotgate: The database cannot be written: database or disk is full; "
-            "free some space on its disk.\n",
+            f"free some space on its disk. The load was at {notes}.\n",
         )
         assert wire.dynamic("ROKU").retType == 0
         ballast = folder / "ballast"

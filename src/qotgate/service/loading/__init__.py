@@ -21,7 +21,6 @@ from qotgate.service.loading.reading import Reading, find_files, read_file
 from qotgate.service.loading.writing import Load, LoadReport
 from qotgate.service.reference import Reference
 from qotgate.store import Store, writes
-from qotgate.store.faults import unwritten
 
 __all__ = ["LoadReport", "find_files", "load"]
 
@@ -56,16 +55,19 @@ def load(
             queue.put(read_file(path, known, any_book, dates))
             if progress is not None:
                 progress(done, len(files))
-        with store.writing(keep=not dry_run) as connection:
-            run = Load(connection, reference, report)
-            path_of = ""
-            try:
+        path_of = ""
+        try:
+            with store.writing(keep=not dry_run) as connection:
+                run = Load(connection, reference, report)
                 for found in queue:
                     path_of = found.path
                     run.write(found)
-            except DBAPIError as error:
-                raise StoreError(f"{unwritten(error)} The load was at {path_of}.") from error
-            run.finish()
+                run.finish()
+        except StoreError as error:
+            # Much is written at the end alone, as the database keeps pages in memory until then.
+            if path_of and isinstance(error.__cause__, DBAPIError):
+                raise StoreError(f"{error} The load was at {path_of}.") from error
+            raise
     return report
 
 
