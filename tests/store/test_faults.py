@@ -201,7 +201,9 @@ def test_a_gateway_survives_damage_and_serves_on_once_it_is_mended(database: Pat
     if part == "end":
         damaged = whole[: 2 * PAGE + 1000]
     url = f"sqlite:///{database}"
-    with serving_process(url, "--lang", "en", "--http-port", "0") as gateway, Wire(gateway.port) as wire:
+    # What is in memory is answered from there, whatever the disk has become.
+    options = ("--lang", "en", "--http-port", "0", "--data-cache-bytes", "0")
+    with serving_process(url, *options) as gateway, Wire(gateway.port) as wire:
         overwrite(database, damaged)
         answer = wire.dynamic()
         # What it has read of the first page by then, it need not read again.
