@@ -82,6 +82,10 @@ class Store:
             return dialect_of(self.engine).watch(self)
         except DBAPIError as error:
             raise StoreError(f"The database {self.name} cannot be used: {told(error)}") from error
+        except self.engine.dialect.loaded_dbapi.Error as error:
+            # A watch asks the driver itself.
+            said, *_ = str(error).splitlines() or [type(error).__name__]
+            raise StoreError(f"The database {self.name} cannot be used: {said}.") from error
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
