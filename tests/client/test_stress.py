@@ -3,17 +3,19 @@
 import asyncio
 import gc
 import os
+import socket
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from qotgate import AsyncQuoteClient, OpenQuoteContext, QotGateError, QuoteClient
-from tests.support.serving import Serving, client_threads, serving_process
+from tests.support.serving import Serving, client_threads, serving_process, until
 from tests.support.wire import free_port
 
 SHARES = {"US.TSLA": 76041, "US.ROKU": 29500, "US.COIN": 0}
@@ -95,6 +97,17 @@ def kill_and_restart(
         done.wait(2 * PATIENCE)
 
 
+def first_answer(port: int) -> None:
+    """Wait for the first gateway to listen."""
+
+    def listens() -> bool:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return True
+        return False
+
+    until(listens, PATIENCE)
+
+
 @pytest.mark.slow
 def test_a_gateway_killed_under_threads(sample_url: str) -> None:
     port, stop, done = free_port(), threading.Event(), threading.Event()
@@ -110,6 +123,9 @@ def test_a_gateway_killed_under_threads(sample_url: str) -> None:
 
     with QuoteClient(port=port, timeout=PATIENCE) as client, ThreadPoolExecutor(17) as threads:
         killer = threads.submit(kill_and_restart, sample_url, port, outcomes, stop, done)
+        first_answer(port)
+        # A client that has never had an answer would say that there is no gateway.
+        assert client.ark_dynamic("US.TSLA").net_shares == SHARES["US.TSLA"]
         for asker in [threads.submit(ask, client, number) for number in range(16)]:
             asker.result(timeout=2 * PATIENCE)
         assert client.ark_dynamic("US.TSLA").net_shares == SHARES["US.TSLA"]
@@ -138,7 +154,9 @@ def test_a_gateway_killed_under_tasks(sample_url: str) -> None:
         killer = asyncio.create_task(
             asyncio.to_thread(kill_and_restart, sample_url, port, outcomes, stop, done)
         )
+        await asyncio.to_thread(first_answer, port)
         async with AsyncQuoteClient(port=port, timeout=PATIENCE) as client:
+            assert (await client.ark_dynamic("US.TSLA")).net_shares == SHARES["US.TSLA"]
             async with asyncio.timeout(2 * PATIENCE):
                 await asyncio.gather(*(ask(client, number) for number in range(200)))
             assert (await client.ark_dynamic("US.TSLA")).net_shares == SHARES["US.TSLA"]

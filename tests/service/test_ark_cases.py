@@ -19,7 +19,7 @@ from qotgate.model import (
 )
 from qotgate.service.ark.changes import labelled_changes
 from qotgate.service.ark.dynamics import ark_stock_dynamic
-from qotgate.service.ark.lists import active_transactions, fund_holdings
+from qotgate.service.ark.lists import holding_rows, transaction_rows
 from qotgate.service.loading import LoadReport, find_files, load
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference
@@ -101,9 +101,9 @@ def lists_of_2026(store: Store, reference: Reference) -> dict[tuple[date, ArkCyc
                 )
                 rows: list[object] = []
                 for kind in ArkHoldingType:
-                    rows += sorted(fund_holdings(held, kind), key=str)
+                    rows += sorted(holding_rows(held, kind), key=str)
                 for sold in ArkActiveTransactionHoldingType:
-                    rows += sorted(active_transactions(traded, sold), key=str)
+                    rows += sorted(transaction_rows(traded, sold), key=str)
                 found[day, cycle] = rows
     return found
 
