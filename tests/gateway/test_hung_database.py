@@ -96,7 +96,8 @@ def test_a_locked_table_is_told(postgresql_sample: str, tmp_path: Path) -> None:
 
 def test_the_gateway_ends_all_the_same(postgresql_alone: PostgreSQL, reference: Reference) -> None:
     url = filled(postgresql_alone.new(), reference)
-    options = ("--http-port", "0", "--drain-seconds", "1")
+    # Memory would answer without the database.
+    options = ("--http-port", "0", "--drain-seconds", "1", "--data-cache-bytes", "0")
     with (
         serving_process(url, *options) as gateway,
         Wire(gateway.port) as wire,
