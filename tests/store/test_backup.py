@@ -410,7 +410,11 @@ def test_killed_at_any_point_it_has_happened_or_not(
         ) as process:
             time.sleep(generator.uniform(0.3, 1.0) * whole)
             process.send_signal(signal.SIGKILL)
-        killed += process.returncode == -signal.SIGKILL
+        if process.returncode == -signal.SIGKILL:
+            killed += 1
+        else:
+            # The first run was slower, as on a machine that was busy then.
+            whole *= 0.8
         if command == "restore":
             # The first, undisturbed run has restored it; a killed one leaves that, or does it again.
             assert digests(sample) == was
