@@ -60,7 +60,7 @@ def load_data(folder: Path) -> str:
 
 
 def calls(codes: Sequence[str], days: Sequence[date], note_days: Sequence[date]) -> Calls:
-    """What is asked of each interface, in the order of the table."""
+    """The requests of each interface, in the order of the table."""
     return {
         f"3424 as of {DAYS} days x {STOCKS} stocks": [
             partial(QuoteClient.ark_dynamic, security=code, as_of=day) for day in days for code in codes
@@ -93,7 +93,7 @@ def ask(port: int, asked: Sequence[Call]) -> float:
 
 
 class Past:
-    """One database, and what is asked of it."""
+    """One database and the requests to it."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -152,7 +152,7 @@ class Past:
             return ours, generate(plan).rate
 
     def idle(self) -> float:
-        """Percent of a core that a gateway takes that nobody asks."""
+        """Percent of a core that an idle gateway takes."""
         with self.warm_gateway() as (server, _):
             before = server.cpu_seconds
             sleep(IDLE_SECONDS)
@@ -241,9 +241,7 @@ def past_table(past: Past, runs: int, days: list[tuple[float, float]] | None) ->
         lines.append(_line("3424 through the service, one thread", "FastAPI, one worker", services, "100"))
     if days is not None:
         lines.append(_line("one more day into five years, ms", "the first day alone", days, "at most 1.5"))
-    lines.append(
-        ("a gateway that nobody asks, % of a core", "", past.idle(), float("nan"), float("nan"), "0.1")
-    )
+    lines.append(("an idle gateway, % of a core", "", past.idle(), float("nan"), float("nan"), "0.1"))
     return lines
 
 

@@ -64,7 +64,7 @@ def _command(table: ResearchTable[Any]) -> Callable[..., None]:
             _write(table, parts(questions, table, values), given)
 
     command.__doc__ = table.description
-    command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+    command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # Typer reads it
         [
             inspect.Parameter(
                 name,

@@ -35,7 +35,7 @@ def _shape(table: ResearchTable[Any]) -> type[Shape]:
             date | None,
             Field(description="The last day that is known, up to the one asked for."),
         ),
-        "rows": (list[table.row], ...),  # type: ignore[name-defined]
+        "rows": (list[table.row], ...),  # type: ignore[name-defined]  # the row of the description
     }
     name = f"{table.name.title().replace('_', '')}Table"
     return create_model(name, __base__=Shape, __doc__=table.description, **fields)
@@ -46,7 +46,7 @@ def _add(table: ResearchTable[Any]) -> None:
 
     def endpoint(
         asked: TheRequest,
-        given: Annotated[parameters, Query()],  # type: ignore[valid-type]
+        given: Annotated[parameters, Query()],  # type: ignore[valid-type]  # made just above
     ) -> Response:
         texts = {
             name: [value] if isinstance(value, str) else value

@@ -58,7 +58,7 @@ class Changes(NamedTuple):
     def before(self, day: date) -> "Changes":
         """A copy of those of days before ``day``."""
         end = bisect_left(self.days, day)
-        return Changes(*(column[:end] for column in self))  # type: ignore[arg-type]
+        return Changes(*(column[:end] for column in self))  # type: ignore[arg-type]  # a slice keeps its type
 
     def add(
         self,
