@@ -10,14 +10,14 @@ import pytest
 
 from qotgate.protocol.frame import Frame
 from tests.support.floods import bystander, flood, half_open
-from tests.support.serving import Serving, serving_process
+from tests.support.serving import Serving, ServingProcess, serving_process
 
 pytestmark = pytest.mark.slow
 
 MAX_WAIT = 0.5
-"""Seconds that the bystander may wait."""
+"""Seconds of the gateway's work that the bystander may wait for."""
 TRIES = 3
-"""A machine with other work may be late by itself: only a flood that is in the way each time is at fault."""
+"""Work takes longer beside other work: only a flood that is in the way each time is at fault."""
 
 UPGRADE = (
     b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -93,7 +93,7 @@ def floods(gateway: Serving, tls: ssl.SSLContext | None) -> Iterator[tuple[str, 
         yield f"TCP: {name}", on_tcp(gateway, packet * max(1, 200_000 // len(packet)))
 
 
-def see_that_none_waits(gateway: Serving, cert: Path | None = None) -> None:
+def see_that_none_waits(gateway: ServingProcess, cert: Path | None = None) -> None:
     tls = ssl.create_default_context(cafile=str(cert)) if cert else None
     found = {}
     for name, run in floods(gateway, tls):
