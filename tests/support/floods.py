@@ -1,7 +1,7 @@
 """One peer floods a gateway while a bystander asks it all the time, and says how long it had to wait.
 
-A wait is told in processor time of the gateway: how long it worked before it answered. Other work of the machine
-delays an answer, too, and says nothing of the gateway.
+A wait is told in processor time of the gateway: how long it worked before it answered. Other work of the
+machine delays an answer, too, and says nothing of the gateway.
 
 A flood sends whole buffers as fast as they are taken, reads what comes, and connects again where it is
 closed; it ends after ``SECONDS``.
@@ -27,7 +27,7 @@ MAX_CONNECTS = 200
 """How often one peer connects at most: loopback has no more ports than others need."""
 PAUSE_SECONDS = 0.01
 MAX_IDLE_WAIT = 10
-"""Seconds by the clock after which a gateway that does no work counts as working: it waits for something itself."""
+"""Seconds by the clock that a gateway may wait without work of its own."""
 TICKS = os.sysconf("SC_CLK_TCK")
 
 Ask = Callable[[], None]
