@@ -28,7 +28,7 @@ from qotgate.web.phrases import PAGE_LANGUAGES, chosen_language
 
 PHRASES = PAGE_LANGUAGES["en"].phrases
 ROOM = Path(str(qotgate.web.__file__)).parent
-PREFIXES = ("theme_", "kind_", "span_", "by_", "help_", "why_")
+PREFIXES = ("theme_", "kind_", "span_", "by_", "help_", "why_", "streak_")
 """Of keys that a template puts together."""
 
 

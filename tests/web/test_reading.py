@@ -12,7 +12,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize(
-    "path", ["/ratings", "/holdings", "/active-trades", "/moves", "/funds/ARKK", "/data/files"]
+    "path",
+    ["/ratings", "/holdings", "/active-trades", "/moves", "/streaks?days=2", "/funds/ARKK", "/data/files"],
 )
 def test_on_a_phone_a_row_is_a_card(browser: Browser, sample_site: Serving, path: str) -> None:
     """No table of cards is wider than the screen, and the numbers stand beside the names."""

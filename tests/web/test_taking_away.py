@@ -14,6 +14,7 @@ LISTS = [
     "/holdings",
     "/active-trades?cycle_type=SIXTY_DAY",
     "/moves",
+    "/streaks?days=2",
     "/funds/ARKK",
     "/securities/US.TSLA",
 ]

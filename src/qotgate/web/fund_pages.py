@@ -49,6 +49,7 @@ def fund(request: Request, site: TheSite, fund: FundCode, as_of: OneDay = None) 
         return {
             "fund": name,
             "as_of": as_of,
+            "active_funds": site.questions[view.lang].funds,
             "day": day,
             "moves": moves,
             "no_moves": no_moves,

@@ -1,10 +1,10 @@
-"""The pages of what the ARK funds hold together, and of what they actively traded."""
+"""The pages of what the ARK funds hold together, of what they actively traded, and of streaks."""
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BeforeValidator
 
 from qotgate.model import (
@@ -18,15 +18,22 @@ from qotgate.model import (
     Page,
     RankSortDir,
 )
+from qotgate.model.research import Streak
 from qotgate.protocol.interface import ACTIVE_TRANSACTIONS, FUND_HOLDINGS, ListQuestion
+from qotgate.protocol.research import LONGEST_STREAK, STREAKS
 from qotgate.service.ark.lists import active_transactions, fund_holdings
 from qotgate.service.questions import Questions
+from qotgate.service.research import part
+from qotgate.service.research.streaks import TRADING_DAYS, TRANSACTIONS
 from qotgate.web.list_api import Fund, of_fund
-from qotgate.web.pages import Cursor, OneDay, given, or_sentence
+from qotgate.web.pages import Cursor, OneDay, Start, given, or_sentence, page_from
 from qotgate.web.render import View, show
 from qotgate.web.site import Site, TheSite
 
 ROWS_ON_A_PAGE = 50
+STREAKS_ON_A_PAGE = 100
+STREAK_DAYS = 3
+STREAK_KINDS = (TRADING_DAYS, TRANSACTIONS)
 TRADE_SORTS = (ArkActiveTransactionSortField.CHANGE_AMOUNT, ArkActiveTransactionSortField.CHANGE_SHARES)
 
 FundName = Annotated[Fund, BeforeValidator(given)]
@@ -127,3 +134,51 @@ def _show(
         }
 
     return show(request, site, template, make)
+
+
+@router.get("/streaks")
+def streaks(
+    request: Request,
+    site: TheSite,
+    side: Literal["ALL", "BUY", "SELL"] = "ALL",
+    days: Annotated[int, Query(ge=2, le=LONGEST_STREAK)] = STREAK_DAYS,
+    fund: FundName = None,
+    as_of: OneDay = None,
+    kind: Literal["TRADING_DAYS", "TRANSACTIONS"] | None = None,
+    start: Start = 1,
+) -> Response:
+    """What the funds bought or sold ``days`` times in a row or more; with ``kind`` one of the two tables,
+    from row ``start`` on."""
+    choices = {"side": side, "days": days, "fund": fund and fund.upper(), "as_of": as_of}
+    values = {"side": side, "days": days, "as_of": as_of, "funds": fund and (fund.upper(),)}
+
+    def make(view: View) -> dict[str, Any]:
+        questions = site.questions[view.lang]
+        found, no_rows = or_sentence(view, lambda: part(questions, STREAKS, values))
+        rows = [Streak(*row) for row in found.rows] if found else []
+        tables = {
+            one: page_from(
+                sorted((row for row in rows if row.kind == one), key=_longest), start, STREAKS_ON_A_PAGE
+            )
+            for one in ((kind,) if kind else STREAK_KINDS)
+        }
+        return {
+            "day": found and found.known_to,
+            "no_rows": no_rows,
+            "tables": tables,
+            "choices": choices,
+            "longest": LONGEST_STREAK,
+            "window": questions.window_days,
+            "funds": questions.funds,
+        }
+
+    return show(request, site, "streaks.html", make)
+
+
+def _longest(row: Streak) -> tuple[int, int, str]:
+    """The longest streak first."""
+    return (
+        -(row.trading_days if row.kind == TRADING_DAYS else row.transactions),
+        -row.transactions,
+        row.security,
+    )

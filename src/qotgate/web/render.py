@@ -180,6 +180,11 @@ def own(context: Context, text: str) -> str:
     return view.language.own(text)
 
 
+def untold_funds(text: str) -> str:
+    """The funds in the ``untold`` of a research row, each once."""
+    return ", ".join(dict.fromkeys(part.partition(" ")[0] for part in text.split("; ")))
+
+
 def file_url(place: Place) -> str:
     if place.line is None:
         return f"/files/{place.file_id}"
@@ -211,6 +216,7 @@ ENVIRONMENT.filters.update(
     cell=cell,
     moment=moment,
     file_url=file_url,
+    untold_funds=untold_funds,
     own=own,
     institution_url=institution_url,
     age=age,
