@@ -63,10 +63,10 @@ class Search:
         wanted = simplified(text).strip().casefold()
         if not wanted:
             return []
-        codes = _codes(wanted)
-        ranked = ((_rank(entry, wanted, codes), code, entry) for code, entry in self._entries().items())
-        matches = sorted((rank, code) for rank, code, _ in ranked if rank is not None)
-        return [self._found(self._entries()[code], lang) for _, code in matches[:count]]
+        codes, entries = _codes(wanted), self._entries()
+        ranked = ((_rank(entry, wanted, codes), code) for code, entry in entries.items())
+        matches = sorted((rank, code) for rank, code in ranked if rank is not None)
+        return [self._found(entries[code], lang) for _, code in matches[:count]]
 
     def look_up(self, security: Security, lang: Language) -> Found:
         """What is known of a security; by its code alone where nothing is."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 from threading import Lock
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import structlog
 from fastapi import FastAPI, Request, Response
@@ -197,22 +197,20 @@ async def _answer_error(request: Request, error: Exception) -> Response:
 
 
 class _App(FastAPI):
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._document: dict[str, Any] | None = None
-        self._lock = Lock()
+    _document: ClassVar[dict[str, Any] | None] = None
+    _lock: ClassVar[Lock] = Lock()
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, which names our errors where FastAPI would name its own.
 
-        It is made once: requests in several threads ask for it, and FastAPI makes it in no safe way for
-        them."""
+        It is made once in a process, whose applications have one API: requests in several threads ask for
+        it, and FastAPI makes it in no safe way for them."""
         with self._lock:
-            if self._document is None:
+            if _App._document is None:
                 document = super().openapi()
                 schemas = document["components"]["schemas"]
                 schemas.pop("HTTPValidationError", None)
                 schemas.pop("ValidationError", None)
                 schemas["Problem"] = Problem.model_json_schema()
-                self._document = document
-            return self._document
+                _App._document = document
+            return _App._document

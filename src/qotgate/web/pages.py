@@ -108,14 +108,11 @@ def moves(request: Request, site: TheSite, as_of: OneDay = None, start: Start = 
 def search(request: Request, site: TheSite, q: Text = None) -> Response:
     text = (q or "").strip()
     seen = View.of(request, site)
-    only = find(site, seen.lang, seen.state, text, FOUND_MOST).only(text)
+    hits = find(site, seen.lang, seen.state, text, FOUND_MOST)
+    only = hits.only(text)
     if only:
         return RedirectResponse(only, 303)
-
-    def make(view: View) -> dict[str, Any]:
-        return {"text": text, "hits": find(site, view.lang, view.state, text, FOUND_MOST)}
-
-    return show(request, site, "search.html", make)
+    return show(request, site, "search.html", lambda _view: {"text": text, "hits": hits})
 
 
 @router.get("/securities/{code}")

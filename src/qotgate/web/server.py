@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from threading import Thread
 from types import MappingProxyType
 from typing import cast
 
@@ -13,6 +14,7 @@ from qotgate.gateway import Gateway
 from qotgate.gateway.addresses import shown_address
 from qotgate.service.questions import Questions
 from qotgate.web.app import make_app
+from qotgate.web.render import prepare
 from qotgate.web.site import Endpoint, Site, WebOptions
 from qotgate.web.webhook import Webhook
 
@@ -76,6 +78,7 @@ class WebServer:
         self._server = _Server(config)
         self._serving = asyncio.create_task(self._server.serve([listening]))
         self._webhook = asyncio.create_task(Webhook(self._site).run())
+        Thread(target=prepare, name="prepare pages", daemon=True).start()
         self.url = f"http://{shown_address(listening.getsockname())}"
 
     def change(self, questions: Questions, options: WebOptions) -> None:

@@ -1,12 +1,17 @@
 """What securities there are, and which identifiers and codes their lines have."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, Table, func, select
 
 from qotgate.model import Market, Security
 from qotgate.store import tables
+from qotgate.store.bulk import chunks
 from qotgate.store.tables import Row, rows_of
+
+SPELLED = ("security_id", "ticker", "identifier", "name")
+"""What a spelling of a security's lines is."""
 
 
 def security_id(connection: Connection, code: str) -> int | None:
@@ -100,12 +105,13 @@ def contradictions(
     owners = {
         row["identifier"]: row for row in rows_of(connection, query.order_by(spelling.c.first_day.desc()))
     }
+    lines = _first_lines(connection, [*disbelieved, *owners.values()])
     found = []
     for row in disbelieved:
-        line = _first_line(connection, row)
+        line = lines.get(_spelled(row))
         if line is not None:
             owner = owners.get(row["identifier"])
-            found.append(line | {"against": owner and _first_line(connection, owner)})
+            found.append(line | {"against": owner and lines.get(_spelled(owner))})
     return sorted(found, key=lambda line: (line["path"], line["line"])), more
 
 
@@ -114,34 +120,49 @@ def count_contradictions(connection: Connection) -> int:
     return connection.scalar(select(func.count()).where(~tables.spelling.c.believed)) or 0
 
 
-def _first_line(connection: Connection, spelled: Row) -> Row | None:
-    """The first line by day of those that are spelled so, and how many they are."""
-    found = []
-    for table in (tables.holding, tables.notice):
-        query = (
-            select(
-                *(
-                    table.c.ticker,
-                    table.c.identifier,
-                    table.c.name,
-                    table.c.day,
-                    table.c.file_id,
-                    table.c.line,
-                ),
-                *(tables.file.c.path, func.count().over().label("lines")),
-            )
-            .join(tables.file)
-            .where(
-                table.c.security_id == spelled["security_id"],
-                *(table.c[name] == spelled[name] for name in ("ticker", "identifier", "name")),
-            )
-            .order_by(table.c.day, table.c.file_id, table.c.line)
-            .limit(1)
+def _spelled(row: Row) -> tuple[Any, ...]:
+    return tuple(row[name] for name in SPELLED)
+
+
+def _first_lines(connection: Connection, spellings: Sequence[Row]) -> dict[tuple[Any, ...], Row]:
+    """By spelling the first line by day of those that are spelled so, and how many they are."""
+    found: dict[tuple[Any, ...], Row] = {}
+    for some in chunks(spellings):
+        for table in (tables.holding, tables.notice):
+            for row in rows_of(connection, _numbered_lines(table, some)):
+                known = found.get(_spelled(row))
+                lines = row["lines"] + (known["lines"] if known else 0)
+                first = known if known and known["day"] <= row["day"] else _line(row)
+                found[_spelled(row)] = first | {"lines": lines}
+    return found
+
+
+def _numbered_lines(table: Table, spellings: Sequence[Row]) -> Select[Any]:
+    spelled = [table.c[name] for name in SPELLED]
+    order = (table.c.day, table.c.file_id, table.c.line)
+    numbered = (
+        select(
+            *spelled,
+            *order,
+            func.count().over(partition_by=spelled).label("lines"),
+            func.row_number().over(partition_by=spelled, order_by=order).label("place"),
         )
-        found += rows_of(connection, query)
-    if not found:
-        return None
-    return min(found, key=lambda row: row["day"]) | {"lines": sum(row["lines"] for row in found)}
+        .where(
+            table.c.security_id.in_({row["security_id"] for row in spellings}),
+            table.c.identifier.in_({row["identifier"] for row in spellings}),
+        )
+        .subquery()
+    )
+    return (
+        select(numbered, tables.file.c.path)
+        .join(tables.file, tables.file.c.id == numbered.c.file_id)
+        .where(numbered.c.place == 1)
+    )
+
+
+def _line(row: Row) -> Row:
+    names = ("ticker", "identifier", "name", "day", "file_id", "line", "path")
+    return {name: row[name] for name in names}
 
 
 def identifiers(connection: Connection) -> dict[int, set[str]]:

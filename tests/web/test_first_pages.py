@@ -1,0 +1,77 @@
+"""What the pages wait for: templates are compiled before the first reader comes, and a page asks as many
+questions of the database for many rows as for few."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from qotgate.service.loading import load
+from qotgate.service.reference import Reference
+from qotgate.store import Store
+from qotgate.web.render import ENVIRONMENT
+from tests.support.in_process import run_alone, web_in_process
+from tests.support.serving import serving
+from tests.support.statements import counted_statements
+
+DEADLINE_SECONDS = 60.0
+NOTICES = "FUND,Date,Direction,Ticker,CUSIP,Name,Shares,% of ETF\n"
+
+
+def test_templates_are_compiled_once_the_gateway_listens(sample_url: str) -> None:
+    cache = ENVIRONMENT.cache
+    assert cache is not None
+    cache.clear()
+    with serving(sample_url, "--http-port", "0"):
+        end = time.monotonic() + DEADLINE_SECONDS
+        while len(cache) < len(ENVIRONMENT.list_templates()):
+            assert time.monotonic() < end, "templates wait for their first reader"
+            time.sleep(0.01)
+
+
+def statements(tmp_path: Path, reference: Reference, count: int, path: str) -> int:
+    """How many statements the page at ``path`` takes, of a day with ``count`` securities whose identifier
+    other lines give to another company."""
+    tesla = "ARKK,2020-12-15,Buy,TSLA,88160R101,TESLA INC,1,0.2\n"
+    wrong = (f"ARKK,2020-12-15,Buy,Q{n},53227R106,FOREIGN {n} INC,1,0.2\n" for n in range(count))
+    folder = tmp_path / str(count)
+    folder.mkdir(exist_ok=True)
+    file = folder / "notices.csv"
+    file.write_text(NOTICES + tesla + "".join(wrong))
+    url = f"sqlite:///{folder / 'q.db'}"
+    store = Store.open(url)
+    load(store, reference, [file])
+    store.close()
+
+    async def ask() -> int:
+        async with web_in_process(url) as (web, _):
+            # What is read once for a state of the data.
+            await web.get("/help")
+            with counted_statements() as sent:
+                answer = await web.get(path)
+            assert "FOREIGN" in answer.text
+            return len(sent)
+
+    return run_alone(ask())
+
+
+@pytest.mark.parametrize("path", ["/data", "/moves", "/"])
+def test_a_page_asks_the_same_for_many_rows_as_for_few(
+    tmp_path: Path, reference: Reference, path: str
+) -> None:
+    few, many = (statements(tmp_path, reference, count, path) for count in (2, 40))
+    assert many == few
+
+
+def test_a_search_asks_once_for_all_its_hits(sample_url: str) -> None:
+    async def ask() -> tuple[int, int]:
+        async with web_in_process(sample_url) as (web, _):
+            # What is read once for a state of the data.
+            await web.get("/search", params={"q": "o"})
+            with counted_statements() as sent:
+                answer = await web.get("/search", params={"q": "o"})
+            return answer.text.count('class="security"'), len(sent)
+
+    hits, asked = run_alone(ask())
+    assert hits > 5
+    assert asked < 2 * hits
