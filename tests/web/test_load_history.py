@@ -73,6 +73,9 @@ def test_the_api_gives_it(url: str) -> None:
             }
             rest = await web.get("/api/v1/loads", params={"before": first["next_before"]})
             assert ([row["number"] for row in rest.json()["rows"]], rest.json()["next_before"]) == ([1], None)
+            every = await web.get("/api/v1/loads", params={"count": "all"})
+            assert [row["number"] for row in every.json()["rows"]] == [2, 1]
+            assert every.json()["next_before"] is None
             rows = (await web.get("/api/v1/loads/2/left-out")).json()["rows"]
             assert [Path(row["path"]).name for row in rows] == ["bad.csv", "part.csv"]
             assert [row["line"] for row in rows] == [None, 2]
@@ -80,6 +83,24 @@ def test_the_api_gives_it(url: str) -> None:
             assert (lines[0], len(lines)) == ("file_id,path,line,reason", 3)
             assert (await web.get("/api/v1/loads/9/left-out")).status_code == 404
             assert "qotgate_rejected_files 1.0" in (await web.get("/metrics")).text
+
+    run_alone(ask())
+
+
+def test_the_api_lists_the_files(url: str) -> None:
+    async def ask() -> None:
+        async with web_in_process(url) as (web, _):
+            every = (await web.get("/api/v1/files", params={"count": "all"})).json()["rows"]
+            assert [row["file_id"] for row in every] == list(range(len(every), 0, -1))
+            latest = every[0]
+            assert (Path(latest["path"]).name, latest["kind"]) == ("part.csv", "notes")
+            assert (latest["records"], latest["left_out"], latest["load"]) == (0, 1, 2)
+            first = (await web.get("/api/v1/files", params={"count": 2})).json()
+            assert first["rows"] == every[:2]
+            rest = await web.get("/api/v1/files", params={"before": first["next_before"]})
+            assert rest.json()["rows"] == every[2:]
+            notices = (await web.get("/api/v1/files", params={"kind": "Notices", "count": "all"})).json()
+            assert notices["rows"] == [row for row in every if row["kind"] == "notices"] != []
 
     run_alone(ask())
 

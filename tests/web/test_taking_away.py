@@ -17,11 +17,13 @@ LISTS = [
     "/streaks?days=2",
     "/funds/ARKK",
     "/securities/US.TSLA",
+    "/data/loads",
+    "/data/files?kind=notices",
 ]
 
 
 def rows(page: str) -> int:
-    body = re.search(r'<tbody id="(?:rows|changes)">(.*?)</tbody>', page, re.DOTALL)
+    body = re.search(r'<tbody id="(?:rows|changes|files|loads)">(.*?)</tbody>', page, re.DOTALL)
     assert body is not None
     return body[1].count("<tr>")
 
@@ -43,7 +45,15 @@ def test_each_list_has_files_that_can_be_read(web: httpx.Client, path: str) -> N
             assert answer.json()["rows"]
 
 
-@pytest.mark.parametrize("path", ["/ratings?market=US", "/holdings?fund=ARKK&holding_type=POSITION"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/ratings?market=US",
+        "/holdings?fund=ARKK&holding_type=POSITION",
+        "/data/files?kind=notices",
+        "/data/loads",
+    ],
+)
 def test_a_file_has_the_rows_of_the_list(web: httpx.Client, path: str) -> None:
     page = web.get(path, headers=EN).text
     link = re.search(r'<a href="([^"]+\.csv[^"]*)" download>', page)

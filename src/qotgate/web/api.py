@@ -174,19 +174,22 @@ def changes(
     return asked.answer("changes", lambda: part(count, page or None), later_page=bool(page))
 
 
-def whole_list(ask: Callable[[str | None], Listed], page: str | None) -> Iterator[Listed]:
-    """The page at the cursor ``page`` and all that follow it. Each is a short read of its own, of the data as
-    it was for the first: no transaction is open while the caller reads."""
-    following: list[str | None] = [page or None]
+def whole_list(
+    ask: Callable[[Any], Listed], page: str | int | None, cursor: str = "next_page"
+) -> Iterator[Listed]:
+    """The page at ``page`` and all that follow it; the field ``cursor`` of each names the next one. Each is a
+    short read of its own, of the data as it was for the first: no transaction is open while the caller
+    reads."""
+    following: list[str | int | None] = [page or None]
 
     def next_part() -> Listed | None:
         if not following:
             return None
         found = ask(following.pop())
-        next_page: str | None = getattr(found, "next_page")  # noqa: B009 - shapes of lists are made at run time
+        next_page: str | int | None = getattr(found, cursor)
         if next_page:
             following.append(next_page)
-        return found.model_copy(update={"next_page": None})
+        return found.model_copy(update={cursor: None})
 
     # A generator would keep a part in memory while the caller reads it.
     return iter(next_part, None)

@@ -1,17 +1,29 @@
 """The HTTP API of what is loaded and what is missing, and of what was left out."""
 
-from typing import Annotated
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, HTTPException, Path, Query, Response
 
 from qotgate.service.coverage import provenance
-from qotgate.web.api import ANSWERS
+from qotgate.web.api import ANSWERS, PART_ROWS, whole_list
 from qotgate.web.asked import TheRequest
-from qotgate.web.shapes import Coverage, HoleRow, LeftOut, LeftOutRow, LoadRow, Loads
+from qotgate.web.days import LOWER
+from qotgate.web.shapes import Coverage, FileRow, Files, HoleRow, LeftOut, LeftOutRow, LoadRow, Loads, Shape
 
 COUNT_DEFAULT = 50
 COUNT_MOST = 200
 NUMBERS_END = 2**31
+
+Count = Annotated[
+    Annotated[int, Query(ge=1, le=COUNT_MOST)] | Annotated[Literal["all"], LOWER],
+    Query(description="Rows of a page, or all at once, as for a download."),
+]
+Before = Annotated[
+    int | None,
+    Query(ge=1, lt=NUMBERS_END, description="Those before this one: `next_before` of an earlier answer."),
+]
 
 router = APIRouter(prefix="/api/v1", responses=ANSWERS)
 
@@ -37,21 +49,47 @@ def coverage(asked: TheRequest) -> Response:
 
 
 @router.get("/loads", response_model=Loads, tags=["Data"])
-def loads(
-    asked: TheRequest,
-    count: Annotated[int, Query(ge=1, le=COUNT_MOST)] = COUNT_DEFAULT,
-    before: Annotated[
-        int | None,
-        Query(ge=1, lt=NUMBERS_END, description="Loads before this one: `next_before` of an earlier answer."),
-    ] = None,
-) -> Response:
+def loads(asked: TheRequest, count: Count = COUNT_DEFAULT, before: Before = None) -> Response:
     """The history of loads, the latest first: what each found, and how much of it it left out."""
 
-    def make() -> Loads:
-        rows, more = provenance.loads(asked.site.store, before, count)
+    def part(size: int, number: int | None) -> Loads:
+        rows, more = provenance.loads(asked.site.store, number, size)
         return Loads(next_before=more, rows=[LoadRow.of(row) for row in rows])
 
-    return asked.answer("loads", make, later_page=before is not None)
+    return _listed(asked, "loads", part, count, before)
+
+
+@router.get("/files", response_model=Files, tags=["Data"])
+def files(
+    asked: TheRequest,
+    kind: Annotated[
+        Annotated[Literal["holdings", "notices", "notes"], LOWER] | None,
+        Query(description="All unless given."),
+    ] = None,
+    count: Count = COUNT_DEFAULT,
+    before: Before = None,
+) -> Response:
+    """The loaded files, the latest first, with the rows read from each and the lines that were left out."""
+
+    def part(size: int, number: int | None) -> Files:
+        rows, more = provenance.files(asked.site.store, number, kind, size)
+        return Files(next_before=more, rows=[FileRow.of(row) for row in rows])
+
+    return _listed(asked, "files", part, count, before)
+
+
+def _listed(
+    asked: TheRequest,
+    interface: str,
+    part: Callable[[int, int | None], Shape],
+    count: int | Literal["all"],
+    before: int | None,
+) -> Response:
+    later = before is not None
+    if count == "all":
+        parts = whole_list(partial(part, PART_ROWS), before, "next_before")
+        return asked.answer_in_parts(interface, parts, later_page=later)
+    return asked.answer(interface, lambda: part(count, before), later_page=later)
 
 
 @router.get("/loads/{number}/left-out", response_model=LeftOut, tags=["Data"])

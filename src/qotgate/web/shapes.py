@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from qotgate.model import (
     ArkDynamic,
     DynamicType,
+    FileKind,
     LoadOutcome,
     Page,
     Security,
@@ -319,6 +320,35 @@ class Loads(Shape):
 
     next_before: int | None = Field(description="The `before` of the next page; null on the last one.")
     rows: list[LoadRow]
+
+
+class FileRow(Shape):
+    """A loaded file."""
+
+    file_id: int = Field(description="The file's number; the page /files/{file_id} shows it.")
+    path: str = Field(description="Where it was loaded from.")
+    kind: FileKind
+    records: int = Field(description="Rows read from it.")
+    left_out: int = Field(description="Lines of it that were not read.")
+    loaded_at: str = Field(description="UTC, ISO 8601.")
+    load: int | None = Field(description="The load that brought it; null before loads were numbered.")
+    sha256: str
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> "FileRow":
+        return cls(
+            file_id=row["id"],
+            load=row["load_id"],
+            sha256=row["digest"],
+            **{name: row[name] for name in ("path", "kind", "records", "left_out", "loaded_at")},
+        )
+
+
+class Files(Shape):
+    """A page of the loaded files, the latest first."""
+
+    next_before: int | None = Field(description="The `before` of the next page; null on the last one.")
+    rows: list[FileRow]
 
 
 class LeftOutRow(Shape):

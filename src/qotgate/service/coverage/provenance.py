@@ -85,11 +85,13 @@ class LeftOut:
     rows: list[Row]
 
 
-def files(store: Store, before: int | None = None, kind: str | None = None) -> tuple[list[Row], int | None]:
+def files(
+    store: Store, before: int | None = None, kind: str | None = None, count: int = FILES_ON_A_PAGE
+) -> tuple[list[Row], int | None]:
     """A page of loaded files, the latest first, and the ``before`` of the next page."""
     with store.reading() as connection:
-        rows = reads.files.files(connection, before, FILES_ON_A_PAGE + 1, kind)
-    return _page(rows)
+        rows = reads.files.files(connection, before, count + 1, kind)
+    return _page(rows, count)
 
 
 def rejects(store: Store, before: int | None = None) -> tuple[list[Row], int | None]:
