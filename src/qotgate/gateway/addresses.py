@@ -3,11 +3,11 @@
 from typing import Any
 
 BACKLOG = 1024
-"""Connections that the system holds until the gateway takes them."""
+"""Length of the listen queue: connections that the kernel holds until the gateway accepts them."""
 
 
 def shown_address(address: Any) -> str:
-    """A socket's address as one writes it."""
+    """A socket's address as ``HOST:PORT``."""
     if not isinstance(address, tuple):
         return ""
     host, port = address[:2]

@@ -1,5 +1,5 @@
-"""The allowance of the questions on the wire: so many of each interface in a window of time, for all
-connections together or for each."""
+"""The rate limit on the wire: how many requests to each interface are granted in a window of time, for all
+connections together or for each one."""
 
 from collections.abc import Callable, Hashable
 from functools import partial
@@ -18,7 +18,7 @@ from qotgate.protocol.messages import ProtoId
 
 class WireAllowance:
     """Counts requests of sessions. ``backend_link`` is the link to the limit backend that several gateways
-    share, None without one."""
+    share; None without a backend."""
 
     def __init__(self, options: GatewayOptions, window: Window | None) -> None:
         self.backend_link: BackendLink | None = None
@@ -27,12 +27,12 @@ class WireAllowance:
             self.backend_link = BackendLink(backend, options.limit_store_down)
         self._by_connection = options.rate_limit_scope == "connection"
         self._free_research = options.free_research
-        # A connection is one gateway's: no other gateway needs to know how much it has asked.
+        # A connection belongs to one gateway, so no other gateway needs its counts.
         link = None if self._by_connection else self.backend_link
         self._allowance = Allowance(options.rate_limit, "wire", window=window, link=link)
 
     async def open(self) -> None:
-        """See that the limit backend serves this gateway. Raises QotGateError."""
+        """Check that the limit backend can serve this gateway. Raises QotGateError."""
         if self.backend_link is not None:
             await self.backend_link.open()
 
@@ -41,25 +41,25 @@ class WireAllowance:
             await self.backend_link.close()
 
     def change(self, options: GatewayOptions) -> None:
-        """Go on by another limit; what was granted counts."""
+        """Apply a new limit. Requests granted so far count towards it."""
         self._by_connection = options.rate_limit_scope == "connection"
         self._free_research = options.free_research
         self._allowance.change(options.rate_limit)
 
     @property
     def elsewhere(self) -> bool:
-        """Whether the limit backend decides, so that an answer takes time."""
+        """Whether the limit backend decides, which takes a round trip."""
         return self._allowance.elsewhere
 
     def counts(self, session: Session, proto_id: ProtoId, c2s: Any) -> bool:
-        """Whether a request counts."""
+        """Whether a request counts towards the limit."""
         interface = INTERFACES[proto_id]
         free = interface.is_research and self._free_research and session.is_local
         return not free and interface.counts(c2s)
 
     def over_limit(self, session: Session) -> Callable[[ProtoId], object] | None:
-        """What counts a request of a session at once, and is true where that is over the limit or takes the
-        limit backend; None without a limit."""
+        """A function that counts a request of a session at once. It returns a true value when the request is
+        over the limit or the limit backend has to decide. None without a limit."""
         if self._allowance.elsewhere:
             return _always
         if self._allowance.limit is None:
@@ -67,31 +67,31 @@ class WireAllowance:
         return partial(self._take, session)
 
     def count(self, session: Session, proto_id: ProtoId) -> None:
-        """Count a request. Raises RateLimited, with nothing counted, over the limit."""
+        """Count a request. Raises RateLimited over the limit; the refused request does not count."""
         self._check(proto_id, self._take(session, proto_id))
 
     async def count_elsewhere(self, proto_id: ProtoId) -> None:
         """Count a request at the limit backend. Raises RateLimited, and Unavailable where the backend is away
-        and nothing is granted without it."""
+        and the gateway may not grant requests without it."""
         taken = await self._allowance.take(proto_id)
         if taken is not None:
             self._check(proto_id, taken.wait)
 
     def granted(self, session: Session | None = None) -> Description:
-        """What was granted lately, by interface, as seconds ago: of all sessions, or of one where each has an
-        allowance of its own."""
+        """Ages in seconds of the requests granted lately, by interface: of all sessions, or of one session
+        where each has its own limit."""
         window = self._allowance.window
         if window is None or self._by_connection == (session is None):
             return {}
         return {str(int(one)): window.granted(self._key(session, one)) for one in INTERFACES}
 
     def restore(self, granted: Description, session: Session | None = None) -> None:
-        """Count what another process granted."""
+        """Count requests that another process granted."""
         ages = {self._key(session, one): granted.get(str(int(one))) for one in INTERFACES}
         self._allowance.restore({key: found for key, found in ages.items() if found})
 
     def forget(self, session: Session) -> None:
-        """A session has ended, and with it its own allowance."""
+        """Drop the counts of a session that has ended."""
         window = self._allowance.window
         if window is not None and self._by_connection:
             for proto_id in INTERFACES:
@@ -103,7 +103,7 @@ class WireAllowance:
         return proto_id
 
     def _take(self, session: Session, proto_id: ProtoId) -> float:
-        """Count a request and give 0; or the seconds to wait, and nothing counted, over the allowance."""
+        """Count a request and return 0. Over the limit, count nothing and return the seconds to wait."""
         return self._allowance.take_here(self._key(session, proto_id))
 
     def _check(self, proto_id: ProtoId, wait: float) -> None:

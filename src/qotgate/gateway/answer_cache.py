@@ -1,13 +1,13 @@
-"""A cache of sealed answers: a question that is asked again costs a look-up.
+"""A cache of sealed answers: a repeated question costs one look-up.
 
-A request is known by its bytes, all but its serial number: what comes before the number (proto id, format)
-and what comes after it (length, SHA-1, body). Only requests with a right SHA-1 are keys, so a request that
-equals a key is right as well, and is not hashed again. The answer repeats what comes before the number, and
-the number; the cache has the rest of it.
+The key of a request is its packet without the serial number: the bytes before the number (proto id, format)
+and the bytes after it (length, SHA-1, body). Only requests with a correct SHA-1 become keys, so a request
+that equals a key needs no hashing. An answer consists of the bytes before the number, the number, and the
+cached rest.
 
-An answer holds until something is committed to the database. That is looked up once in each turn of the
-event loop that answers anything, at most once a millisecond, and whenever a question comes back from the
-threads: after one client has seen new data, no client sees the old.
+An answer holds until something is committed to the database. The cache checks for commits at most once a
+millisecond, in each turn of the event loop that answers anything, and whenever a question comes back from the
+worker threads: after one client has seen new data, no client sees old data.
 """
 
 from collections.abc import Callable
@@ -18,26 +18,25 @@ from qotgate.protocol.frame import HEADER_SIZE
 from qotgate.protocol.messages import ProtoId
 
 KEPT_BYTES = 64 << 20
-"""Memory that answers take at most."""
+"""Upper bound for the memory of cached answers."""
 REQUEST_MOST = 4096
-"""Bytes of the longest request that is kept."""
+"""Longest request that is cached, in bytes."""
 ENTRY_BYTES = 300
-"""What an entry takes beside the bytes of its request and answer, roughly."""
+"""Approximate overhead of an entry, in bytes, without its request and answer."""
 START = Struct("<8s4sI")
-"""Of a packet: what comes before the serial number, the number, the length of the body."""
+"""The start of a packet: the bytes before the serial number, the number, the length of the body."""
 
 
 class RequestKey(NamedTuple):
-    """A request that can be known again: what comes before and after the serial number in its packet, in the
-    plain."""
+    """The cache key of a request: the bytes before and after the serial number in its unencrypted packet."""
 
     lead: bytes
     rest: bytes
 
 
 class CachedAnswer(NamedTuple):
-    """An answer: what comes after the serial number in its packet, and the interface with the allowance
-    that the request counts towards, None for none."""
+    """An answer: the bytes after the serial number in its packet, and the interface whose allowance the
+    request counts towards (None for none)."""
 
     sealed: bytes
     counted: ProtoId | None
@@ -47,10 +46,11 @@ Table = dict[bytes, dict[bytes, CachedAnswer]]
 
 
 class AnswerCache:
-    """``moved`` tells whether anything was committed since it was last called.
+    """``moved`` returns whether anything was committed since its last call.
 
-    Two generations of a table: a hit looks into the younger one. When it is full it replaces the older one,
-    so old entries go without any cost of a hit."""
+    There are two generations of tables. A hit looks into the younger one; when full, it replaces the older
+    one. So old entries expire at no cost to a hit.
+    """
 
     def __init__(self, moved: Callable[[], bool], most: int = KEPT_BYTES) -> None:
         self.checked = -1.0
@@ -63,7 +63,7 @@ class AnswerCache:
 
     @property
     def size(self) -> int:
-        """Bytes of memory that the younger table takes, roughly."""
+        """Approximate memory of the younger table, in bytes."""
         return self._size
 
     def forget(self) -> None:
@@ -85,14 +85,15 @@ class AnswerCache:
         replies: list[bytes],
         refuses: Callable[[ProtoId], object] | None,
     ) -> int:
-        """Answer the packets from ``position`` on, and until ``end``, up to the first that is not known.
+        """Answer the packets that start between ``position`` and ``end``, up to the first one without a
+        cached answer.
 
-        The answers' bytes are added to ``replies``; the position after the last answered packet is given.
-        ``refuses`` counts a request towards the allowance, and gives something true where it is over it: such
-        a packet is left to the caller.
+        Appends the answers' bytes to ``replies`` and returns the position after the last answered packet.
+        ``refuses`` counts a request towards the allowance and returns a true value when it is over; such a
+        packet is left to the caller.
         """
-        # The hottest loop of the gateway. A packet that is not there in full is equal to none that is kept,
-        # since the length is among the bytes compared.
+        # The hottest loop of the gateway. An incomplete packet equals no key, since the length is among the
+        # compared bytes.
         unpack = START.unpack_from
         young = self._young
         last = min(len(data) - HEADER_SIZE, end - 1)
@@ -110,11 +111,11 @@ class AnswerCache:
         return position
 
     def has(self, lead: bytes) -> bool:
-        """Whether :meth:`reply` may know a packet that starts with ``lead``."""
+        """Whether :meth:`reply` may answer a packet that starts with ``lead``."""
         return lead in self._young
 
     def find(self, request: RequestKey) -> CachedAnswer | None:
-        """The answer to a request."""
+        """The cached answer to a request."""
         lead, rest = request
         kept = self._young.get(lead, {}).get(rest)
         if kept is None:
@@ -124,7 +125,7 @@ class AnswerCache:
         return kept
 
     def keep(self, request: RequestKey, kept: CachedAnswer, epoch: int) -> None:
-        """Add an answer of ``epoch``, unless the data may have moved since."""
+        """Add an answer computed in ``epoch``, unless the data may have changed since."""
         if epoch == self.epoch and len(request.rest) <= REQUEST_MOST:
             self._add(request, kept)
 

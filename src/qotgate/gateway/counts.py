@@ -13,23 +13,23 @@ from qotgate.model import RateLimited, Refused
 from qotgate.protocol.messages import ProtoId
 
 BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
-"""Seconds up to which times of questions are counted together."""
+"""Upper bounds of the histogram of answer times, in seconds."""
 OTHER = "other"
 WATCHED = ("not_encrypted", "cannot_decrypt", "no_rsa_key", "websocket_key", "unserved")
-"""Reasons that are told of from the start: a rate over a metric needs its 0."""
+"""Reasons that the metric reports from the start: a rate over a metric needs its 0."""
 NAMES = {int(proto_id): proto_id.name for proto_id in ProtoId}
 _PROTO_ID = Struct("<2xI")
 
 
 class Counts:
-    """Requests by interface and outcome: ``kept`` came from the cache, ``answered`` were worked out,
+    """Requests by interface and outcome: ``kept`` (answered from the cache), ``answered`` (computed),
     ``refused``, ``limited`` (over the allowance), or ``failed``."""
 
     def __init__(self) -> None:
         self.turned_away: Counter[str] = Counter(connections=0, address=0)
-        """Connections that were refused, by what was full: all slots, or the slots of one address."""
+        """Refused connections by the limit reached: all slots, or the slots of one address."""
         self.reasons: Counter[str] = Counter(dict.fromkeys(WATCHED, 0))
-        """Requests that were refused, by the sentence that said so."""
+        """Refused requests by the key of the sentence that refused them."""
         self._leads: Counter[bytes] = Counter()
         self._outcomes: Counter[tuple[str, str]] = Counter()
         self._times: dict[str, list[int]] = {}
@@ -48,24 +48,25 @@ class Counts:
         self.reasons[error.sentence] += 1
 
     def failed(self, proto_id: int) -> None:
-        """The gateway or its database failed on a request."""
+        """Count a failure of the gateway or its database on a request."""
         self._outcomes[interface_name(proto_id), "failed"] += 1
 
     def worked(self, proto_id: ProtoId, seconds: float) -> None:
-        """A question took ``seconds`` from asking to answer."""
+        """Count a question that took ``seconds`` from request to answer."""
         times = self._times.setdefault(proto_id.name, [0] * (len(BOUNDS) + 1))
         times[bisect_left(BOUNDS, seconds)] += 1
         self._seconds[proto_id.name] = self._seconds.get(proto_id.name, 0.0) + seconds
 
     def requests(self) -> dict[tuple[str, str], int]:
-        """How many, by interface and outcome."""
+        """Number of requests by interface and outcome."""
         found = self._outcomes.copy()
         for lead, count in self._leads.copy().items():
             found[interface_name(_PROTO_ID.unpack_from(lead)[0]), "kept"] += count
         return found
 
     def times(self) -> dict[str, tuple[list[int], float]]:
-        """By interface how many questions took up to each of BOUNDS and longer, and their seconds in all."""
+        """By interface: how many questions fall under each of BOUNDS and above them, and their total
+        seconds."""
         return {name: (list(times), self._seconds[name]) for name, times in self._times.copy().items()}
 
 

@@ -24,7 +24,7 @@ class DataLog:
         self._looking: asyncio.Task[None] | None = None
 
     def is_news(self, reason: str) -> bool:
-        """Whether to tell why data cannot be read: once a minute, and not at each question."""
+        """Whether to log why the data cannot be read: once a minute, not at each question."""
         told, at = self._unreadable
         now = self._clock()
         if reason == told and now < at + AGAIN_SECONDS:
@@ -33,7 +33,7 @@ class DataLog:
         return True
 
     def look(self, store: Store, epoch: int) -> None:
-        """Look at ``store`` in a thread, once in each epoch: a database that hangs delays nothing else."""
+        """Check ``store`` in a thread, once in each epoch: a database that hangs delays nothing else."""
         if epoch != self._epoch and (self._looking is None or self._looking.done()):
             self._epoch = epoch
             self._looking = asyncio.get_running_loop().create_task(self._look(store))
@@ -42,7 +42,7 @@ class DataLog:
         self._state = await asyncio.to_thread(self._tell, store, self._state)
 
     def _tell(self, store: Store, told: str) -> str:
-        """Log which data there is, or why there is none, unless that is what was ``told``."""
+        """Log the state of the data, or why it cannot be read, unless ``told`` says the same."""
         try:
             with store.reading() as connection:
                 state = f"generation {generation(connection)}"

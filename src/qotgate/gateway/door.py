@@ -1,7 +1,7 @@
-"""The door: which connections come in, and which may stay.
+"""The door: which connections are admitted, and which may stay.
 
-It gives out the connection slots, of all and of one address. It drops a client that does not log in
-in time, and one that is silent for too long.
+It hands out the connection slots, in all and for each address. It drops clients that do not log in in time
+and clients that are silent for too long.
 """
 
 import asyncio
@@ -17,15 +17,15 @@ from qotgate.limits.slots import Slots, address_of
 from qotgate.model import InvalidRequest
 
 SILENT_INTERVALS = 3
-"""Keep-alive intervals without a byte, sent or read, after which a connection is dropped."""
+"""Keep-alive intervals without a byte in either direction, after which a connection is dropped."""
 MAX_TURNED_AWAY = 32
-"""Connections without a slot that are kept long enough to be told so; further ones are closed unheard."""
+"""Connections without a slot that stay open until they get their refusal; further ones are closed at once."""
 
 log = structlog.get_logger()
 
 
 class Phase(IntEnum):
-    """SERVING, then DRAINING, when no more connections and requests are taken, then CLOSING what there is."""
+    """SERVING; then DRAINING, when no new connections and requests are accepted; then CLOSING the rest."""
 
     SERVING = auto()
     DRAINING = auto()
@@ -33,7 +33,7 @@ class Phase(IntEnum):
 
 
 class Door:
-    """Admits sessions, and knows those that are in. ``left`` is called with each that has ended."""
+    """Admits sessions and tracks them. ``left`` is called with each session that has ended."""
 
     def __init__(
         self, options: GatewayOptions, slots: Slots, counts: Counts, left: Callable[[Session], object]
@@ -42,29 +42,29 @@ class Door:
         self.sessions: set[Session] = set()
         self.phase = Phase.SERVING
         self.deadline = 0.0
-        """Until when answers under way are waited for, in the loop's time, from DRAINING on."""
+        """Loop time until which pending answers may finish; set when DRAINING begins."""
         self._loop = asyncio.get_running_loop()
         self._slots = slots
         self._addresses: dict[Session, int | None] = {}
-        """Of each session with a slot the address that it is counted by."""
+        """The address that each session with a slot counts towards."""
         self._counts = counts
         self._left = left
         self._told = 0
-        """Sessions that are being told that there is no slot."""
+        """Sessions without a slot that are getting their refusal."""
         self._unlogged = 0
 
     @property
     def draining(self) -> bool:
-        """Whether no more connections and requests are taken."""
+        """Whether new connections and requests are refused."""
         return self.phase is not Phase.SERVING
 
     def change(self, options: GatewayOptions) -> None:
-        """Go on by other options; connections stay."""
+        """Apply new options; connections stay."""
         self.options = options
         self._slots.most = options.max_connections
 
     def drain(self, phase: Phase) -> None:
-        """Take no more connections and requests. From the first call on the time to drain counts."""
+        """Accept no new connections and requests. The time to drain starts with the first call."""
         if self.phase is Phase.SERVING:
             self.deadline = self._loop.time() + self.options.drain_seconds
         self.phase = max(self.phase, phase)
@@ -72,7 +72,7 @@ class Door:
             session.stop_reading()
 
     def admit(self, session: Session, transport: asyncio.BaseTransport) -> bool:
-        """Whether a new session is served, or at least told that there is no slot for it."""
+        """Whether a new session is served, or at least told that no slot is free."""
         options = self.options
         session.origin = address_of(transport)
         address = None if options.max_connections_per_address is None else session.origin
@@ -94,7 +94,7 @@ class Door:
         return True
 
     def leave(self, session: Session) -> None:
-        """A session has ended."""
+        """Forget a session that has ended and release its slot."""
         opened = session.state is State.OPEN
         session.state = State.ENDED
         if session not in self.sessions:
@@ -108,9 +108,9 @@ class Door:
         self._left(session)
 
     def sweep(self) -> None:
-        """Drop clients that have been silent for too long, and those without a login for as long,
-        however much else they send."""
-        # What may happen by the thousand a second is told once a second.
+        """Drop clients that have been silent for too long, and clients that have not logged in for as long,
+        whatever else they send."""
+        # Logged once a second: it may happen a thousand times a second.
         if self._unlogged:
             log.warning(
                 "connections refused", number=self._unlogged, max_connections=self.options.max_connections
@@ -129,7 +129,7 @@ class Door:
             session.abort()
 
     def _log_closed(self, session: Session, *, opened: bool) -> None:
-        """Log why a session has ended; at debug level where the client never logged in."""
+        """Log why a session has ended; at debug level if the client never logged in."""
         reason, warns = session.end_reason or ("the client closed it", False)
         level = "warning" if warns else "info" if opened else "debug"
         getattr(log, level)(

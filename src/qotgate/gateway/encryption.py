@@ -1,5 +1,5 @@
-"""How packets of one TCP session are encrypted: InitConnect by the gateway's RSA key, what follows by the
-cipher that it agrees on, where the client asks for it."""
+"""How packets of one TCP session are encrypted, if the client asks for it: InitConnect by the gateway's RSA
+key, later packets by the cipher agreed on."""
 
 import asyncio
 import secrets
@@ -14,17 +14,18 @@ from qotgate.protocol.frame import Change, Frame, Packet
 from qotgate.protocol.messages import REQUESTS, ProtoId
 
 MAX_RSA_BLOCKS = 8
-"""Blocks of an encrypted InitConnect, each of them a private-key operation: more than any has."""
+"""Blocks of an encrypted InitConnect; each costs a private-key operation. No client sends as many."""
 
 
 class KeyQueue:
-    """The private key, once in a turn of the event loop: its work is long, and others are served between."""
+    """A queue for the private key, used once in a turn of the event loop: an RSA operation is slow, and other
+    sessions are served in between."""
 
     def __init__(self) -> None:
         self._queue: deque[Callable[[], None]] = deque()
 
     def wait(self, use: Callable[[], None]) -> None:
-        """Have ``use`` called when its turn comes."""
+        """Call ``use`` when its turn comes."""
         if not self._queue:
             asyncio.get_running_loop().call_soon(self._next)
         self._queue.append(use)
@@ -39,7 +40,7 @@ class KeyQueue:
 
 
 class Agreed(NamedTuple):
-    """What InitConnect agrees on. The key and the IV are 16 ASCII characters each."""
+    """What InitConnect agrees on. The key and the IV have 16 ASCII characters each."""
 
     algorithm: PacketEncAlgo
     key: str
@@ -47,30 +48,30 @@ class Agreed(NamedTuple):
 
 
 class Encryption:
-    """A session's encryption; ``described`` is what :meth:`describe` said of one in another process."""
+    """A session's encryption; ``described`` is the result of :meth:`describe` in another process."""
 
     def __init__(self, described: dict[str, Any] | None = None) -> None:
         described = described or {}
         self._key: RsaKey | None = None
-        """The private key that has opened the client's InitConnect."""
+        """The private key that opened the client's InitConnect."""
         self._next: Agreed | None = None
-        """What is agreed on, and begins behind the answer that says so."""
+        """The cipher agreed on; it applies after the InitConnect response."""
         self._agreed: Agreed | None = None
         self._cipher: AesCipher | None = None
         if described.get("cipher") is not None:
             algorithm, key, iv = described["cipher"]
             self._start(Agreed(PacketEncAlgo(algorithm), key, iv))
         self._digest_as_sent = bool(described.get("digest_as_sent"))
-        """Whether the client's headers have the SHA-1 of encrypted bodies."""
+        """Whether the client's headers carry the SHA-1 of the encrypted bodies."""
 
     def describe(self) -> dict[str, Any]:
-        """What another process needs to go on with it."""
+        """The state that another process needs to continue."""
         agreed = self._agreed and [int(self._agreed.algorithm), self._agreed.key, self._agreed.iv]
         return {"cipher": agreed, "digest_as_sent": self._digest_as_sent}
 
     @property
     def active(self) -> bool:
-        """Whether packets are under a cipher."""
+        """Whether a cipher applies to packets."""
         return self._cipher is not None
 
     @property
@@ -79,7 +80,7 @@ class Encryption:
         return self._key is not None
 
     def agree(self, algorithm: int) -> Agreed:
-        """New keys for a client that asks for ``algorithm``; an InitConnect that was not encrypted gets no
+        """New keys for a client that asks for ``algorithm``. An InitConnect that was not encrypted gets no
         encryption. Raises InvalidRequest."""
         chosen = PacketEncAlgo.NONE
         if self.opened_by_key:
@@ -90,11 +91,11 @@ class Encryption:
         return Agreed(chosen, secrets.token_hex(8), secrets.token_hex(8))
 
     def begin(self, agreed: Agreed) -> None:
-        """Encrypt as was agreed all that follows the answer to InitConnect."""
+        """Encrypt everything after the InitConnect response as agreed."""
         self._next = None if agreed.algorithm is PacketEncAlgo.NONE else agreed
 
     def change(self, proto_id: int) -> Change | None:
-        """What encrypts the body of the next packet, which is of ``proto_id``; None for nothing."""
+        """The cipher for the body of the next packet, of ``proto_id``; None for plain text."""
         if self._next is not None and self._key is not None and proto_id == ProtoId.InitConnect:
             self._start(self._next)
             self._next = None
@@ -108,7 +109,7 @@ class Encryption:
         return packet.open()
 
     def open_login(self, packet: Packet, key: RsaKey | None) -> Frame:
-        """The frame in an InitConnect, with the private ``key`` where :func:`is_for_key` says so."""
+        """The frame in an InitConnect; opened with the private ``key`` if :func:`is_for_key` says so."""
         self._key = None
         frame = packet.open()
         if _is_plain(frame):
@@ -127,23 +128,23 @@ class Encryption:
 
 
 def is_for_key(packet: Packet, key: RsaKey) -> bool:
-    """Whether an InitConnect takes the private key to open."""
+    """Whether an InitConnect needs the private key."""
     return len(packet.body) <= MAX_RSA_BLOCKS * key.block_size and not _is_plain(packet.open())
 
 
 def fills_blocks(body: bytes) -> bool:
-    """Whether a body is as long as one that some RSA key has encrypted."""
+    """Whether a body is a whole number of RSA blocks."""
     return bool(body) and len(body) % (min(RSA_BITS) // 8) == 0
 
 
 def _is_plain(frame: Frame) -> bool:
-    """Whether an InitConnect was not encrypted. One that fits its SHA-1 may be: some clients (nautilus-futu,
-    futuapi4go) hash the encrypted body."""
+    """Whether an InitConnect was not encrypted. A matching SHA-1 alone does not prove it: some clients
+    (nautilus-futu, futuapi4go) hash the encrypted body."""
     return frame.intact and (_is_login(frame) or not fills_blocks(frame.body))
 
 
 def _is_login(frame: Frame) -> bool:
-    """Whether the body can be read as an InitConnect."""
+    """Whether the body parses as an InitConnect."""
     try:
         return bool(decode(REQUESTS[ProtoId.InitConnect], frame.body, frame.body_format).HasField("c2s"))
     except ValueError:

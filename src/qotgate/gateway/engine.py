@@ -1,8 +1,8 @@
 """The engine: a frame in, an answer out. It decodes, counts, asks, keeps, seals and refuses.
 
-It knows sessions by :class:`~qotgate.gateway.session.Session` and no carrier. A sealed answer is a packet
-from behind the serial number on; one that comes later, because a question is under way in the worker pool or
-at an OpenD behind the gateway, is handed to the session.
+It knows sessions as :class:`~qotgate.gateway.session.Session` and no carrier. A sealed answer is the part of
+a packet after the serial number. A later answer, from the worker pool or from an OpenD behind the gateway, is
+delivered to the session.
 """
 
 import asyncio
@@ -42,16 +42,16 @@ from qotgate.relay.upstream import Forwarded, Reply, Upstream
 from qotgate.service.questions import Questions
 
 LOGINS = (ProtoId.InitConnect, INIT)
-"""The requests by which a client logs in."""
+"""The requests that log a client in."""
 REPLY_PARTS = 3
-"""Parts of an answer on its way: what comes before the serial number, the number, and the rest."""
+"""Parts of a pending answer: the bytes before the serial number, the number, and the rest."""
 
 log = structlog.get_logger()
 
 
 class Engine:
-    """Answers frames from ``questions``, and those that ``upstream`` takes by it. To be made within the
-    loop."""
+    """Answers frames from ``questions``, and through ``upstream`` those that it takes. Create it within the
+    event loop."""
 
     def __init__(
         self,
@@ -76,7 +76,8 @@ class Engine:
         self.allowance = WireAllowance(options, window)
 
     async def prepare(self) -> None:
-        """See that the limit backend serves this gateway, and begin upstream. Raises QotGateError."""
+        """Check that the limit backend can serve this gateway, and start the upstream. Raises
+        QotGateError."""
         if self._prepared:
             return
         await self.allowance.open()
@@ -93,14 +94,14 @@ class Engine:
         self._watch.close()
 
     def change(self, options: GatewayOptions, questions: Questions) -> None:
-        """Use other options; granted requests still count."""
+        """Apply new options. Requests granted so far count towards the new limit."""
         self.options, self.questions = options, questions
         self._in_languages.clear()
         self.cache.forget()
         self.allowance.change(options)
 
     def see_commits(self) -> None:
-        """Drop the kept answers if the data has moved; looked up once in each turn of the loop."""
+        """Drop the cached answers if the data has changed; checked once in each turn of the loop."""
         now = self.loop.time()
         if now != self.cache.checked:
             self.cache.check(now)
@@ -111,7 +112,7 @@ class Engine:
         self._data_log.look(self.questions.store, self.cache.epoch)
 
     def answer(self, frame: Frame, session: Session) -> bytes | None:
-        """The sealed answer to a frame; None where :meth:`Session.deliver` gets it later. Never raises."""
+        """The sealed answer to a frame; None if :meth:`Session.deliver` gets it later. Never raises."""
         session.requests += 1
         pending = Pending(frame, session, session.requests, perf_counter())
         try:
@@ -138,9 +139,9 @@ class Engine:
         return position
 
     def forward(self, data: bytes, position: int, end: int, limit: int, session: Session) -> int:
-        """Forward plain packets in ``data`` unchanged to OpenD, with bodies of at most ``limit`` bytes: those
-        that start between ``position`` and ``end``, up to the first that :meth:`answer` has to take. Gives
-        the position behind the last one."""
+        """Forward plain packets in ``data`` unchanged to OpenD, with bodies of at most ``limit`` bytes: the
+        packets that start between ``position`` and ``end``, up to the first that :meth:`answer` has to take.
+        Returns the position after the last one."""
         upstream = session.upstream.raw if session.upstream is not None else None
         if upstream is None or self.options.log_requests:
             return position
@@ -158,7 +159,7 @@ class Engine:
         return position
 
     def forwarded(self, answered: list[Forwarded], session: Session) -> None:
-        """Requests that :meth:`forward` has sent have their answers."""
+        """Count and log the answered requests that :meth:`forward` sent."""
         session.under_way -= len(answered)
         slow, now = self.options.slow_seconds, perf_counter()
         for request in answered:
@@ -167,15 +168,15 @@ class Engine:
                 log_request(self.options, _forwarded(request, session), "relayed")
 
     def reply_to(self, request: Forwarded, session: Session) -> Reply:
-        """Takes the answer to a request that :meth:`forward` has sent."""
+        """A function that takes the answer to a request that :meth:`forward` sent."""
         return partial(self._relayed, _forwarded(request, session))
 
     def log_in(self, frame: Frame, session: Session) -> bytes | None:
-        """Let a client in by its first request. Raises Refused; else as :meth:`answer`."""
+        """Log a client in by its first request. Raises Refused; otherwise as :meth:`answer`."""
         return self._log_in(Pending(frame, session, session.requests, perf_counter()))
 
     def refuse(self, frame: Frame, session: Session, error: Refused) -> bytes:
-        """The sealed answer that says no. It is counted, and logged where no answer tells of it."""
+        """The sealed refusal. It is counted, and logged where the client gets no reason."""
         self.counts.refused(frame.proto_id, error)
         told = {"connection": session.connection_id, "peer": session.peer, "reason": error.text("en")}
         if isinstance(error, Unserved):
@@ -280,7 +281,7 @@ class Engine:
     def _relay(self, pending: Pending) -> None:
         session = pending.session
         if session.upstream is None:
-            # It has moved here from a gateway without upstream, and is to log in there, too.
+            # The session migrated here from a gateway without upstream, and has to log in at the OpenD too.
             error = Unavailable("upstream_back")
             self.loop.call_soon(session.lost, error)
             raise error
@@ -288,7 +289,7 @@ class Engine:
         session.upstream.ask(pending.frame, partial(self._relayed, pending))
 
     def _relayed(self, pending: Pending, answer: Frame | Refused) -> None:
-        """Send an answer of OpenD at once: a push that follows must not overtake it."""
+        """Send an answer of OpenD at once: a later push must not overtake it."""
         if isinstance(answer, Refused):
             sealed = self._failed(pending, answer)
         else:
@@ -328,7 +329,7 @@ class Engine:
         frame = pending.frame
         proto_id = ProtoId(frame.proto_id)
         await self.allowance.count_elsewhere(proto_id)
-        # The data may have moved meanwhile, and a kept answer with it.
+        # The data, and with it a cached answer, may have changed meanwhile.
         self.see_commits()
         kept = self.cache.find(request)
         if kept is not None:
@@ -342,11 +343,11 @@ class Engine:
         return await self._work.put(question, questions, pending.session)
 
     def _is_varied(self, session: Session) -> bool:
-        """Whether a client gets names in another language than the gateway's."""
+        """Whether a client gets names in another language than the gateway's default."""
         return session.lang not in (None, self.questions.lang)
 
     def _questions_of(self, session: Session) -> Questions:
-        """The questions, with names in the language that the client has asked for."""
+        """The questions, with names in the client's language."""
         lang = session.lang or self.questions.lang
         if lang == self.questions.lang:
             return self.questions
@@ -355,14 +356,14 @@ class Engine:
         return self._in_languages[lang]
 
     def _key(self, frame: Frame, session: Session) -> RequestKey:
-        """What a request is known by when it is asked again; in another language it is another one."""
+        """The cache key of a request; a request in another language has another key."""
         rest = seal(frame.body)
         if self._is_varied(session):
             rest += f"{session.lang}".encode()
         return RequestKey(lead(frame.proto_id, frame.body_format), rest)
 
     def _at_hand(self, question: WorkItem, questions: Questions) -> bytes | None:
-        # A line of the log tells what is answered at once as kept.
+        # The request log calls every answer given at once a cached one.
         return None if self.options.log_requests else self._work.at_hand(question, questions)
 
     def _later(
@@ -372,7 +373,7 @@ class Engine:
         future.add_done_callback(partial(self._settle, pending))
 
     def _settle(self, pending: Pending, done: "asyncio.Future[bytes | CachedAnswer]") -> None:
-        """Deliver the answer to a question that was under way."""
+        """Deliver the answer to a pending question."""
         error = asyncio.CancelledError() if done.cancelled() else done.exception()
         if error is not None:
             sealed = self._failed(pending, error)
@@ -393,7 +394,7 @@ class Engine:
         pending.session.deliver(pending.frame, sealed)
 
     def _failed(self, pending: Pending, error: BaseException) -> bytes:
-        """The sealed answer to a question that failed."""
+        """The sealed answer to a question that raised ``error``."""
         frame, session, *_ = pending
         if isinstance(error, Refused):
             self.counts.refused(frame.proto_id, error)
@@ -401,7 +402,7 @@ class Engine:
             return self._no(frame, session, error)
         self.counts.failed(frame.proto_id)
         if isinstance(error, StoreError):
-            # The client is not told where the database is.
+            # The client does not learn where the database is.
             level = "error" if self._data_log.is_news(str(error)) else "debug"
             getattr(log, level)("data cannot be read", **ids(pending), reason=str(error))
             return self._no(frame, session, Unavailable("store"))
@@ -411,7 +412,7 @@ class Engine:
     def _no(
         self, frame: Frame, session: Session, error: Refused, ret_type: RetType = RetType.FAILED
     ) -> bytes:
-        """The sealed Response that says no in the client's language."""
+        """The sealed refusal in the client's language."""
         return _seal(frame, response_of(error, session.lang or self.options.lang, ret_type))
 
 

@@ -27,7 +27,7 @@ from qotgate.service.ratings.summary import (
 from qotgate.service.research import of_funds, part
 
 SERVER_VERSION = 1011
-"""The version of OpenD with this interface: 10.11."""
+"""The OpenD version that introduced this interface: 10.11."""
 SERVER_BUILD = 7108
 BY_INSTITUTION = 1
 """ResearchRatingDimensionType_Institution of Qot_Common.proto."""
@@ -37,9 +37,9 @@ PROGRAM_READY = 10
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """How a proto id is answered: ``answer`` takes the questions and the request's C2S and gives a
-    Response, or raises InvalidRequest; ``counts`` says whether a C2S counts towards the allowance;
-    ``lasts`` whether an answer holds until the data changes; ``is_research`` that it is a research table."""
+    """How a proto id is answered. ``answer`` takes the questions and the request's C2S and returns a
+    Response, or raises InvalidRequest. ``counts`` tells whether a C2S counts towards the allowance, ``lasts``
+    whether an answer holds until the data changes, ``is_research`` whether it is a research table."""
 
     answer: Callable[[Questions, Any], Any]
     counts: Callable[[Any], bool]
@@ -116,8 +116,8 @@ def _research(questions: Questions, c2s: Any) -> Any:
 
 
 def _with_day(c2s: Any, response: Any, known_to: date | None) -> Any:
-    """Add the day of the answer where the request named one, so that the client sees that it was
-    understood."""
+    """Add the day of the answer if the request named one, so that the client sees that the gateway understood
+    it."""
     if c2s.asOf and known_to is not None:
         response.s2c.asOf = known_to.isoformat()
     return response
@@ -135,7 +135,7 @@ INTERFACES = {
         question.proto_id: Interface(partial(_list, question), counts=lambda c2s: not c2s.page)
         for question in LIST_QUESTIONS
     },
-    # Its answers are large, and each is asked for once.
+    # Not cached: its answers are large and rarely asked for twice.
     ProtoId.Qotgate_GetResearch: Interface(
         _research, counts=lambda c2s: not c2s.page, lasts=False, is_research=True
     ),

@@ -1,4 +1,4 @@
-"""What OpenD says of markets and of its user, as far as it can be told here: 1005, 3219, 3223."""
+"""What OpenD reports about markets and its user, as far as the gateway can know it: 1005, 3219, 3223."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -18,13 +18,13 @@ from qotgate.service.questions import Questions
 from qotgate.store import reads
 
 LOGIN_USER = 1
-"""There is no login; clients want a user id."""
+"""The gateway has no users, but clients want a user id."""
 MAX_SECURITIES = 400
-"""Securities of one request for market states."""
+"""Largest number of securities in one request for market states."""
 MORNING = 1
 """TradeDateType_Morning of Qot_Common.proto."""
 NO_RIGHT = 5
-"""QotRight_No of Qot_Common.proto: there are no quotes here."""
+"""QotRight_No of Qot_Common.proto: the gateway has no quotes."""
 BASIC, API, QUOTE_RIGHTS, DISCLAIMER, UPDATE = 1, 2, 4, 8, 16
 """UserInfoField of GetUserInfo.proto."""
 RIGHTS = tuple(
@@ -33,7 +33,7 @@ RIGHTS = tuple(
 
 
 def user_info(_questions: Questions, c2s: Any) -> Any:
-    """No account, no quotes, no quota, nothing to agree to and nothing to update: the same for all."""
+    """The same for all users: no account, no quotes, no quota, nothing to agree to, nothing to update."""
     response = RESPONSES[ProtoId.GetUserInfo](retType=RetType.SUCCEED, retMsg="", errCode=0)
     s2c, wanted = response.s2c, c2s.flag or -1
     if wanted & BASIC:

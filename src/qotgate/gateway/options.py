@@ -1,4 +1,4 @@
-"""How a gateway serves: what the command line, the demo and the tests hand to it."""
+"""The options of a gateway, filled in by the command line, the demo and the tests."""
 
 import ssl
 from dataclasses import dataclass, field
@@ -13,9 +13,9 @@ from qotgate.protocol.frame import REQUEST_LIMIT
 
 @dataclass(frozen=True, slots=True)
 class WebSocketOptions:
-    """How the WebSocket side serves. ``key_md5`` is the hexadecimal MD5 of the key that clients must name,
-    None for none; ``tls`` makes it wss. ``origins`` are the web sites whose pages may connect, beside
-    those of this machine."""
+    """Options of the WebSocket side. ``key_md5`` is the hexadecimal MD5 of the key that clients must send,
+    None for no key; ``tls`` makes it wss. ``origins`` are the web sites whose pages may connect, besides the
+    pages of this machine."""
 
     host: str = "127.0.0.1"
     port: int = 33333
@@ -26,7 +26,7 @@ class WebSocketOptions:
 
 @dataclass(frozen=True, slots=True)
 class GatewayOptions:
-    """How a gateway serves. Times are in seconds, sizes in bytes; ``rate_limit`` None is no limit."""
+    """Options of a gateway. Times are in seconds, sizes in bytes; ``rate_limit`` None is no limit."""
 
     host: str = "127.0.0.1"
     port: int = 11111
@@ -36,18 +36,18 @@ class GatewayOptions:
     request_limit: int = REQUEST_LIMIT
     rate_limit: RateLimit | None = DEFAULT_LIMIT
     free_research: bool = False
-    """Whether clients of this machine read research tables without counting towards the limit."""
+    """Whether local clients read research tables without counting towards the limit."""
     rate_limit_scope: Literal["gateway", "connection"] = "gateway"
     limit_store: str | None = field(default=None, repr=False)
-    """URL of the Redis where gateways count their allowance together; it may have a password."""
+    """URL of the Redis where gateways count requests together; it may contain a password."""
     limit_store_down: WhenDown = "local"
     lang: Language = "zh"
     rsa_key: RsaKey | None = None
     allow_plaintext: bool = False
     websocket: WebSocketOptions | None = None
     drain_seconds: float = 5.0
-    """How long answers under way are given when it stops."""
+    """Time that pending answers get when the gateway stops."""
     log_requests: bool = False
-    """Whether the log has a line for each request."""
+    """Whether to log each request."""
     slow_seconds: float = 1.0
-    """From how long on it has one in any case; 0 for never."""
+    """Requests that take longer are logged in any case; 0 for never."""

@@ -1,8 +1,8 @@
 """A bounded share of each turn of the event loop for parsing, over all connections.
 
 A parser in Python takes microseconds for each frame, chunk or line, and one read of a socket may hold tens of
-thousands of them. A carrier therefore parses in small steps. Connections with more input take their steps in
-turn, together no longer than ``TURN_SECONDS`` in one turn of the loop.
+thousands of them. A carrier therefore parses in small steps. Connections with more input take turns; all
+steps together take at most ``TURN_SECONDS`` in one turn of the loop.
 """
 
 import asyncio
@@ -14,18 +14,18 @@ from typing import Any
 STEP_BYTES = 1024
 """Bytes that a connection's parser takes at once: 170 of the smallest WebSocket frames or HTTP chunks."""
 TURN_SECONDS = 0.005
-"""Seconds of one turn of the event loop that all steps together may take."""
+"""Time for all steps together in one turn of the event loop, in seconds."""
 
 
 class Pacer:
-    """Gives connections with more input their steps in turn."""
+    """Schedules the steps of connections with more input, in turn."""
 
     def __init__(self) -> None:
         self._waiting: deque[PacedTransport] = deque()
         self._called = False
 
     def wait(self, transport: "PacedTransport") -> None:
-        """Have ``transport`` take a step when its turn comes."""
+        """Call ``transport.step`` when its turn comes."""
         self._waiting.append(transport)
         if not self._called:
             self._called = True
@@ -35,7 +35,7 @@ class Pacer:
         end = perf_counter() + TURN_SECONDS
         try:
             while self._waiting and perf_counter() < end:
-                # One that has more waits again, behind the others.
+                # A transport with more input queues again, behind the others.
                 self._waiting.popleft().step()
         finally:
             self._called = bool(self._waiting)
@@ -44,15 +44,16 @@ class Pacer:
 
     @property
     def busy(self) -> bool:
-        """Whether others wait for a step."""
+        """Whether a transport waits for its step."""
         return bool(self._waiting)
 
 
 class PacedTransport(asyncio.Transport):
-    """A connection's transport; what it receives is handed to ``take`` in steps.
+    """A connection's transport; received bytes go to ``take`` in steps.
 
-    Nothing is handed over between ``pause_reading`` and ``resume_reading``, nor while it is held, and nothing
-    is read while something waits to be handed over. Everything else is the transport's own.
+    ``take`` gets nothing between ``pause_reading`` and ``resume_reading``, nor while the transport is held.
+    The transport reads nothing while received bytes wait. Everything else passes through to the wrapped
+    transport.
     """
 
     def __init__(self, transport: asyncio.Transport, pacer: Pacer, take: Callable[[bytes], object]) -> None:
@@ -69,7 +70,7 @@ class PacedTransport(asyncio.Transport):
         self._reads = True
 
     def receive(self, data: bytes) -> None:
-        """Parse input, now or in turn."""
+        """Parse input, now or when its turn comes."""
         if self._rest:
             self._rest = self._rest[self._position :] + data
             self._position = 0
@@ -81,7 +82,7 @@ class PacedTransport(asyncio.Transport):
         self._balance()
 
     def step(self) -> None:
-        """Hand over a share of the input."""
+        """Parse one share of the input."""
         self._waits = False
         if not self._may_take:
             return
@@ -95,20 +96,20 @@ class PacedTransport(asyncio.Transport):
 
     @property
     def taken(self) -> bool:
-        """Whether all input has been handed over."""
+        """Whether all input has been parsed."""
         return not self._rest
 
     def drop(self) -> None:
-        """Drop input that was not handed over."""
+        """Drop the input not parsed yet."""
         self._rest, self._position = b"", 0
 
     def hold(self, held: bool) -> None:
-        """Hand nothing over while ``held``, beside what the parser itself wants."""
+        """Parse nothing while ``held``, except what the parser itself asks for."""
         self._held = held
         self._balance()
 
     def stop_reading(self) -> None:
-        """Read nothing more for good; what was read is handed over."""
+        """Stop reading for good; bytes already read are still parsed."""
         self._stopped = True
         self._balance()
 

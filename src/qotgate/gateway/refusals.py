@@ -1,7 +1,7 @@
-"""Refusals: the Response that says no, and the lines of the log for the operator.
+"""Refusals: the Response that refuses a request, and the operator's log lines.
 
-A client that cannot log in tries again for ever, and one that asks for an interface that is not served goes
-on: the log has each once a minute.
+A client that cannot log in retries for ever, and a client that asks for an unknown interface goes on asking:
+the log has each once a minute.
 """
 
 from collections.abc import Callable, Hashable
@@ -16,7 +16,7 @@ from qotgate.protocol.messages import RetType
 AGAIN_SECONDS = 60.0
 """Seconds after which the same refusal is logged again."""
 MAX_TOLD = 1000
-"""Refusals that are known by address and reason at once; further ones are counted, and not logged."""
+"""Refusals tracked at once, by address and reason; further ones are counted but not logged."""
 
 log = structlog.get_logger()
 
@@ -27,11 +27,11 @@ class Refusals:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._told: dict[Hashable, tuple[float, int]] = {}
-        """When each was logged, the oldest first, and how many more there have been since."""
+        """When each was logged, the oldest first, and how often it was repeated since."""
 
     def tell(self, event: str, address: Hashable, *reason: Hashable, **fields: Any) -> None:
-        """Log ``event`` with its ``fields``, unless the same was logged lately for that address and reason.
-        ``times`` is how many there were since the line before."""
+        """Log ``event`` with its ``fields``, unless it was logged lately for the same address and reason.
+        ``times`` is the number of repetitions since the previous line."""
         now = self._clock()
         key = (event, address, *reason)
         at, more = self._told.get(key, (None, 0))
@@ -48,7 +48,7 @@ class Refusals:
 
 
 def response_of(error: Refused, lang: Language, ret_type: RetType = RetType.FAILED) -> Any:
-    """The Response that says no, with the fields of ours that some errors have."""
+    """The Response that refuses a request, with the additional fields that some errors have."""
     if isinstance(error, InvalidPacket):
         ret_type = RetType.INVALID
     own: dict[str, float | bool] = {}

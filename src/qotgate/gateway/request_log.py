@@ -1,4 +1,4 @@
-"""A request on its way, and the line about it in the log."""
+"""A pending request, and its log line."""
 
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ log = structlog.get_logger()
 
 
 class Pending(NamedTuple):
-    """A request: its number in its session, and when it came by the performance counter."""
+    """A pending request: its number in its session, and its arrival time by the performance counter."""
 
     frame: Frame
     session: Session
@@ -23,7 +23,7 @@ class Pending(NamedTuple):
 
 
 def ids(pending: Pending) -> dict[str, Any]:
-    """The fields that identify a request in a line of the log."""
+    """The fields that identify a request in the log."""
     session, frame = pending.session, pending.frame
     return {
         "connection": session.connection_id,
@@ -37,7 +37,7 @@ def ids(pending: Pending) -> dict[str, Any]:
 def log_request(
     options: GatewayOptions, pending: Pending, outcome: str, error: BaseException | None = None
 ) -> None:
-    """Log a request: always one that failed or was slow, others where the options say so."""
+    """Log a request: always if it failed or was slow, otherwise if the options say so."""
     seconds = perf_counter() - pending.at
     slow = 0 < options.slow_seconds <= seconds
     if not (slow or error or options.log_requests):

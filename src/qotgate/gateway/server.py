@@ -23,7 +23,8 @@ SETTLE_SECONDS = 2.0
 
 
 class Gateway:
-    """Serves ``questions`` on TCP, and on WebSocket where the options say so, within a running event loop."""
+    """Serves ``questions`` on TCP, and on WebSocket if the options say so. Create it within the event
+    loop."""
 
     def __init__(
         self,
@@ -43,7 +44,7 @@ class Gateway:
         self._sweeper: asyncio.Task[None] | None = None
 
     async def start(self, tcp: Sequence[socket.socket], websocket: Sequence[socket.socket] = ()) -> list[str]:
-        """Serve on sockets that listen; the addresses, ``HOST:PORT`` and ``ws://HOST:PORT``.
+        """Serve on listening sockets. Returns the addresses, ``HOST:PORT`` and ``ws://HOST:PORT``.
 
         Raises QotGateError.
         """
@@ -55,20 +56,22 @@ class Gateway:
         return list(dict.fromkeys(addresses))
 
     def change(self, options: GatewayOptions, questions: Questions) -> None:
-        """Go on by other options, on the same ports; connections stay, and what was granted counts."""
+        """Apply new options on the same ports. Connections stay, and requests granted so far count towards
+        the new limit."""
         self.engine.change(options, questions)
         self.door.change(options)
 
     def pause(self, phase: Phase = Phase.DRAINING) -> None:
-        """Take no more connections and requests. From the first call on the time to drain counts."""
+        """Accept no new connections and requests. The time to drain starts with the first call."""
         self.tcp.stop_listening()
         self.websocket.stop_listening()
         self.door.drain(phase)
 
     async def settle(self) -> None:
-        """Wait until all that was read has been counted; not for clients that do not read their answers."""
+        """Wait until all received requests have been counted. Clients that do not read their answers are not
+        waited for."""
         deadline = min(self.door.deadline, self.loop.time() + SETTLE_SECONDS)
-        # What was taken last shows up a turn later, and so does what was read again meanwhile.
+        # The last input shows up a turn later, and so does input read again meanwhile.
         calm = 0
         while calm < 2 and self.loop.time() < deadline:
             await asyncio.sleep(0.002)
@@ -77,7 +80,7 @@ class Gateway:
             calm = calm + 1 if all(session.looked_at for session in self.door.sessions) else 0
 
     async def stop(self) -> None:
-        """Take no more requests, send the answers under way, close."""
+        """Accept no more requests, send the pending answers, close."""
         self.pause(Phase.CLOSING)
         sessions, deadline = self.door.sessions, self.door.deadline
         while any(session.busy for session in sessions) and self.loop.time() < deadline:

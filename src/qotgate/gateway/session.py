@@ -1,4 +1,4 @@
-"""A client's session, as the engine and the door know it; a carrier (TCP, WebSocket) makes it one."""
+"""A client's session, as the engine and the door know it; a carrier (TCP, WebSocket) implements it."""
 
 import secrets
 from abc import ABC, abstractmethod
@@ -10,11 +10,11 @@ from qotgate.protocol.frame import Frame
 from qotgate.relay.upstream import RawClient, UpstreamSession
 
 Description: TypeAlias = dict[str, Any]
-"""What one process says of a session to another, as JSON has it."""
+"""A session's state as JSON, handed from one process to another."""
 MAX_UNREAD = 16 << 10
-"""Bytes of a request that is half there, with which a session is moved."""
+"""Largest partial request that migrates with its session, in bytes."""
 MAX_UNDER_WAY = 256
-"""Requests of one session under way, beyond which no more is read from it."""
+"""Pending requests of one session, beyond which the gateway reads no more from it."""
 
 
 class State(Enum):
@@ -27,8 +27,8 @@ class State(Enum):
 
 
 class Hold(Flag):
-    """Why a session answers nothing for now: the client does not read, its InitConnect waits for the private
-    key or for the server behind the gateway, or the way to that server is full."""
+    """Why a session is held: the client does not read, its InitConnect waits for the private key or for the
+    OpenD behind the gateway, or the queue to that OpenD is full."""
 
     WRITING = auto()
     KEY = auto()
@@ -37,8 +37,8 @@ class Hold(Flag):
 
 
 class Login(NamedTuple):
-    """What a client says of itself: an InitConnect.C2S, whether the connection will be encrypted, what the
-    log says of it, and what the carrier has agreed on for :meth:`Session.welcome`."""
+    """A client's first request: an InitConnect.C2S, whether the connection will be encrypted, the fields for
+    the log, and what the carrier has agreed on for :meth:`Session.welcome`."""
 
     c2s: Any
     encrypted: bool
@@ -47,14 +47,14 @@ class Login(NamedTuple):
 
 
 class EndReason(NamedTuple):
-    """Why a session ends; ``warns`` where an operator should look at it."""
+    """Why a session ends; ``warns`` if an operator should look at it."""
 
     text: str
     warns: bool = False
 
 
 class Session(ABC):
-    """A client's session. ``moved`` is what another process said of it, where one began it."""
+    """A client's session. ``moved`` is its state in the process that it migrated from, if any."""
 
     def __init__(self, now: float, moved: Description | None = None) -> None:
         self.moved = moved is not None
@@ -63,18 +63,18 @@ class Session(ABC):
         self.connection_id: int = moved.get("id") or secrets.randbits(53) | 1
         self.state = State.OPEN if moved.get("initialised") else State.NEW
         self.turned_away: InvalidRequest | None = None
-        """Why it has no connection slot: it is told so and closed."""
+        """Why it got no connection slot; the client gets this refusal before the close."""
         self.origin: int | None = None
-        """A number for its address or network; None for nowhere."""
+        """A number for the peer's IPv4 address or IPv6 network; None for a peer without an address."""
         self.peer = ""
         self.lang: Language | None = moved.get("lang")
-        """The language that the client has asked for, if any."""
+        """The language that the client asked for, if any."""
         self.keep_alive_interval: int | None = None
-        """Seconds, where the client was told others than the gateway's own."""
+        """Keep-alive interval in seconds, if the client was given another than the gateway's own."""
         self.upstream: UpstreamSession | None = None
         """Its session with the OpenD behind the gateway."""
         self.requests: int = moved.get("requests", 0)
-        """Requests that were looked at one by one. It numbers them in the log, where no others are."""
+        """Requests that were not answered from the cache. The number identifies them in the log."""
         self.under_way = 0
         """Requests that wait for their answers."""
         self.opened = self.last_received = now
@@ -87,52 +87,52 @@ class Session(ABC):
 
     @property
     def busy(self) -> bool:
-        """Whether a request waits for its answer."""
+        """Whether a request is pending."""
         return self.under_way > 0
 
     @property
     def raw(self) -> RawClient | None:
-        """The session where it takes OpenD's packets unchanged, else None."""
+        """The session as one that takes OpenD's packets unchanged, if it can; else None."""
         return None
 
     def silent_since(self, moment: float) -> bool:
-        """Whether the client has sent nothing since ``moment``, in the loop's time. One with questions under
-        way waits for the gateway: where they are many, no more is read."""
+        """Whether the client has sent nothing since ``moment``, in the loop's time. A client with pending
+        requests is not silent: with many pending, the gateway stops reading from it."""
         return not self.under_way and self.last_received < moment
 
     def because(self, reason: str, *, warns: bool = False) -> None:
-        """Set why the session ends; the first reason stays. ``warns`` where an operator should look at it."""
+        """Set why the session ends; the first reason stays. ``warns`` if an operator should look at it."""
         self.end_reason = self.end_reason or EndReason(reason, warns)
 
     def lost(self, error: Refused) -> None:
-        """The session with the OpenD behind the gateway has ended: close, so that the client begins anew."""
+        """Close because the OpenD session behind the gateway has ended, so that the client logs in again."""
         self.because(error.text("en"), warns=True)
         self.close()
 
     @abstractmethod
     def read_login(self, frame: Frame) -> Login:
-        """Read the carrier's first request, InitConnect or its like. Raises InvalidRequest."""
+        """Read the carrier's first request, InitConnect or its equivalent. Raises InvalidRequest."""
 
     @abstractmethod
     def welcome(self, login: Login, s2c: Any) -> Any:
-        """The Response that lets the client in, with what ``s2c``, an InitConnect.S2C, says of the server.
-        What comes after it is encrypted as was agreed."""
+        """The Response that logs the client in; ``s2c``, an InitConnect.S2C, describes the server. Later
+        packets are encrypted as agreed."""
 
     @abstractmethod
     def broken(self, frame: Frame) -> str:
-        """The sentence about a frame whose body is not what its header says."""
+        """The sentence about a frame whose body does not match its header."""
 
     @abstractmethod
     def deliver(self, frame: Frame, sealed: bytes) -> None:
-        """Send the answer to ``frame``, which was under way, at once. Nothing where the client has gone."""
+        """Send the answer to the pending ``frame`` at once. Does nothing if the client has gone."""
 
     @abstractmethod
     def push(self, frame: Frame) -> None:
-        """Send a frame that answers no request. Nothing where the client has gone."""
+        """Send a frame that answers no request. Does nothing if the client has gone."""
 
     @abstractmethod
     def hold(self, held: bool) -> None:
-        """Read no more requests while ``held``: the queue to OpenD is full."""
+        """Stop reading requests while ``held``: the queue to OpenD is full."""
 
     @abstractmethod
     def close(self) -> None:
@@ -144,13 +144,14 @@ class Session(ABC):
 
     @abstractmethod
     def stop_reading(self) -> None:
-        """Take no more requests."""
+        """Accept no more requests."""
 
     @property
     @abstractmethod
     def looked_at(self) -> bool:
-        """Whether all input has been counted."""
+        """Whether all received input has been counted."""
 
     @abstractmethod
     def hand_over(self) -> None:
-        """Another gateway takes over. Close once the pending requests are answered, or move."""
+        """Prepare for another gateway to take over: close once the pending requests are answered, or
+        migrate."""

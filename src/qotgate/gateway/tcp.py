@@ -1,11 +1,11 @@
-"""Sessions on TCP: packets in, packets out, encrypted from InitConnect on where the client asks for it.
+"""Sessions on TCP: packets in, packets out, encrypted after InitConnect if the client asks for it.
 
-Received bytes are parsed once. Packets with cached answers are answered in one pass; each other one is opened
-by itself. Answers go out in one write.
+Received bytes are parsed once. Packets with cached answers are answered in one pass; every other packet is
+opened by itself. Answers go out in one write.
 
-A session gets a bounded share of each turn of the event loop; the rest of what it sent waits for the next
-turn, and nothing more is read until then. The same holds while the client does not read its answers, or has
-too many questions under way; what had arrived by then is still answered.
+A session gets a bounded share of each turn of the event loop. The rest of its input waits for the next turn,
+and the session reads nothing more until then. The same holds while the client does not read its answers, or
+has too many requests pending; input received by then is still answered.
 """
 
 import asyncio
@@ -38,26 +38,26 @@ from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
 from qotgate.relay.upstream import Forwarded, RawClient, Reply
 
 TURN_BYTES = 16384
-"""Bytes of requests, a few hundred of them, that are answered to one session in one turn of the loop."""
+"""Bytes of requests, a few hundred of them, that one session gets answered in one turn of the loop."""
 TURN_REPLY_BYTES = 1 << 18
-"""Bytes of answers after which its turn ends as well."""
+"""Bytes of answers that end a session's turn as well."""
 STEP_BYTES = 2048
-"""Bytes of requests after which the answers are added up."""
+"""Bytes of requests after which the size of the answers is checked."""
 
 
 class TcpCarrier:
-    """Makes sessions of TCP connections, and serves the sockets that listen for them."""
+    """Makes sessions of TCP connections, and serves the listening sockets."""
 
     def __init__(self, engine: Engine, door: Door) -> None:
         self.engine = engine
         self.door = door
         self.keys = KeyQueue()
         self.sessions: set[TcpSession] = set()
-        """Those that may move to another process."""
+        """Sessions that can migrate to another process."""
         self._servers: list[asyncio.Server] = []
 
     async def serve(self, listening: socket.socket) -> str:
-        """Serve the connections of a socket that listens; its address."""
+        """Serve the connections of a listening socket. Returns its address."""
         address = shown_address(listening.getsockname())
         loop = self.engine.loop
         self._servers.append(
@@ -66,17 +66,18 @@ class TcpCarrier:
         return address
 
     def stop_listening(self) -> None:
-        """Take no more connections."""
+        """Accept no more connections."""
         for server in self._servers:
             server.close()
 
     async def adopt(self, moved: Description, connection: socket.socket) -> None:
-        """Go on with a connection from another process. Raises OSError."""
+        """Continue a connection from another process. Raises OSError."""
         await self.engine.loop.connect_accepted_socket(lambda: TcpSession(self, moved), connection)
 
 
 class Intake(Enum):
-    """What a session takes: all; no more than was read; nothing more, and it closes once that is answered."""
+    """What a session accepts: all input; only input already read; nothing more, and it closes once its
+    requests are answered."""
 
     OPEN = auto()
     STOPPED = auto()
@@ -96,9 +97,9 @@ class TcpSession(Session, asyncio.Protocol):
         self._parser = FrameParser(self._engine.options.request_limit)
         self._transport: asyncio.Transport | None = None
         self._rest: tuple[bytes, int] | None = None
-        """What arrived and was not looked at yet, and where that starts."""
+        """Received bytes not parsed yet, and the position where they start."""
         self._outgoing: list[bytes] = []
-        """What is to be sent in this turn of the loop."""
+        """Output of this turn of the loop."""
         self._unread = bytes.fromhex(moved.get("unread", ""))
         self._next_turn: asyncio.Handle | None = None
         self._intake = Intake.OPEN
@@ -117,7 +118,7 @@ class TcpSession(Session, asyncio.Protocol):
             if self._door.phase is Phase.DRAINING:
                 self.stop_reading()
             if self._unread:
-                # Before anything else that the client sends.
+                # Its input comes before anything else that the client sends.
                 self.data_received(self._unread)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -146,7 +147,8 @@ class TcpSession(Session, asyncio.Protocol):
         self._hold(Hold.WRITING, held=True)
 
     def resume_writing(self) -> None:
-        # Nothing was read from it meanwhile, so its signs of life are not known: that it reads is one.
+        # The gateway read nothing from the client meanwhile and cannot know its keep-alives. Reading answers
+        # is a sign of life.
         self.last_received = self._engine.loop.time()
         if self.upstream is not None:
             self.upstream.resume()
@@ -171,7 +173,7 @@ class TcpSession(Session, asyncio.Protocol):
         self._balance()
 
     def hand_over(self) -> None:
-        """Nothing: it moves."""
+        """Do nothing: the session migrates."""
 
     def hold(self, held: bool) -> None:
         self._hold(Hold.UPSTREAM, held=held)
@@ -181,7 +183,8 @@ class TcpSession(Session, asyncio.Protocol):
         return self._rest is None
 
     def description(self) -> Description | None:
-        """What another process needs to go on with the session, None where that cannot be, or not yet."""
+        """The state that another process needs to continue the session; None if it cannot migrate, or not
+        yet."""
         transport = self._transport
         quiet = not (self.busy or self._outgoing or self._holds or self.upstream or self.turned_away)
         if not quiet or self._intake is Intake.ENDED:
@@ -200,7 +203,8 @@ class TcpSession(Session, asyncio.Protocol):
         }
 
     def file(self) -> int:
-        """The connection's file, once more, which stays open when the session's own is closed."""
+        """A duplicate of the connection's file descriptor, which stays open when the session closes its
+        own."""
         assert self._transport is not None
         return os.dup(self._transport.get_extra_info("socket").fileno())
 
@@ -223,7 +227,7 @@ class TcpSession(Session, asyncio.Protocol):
         response.s2c.connAESKey = agreed.key
         response.s2c.ClearField("aesCBCiv")
         if agreed.algorithm is PacketEncAlgo.AES_CBC:
-            # Its presence alone tells the published Python client which cipher to use.
+            # The presence of this field alone tells the published Python client which cipher to use.
             response.s2c.aesCBCiv = agreed.iv
         self._encryption.begin(agreed)
         return response
@@ -250,17 +254,18 @@ class TcpSession(Session, asyncio.Protocol):
         return self._engine.reply_to(request, self)
 
     def _deliver(self, parts: Iterable[bytes]) -> None:
-        """Send what was under way, and go on with what waited for it."""
+        """Send a pending answer, and continue with the requests that waited for it."""
         if self._transport is None or self._transport.is_closing():
             return
         self._write(parts)
         if not self._reading and Hold.WRITING not in self._holds:
-            # It may send signs of life that are not read while its questions are under way.
+            # The client may have sent keep-alives that the gateway did not read while its requests were
+            # pending.
             self.last_received = self._engine.loop.time()
         if self._holds:
             self._hold(Hold.LOGIN, held=False)
         else:
-            # Flags are slow: most answers find none.
+            # Flag operations are slow, and most answers find none set.
             self._balance()
         if self._intake is Intake.ENDED:
             self._end()
@@ -270,7 +275,7 @@ class TcpSession(Session, asyncio.Protocol):
             self._write(self._packet(frame, seal(frame.body)))
 
     def _write(self, parts: Iterable[bytes]) -> None:
-        """Send ``parts`` with all else that this turn of the loop has for the client."""
+        """Send ``parts`` with the other output of this turn of the loop."""
         if not self._outgoing:
             self._engine.loop.call_soon(self._flush)
         self._outgoing += parts
@@ -287,8 +292,8 @@ class TcpSession(Session, asyncio.Protocol):
             self.close()
 
     def _walk(self, arrived: bytes, position: int, key: RsaKey | None = None) -> None:
-        """Answer the packets in what arrived, from ``position`` on, as far as this turn's share goes; with
-        the private ``key`` where the session's turn with it has come."""
+        """Answer the packets in ``arrived`` from ``position`` on, within this turn's share; with the private
+        ``key`` if it is the session's turn to use it."""
         self._engine.see_commits()
         replies: list[bytes] = []
         # An answer from upstream may be delivered before this returns, and must not end the session yet.
@@ -313,7 +318,7 @@ class TcpSession(Session, asyncio.Protocol):
     def _take_packets(
         self, arrived: bytes, position: int, replies: list[bytes], key: RsaKey | None
     ) -> tuple[int, bool]:
-        """The position up to which packets were taken, and whether that is all that can be taken for now.
+        """The position after the last answered packet, and whether no more can be answered for now.
 
         Raises ProtocolError.
         """
@@ -357,7 +362,7 @@ class TcpSession(Session, asyncio.Protocol):
                 return position, True
 
     def _takes_key(self, packet: Packet) -> bool:
-        """Whether it takes the private key to open a packet."""
+        """Whether the packet needs the private key."""
         rsa_key = self._engine.options.rsa_key
         return (
             rsa_key is not None
@@ -367,7 +372,7 @@ class TcpSession(Session, asyncio.Protocol):
         )
 
     def _use_key(self) -> None:
-        """The session's turn with the private key has come."""
+        """Use the private key: it is the session's turn."""
         self._holds &= ~Hold.KEY
         self._go_on(self._engine.options.rsa_key)
 
@@ -399,7 +404,7 @@ class TcpSession(Session, asyncio.Protocol):
         self._balance()
 
     def _balance(self) -> None:
-        """Go on with what waits, and read, where that may be."""
+        """Continue with waiting input and read again, if the session is not held."""
         if self._transport is None:
             return
         may = self._may_answer

@@ -1,9 +1,9 @@
 """Sessions on WebSocket, which the JavaScript client speaks; the sans-I/O side of ``websockets`` reads and
 writes its frames.
 
-Init takes the place of InitConnect and checks the key. The client sends nothing of its own accord, so the
-gateway pings, and the door drops a client that is silent nevertheless. A session does not move to another
-process: at a handover it is closed with 1012 (Service Restart) once its pending requests are answered.
+Init takes the place of InitConnect and checks the key. The client sends no keep-alives, so the gateway pings,
+and the door drops a client that stays silent. A session does not migrate to another process: at a handover it
+closes with 1012 (Service Restart) once its pending requests are answered.
 """
 
 import asyncio
@@ -40,24 +40,25 @@ from qotgate.protocol.messages import CLASSES, InitWebSocketRequest, InitWebSock
 from qotgate.relay.trading import fill_packet_id
 
 INIT_FAILED = 1
-"""The error number of a refused Init; the client takes any but 0 for a no."""
+"""The error number of a refused Init; the client takes any number but 0 for a refusal."""
 OPEN_SECONDS = 10.0
-"""How long the handshakes of TLS and WebSocket may take, each; three keep-alive intervals if that is less."""
+"""Time for each of the TLS and WebSocket handshakes, in seconds; three keep-alive intervals if that is
+less."""
 CLOSE_SECONDS = 10.0
-"""How long the client may take to close its side."""
+"""Time for the client to close its side, in seconds."""
 ANY_ORIGIN = "*"
 OWN_ORIGINS = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?")
-"""Pages of this machine. Without a check, a page of any web site could have its visitor's browser ask on
-127.0.0.1: a browser tells the site (RFC 6454), and other programs tell none."""
+"""Origins of this machine's own pages. Without the check, a page of any web site could have its visitor's
+browser connect to 127.0.0.1. Browsers send the site as Origin (RFC 6454); other programs send none."""
 MAX_SPARE_FRAMES = 1000
-"""Frames in a second that are no whole message (pings, pongs, fragments): more than any client sends."""
+"""Frames in a second that complete no message (pings, pongs, fragments); no client sends as many."""
 
-# The package would log by the standard library, past the gateway's own log, which has what matters.
+# The package logs to the standard library, past the gateway's own log, which has what matters.
 _SILENT = logging.Logger("websockets", logging.CRITICAL + 1)
 
 
 class WebSocketCarrier:
-    """Makes sessions of WebSocket connections, and serves the sockets that listen for them."""
+    """Makes sessions of WebSocket connections, and serves the listening sockets."""
 
     def __init__(self, engine: Engine, door: Door, pacer: Pacer) -> None:
         self.engine = engine
@@ -67,16 +68,16 @@ class WebSocketCarrier:
 
     @property
     def open_seconds(self) -> float:
-        """How long a handshake may take."""
+        """Time for a handshake, in seconds."""
         return min(OPEN_SECONDS, SILENT_INTERVALS * self.engine.options.keep_alive_interval)
 
     async def serve(self, listening: socket.socket) -> str:
-        """Serve the connections of a socket that listens; its address."""
+        """Serve the connections of a listening socket. Returns its address."""
         options = self.engine.options.websocket
         assert options is not None
         address = f"{'wss' if options.tls else 'ws'}://{shown_address(listening.getsockname())}"
         if options.tls is not None:
-            # For each handshake the certificate of the day: the options change while the gateway runs.
+            # Each handshake gets the current certificate: the options can change while the gateway runs.
             options.tls.sni_callback = partial(_certify, self.engine)
         server = await self.engine.loop.create_server(
             lambda: WebSocketSession(self),
@@ -89,7 +90,7 @@ class WebSocketCarrier:
         return address
 
     def stop_listening(self) -> None:
-        """Take no more connections."""
+        """Accept no more connections."""
         for server in self._servers:
             server.close()
 
@@ -102,24 +103,24 @@ class WebSocketSession(Session, asyncio.Protocol):
         super().__init__(self._engine.loop.time())
         options = self._engine.options
         assert options.websocket is not None
-        # Requests are small; inflating what a stranger sends costs more than it saves: no extensions.
+        # No extensions: requests are small, and inflating untrusted input costs more than it saves.
         self._protocol = ServerProtocol(
             origins=_origins(options.websocket), max_size=options.request_limit, logger=_SILENT
         )
         self._transport: PacedTransport | None = None
         self._messages: deque[bytes] = deque()
-        """Messages that have arrived and were not taken yet."""
+        """Received messages that are not answered yet."""
         self._fragments = bytearray()
         self._spare_frames, self._spare_since = 0, time.monotonic()
         self._holds = Hold(0)
         self._closing: tuple[int, str] | None = None
-        """The code and the reason of the close that follows the last pending answer."""
+        """Code and reason of the close frame that follows the last pending answer."""
         self._timer: asyncio.TimerHandle | None = None
-        """When the handshake has to be over, or the next ping is due."""
+        """Ends the handshake, or sends the next ping."""
         self._linger: asyncio.TimerHandle | None = None
-        """When the client has to have closed its side."""
+        """Ends the wait for the client to close its side."""
         self._unread: asyncio.TimerHandle | None = None
-        """When a client that reads nothing is dropped."""
+        """Drops a client that reads nothing."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         given = cast(asyncio.Transport, transport)
@@ -156,7 +157,7 @@ class WebSocketSession(Session, asyncio.Protocol):
         self._door.leave(self)
 
     def pause_writing(self) -> None:
-        # Pings are answered whether that is read or not, and the gateway's own pings wait for the client.
+        # Pings are answered even while the client reads nothing; the gateway's own pings wait.
         self._hold(Hold.WRITING, held=True)
         if self.upstream is not None:
             self.upstream.pause()
@@ -183,7 +184,7 @@ class WebSocketSession(Session, asyncio.Protocol):
         return not self._messages and (self._transport is None or self._transport.taken)
 
     def silent_since(self, moment: float) -> bool:
-        # One that reads nothing has a reason of its own to be dropped.
+        # A client that reads nothing is dropped for that reason.
         return Hold.WRITING not in self._holds and super().silent_since(moment)
 
     def close(self) -> None:
@@ -233,7 +234,7 @@ class WebSocketSession(Session, asyncio.Protocol):
         fields = {"language": c2s.programmingLanguage, "encryption": "TLS" if encrypted else "NONE"}
         return Login(said, encrypted, fields)
 
-    def welcome(self, login: Login, s2c: Any) -> Any:  # noqa: ARG002 - it is not encrypted anew
+    def welcome(self, login: Login, s2c: Any) -> Any:  # noqa: ARG002 - not encrypted a second time
         response = InitWebSocketResponse(retType=RetType.SUCCEED, retMsg="", errCode=0)
         response.s2c.serverTime = int(time.time())
         response.s2c.connID = s2c.connID
@@ -252,7 +253,7 @@ class WebSocketSession(Session, asyncio.Protocol):
         self._flush()
 
     def _take_bytes(self, data: bytes) -> None:
-        """Take a step of what has arrived."""
+        """Parse a share of the received bytes."""
         self.last_received = self._engine.loop.time()
         self._protocol.receive_data(data)
         for event in self._protocol.events_received():
@@ -307,7 +308,7 @@ class WebSocketSession(Session, asyncio.Protocol):
         return False
 
     def _take_messages(self) -> None:
-        """Answer the messages that have arrived, as far as there is room for them."""
+        """Answer the received messages, up to the limit of pending requests."""
         self._engine.see_commits()
         while self._messages and self._may_answer:
             try:
@@ -344,7 +345,7 @@ class WebSocketSession(Session, asyncio.Protocol):
         self._balance()
 
     def _balance(self) -> None:
-        """Read on, and go on with what waits, where that may be."""
+        """Continue with waiting input and read again, if the session is not held."""
         if self._closing is not None:
             self._messages.clear()
             if not self.under_way:
@@ -378,13 +379,13 @@ class WebSocketSession(Session, asyncio.Protocol):
             self._protocol.send_close(code, reason.encode()[:123].decode(errors="ignore"))
 
     def _fail(self, code: int, reason: str) -> None:
-        """Close without waiting for anything."""
+        """Close without waiting for pending answers."""
         self._closing = self._closing or (code, reason)
         self.because(reason, warns=True)
         self._protocol.fail(code, reason)
 
     def _flush(self) -> None:
-        """Send what is to be sent, and see to the end of the connection."""
+        """Send the pending output, and handle the end of the connection."""
         transport, protocol = self._transport, self._protocol
         if transport is None or transport.is_closing():
             return
@@ -400,7 +401,7 @@ class WebSocketSession(Session, asyncio.Protocol):
         if protocol.state is ConnectionState.CONNECTING:
             transport.close()
         elif self._linger is None:
-            # The client has some words to say before it closes.
+            # Leave the client time for its closing handshake.
             self._linger = self._engine.loop.call_later(CLOSE_SECONDS, self.abort)
             transport.read_again()
 
@@ -415,7 +416,7 @@ class WebSocketSession(Session, asyncio.Protocol):
 
 
 def _origins(options: WebSocketOptions) -> list[Origin | re.Pattern[str] | None] | None:
-    """The origins that are taken, None among them for no Origin; None instead of a list for any."""
+    """The accepted origins, with None for a missing Origin header; None instead of a list to accept any."""
     if ANY_ORIGIN in options.origins:
         return None
     return [None, OWN_ORIGINS, *map(Origin, options.origins)]

@@ -1,5 +1,5 @@
-"""Working questions out: from memory within the event loop, else in the worker pool, and each once for all
-that ask it meanwhile."""
+"""Computes answers: in the event loop if memory has the data, otherwise in the worker pool. Identical
+questions asked meanwhile share one computation."""
 
 import asyncio
 from functools import partial
@@ -18,12 +18,13 @@ from qotgate.service.columns.source import NotAtHand
 from qotgate.service.questions import Questions
 
 AT_HAND_SECONDS = 0.002
-"""Seconds of one turn of the loop after which questions go to the pool, also those that memory answers."""
+"""Time in one turn of the loop after which questions that memory can answer go to the pool too, in
+seconds."""
 
 
 class WorkItem(NamedTuple):
-    """A request that is to be worked out: its C2S, its key in the cache, and the interface with the
-    allowance that it counts towards, None for none."""
+    """A request to be computed: its C2S, its key in the cache, and the interface whose allowance it counts
+    towards (None for none)."""
 
     frame: Frame
     c2s: Any
@@ -40,7 +41,7 @@ class WorkItem(NamedTuple):
 
 
 class Work:
-    """Works questions out and keeps their answers; ``counts`` gets the seconds that each takes."""
+    """Computes answers and caches them; ``counts`` gets the seconds that each takes."""
 
     def __init__(self, cache: AnswerCache, counts: Counts) -> None:
         self._cache = cache
@@ -50,16 +51,16 @@ class Work:
         self._pool = WorkerPool()
         self._turn = -1.0
         self._turn_seconds = 0.0
-        """Seconds that this turn of the loop has spent on questions that memory answers."""
+        """Seconds of this turn of the loop spent on questions that memory answers."""
 
     def stop(self) -> None:
-        """Leave what was not started."""
+        """Drop the jobs that have not started."""
         self._pool.stop()
 
     def at_hand(self, question: WorkItem, questions: Questions) -> bytes | None:
-        """The sealed answer to a question that memory answers at once: to hand it to a thread would take
-        longer. None where it takes the pool, or where this turn of the loop has answered enough of them.
-        Raises Refused."""
+        """The sealed answer to a question that memory answers at once, faster than a thread could. None if
+        the question needs the pool, or if this turn of the loop has answered enough of them. Raises
+        Refused."""
         now, interface, in_memory = self._loop.time(), question.interface, questions.at_hand()
         if now != self._turn:
             self._turn, self._turn_seconds = now, 0.0
@@ -74,17 +75,17 @@ class Work:
             seconds = perf_counter() - started
             self._turn_seconds += seconds
         self._counts.worked(question.proto_id, seconds)
-        # As when a question comes back from the pool: the data may have moved meanwhile.
+        # As after a question in the pool: the data may have changed meanwhile.
         self._cache.check(now)
         self._cache.keep(question.request, CachedAnswer(sealed, question.counted), epoch)
         return sealed
 
     def put(self, question: WorkItem, questions: Questions, session: Session) -> "asyncio.Future[bytes]":
-        """Have a question worked out in the pool; the future of the sealed answer, which is the same for all
-        that ask it meanwhile."""
+        """Have the pool compute an answer. Returns the future of the sealed answer, which identical questions
+        share."""
         epoch = self._cache.epoch
         job_epoch, job = self._jobs.get(question.request, (None, None))
-        # A job that no session waits for any more is cancelled when its turn comes.
+        # The pool cancels a job when its turn comes if no session waits for it any more.
         if job is not None and job_epoch == epoch and not job.future.cancelled():
             job.askers.append(session)
             if not job.started:

@@ -1,4 +1,4 @@
-"""Questions in a few threads, the sessions in turn: a session with a thousand questions does not delay a
+"""Questions in a few threads, with sessions in turn: a session with a thousand questions does not delay a
 session with one."""
 
 import asyncio
@@ -10,11 +10,11 @@ from functools import partial
 from qotgate.gateway.session import Session, State
 
 THREADS = 2
-"""Work is bound by the GIL; more than two threads delay the event loop, and nothing is answered sooner."""
+"""Work is bound by the GIL; more than two threads delay the event loop and answer nothing sooner."""
 
 
 class Job:
-    """A question under way: its work, the future of the sealed answer, and the sessions that wait for it."""
+    """A pending question: its work, the future of the sealed answer, and the sessions that wait for it."""
 
     __slots__ = ("askers", "future", "started", "work")
 
@@ -26,7 +26,7 @@ class Job:
 
 
 class WorkerPool:
-    """Works questions out, a session's own in the order of asking."""
+    """Computes answers; the questions of one session run in the order of their arrival."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(THREADS, "question")
@@ -34,12 +34,12 @@ class WorkerPool:
         self._queues: dict[Session, deque[Job]] = {}
 
     def put(self, job: Job, asker: Session) -> None:
-        """Work a job out when the turn of one of its askers comes, the earliest of them."""
+        """Run a job when the turn of one of its askers comes, whichever is first."""
         self._queues.setdefault(asker, deque()).append(job)
         self._start()
 
     def stop(self) -> None:
-        """Leave what was not started."""
+        """Drop the jobs that have not started."""
         self._queues.clear()
         self._threads.shutdown(wait=False, cancel_futures=True)
 

@@ -1,10 +1,11 @@
-"""The allowance: where the wire and HTTP count their requests, each its own.
+"""The allowance: where requests are counted, separately for the wire and for HTTP.
 
 Requests count in a window of the gateway and, with a limit backend, in one window of all gateways that use
 it. The requests of one turn of the event loop go to the backend in one round trip. While the backend is away
 (no answer within a second, or a wrong one), no request waits for it: the gateway's own window grants
-requests, or they are refused with a sentence. In the background the gateway tries the backend again, and
-first sends what it granted alone, which counts there from then on."""
+requests, or they are refused with a sentence. The gateway retries the backend in the background. When the
+backend is back, it first gets the requests granted without it, which count there from then on.
+"""
 
 import asyncio
 from collections import Counter, deque
@@ -21,40 +22,40 @@ from qotgate.model import QotGateError, Unavailable
 WhenDown: TypeAlias = Literal["local", "refuse"]
 
 MAX_BATCHES = 4
-"""Under way at once, each on a connection of its own."""
+"""Batches sent at once, each on its own connection."""
 MAX_BATCH = 256
-"""Requests in one batch to the backend, which is busy with it for about a millisecond."""
+"""Requests in one batch; the backend takes about a millisecond for it."""
 MAX_WAITING = 10_000
-"""Requests that wait for the backend, beyond which further ones are decided as if it were away."""
+"""Requests that wait for the backend; further ones are decided as if it were away."""
 TRY_SECONDS = 0.5
-"""Between two tries to reach a backend that is away."""
+"""Seconds between two attempts to reach a backend that is away."""
 
 log = structlog.get_logger()
 
 
 class _Request(NamedTuple):
     name: str
-    """Its key at the backend."""
+    """The key at the backend."""
     window: Window
-    """The gateway's own."""
+    """The gateway's own window."""
     key: Hashable
     deadline: float
     future: "asyncio.Future[Taken]"
     own: Taken | None = None
-    """What the gateway's own window said, where that was asked first."""
+    """The decision of the gateway's own window, if it was asked first."""
 
 
 class BackendLink:
-    """A gateway's link to the limit backend, for all that it counts there."""
+    """A gateway's link to the limit backend, for all that the gateway counts there."""
 
     def __init__(self, backend: RedisBackend, down: WhenDown) -> None:
         self.backend = backend
         self.up = True
         self.failures = 0
-        """How often the backend did not answer."""
+        """Number of times the backend did not answer."""
         self.decisions: Counter[str] = Counter(store=0, local=0, refused=0)
-        """How requests were decided: by the backend (``store``), by the gateway's own window (``local``), or
-        not at all (``refused``)."""
+        """Decisions by their origin: the backend (``store``), the gateway's own window (``local``), or a
+        refusal without either (``refused``)."""
         self._down = down
         self._waiting: deque[_Request] = deque()
         self._called = False
@@ -66,8 +67,8 @@ class BackendLink:
         self._granted_alone: deque[tuple[float, str]] = deque()
 
     async def open(self) -> None:
-        """Try the backend once. Raises QotGateError where it answers and will not serve this gateway; one
-        that does not answer is away."""
+        """Try the backend once. Raises QotGateError if it answers but cannot serve this gateway. A backend
+        that does not answer counts as away."""
         try:
             await self.backend.take([], self._deadline())
         except BackendAway as error:
@@ -88,12 +89,13 @@ class BackendLink:
         await self.backend.close()
 
     def take(self, side: str, window: Window, key: Hashable) -> "asyncio.Future[Taken]":
-        """What the backend says of a request; Refused where it is away and nothing is granted without it."""
+        """The backend's decision on a request; Refused if it is away and the gateway may not grant requests
+        without it."""
         loop = asyncio.get_running_loop()
         name = self.backend.key(f"{side}:{key}")
         request = _Request(name, window, key, self._deadline(), loop.create_future())
         if monotonic() < self._wary_until:
-            # The backend may have forgotten what it granted, or other workers may still be without it.
+            # The backend may have lost its counts, or may not know yet what other workers granted without it.
             own = take(window, key)
             if own.wait:
                 self.decisions["local"] += 1
@@ -193,8 +195,7 @@ class BackendLink:
             log.info("limit store back", store=self.backend.name)
 
     async def _tell(self) -> None:
-        """Send the backend the requests that were granted without it; an empty list asks whether it is
-        back."""
+        """Send the backend the requests granted without it; an empty list checks whether it is back."""
         while True:
             self._forget()
             alone = self._granted_alone
@@ -218,10 +219,10 @@ class BackendLink:
 
 
 class Allowance:
-    """The allowance of one ``side`` (the wire, HTTP), by key; no limit where ``limit`` is None.
+    """The allowance of one ``side`` (the wire, HTTP), by key; no limit if ``limit`` is None.
 
-    It is counted in ``window``, one of this process unless given, and on the limit backend where there is a
-    ``link`` to it. To be used in the event loop.
+    Requests count in ``window`` (by default one of this process) and, with a ``link``, on the limit backend.
+    Use it in the event loop only.
     """
 
     def __init__(
@@ -238,7 +239,7 @@ class Allowance:
         self.link = link
 
     def change(self, limit: RateLimit | None) -> None:
-        """Go on with another limit: what was granted counts towards it."""
+        """Apply a new limit. Requests granted so far count towards it."""
         self.limit = limit
         if limit is None:
             return
@@ -249,16 +250,16 @@ class Allowance:
 
     @property
     def elsewhere(self) -> bool:
-        """Whether the limit backend decides, for which :meth:`take` has to wait."""
+        """Whether the limit backend decides, so that only :meth:`take` can count."""
         return self.limit is not None and self.link is not None
 
     def take_here(self, key: Hashable) -> float:
-        """Count a request in the window: 0 where it is granted, else the seconds until one is."""
+        """Count a request in the window. Returns 0 if it is granted, else the seconds until one is."""
         return 0.0 if self.limit is None or self.window is None else self.window.take(key)
 
     async def take(self, key: Hashable) -> Taken | None:
-        """Count a request wherever it is counted; None where nothing is limited. Raises Refused where the
-        backend is away and nothing is granted without it."""
+        """Count a request, at the backend if there is one. None without a limit. Raises Refused if the
+        backend is away and the gateway may not grant requests without it."""
         if self.limit is None or self.window is None:
             return None
         if self.link is None:
@@ -266,12 +267,12 @@ class Allowance:
         return await self.link.take(self.side, self.window, key)
 
     def granted(self) -> dict[str, list[float]]:
-        """How many seconds ago each of the latest requests was granted, by key."""
+        """Ages in seconds of the requests granted lately, by key."""
         window = self.window
         return {} if window is None else {str(key): window.granted(key) for key in window.known()}
 
     def restore(self, granted: Mapping[Any, list[float]]) -> None:
-        """Count what another process granted."""
+        """Count requests that another process granted."""
         if self.window is not None:
             for key, ages in granted.items():
                 self.window.restore(key, ages)

@@ -1,11 +1,11 @@
-"""The limit backend, where several gateways count together: Redis or Valkey, by ``redis``.
+"""The limit backend, where several gateways count together: Redis or Valkey, through ``redis``.
 
-The rule of :mod:`qotgate.limits.window` is a script, which the backend runs in one step: for each
-key a list of the moments of what was granted within the window, oldest first. The clock is the backend's, so
-gateways whose clocks differ count alike; the package ``limits`` would take each moment from its client.
+The rule of :mod:`qotgate.limits.window` is a script that the backend runs in one step. For each key it keeps
+a list of the times of granted requests within the window, oldest first. The times are by the backend's clock,
+so gateways whose clocks differ count alike; the package ``limits`` would use each client's clock.
 
-Nothing is sent twice, since a script whose answer was lost may have granted. Each carries the moment, by the
-backend's clock, until which it is of use: a backend that hung and reads it later grants nothing by it.
+No script is sent twice: one whose answer was lost may have granted requests. Each script carries a deadline
+by the backend's clock: a backend that hung and runs it later grants nothing.
 """
 
 import asyncio
@@ -16,9 +16,9 @@ from qotgate.limits.window import RateLimit, Taken
 from qotgate.model import QotGateError
 
 MAX_REQUESTS = 1_000_000
-"""The largest allowance that it counts: each request of it takes some ten bytes for each interface."""
+"""Largest allowance at the backend: each request takes about ten bytes for each interface."""
 ANSWER_SECONDS = 1.0
-"""How long the backend may take to answer, connecting included."""
+"""Timeout of the backend in seconds, including the time to connect."""
 SCHEMES = {
     "redis": "redis",
     "rediss": "rediss",
@@ -26,7 +26,7 @@ SCHEMES = {
     "valkeys": "rediss",
     "unix": "unix",
 }
-"""The library's word for each scheme."""
+"""The name of each URL scheme in the library."""
 
 TIME = "redis.call('TIME')"
 TAKE = f"""
@@ -76,14 +76,14 @@ for _, key in ipairs(KEYS) do
 end
 return answers
 """
-"""KEYS: what is asked for, in order. ARGV: requests, microseconds, 1 for what is counted whatever the limit,
-and the moment after which nothing is done. Gives the backend's moment, and for each key the microseconds to
-wait (0 where it is granted), how many are left, and the microseconds until there is one more."""
+"""KEYS: the keys of the requests, in order. ARGV: requests, microseconds, 1 to count whatever the limit, and
+the deadline. Returns the backend's time, and for each key the microseconds to wait (0 if granted), the number
+of requests left, and the microseconds until there is one more."""
 NO_DEADLINE = 1 << 53
 
 
 class BackendAway(QotGateError):  # noqa: N818 - a state
-    """The backend did not answer, or not as it should. ``hopeless`` where waiting does not mend it."""
+    """The backend did not answer, or not as it should. ``hopeless`` if a retry cannot help."""
 
     def __init__(self, reason: str, *, hopeless: bool = False) -> None:
         self.hopeless = hopeless
@@ -91,9 +91,9 @@ class BackendAway(QotGateError):  # noqa: N818 - a state
 
 
 class RedisBackend:
-    """The backend at ``url``. ``name`` tells it without passwords.
+    """The backend at ``url``. ``name`` is the URL without passwords.
 
-    Raises QotGateError for a URL that is none, or where the library is missing.
+    Raises QotGateError for an invalid URL, or if the library is missing.
     """
 
     def __init__(self, url: str, limit: RateLimit) -> None:
@@ -117,22 +117,23 @@ class RedisBackend:
                 protocol=2,
                 decode_responses=False,
             )
-            # The library looks at the options of the URL when it connects.
+            # The library checks the URL's options only when it connects.
             self._redis.connection_pool.make_connection()  # type: ignore[no-untyped-call]  # it has no annotations
         except (ValueError, TypeError, AttributeError):
             raise _no_url() from None
         self._take = self._redis.register_script(TAKE)
         self._window = max(1, round(limit.seconds * 1_000_000))
         self._ahead: float | None = None
-        """Seconds by which the backend's clock is ahead of the loop's, or a little less; None if unknown."""
+        """A lower estimate of how far the backend's clock is ahead of the loop's, in seconds; None if
+        unknown."""
 
     def key(self, name: str) -> str:
-        """The backend's key for what is counted as ``name``. What has another window is counted apart."""
+        """The backend's key of the counter ``name``. Counters with different windows have different keys."""
         return f"qotgate:allowance:{self.limit.seconds:g}s:{name}"
 
     async def take(self, keys: Sequence[str], deadline: float, *, anyway: bool = False) -> list[Taken]:
-        """Take a request of each of ``keys`` in one round trip, until ``deadline`` in the loop's time; with
-        ``anyway`` beyond the limit as well, and however late. Raises BackendAway."""
+        """Take a request of each of ``keys`` in one round trip, until ``deadline`` in the loop's time. With
+        ``anyway``, count it beyond the limit and after the deadline too. Raises BackendAway."""
         from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
         useful_until = NO_DEADLINE
@@ -162,8 +163,9 @@ class RedisBackend:
         ]
 
     def _learn_clock(self, now: float, sent: float, received: float) -> None:
-        # It was ``now`` there at some moment between the two: the later gives the least that it can be ahead.
-        # The most of several such is the nearest, as long as the clock is not set back.
+        # The backend's clock read ``now`` between sending and receiving. The time of receiving gives a lower
+        # bound of the lead. The largest of several lower bounds is the closest, unless the clock was set
+        # back.
         least, most = now - received, now - sent
         if self._ahead is None or not least <= self._ahead <= most:
             self._ahead = least
@@ -173,7 +175,7 @@ class RedisBackend:
 
 
 def _no_url() -> QotGateError:
-    # Nothing of the URL is repeated: its password may be anywhere in it.
+    # The message repeats nothing of the URL: its password may be anywhere in it.
     return QotGateError(
         "--limit-store takes redis://[USER:PASSWORD@]HOST[:PORT][/NUMBER], rediss:// with TLS, valkey:// or "
         "valkeys:// in their place, or unix://PATH; in a password, /, ?, # and @ are %2F, %3F, %23 and %40."

@@ -1,8 +1,9 @@
 """Limits in memory that several processes share: one window, one number of connections.
 
-A file lock of the operating system guards the counts. The lock ends with its process, however that ends, and
-the writes under it are ordered so that a process that is killed half way has counted nothing: it leaves
-neither a held lock nor a wrong count."""
+A file lock of the operating system guards the counts and is released when its process ends. The order of the
+writes makes sure that a process killed half-way has counted nothing: it leaves neither a held lock nor a
+wrong count.
+"""
 
 import fcntl
 import mmap
@@ -20,17 +21,17 @@ from qotgate.model import QotGateError
 
 WORD = 8
 MAX_REQUESTS = 1_000_000
-"""The largest allowance that is shared: each request of it takes eight bytes for each interface."""
+"""Largest allowance in shared memory: each request takes eight bytes for each interface."""
 
 MIN_ROOM = 10_000
-"""Requests that there is room for at least, so that the limit can grow while the processes run."""
+"""Minimum number of requests with room, so that the limit can grow while the processes run."""
 
 
 class SharedMemory:
-    """``words`` numbers of eight bytes, zero at first, and a lock; shared with processes forked later."""
+    """``words`` numbers of eight bytes, initially zero, and a lock; shared with processes forked later."""
 
     def __init__(self, words: int) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the gateway
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the gateway runs
         os.ftruncate(self._file.fileno(), words * WORD)
         memory = memoryview(mmap.mmap(self._file.fileno(), words * WORD))
         self.counts = memory.cast("Q")
@@ -38,7 +39,7 @@ class SharedMemory:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep the other processes out; not the other threads of this one."""
+        """Lock out other processes; not other threads of this one."""
         fcntl.lockf(self._file, fcntl.LOCK_EX)
         try:
             yield
@@ -47,10 +48,10 @@ class SharedMemory:
 
 
 class SharedWindow:
-    """A :class:`~qotgate.limits.window.Window` over several processes, for the ``keys`` named ahead.
+    """A :class:`~qotgate.limits.window.Window` over several processes, for ``keys`` known in advance.
 
-    For each key there is a count of what was ever granted, and a ring of the moments of the latest: one more
-    than the limit, so that the next moment is written where none is read.
+    Each key has a count of all requests granted, and a ring of the times of the latest ones. The ring has one
+    entry more than the limit, so that the next time goes into an entry that no reader uses.
     """
 
     def __init__(
@@ -120,12 +121,12 @@ class SharedWindow:
         self.restore(key, [])
 
     def change(self, limit: RateLimit) -> None:
-        """Go on with another limit in this process. Raises QotGateError."""
+        """Apply a new limit in this process. Raises QotGateError."""
         self.check(limit)
         self.limit = limit
 
     def check(self, limit: RateLimit) -> None:
-        """Raises QotGateError for a limit that there is no room for."""
+        """Raises QotGateError for a limit that does not fit the memory."""
         if limit.requests >= self._size:
             raise QotGateError(
                 f"--rate-limit takes at most {self._size - 1} requests until the gateway is started again."
@@ -133,9 +134,10 @@ class SharedWindow:
 
 
 class SharedSlots:
-    """``most`` slots over several ``workers``; each counts its own, so that a killed one's are known.
+    """``most`` slots over several ``workers``. Each worker has its own count, so that the slots of a killed
+    one can be released.
 
-    With ``most_of_address`` there is a table of the slots beside: from where, and which worker's.
+    With ``most_of_address``, a table has the address and the worker of each slot.
     """
 
     def __init__(self, most: int, workers: int, most_of_address: int | None = None) -> None:
@@ -147,7 +149,7 @@ class SharedSlots:
         self.addresses, self.owners = counts[workers : workers + most], counts[workers + most :]
 
     def of(self, worker: int) -> "WorkerSlots":
-        """The slots as one worker takes them."""
+        """One worker's view of the slots."""
         return WorkerSlots(self, worker)
 
     def clear(self, worker: int) -> None:
@@ -161,7 +163,7 @@ class SharedSlots:
 
 @dataclass(frozen=True, slots=True)
 class SharedLimits:
-    """The limits that a worker shares with the others; ``window`` None where it counts alone."""
+    """The limits that the workers share; ``window`` is None if each counts alone."""
 
     window: SharedWindow | None
     slots: "WorkerSlots"
@@ -174,7 +176,7 @@ class WorkerSlots:
         self._shared = shared
         self._worker = worker
         self._own: dict[int, list[int]] = {}
-        """Of each address the worker's own slots in the table."""
+        """The worker's own entries in the table, by address."""
 
     @property
     def most(self) -> int:
@@ -182,11 +184,11 @@ class WorkerSlots:
 
     @most.setter
     def most(self, most: int) -> None:
-        # Of this process: each of them is told.
+        # In this process only; each worker gets the change.
         self._shared.most = most
 
     def acquire(self, address: int | None = None, *, force: bool = False) -> Lack | None:
-        """Acquire a slot. Gives None, or, unless ``force``, why there is none."""
+        """Acquire a slot. Returns None, or the reason why none is free, unless ``force``."""
         shared = self._shared
         with shared.memory.locked():
             if sum(shared.counts) >= shared.most and not force:
@@ -195,10 +197,10 @@ class WorkerSlots:
                 taken = shared.addresses.tolist()
                 if taken.count(address) >= shared.most_of_address and not force:
                     return "too_many_of_address"
-                # One that ended half way may have left an entry that its count does not have.
+                # A worker killed half-way may have left an entry that its count does not include.
                 if 0 in taken:
                     place = taken.index(0)
-                    # In this order, so that no entry is without an owner.
+                    # In this order, so that no entry lacks an owner.
                     shared.owners[place] = self._worker
                     shared.addresses[place] = address
                     self._own.setdefault(address, []).append(place)

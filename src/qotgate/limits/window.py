@@ -1,7 +1,7 @@
-"""The moving window: so many requests of one key in any stretch of so many seconds.
+"""The moving window: a number of requests of one key in any period of a given length.
 
-It is exact, on the monotonic clock: a clock that is set back grants nothing and blocks nothing. A refused
-request leaves no trace, so asking again does not lengthen the wait.
+The count is exact and uses the monotonic clock, so setting the system clock has no effect. A refused request
+does not count, so retrying does not lengthen the wait.
 """
 
 import re
@@ -33,12 +33,12 @@ class RateLimit:
 
 
 DEFAULT_LIMIT = RateLimit(60, 30)
-"""What the reference documents state: 60 requests in 30 seconds."""
+"""The limit in the reference documents: 60 requests in 30 seconds."""
 
 
 class Taken(NamedTuple):
-    """What a window says of a request: the seconds until one is granted, 0 where this one is; how many more
-    would be, and the seconds until there is one more."""
+    """A window's decision on a request: the seconds to wait (0 if it is granted), how many more would be
+    granted, and the seconds until there is one more."""
 
     wait: float
     left: int
@@ -46,7 +46,7 @@ class Taken(NamedTuple):
 
 
 class Window(Protocol):
-    """Counts requests by key, such as an interface, where this process and perhaps others see it."""
+    """Counts requests by key, such as an interface, in this process or over several."""
 
     limit: RateLimit
 
@@ -57,19 +57,19 @@ class Window(Protocol):
         """Count a request that was granted elsewhere."""
 
     def left(self, key: Hashable) -> tuple[int, float]:
-        """How many requests would be granted at once, and the seconds until one more would be."""
+        """How many requests would be granted now, and the seconds until there is one more."""
 
     def granted(self, key: Hashable) -> list[float]:
-        """How many seconds ago each of the latest requests was granted, the oldest first."""
+        """Ages in seconds of the requests granted lately, the oldest first."""
 
     def known(self) -> list[Hashable]:
-        """The keys of which something may have been granted."""
+        """The keys that may have granted requests."""
 
     def restore(self, key: Hashable, ages: list[float]) -> None:
-        """Count requests that were granted so many seconds ago, the oldest first, and nothing before."""
+        """Count requests of these ages in seconds, the oldest first, before any other."""
 
     def change(self, limit: RateLimit) -> None:
-        """Go on with another limit: what was granted counts towards it."""
+        """Apply a new limit. Requests granted so far count towards it."""
 
     def forget(self, key: Hashable) -> None:
         """Forget the requests counted for ``key``; its connection is closed."""
@@ -99,7 +99,7 @@ class ProcessWindow:
     def left(self, key: Hashable) -> tuple[int, float]:
         now = self._clock()
         standing = self._granted.get(key, deque())
-        # Dropped and not passed over: with a large limit, a client that asks each time would count for ever.
+        # Old entries are dropped, not skipped: with a large limit, each request would scan them all again.
         while standing and standing[0] + self.limit.seconds <= now:
             standing.popleft()
         wait = standing[0] + self.limit.seconds - now if standing else 0.0

@@ -1,1 +1,1 @@
-"""The wire, sans I/O: frames, bodies and messages. The wire's own names stay in this room."""
+"""The wire, sans I/O: frames, bodies and messages. Names from the wire are used in this room only."""

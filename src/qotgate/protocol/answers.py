@@ -1,4 +1,4 @@
-"""Answers: the model's words to the Responses of the wire, and back."""
+"""Converts answers between the model and the wire's Responses."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
@@ -50,7 +50,7 @@ def write_dynamic(answer: ArkDynamic) -> Any:
 
 
 def write_list(question: ListQuestion[Any], answer: Page[Any]) -> Any:
-    """The Response of a question whose answer is a list."""
+    """The Response of a list question."""
     response = RESPONSES[question.proto_id](retType=RetType.SUCCEED, retMsg="", errCode=0)
     s2c = response.s2c
     s2c.allCount = answer.all_count
@@ -64,8 +64,8 @@ def write_list(question: ListQuestion[Any], answer: Page[Any]) -> Any:
 
 @cache
 def _writer(question: ListQuestion[Any]) -> Callable[[Callable[..., Any], Iterable[Any]], None]:
-    """Writes the rows of a question by the ``add`` of its list; None is absent. Compiled, as a dataclass's
-    ``__init__`` is: to look each field up by name would take twice as long."""
+    """A function that writes a question's rows with the ``add`` of its list; None is absent. It is compiled,
+    like a dataclass's ``__init__``: looking each field up by name would take twice as long."""
     values, numbers = [], {}
     for column in question.columns:
         kind, optional = _kind(question, column)
@@ -123,7 +123,7 @@ def read_dynamic(s2c: Any, security: Security) -> StockDynamic:
 
 
 def read_list(question: ListQuestion[T], s2c: Any) -> Page[T]:
-    """The answer of a question whose answer is a list. Raises ValueError."""
+    """The answer of a list question. Raises ValueError."""
     check_text(s2c)
     rows = tuple(map(_reader(question), s2c.dataList))
     left_out: tuple[tuple[str, date], ...] = ()
@@ -134,7 +134,7 @@ def read_list(question: ListQuestion[T], s2c: Any) -> Page[T]:
 
 @cache
 def _reader(question: ListQuestion[T]) -> Callable[[Any], T]:
-    """Reads a row of the wire. It raises ValueError. Compiled as :func:`_writer` is."""
+    """A function that reads a row from the wire; it raises ValueError. Compiled like :func:`_writer`."""
     values, words = [], {}
     for column in question.columns:
         kind, optional = _kind(question, column)
@@ -172,9 +172,9 @@ def read(item):
 
 
 def _compiled(name: str, source: str, names: Mapping[str, Any]) -> Callable[..., Any]:
-    """The function of ``source``, whose text is made of names in :mod:`qotgate.protocol.interface` alone."""
+    """Compile ``source``, which contains only names from :mod:`qotgate.protocol.interface`."""
     namespace: dict[str, Any] = dict(names)
-    # Nothing of a request or of a file gets into the text.
+    # No part of a request or of a file gets into the text.
     exec(source, namespace)  # noqa: S102  # nosec B102
     made: Callable[..., Any] = namespace[name]
     return made

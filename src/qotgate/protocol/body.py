@@ -1,7 +1,7 @@
-"""Bodies: a message to bytes and back, in Protobuf or JSON.
+"""Converts messages to bodies (bytes) and back, in Protobuf or JSON.
 
-JSON has the field names of the .proto files, enums as numbers and 64-bit integers as strings, as the
-published clients read it.
+JSON uses the field names of the .proto files, enums as numbers and 64-bit integers as strings, as the
+published clients expect.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ FORMATS = {PROTOBUF: "Protobuf", JSON: "JSON"}
 def decode(kind: Any, body: bytes, body_format: int, *, checked: bool = True) -> Any:
     """Read a message of class ``kind``. Unknown fields are ignored. Raises ValueError.
 
-    Unless it is ``checked``, text that is not UTF-8 may come out as bytes.
+    Unless ``checked``, text that is not UTF-8 may come out as bytes.
     """
     message = kind()
     try:
@@ -36,7 +36,7 @@ def decode(kind: Any, body: bytes, body_format: int, *, checked: bool = True) ->
 
 
 def check_text(message: Any) -> None:
-    """Raise ValueError for text that is not UTF-8: proto2 takes it, and hands it out as bytes."""
+    """Raise ValueError for text that is not UTF-8: proto2 accepts it and returns bytes."""
     for field, value in message.ListFields():
         kind = type(value)
         if kind in PLAIN:
@@ -67,7 +67,7 @@ def encode(message: Any, body_format: int) -> bytes:
 
 
 def decode_request(proto_id: ProtoId, body: bytes, body_format: int) -> Any:
-    """Read a request. Raises InvalidRequest, naming the fields that it lacks."""
+    """Read a request. Raises InvalidRequest, which names missing fields."""
     try:
         request = decode(REQUESTS[proto_id], body, body_format)
     except ValueError as error:
@@ -85,5 +85,6 @@ def decode_request(proto_id: ProtoId, body: bytes, body_format: int) -> Any:
 
 
 def refusal(ret_type: RetType, sentence: str, **own: float | bool) -> Any:
-    """A Response that says no, decodable as the answer to any request; ``own`` are qotgate's own fields."""
+    """A Response that refuses a request, decodable as the answer to any request; ``own`` are qotgate's own
+    fields."""
     return AnyResponse(retType=ret_type, retMsg=sentence, errCode=0, **own)

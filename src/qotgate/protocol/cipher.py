@@ -1,11 +1,11 @@
 """The ciphers of the wire, sans I/O.
 
-RSA (PKCS#1 v1.5, in chunks, one private key on both ends) covers InitConnect; AES-128 under the key of the
-InitConnect answer covers the packets after it. A body that cannot be decrypted raises ValueError, whatever
-the reason: the SHA-1 in the header tells a wrong key from a right one, and the peer learns no more than that.
+RSA (PKCS#1 v1.5, in chunks, one private key on both ends) encrypts InitConnect; AES-128 with the key from the
+InitConnect answer encrypts the packets after it. A body that cannot be decrypted raises ValueError without
+details: the SHA-1 in the header tells a wrong key from a right one, and the peer learns no more than that.
 
-These are the interface's own ciphers, kept for its clients' sake. ECB, unauthenticated CBC and PKCS#1 v1.5 do
-not make a hostile network safe; docs/clients.md says what to use there.
+These are the interface's own ciphers, kept for compatibility with its clients. ECB, unauthenticated CBC and
+PKCS#1 v1.5 do not make a hostile network safe; docs/clients.md says what to use there.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from qotgate.model import QotGateError
 
 RSA_BITS = (1024, 2048)
 RSA_CHUNKS = {1024: 100, 2048: 200}
-"""Plain bytes of one RSA block, by the bits of the key, as the published clients cut them."""
+"""Plain bytes in one RSA block, by the bits of the key, as the published clients split them."""
 BLOCK = 16
 
 
@@ -92,18 +92,18 @@ class RsaKey:
 
 
 class AesCipher:
-    """Encrypts and decrypts the packets of one connection, for one thread. ``key`` and ``iv`` have 16 bytes;
-    AES_CBC alone uses the IV, afresh for each packet.
+    """Encrypts and decrypts the packets of one connection, for one thread. ``key`` and ``iv`` have 16 bytes.
+    AES_CBC alone uses the IV, and starts from it for each packet.
 
-    A packet is a few blocks, and to set a cipher up costs ten times as much as to work those off: one is kept
-    for each direction. ECB knows nothing of what came before. CBC has added the last block that went through
-    it to the next; what :attr:`_sent` and :attr:`_received` add to that is that block and the IV, so that the
-    block is gone and the IV is there.
+    A packet has a few blocks, and to create a cipher costs ten times as much as to process them, so one
+    cipher for each direction is reused. ECB has no state. CBC combines the next block with its previous
+    encrypted block; :attr:`_sent` and :attr:`_received` hold that block combined with the IV, which replaces
+    the previous block by the IV.
     """
 
     def __init__(self, algorithm: PacketEncAlgo, key: bytes, iv: bytes) -> None:
         self._chained = algorithm is PacketEncAlgo.AES_CBC
-        # ECB is what the protocol has.
+        # The protocol prescribes ECB.
         mode: modes.CBC | modes.ECB = modes.CBC(iv) if self._chained else modes.ECB()  # noqa: S305  # nosec B305
         cipher = Cipher(algorithms.AES(key), mode)
         self._encryptor, self._decryptor = cipher.encryptor(), cipher.decryptor()
@@ -136,13 +136,13 @@ class AesCipher:
 
 
 def _add(blocks: bytes, number: int) -> bytes:
-    """``blocks`` with ``number`` added (exclusive or) to the first."""
+    """``blocks`` with ``number`` combined (exclusive or) into the first block."""
     first = int.from_bytes(blocks[:BLOCK], "big") ^ number
     return first.to_bytes(BLOCK, "big") + blocks[BLOCK:]
 
 
 def _tail(body: bytes) -> bytes:
-    """The block that ends an FTAES_ECB body, not encrypted: zeros, then the plain length modulo 16."""
+    """The unencrypted block at the end of an FTAES_ECB body: zeros, then the plain length modulo 16."""
     return bytes(BLOCK - 1) + bytes([len(body) % BLOCK])
 
 
@@ -169,7 +169,7 @@ def _unpad_pkcs7(padded: bytes) -> bytes:
 
 
 _ENDS = [bytes([size]) * size for size in range(BLOCK + 1)]
-"""PKCS#7 paddings by their length."""
+"""PKCS#7 paddings by length."""
 _Change = Callable[[bytes], bytes]
 _PADDINGS: dict[PacketEncAlgo, tuple[_Change, _Change]] = {
     PacketEncAlgo.FTAES_ECB: (_pad_zeros, _unpad_zeros),

@@ -30,8 +30,8 @@ def decode_request(message: bytes) -> Frame:
 
 
 def encode_answer(frame: Frame, error: int = 0, text: str = "") -> bytes:
-    """The binary message of an answer, with the first 20 ASCII characters of ``text``: the published client
-    reads 20 characters, not bytes, and breaks where they reach beyond the message."""
+    """The binary message of an answer. ``text`` is cut to 20 ASCII characters: the published client reads 20
+    characters, not bytes, and fails if they reach beyond the message."""
     shown = text.encode("ascii", "ignore")[:TEXT_SIZE]
     return ANSWER.pack(SIGN, frame.proto_id, frame.serial, error, shown) + frame.body
 
@@ -42,7 +42,7 @@ def encode_request(frame: Frame) -> bytes:
 
 
 def decode_answer(message: bytes) -> tuple[Frame, int, str]:
-    """The answer in a binary message, its error number and text. Raises ProtocolError."""
+    """The answer in a binary message, with its error number and text. Raises ProtocolError."""
     if len(message) < ANSWER.size or not message.startswith(SIGN):
         raise ProtocolError("a message is no answer of this protocol")
     _, command, section, error, text = ANSWER.unpack_from(message)

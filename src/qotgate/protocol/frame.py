@@ -1,9 +1,9 @@
 """Frames of the TCP stream, sans I/O.
 
-Each packet is a 44-byte little-endian header and a body. The parser is fed whatever bytes arrived and
-yields whole packets; what is left over waits for the next call, is not looked at before enough has arrived,
-and only leftovers are copied. A stream that cannot be this protocol raises; a packet whose body does not
-fit its SHA-1 is still opened, since the answer to it needs its serial number.
+Each packet is a 44-byte little-endian header and a body. The parser takes received bytes and yields whole
+packets. A partial packet waits for the next call and is not parsed before it is complete; only partial
+packets are copied. A stream that cannot be this protocol raises. A packet whose body does not match its SHA-1
+is still opened, since the answer to it needs its serial number.
 
 Source of the layout: the published clients' packet header, as listed in the project's protocol notes.
 """
@@ -18,50 +18,50 @@ from qotgate.model import ProtocolError
 HEADER = Struct("<2sIBBII20s8x")
 HEADER_SIZE = HEADER.size
 LEAD = Struct("<2sIBB")
-"""What comes before the serial number: it is the same in a request and in its answer."""
+"""The bytes before the serial number, the same in a request and in its answer."""
 SERIAL = Struct("<I")
 _REST = Struct("<I20s8x")
 FLAG = b"FT"
 PROTOCOL_VERSION = 0
 REQUEST_LIMIT = 1 << 20
-"""The longest body that a gateway takes, in bytes, unless told otherwise."""
+"""The longest body that a gateway accepts by default, in bytes."""
 
 MAX_SERIAL = 1 << 32
-"""Serial numbers are below it. Those of the WebSocket side have 64 bits."""
+"""Serial numbers are lower. On the WebSocket side they have 64 bits."""
 
 PROTOBUF = 0
 JSON = 1
 
 
 Change = Callable[[bytes], bytes]
-"""Takes a body, gives it encrypted or decrypted."""
+"""Encrypts or decrypts a body."""
 
 
 def lead(proto_id: int, body_format: int) -> bytes:
-    """What a packet starts with, before its serial number."""
+    """The bytes of a packet before its serial number."""
     return LEAD.pack(FLAG, proto_id, body_format, PROTOCOL_VERSION)
 
 
 def seal(body: bytes) -> bytes:
-    """What comes after the serial number in the packet of a plain body: its length, its SHA-1, itself."""
+    """The bytes after the serial number in the packet of a plain body: its length, its SHA-1, the body."""
     return _REST.pack(len(body), sha1(body, usedforsecurity=False).digest()) + body
 
 
 def unseal(sealed: bytes) -> bytes:
-    """The body in what :func:`seal` gave."""
+    """The body in the result of :func:`seal`."""
     return sealed[_REST.size :]
 
 
 def seal_again(sealed: bytes, encrypt: Change) -> bytes:
-    """The same with its body encrypted by ``encrypt``: the SHA-1 stays that of the plain body."""
+    """``sealed`` with its body encrypted by ``encrypt``; the SHA-1 stays that of the plain body."""
     body = encrypt(sealed[_REST.size :])
     return _REST.pack(len(body), sealed[4:24]) + body
 
 
 class Frame(NamedTuple):
-    """A message on the wire: a plain body and what the header says of it.
+    """A message on the wire: a plain body and the fields of its header.
 
-    ``intact`` is False where the body that arrived does not fit the header's SHA-1 or cannot be decrypted.
+    ``intact`` is False if the received body does not match the header's SHA-1 or cannot be decrypted.
     """
 
     proto_id: int
@@ -71,7 +71,7 @@ class Frame(NamedTuple):
     intact: bool = True
 
     def encode(self, encrypt: Change | None = None) -> bytes:
-        """The packet, with its body encrypted by ``encrypt`` if there is one."""
+        """The packet, with its body encrypted by ``encrypt``, if given."""
         sealed = seal(self.body)
         if encrypt is not None:
             sealed = seal_again(sealed, encrypt)
@@ -79,7 +79,7 @@ class Frame(NamedTuple):
 
 
 class Packet(NamedTuple):
-    """A whole packet as it arrived; ``digest`` is the header's SHA-1, which most clients take of the plain
+    """A whole packet as received; ``digest`` is the header's SHA-1, which most clients compute from the plain
     body."""
 
     proto_id: int
@@ -89,9 +89,9 @@ class Packet(NamedTuple):
     digest: bytes
 
     def open(self, decrypt: Change | None = None, *, digest_as_sent: bool = False) -> Frame:
-        """The message in the packet, its body decrypted by ``decrypt`` if there is one.
+        """The message in the packet, its body decrypted by ``decrypt``, if given.
 
-        With ``digest_as_sent`` the header has the SHA-1 of the body as it was sent, encrypted.
+        With ``digest_as_sent``, the header has the SHA-1 of the encrypted body.
         """
         body = self.body
         if decrypt is not None:
@@ -107,8 +107,8 @@ class Packet(NamedTuple):
 class FrameParser:
     """Cuts a stream into packets; ``limit`` is the longest body allowed, in bytes.
 
-    :meth:`feed` does all of it. A reader that can tell some packets without opening them walks through what
-    arrived by itself, with :meth:`join`, :meth:`cut` and :meth:`keep`.
+    :meth:`feed` is enough for most readers. A reader that recognises some packets without opening them goes
+    through the received bytes with :meth:`join`, :meth:`cut` and :meth:`keep`.
     """
 
     def __init__(self, limit: int = REQUEST_LIMIT) -> None:
@@ -119,8 +119,8 @@ class FrameParser:
     def feed(self, data: bytes) -> Iterator[Packet]:
         """Yield the packets that ``data`` completes.
 
-        Raises ProtocolError on a wrong flag or a body over the limit; the packets before it have been
-        yielded by then, and the parser must not be fed again.
+        Raises ProtocolError on a wrong flag or a body over the limit, after yielding the packets before it;
+        the parser must not be used again.
         """
         arrived = self.join(data)
         if not arrived:
@@ -134,7 +134,7 @@ class FrameParser:
             self.keep(arrived, position)
 
     def join(self, data: bytes) -> bytes:
-        """What was kept, and ``data`` after it; nothing as long as no packet can be cut from it."""
+        """The kept bytes followed by ``data``; empty as long as they do not complete a packet."""
         waiting = self._waiting
         if not waiting:
             return data
@@ -146,7 +146,7 @@ class FrameParser:
         return arrived
 
     def cut(self, arrived: bytes, position: int) -> Packet | None:
-        """The packet that starts at ``position``, None where it has not arrived in full.
+        """The packet that starts at ``position``; None if it is incomplete.
 
         Raises ProtocolError on a wrong flag or a body over the limit.
         """
@@ -166,11 +166,11 @@ class FrameParser:
         return Packet(proto_id, body_format, serial, arrived[start : start + length], digest)
 
     def keep(self, arrived: bytes, position: int) -> None:
-        """Keep what comes after ``position``, where no packet could be cut, until more arrives."""
+        """Keep the bytes from ``position`` on, a partial packet, until more arrives."""
         self._waiting += arrived[position:]
 
     def kept(self) -> bytes:
-        """What is kept: the part of a packet that has arrived."""
+        """The kept bytes, a partial packet."""
         return bytes(self._waiting)
 
     @staticmethod

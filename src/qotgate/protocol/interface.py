@@ -1,8 +1,8 @@
-"""The questions whose answer is a list, each described once.
+"""The list questions, each described once.
 
-From a description come the messages (:mod:`qotgate.protocol.answers`), the gateway's dispatch, the requests
-and tables of the clients, the rows of the HTTP API and the options and tables of the commands. A new field of
-a row takes a column here, a field of the .proto file and of the model's dataclass, and what computes it.
+A description provides the messages (:mod:`qotgate.protocol.answers`), the gateway's dispatch, the clients'
+requests and tables, the rows of the HTTP API and the commands' options and tables. A new field of a row takes
+a column here, a field in the .proto file and in the model's dataclass, and the code that computes it.
 """
 
 from collections.abc import Mapping
@@ -44,9 +44,9 @@ Row = TypeVar("Row")
 class Choice:
     """A parameter that takes one word of an enum.
 
-    ``name`` is its name in Python and over HTTP, ``field`` that in the C2S. ``numbers`` are the numbers of
-    the words on the wire. ``default`` is the word where none is named; without one it has to be named.
-    ``sentence`` says what it takes, ``description`` what it is in the API's document.
+    ``name`` is its name in Python and over HTTP, ``field`` its name in the C2S. ``numbers`` are the words'
+    numbers on the wire. ``default`` is the word used when the request names none; without a default the
+    request has to name one. ``sentence`` lists the accepted words, ``description`` is for the API's document.
     """
 
     name: str
@@ -70,11 +70,11 @@ class Choice:
 
     @property
     def metavar(self) -> str:
-        """The words as a command takes them."""
+        """The words as shown for a command's option."""
         return "|".join(word.name.lower() for word in self.numbers if word.name != "UNKNOWN")
 
     def word(self, number: int) -> Any:
-        """Raises InvalidRequest for a number that is no word's."""
+        """The word of a number. Raises InvalidRequest for an unknown number."""
         for word, known in self.numbers.items():
             if known == number:
                 return word
@@ -85,9 +85,9 @@ class Choice:
 class Column:
     """A field of a row.
 
-    ``name`` is its name in the model's dataclass, whose type it has, ``field`` that in the message, and
-    ``published`` that in the tables of the published clients, ``name`` where it is empty. ``numbers`` are the
-    numbers of its words; a number beside them is ``unknown``, or an error without one. ``omits_empty``: an
+    ``name`` is its name in the model's dataclass, which gives its type, ``field`` its name in the message,
+    and ``published`` its name in the published clients' tables (``name`` if empty). ``numbers`` are the
+    numbers of its words; any other number is ``unknown``, or an error if that is None. ``omits_empty``: an
     empty text is absent. ``unit`` describes it in the API's document; ``heading`` and ``form`` show it in a
     command's table.
     """
@@ -105,11 +105,11 @@ class Column:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ListQuestion(Generic[Row]):
-    """A question whose answer is a list in pages of 1 to ``most`` rows, ``count`` unless told otherwise.
+    """A question whose answer is a list in pages of 1 to ``most`` rows, ``count`` by default.
 
-    ``name`` is what the clients call it; :mod:`qotgate.service.calls` names the call that answers it.
-    ``path`` is where the HTTP API answers it, empty where it has its own endpoint, and ``description`` what
-    its document says. ``left_out``: the answer names the funds that it does not sum.
+    ``name`` is its name in the clients; :mod:`qotgate.service.calls` names the call that answers it. ``path``
+    is its place in the HTTP API, empty if it has its own endpoint, and ``description`` is for the API's
+    document. ``left_out``: the answer lists the funds that its sums leave out.
     """
 
     name: str

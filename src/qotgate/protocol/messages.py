@@ -26,8 +26,8 @@ class RetType(IntEnum):
 
 
 def make_classes(descriptors: Iterable[Any]) -> tuple[descriptor_pool.DescriptorPool, dict[str, Any]]:
-    """A pool of these files, FileDescriptorProtos that each come after those they import; and the class of
-    each message in it by full name, of those within another too."""
+    """A pool of these files (FileDescriptorProtos, each after the files it imports), and the class of each
+    message by full name, nested messages included."""
     pool = descriptor_pool.DescriptorPool()
     names = []
     for file in descriptors:
@@ -48,11 +48,11 @@ def _own_files() -> Iterable[Any]:
     return list(descriptor_pb2.FileDescriptorSet.FromString(own).file)
 
 
-# protobuf's C code (upb) refers to a class weakly, and makes a collected one anew when it next reads such a
-# message, in any thread. Crashes are reported of classes in pools such as ours that come and go
-# (protocolbuffers/protobuf#12047), so all of them are made here, in one thread, and stay.
+# protobuf's C code (upb) holds classes by weak references, and makes a collected class again when it next
+# reads such a message, in any thread. Crashes are reported for classes that come and go in pools such as ours
+# (protocolbuffers/protobuf#12047). So one thread makes all of them here, and they stay.
 POOL, CLASSES = make_classes(_own_files())
-"""The class of every message, by its full name, such as ``Qot_Common.Security``."""
+"""Message classes by full name, such as ``Qot_Common.Security``."""
 REQUESTS = {proto_id: CLASSES[f"{proto_id.name}.Request"] for proto_id in ProtoId}
 RESPONSES = {proto_id: CLASSES[f"{proto_id.name}.Response"] for proto_id in ProtoId}
 InitWebSocketRequest = CLASSES["InitWebSocket.Request"]

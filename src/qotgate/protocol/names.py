@@ -1,4 +1,4 @@
-"""The wire's numbers for the words of the model, both ways."""
+"""Maps the model's words to the wire's numbers and back."""
 
 import re
 from datetime import date, datetime
@@ -26,7 +26,7 @@ from qotgate.model import (
 
 SHOWN = 80
 CODES_REMEMBERED = 4096
-"""Securities that requests named lately."""
+"""Size of the cache of securities that requests named."""
 _LANGUAGE = re.compile(r"\blang=(zh|en)\b")
 
 
@@ -73,7 +73,7 @@ MARKET_ZONES = {
     Market.MY: "Asia/Kuala_Lumpur",
     Market.CA: "America/Toronto",
 }
-"""Where the days of a market begin; those of the others begin in UTC."""
+"""Time zones in which a market's days begin; the days of other markets begin in UTC."""
 TRADE_DATE_MARKETS = {
     1: Market.HK,
     2: Market.US,
@@ -82,14 +82,15 @@ TRADE_DATE_MARKETS = {
     9: Market.MY,
     10: Market.JP,
 }
-"""Of Qot_Common.TradeDateMarket those with a published calendar; the days of Shanghai are Shenzhen's."""
+"""The values of Qot_Common.TradeDateMarket with a published calendar; Shanghai and Shenzhen have the same
+days."""
 CHANGE_TYPES = {
     RatingChangeType.UPGRADE: 1,
     RatingChangeType.DOWNGRADE: 2,
     RatingChangeType.NEW_RATING: 3,
 }
 RESEARCH_RATINGS = {RatingLevel.SELL: 1, RatingLevel.HOLD: 3, RatingLevel.BUY: 4}
-"""Qot_Common.ResearchRatingType; 2 and 5 are of a scale that the three levels do not tell apart."""
+"""Qot_Common.ResearchRatingType; 2 and 5 belong to a finer scale than the three levels."""
 LEVELS = {RatingLevel.UNKNOWN: 0, RatingLevel.SELL: 1, RatingLevel.HOLD: 2, RatingLevel.BUY: 3}
 DYNAMIC_TYPES = {
     DynamicType.CONSECUTIVE_SAME_DIRECTION: 1,
@@ -150,7 +151,7 @@ STATE_FIELDS = {
     "marketMY": Market.MY,
     "marketJP": Market.JP,
 }
-"""The fields of GetGlobalState's answer, by the market whose state they tell."""
+"""The fields of GetGlobalState's answer, by the market whose state they hold."""
 MARKET_OF = {number: market for market, number in MARKETS.items()}
 CHANGE_TYPE_OF = {number: kind for kind, number in CHANGE_TYPES.items()}
 LEVEL_OF = {number: level for level, number in LEVELS.items()}
@@ -173,7 +174,7 @@ def _security(market: Market, code: str) -> Security:
 
 
 def read_day(text: str, field: str) -> date:
-    """A day, and perhaps a time behind it, of the field ``field``. Raises InvalidRequest."""
+    """A day, perhaps followed by a time, in the field ``field``. Raises InvalidRequest."""
     try:
         return date.fromisoformat(text[:10])
     except ValueError as error:
@@ -181,11 +182,11 @@ def read_day(text: str, field: str) -> date:
 
 
 def language_of(client_id: str) -> Language | None:
-    """The language that a client asks for in its clientID, ``lang=en`` or ``lang=zh`` anywhere in it; English
-    where it calls itself moomoo; None where it says nothing.
+    """The language that a client asks for in its clientID: ``lang=en`` or ``lang=zh`` anywhere in it, or
+    English if it calls itself moomoo; otherwise None.
 
-    The published packages of both brands call themselves the same (PyNormal, Python, JavaScript), and have no
-    other field for it. All but the JavaScript one let their user choose the id.
+    The published packages of both brands use the same ids (PyNormal, Python, JavaScript) and have no other
+    field for the language. All but the JavaScript one let users choose the id.
     """
     named = _LANGUAGE.search(client_id.lower())
     if named is not None:
@@ -194,14 +195,14 @@ def language_of(client_id: str) -> Language | None:
 
 
 def read_as_of(c2s: Any) -> date | None:
-    """The day that a question names, None where it names none. Raises InvalidRequest."""
+    """The day that a question names, or None. Raises InvalidRequest."""
     text = c2s.asOf
     if not text:
         return None
     try:
         if len(text) == len("2026-06-22") and text[4] == text[7] == "-":
-            # Ten times as quick as what takes days without zeros, too.
+            # Ten times as fast as strptime, which also takes days without leading zeros.
             return date.fromisoformat(text)
-        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
+        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no time zone
     except ValueError as error:
         raise InvalidRequest("as_of_form", value=c2s.asOf[:SHOWN]) from error

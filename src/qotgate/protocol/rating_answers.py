@@ -1,7 +1,7 @@
 """The Responses of 3229 and 3230.
 
-What notes do not tell is absent: analysts, pictures, links, when a rating was last edited. Nor do three
-levels tell the five steps of the markets other than the US.
+Fields that notes do not contain are absent: analysts, pictures, links, the time of a rating's last edit. The
+five-step ratings of markets other than the US are absent too: three levels cannot express them.
 """
 
 from datetime import date, datetime, time
@@ -13,7 +13,7 @@ from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
 from qotgate.protocol.names import MARKET_ZONES, RESEARCH_RATINGS
 
 LAST_PAGE = "-1"
-"""What nextKey is where there is no more."""
+"""nextKey of the last page."""
 SHARES = {RatingLevel.BUY: "buy", RatingLevel.HOLD: "hold", RatingLevel.SELL: "sell"}
 
 
@@ -79,5 +79,5 @@ def _stamps(day: date, market: Market) -> tuple[int, str]:
 
 
 def start_of(day: date, market: Market) -> float:
-    """When a day begins in ``market``, in seconds since 1970."""
+    """Start of a day in ``market``, in seconds since 1970."""
     return datetime.combine(day, time(), ZoneInfo(MARKET_ZONES.get(market, "UTC"))).timestamp()

@@ -1,7 +1,7 @@
-"""The research tables, each described once, and how a part of one is written on the wire (53001).
+"""The research tables, each described once, and the wire format of a table's part (53001).
 
-From a description come the wire's dispatch, the HTTP API, the commands, the export and the typed clients'
-rows. A parameter is text on the wire, over HTTP and on the command line alike; it is read in one place.
+A description provides the wire's dispatch, the HTTP API, the commands, the export and the typed clients'
+rows. A parameter is text on the wire, over HTTP and on the command line alike; one place parses it.
 """
 
 import re
@@ -32,7 +32,7 @@ from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
 Row = TypeVar("Row")
 SHOWN = 80
 MAX_VALUES = 10_000
-"""The values of one parameter."""
+"""Largest number of values of one parameter."""
 LONGEST_STREAK = 250
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 EPOCH = date(1970, 1, 1)
@@ -40,7 +40,7 @@ HELD, ALL = "held", "all"
 
 
 class Kind(IntEnum):
-    """What a column holds, by its number on the wire."""
+    """The type of a column's values, by its number on the wire."""
 
     TEXT = 0
     WHOLE = 1
@@ -61,8 +61,8 @@ KINDS: dict[type, Kind] = {
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """A parameter of a table. ``read`` takes its name and its values as text, one or more, and raises
-    InvalidRequest; ``default`` is the value where none is given. ``many`` says that it takes several,
-    ``commas`` that they may stand in one text with commas between them."""
+    InvalidRequest; ``default`` is the value when none is given. ``many``: it takes several values.
+    ``commas``: one text may hold several, separated by commas."""
 
     name: str
     read: Callable[[str, Sequence[str]], Any]
@@ -74,10 +74,12 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ResearchTable(Generic[Row]):
-    """A table: ``name``, the dataclass of its rows, its parameters, and what its document says.
+    """A table: ``name``, the dataclass of its rows, its parameters, and its description for the API's
+    document.
 
-    ``by`` is the column whose days the rows are in order of, and the parts are cut at; empty where the table
-    is one part. ``path`` is its name over HTTP and on the command line."""
+    ``by`` is the column of days that orders the rows and divides them into parts; empty if the table is one
+    part. ``path`` is its name over HTTP and on the command line.
+    """
 
     name: str
     row: type[Row]
@@ -90,7 +92,7 @@ class ResearchTable(Generic[Row]):
         return self.name.replace("_", "-")
 
     def values(self, given: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-        """The parameters by name, read. Raises InvalidRequest."""
+        """The parsed parameters by name. Raises InvalidRequest."""
         known = {parameter.name: parameter for parameter in self.parameters}
         for name in given:
             if name not in known:
@@ -110,7 +112,7 @@ class ResearchTable(Generic[Row]):
         return values
 
     def split(self, given: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-        """Parameters as people write them, each value by itself."""
+        """Split parameters as people write them into single values."""
         commas = {parameter.name for parameter in self.parameters if parameter.commas}
         return {
             name: [part for text in texts for part in (text.split(",") if name in commas else [text])]
@@ -143,7 +145,7 @@ def _one(name: str, texts: Sequence[str]) -> str:
 def read_day(name: str, texts: Sequence[str]) -> date:
     text = _one(name, texts)
     try:
-        # Python takes other forms of ISO 8601, too.
+        # Python accepts other forms of ISO 8601 too.
         if _DAY.fullmatch(text):
             return date.fromisoformat(text)
     except ValueError:
@@ -186,7 +188,7 @@ def _word(*words: str) -> Callable[[str, Sequence[str]], str]:
 def _whole(least: int, most: int) -> Callable[[str, Sequence[str]], int]:
     def read(name: str, texts: Sequence[str]) -> int:
         text = _one(name, texts)
-        # Only what int() and a reader take alike: no underscores, no digits of other scripts.
+        # Only digits that int() and a reader understand alike: no underscores, no digits of other scripts.
         if not (text.isascii() and text.isdigit() and len(text) < len(str(most)) + 1):
             number = -1
         else:
@@ -344,7 +346,7 @@ def table_named(name: str) -> ResearchTable[Any]:
 
 
 def write_part(row: type, part: Part[tuple[Any, ...]]) -> Any:
-    """The Response of 53001; the rows of ``part`` are the values of the columns of ``row``."""
+    """The Response of 53001; each row of ``part`` has the values of the columns of ``row``."""
     response = RESPONSES[ProtoId.Qotgate_GetResearch](retType=RetType.SUCCEED, retMsg="", errCode=0)
     s2c = response.s2c
     s2c.rowCount = len(part.rows)
@@ -373,7 +375,7 @@ def write_part(row: type, part: Part[tuple[Any, ...]]) -> Any:
 
 
 def read_part(table: ResearchTable[Row], s2c: Any) -> Part[Row]:
-    """A part of a table. Columns that this version does not know are passed over. Raises ValueError."""
+    """A part of a table. Columns that this version does not know are ignored. Raises ValueError."""
     check_text(s2c)
     count = s2c.rowCount
     given = {column.name: column for column in s2c.columns}

@@ -24,11 +24,11 @@ from qotgate.serving.running import Running, announce, freeze_memory, log_starte
 from qotgate.serving.sockets import Sockets, open_sockets
 
 FAILED = 2
-"""The exit status of a gateway that ends by an error."""
+"""Exit status of a gateway that ends with an error."""
 AT_ONCE = 130
-"""The exit status of a gateway that was told twice to stop."""
+"""Exit status of a gateway that got a second signal to stop."""
 END_SECONDS = 2.0
-"""How long threads may go on after all is said and sent."""
+"""Seconds that threads may run on after the gateway has finished."""
 
 log = structlog.get_logger()
 
@@ -48,9 +48,9 @@ async def run_alone(
     flags: dict[str, Any] | None = None,
     listening: Callable[[list[str]], bool] | None = None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM, and read the options again at SIGHUP where there are ``flags``.
+    """Serve until SIGINT or SIGTERM. With ``flags``, SIGHUP reads the options again.
 
-    ``listening`` is called in a thread with the addresses once the gateway serves; where it gives False, the
+    Once the gateway serves, ``listening`` is called in a thread with the addresses; if it returns False, the
     gateway stops.
     """
     running = Running(questions, configuration, sockets.sets[0])
@@ -85,7 +85,7 @@ async def run_alone(
 
 
 class _Alone:
-    """What a single process does beside serving: it hears signals, and gives itself to its successor."""
+    """The duties of a single process besides serving: it handles signals, and hands over to its successor."""
 
     def __init__(self, running: Running, configuration: Configuration, flags: dict[str, Any] | None) -> None:
         self._running = running
@@ -105,7 +105,7 @@ class _Alone:
         self._stay_alive()
 
     def offer(self) -> None:
-        """From now on another gateway may take over."""
+        """Let another gateway take over from now on."""
         path = self._configuration.settings.handover
         if path is not None:
             self._offer = Offer(path, self._loop, self._running.listening.named, self._taken)
@@ -124,7 +124,7 @@ class _Alone:
 
     def _hang_up(self) -> None:
         if self._on_terminal and not sys.stdin.isatty():
-            # The terminal that it ran on is gone.
+            # The gateway's terminal has closed.
             self._running.end("SIGHUP")
             return
         assert self._flags is not None
@@ -160,7 +160,7 @@ class _Alone:
 
 
 def end_soon(status: int) -> None:
-    """End the process where a question to a database that hangs keeps its thread, and that the process."""
+    """End the process even if a question to a hung database still blocks a thread."""
     main = threading.main_thread()
 
     def end() -> None:
@@ -175,6 +175,6 @@ def end_soon(status: int) -> None:
 
 
 def drain_log() -> None:
-    """Write what waits in the log."""
+    """Write the queued log lines."""
     if BackgroundLog.of_process is not None:
         BackgroundLog.of_process.drain()

@@ -1,5 +1,5 @@
-"""Reading the options again while the gateway runs: all that can change at once does, or nothing where
-anything is wrong."""
+"""Reads the options again while the gateway runs: applies every option that can change at once, or none of
+them if anything is wrong."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ from qotgate.serving.web_options import web_options
 from qotgate.store import Store
 
 FILES = ("rsa_key", "websocket_cert", "websocket_private_key")
-"""Options that name a file, which may change while its name stays."""
+"""Options that name a file, whose contents may change under the same name."""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """Options, and what they name, read and checked."""
+    """The options, and the files that they name, read and checked."""
 
     settings: Settings
     options: GatewayOptions
@@ -47,7 +47,7 @@ class Configuration:
         return cls(settings, options, reference, digests, make_upstream(settings))
 
     def questions(self, store: Store, columns: ColumnCache | None = None) -> Questions:
-        """What answers from ``store``, with the ``columns`` that are in memory already, if any."""
+        """The questions answered from ``store``; ``columns`` are those already in memory, if any."""
         settings = self.settings
         if columns is None:
             columns = ColumnCache(store, settings.data_cache_bytes)
@@ -66,15 +66,15 @@ class Configuration:
 def read_again(
     now: Configuration, flags: dict[str, Any], check: Callable[[Configuration], None] | None = None
 ) -> Configuration | None:
-    """The configuration as it is now in the files; None where it is wrong, also by ``check``, which raises
-    QotGateError. The log says what came of it."""
+    """The configuration as it is now in the files; None if it is wrong or fails ``check``, which raises
+    QotGateError. The outcome is logged."""
     try:
         wanted = read_settings(**flags)
-        # What is wrong is wrong, also in what holds only later.
+        # Checks every option, also those that a reload does not apply.
         Configuration.of(wanted)
         held = [*NEXT_START]
         if now.settings.limit_store is not None:
-            # The gateways on one store count by one limit.
+            # Gateways that share a limit backend share one limit.
             held.append("rate_limit")
         if now.settings.max_connections_per_address is not None:
             held.append("max_connections")

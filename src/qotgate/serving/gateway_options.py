@@ -1,4 +1,4 @@
-"""The gateway's share of the options, checked and with what they name read."""
+"""The options of the gateway, checked, with the files that they name read."""
 
 import ssl
 import sys
@@ -12,12 +12,12 @@ from qotgate.serving.secrecy import key_md5
 from qotgate.serving.settings import Settings
 
 OTHER_FILES = 128
-"""Files that a gateway opens beside its connections: the database, pipes, a certificate; generously."""
+"""Files that a gateway opens besides its connections: the database, pipes, a certificate; generously."""
 
 
 def allow_files(connections: int) -> None:
-    """Let the process open a file for each of ``connections``, and as many more as may be: one that is not
-    through with TLS has no place yet, and takes a file. Raises QotGateError."""
+    """Raise the limit of open files to one for each of ``connections``, and as many again if possible: a
+    connection still in its TLS handshake has no slot but takes a file. Raises QotGateError."""
     if sys.platform == "win32":
         return
     import resource
@@ -38,13 +38,13 @@ def allow_files(connections: int) -> None:
 
 
 def free_research(settings: Settings) -> bool:
-    """Whether clients of this machine read research tables without a limit: where no limit is configured, the
-    documents' one holds for the questions of the published clients."""
+    """Whether local clients read research tables without a limit. They do if no limit is configured; the
+    documented default then holds for the published clients' questions."""
     return "rate_limit" not in settings.model_fields_set
 
 
 def gateway_options(settings: Settings) -> GatewayOptions:
-    """The gateway's share of the options. Raises QotGateError."""
+    """The options of the gateway. Raises QotGateError."""
     rate_limit = RateLimit.parse(settings.rate_limit)
     if settings.limit_store is not None and rate_limit is None:
         raise QotGateError("--limit-store has nothing to count with --rate-limit off: leave one of them out.")
@@ -96,7 +96,7 @@ def _tls(cert: Path, private_key: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         context.load_cert_chain(cert, private_key)
-    except OSError as error:  # of which ssl.SSLError is one
+    except OSError as error:  # including ssl.SSLError
         raise QotGateError(
             f"The certificate {cert} and private key {private_key} cannot be used: {error.strerror or error}."
         ) from error

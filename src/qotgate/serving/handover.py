@@ -1,11 +1,11 @@
 """One gateway takes over from another without losing a connection or a request.
 
-The old gateway listens at a path. The new one connects there and gets the listening sockets: both processes
-share them, so their queues of waiting connections stay. Once the new gateway is ready it says "go". The old
-one then accepts no more connections and requests, and says what is left of the allowance. It migrates each
-client's connection, with its state, as soon as the pending requests are answered: the client notices nothing.
-A connection that cannot be migrated (TLS) is closed once it is answered. Where the new gateway ends before
-"go", or another one asks, nothing has changed.
+The old gateway listens at a path. The new one connects there and gets the listening sockets. Both processes
+share them, so no waiting connection is lost. Once ready, the new gateway sends "go". The old one then accepts
+no more connections and requests, and sends what is left of the allowance. It migrates each client's
+connection, with its state, as soon as the pending requests are answered; the client notices nothing. A
+connection that cannot migrate (TLS) is closed once its requests are answered. If the new gateway ends before
+"go", or another one connects, the old gateway serves on unchanged.
 
 A message is one packet, JSON, with at most one file descriptor. Versions: HELLO is the version of the
 exchange, STATE the version of a connection's description. A gateway with another HELLO is refused. One with
@@ -28,13 +28,13 @@ HELLO = 1
 STATE = 1
 MAX_MESSAGE = 128 << 10
 SECONDS = 10.0
-"""How long the one that starts waits for the other's next word; it has nothing else to do then."""
+"""Timeout of the starting gateway for each message of the other; it has nothing else to do meanwhile."""
 
 Message = dict[str, Any]
 
 
 class Readers(Protocol):
-    """Calls back when a file can be read, as an event loop does."""
+    """Calls a function when a file becomes readable, as an event loop does."""
 
     def add_reader(self, file: int, callback: Callable[[], object], /) -> object: ...
 
@@ -42,17 +42,18 @@ class Readers(Protocol):
 
 
 def send(to: socket.socket, message: Message, file: int | None = None) -> None:
-    """Raises OSError, of which BlockingIOError is one."""
+    """Raises OSError, including BlockingIOError."""
     socket.send_fds(to, [json.dumps(message).encode()], [] if file is None else [file])
 
 
 def receive(of: socket.socket) -> tuple[Message, int | None]:
-    """The next message and its file; nothing at the end. Raises OSError, and ValueError for what is none."""
+    """The next message and its file; an empty message at the end. Raises OSError, and ValueError for a
+    malformed message."""
     data, files, _, _ = socket.recv_fds(of, MAX_MESSAGE, 1, socket.MSG_CMSG_CLOEXEC)
     try:
         message: Message = json.loads(data) if data else {}
         if not isinstance(message, dict):
-            raise ValueError("a message is an object")  # noqa: TRY004, TRY301 - as of any other that is wrong
+            raise ValueError("a message is an object")  # noqa: TRY004, TRY301 - as for any malformed message
     except (ValueError, RecursionError) as error:
         for file in files:
             os.close(file)
@@ -61,15 +62,15 @@ def receive(of: socket.socket) -> tuple[Message, int | None]:
 
 
 def channel() -> tuple[socket.socket, socket.socket]:
-    """Two ends that messages go between; several processes may use each."""
+    """Two connected ends for messages; several processes may use each."""
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
 class Offer:
     """Hands the gateway over to a process that asks for it at ``path``.
 
-    ``listening`` says what it listens on, and ``taken`` is called with the channels of the successor,
-    and whether connections can be migrated there. It answers by :meth:`give`.
+    ``listening`` returns the sockets that the gateway listens on. ``taken`` is called with the channels to
+    the successor, and whether connections can migrate there. It answers with :meth:`give`.
     """
 
     def __init__(
@@ -90,9 +91,9 @@ class Offer:
         readers.add_reader(self._socket.fileno(), self._accept)
 
     def give(self, state: Message) -> None:
-        """Say what is left of the allowance; the gateway is no longer this process's. Raises QotGateError
-        where the successor has gone: no process serves then."""
-        # Its size has no bound; a file has none either.
+        """Send what is left of the allowance; the gateway then belongs to the successor. Raises QotGateError
+        if the successor has gone: then no process serves."""
+        # The state has no size limit, so it travels as a file.
         with os.fdopen(os.memfd_create("qotgate"), "wb") as file:
             file.write(json.dumps(state).encode())
             file.flush()
@@ -104,13 +105,13 @@ class Offer:
                 raise QotGateError(
                     "The gateway that took over has ended before it served, and so does this one."
                 ) from error
-        # The path is now the other's.
+        # The path now belongs to the successor.
         self._end_talk()
         self._readers.remove_reader(self._socket.fileno())
         self._socket.close()
 
     def close(self) -> None:
-        """Take the offer back."""
+        """Withdraw the offer."""
         self._end_talk()
         if self._socket.fileno() >= 0:
             self._readers.remove_reader(self._socket.fileno())
@@ -124,7 +125,7 @@ class Offer:
             if self._going or _user_of(peer) not in (0, os.geteuid()):
                 peer.close()
                 return
-            # The latest counts: the one before it may hang, and has taken nothing yet.
+            # The latest successor counts: an earlier one may hang, and has taken nothing yet.
             self._end_talk()
             peer.setblocking(False)
             self._peer = peer
@@ -146,12 +147,12 @@ class Offer:
                 self._going = True
                 self._taken(channels, message["go"] == STATE)
             else:
-                # It ended, or speaks another language: then it is on its own.
+                # The successor ended, or its messages are malformed: it is ignored.
                 if file is not None:
                     os.close(file)
                 self._end_talk()
         except BlockingIOError:
-            # The peer before it was heard, and has gone.
+            # The peer was replaced before it was heard.
             return
         except (OSError, ValueError):
             self._end_talk()
@@ -167,7 +168,7 @@ class Offer:
 
 
 class Inheritance:
-    """What a gateway that serves gives to this one: its listening sockets, and later its connections."""
+    """What a serving gateway hands to this one: its listening sockets, and later its connections."""
 
     def __init__(self, peer: socket.socket, processes: int) -> None:
         self._peer = peer
@@ -197,7 +198,8 @@ class Inheritance:
             self.channels.append(kept)
 
     def go(self) -> Message:
-        """Take over; what is left of the allowance. Raises QotGateError where the other has gone."""
+        """Take over. Returns what is left of the allowance. Raises QotGateError if the other gateway has
+        gone."""
         try:
             for one in self._given:
                 send(self._peer, {"channel": True}, one.fileno())
@@ -221,7 +223,8 @@ class Inheritance:
 
 
 def inherit(path: Path, processes: int) -> Inheritance | None:
-    """What the gateway gives that listens at ``path``, for so many ``processes``; None where there is none.
+    """The sockets of the gateway that listens at ``path``, for a number of ``processes``; None if there is no
+    gateway.
 
     Raises QotGateError.
     """
@@ -247,7 +250,7 @@ def inherit(path: Path, processes: int) -> Inheritance | None:
 
 
 def _bound(path: Path) -> socket.socket:
-    """A socket at ``path`` in the place of whatever socket is there. Raises QotGateError."""
+    """A socket bound to ``path``, replacing any socket there. Raises QotGateError."""
     made = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     new = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -265,7 +268,7 @@ def _bound(path: Path) -> socket.socket:
 
 
 def _socket_of(file: int) -> socket.socket:
-    """Raises OSError where a file is no socket; it is closed then."""
+    """A socket for a file descriptor. Closes it and raises OSError if it is not a socket."""
     try:
         return socket.socket(fileno=file)
     except OSError:

@@ -1,8 +1,8 @@
-"""The sockets that a gateway listens on, made before it serves: workers share a port by several of them, and
-one gateway hands them to the next.
+"""The listening sockets of a gateway, made before it serves. Workers share a port through several sockets,
+and one gateway hands its sockets to the next.
 
-A listening socket has a queue of connections that are not accepted yet. Closing the socket loses them, so a
-socket stays open while it is of use, in any process.
+A listening socket has a queue of connections that are not accepted yet. Closing the socket loses them, so it
+stays open in one process or another as long as it is needed.
 """
 
 import os
@@ -17,14 +17,14 @@ from qotgate.model import QotGateError
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """What one process listens on."""
+    """The listening sockets of one process."""
 
     tcp: list[socket.socket] = field(default_factory=list)
     websocket: list[socket.socket] = field(default_factory=list)
     http: list[socket.socket] = field(default_factory=list)
 
     def named(self) -> list[tuple[str, socket.socket]]:
-        """All of them, by what they are for."""
+        """All sockets, with the name of their purpose."""
         return [
             *(("tcp", one) for one in self.tcp),
             *(("websocket", one) for one in self.websocket),
@@ -37,10 +37,10 @@ class Listening:
 
 
 def listen(host: str, port: int, *, sets: int = 1, share: bool = False) -> list[list[socket.socket]]:
-    """Listen on ``port`` of ``host``, or on a free one for 0: a socket for each of its addresses, ``sets``
-    times over. With ``share``, processes of the same user may listen on it as well.
+    """Listen on ``port`` of ``host``, or on a free port for 0: a socket for each address of the host,
+    ``sets`` times. With ``share``, processes of the same user may listen on the port too.
 
-    Raises QotGateError where something else has it.
+    Raises QotGateError if another process has the port.
     """
     made: list[list[socket.socket]] = [[] for _ in range(sets)]
     share = share or sets > 1
@@ -48,7 +48,8 @@ def listen(host: str, port: int, *, sets: int = 1, share: bool = False) -> list[
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         for family, kind, number, _, address in dict.fromkeys(found):
             if share:
-                # Sharing is between workers; with anyone else's port it would take half their connections.
+                # Only workers share a port; shared with another program, it would lose half of its
+                # connections.
                 with _bound(family, kind, number, (address[0], port, *address[2:]), share=False) as alone:
                     port = alone.getsockname()[1]
             for one in made:
@@ -65,7 +66,7 @@ def listen(host: str, port: int, *, sets: int = 1, share: bool = False) -> list[
 
 
 def listen_for(options: GatewayOptions) -> Listening:
-    """Listen where the options say. Raises QotGateError."""
+    """Listen on the addresses in the options. Raises QotGateError."""
     (tcp,) = listen(options.host, options.port)
     websocket: list[socket.socket] = []
     if options.websocket is not None:
@@ -79,7 +80,7 @@ def listen_for(options: GatewayOptions) -> Listening:
 
 
 def serves(listening: socket.socket, host: str, port: int) -> bool:
-    """Whether a socket listens where ``host`` and ``port`` say."""
+    """Whether a socket listens on ``host`` and ``port``."""
     here = listening.getsockname()[:2]
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)

@@ -1,8 +1,8 @@
-"""The log of a command that serves: to standard error, and never in the way.
+"""The log of a serving command: on standard error, without ever blocking the gateway.
 
-A line is an event and its fields, as JSON or as text. Texts of clients and of libraries go through here too:
-each stays on one line, is cut where it is long, and is shown without the characters that steer a terminal.
-Secrets are hidden, whatever text they stand in.
+A line is an event and its fields, as JSON or as text. Texts of clients and of libraries pass through here
+too: each stays on one line, is cut at a maximum length, and loses the characters that control a terminal.
+Secrets are hidden wherever they occur.
 """
 
 import atexit
@@ -22,17 +22,17 @@ import structlog
 LOG_LINES_WAITING = 10_000
 LOG_DRAIN_SECONDS = 1.0
 VALUE_MOST = 500
-"""Characters of a field that are shown: a client cannot fill the log with one request."""
+"""Longest field in characters, so that a client cannot fill the log with one request."""
 HIDDEN = "***"
 _PASSWORD = re.compile(r"(pass\w*=)[^&\s'\"]+", re.IGNORECASE)
-# Control characters, and what turns the direction of writing or ends a line in some readers.
+# Control characters, and characters that change the writing direction or end a line in some readers.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _UNSAFE_IN_TRACE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 class BackgroundLog:
-    """A log that never holds the gateway up: lines go through a queue to a thread that writes them. What
-    the stream does not take, on a full disk or a broken pipe, is lost, and lines beyond the queue too."""
+    """A log that never blocks the gateway: lines go through a queue to a thread that writes them. Lines that
+    the stream does not take (full disk, broken pipe) or that exceed the queue are lost."""
 
     of_process: "BackgroundLog | None" = None
 
@@ -47,7 +47,7 @@ class BackgroundLog:
             self._lines.put(text)
 
     def flush(self) -> None:
-        """Nothing to do: the thread writes as fast as the stream takes it."""
+        """Do nothing: the thread writes as fast as the stream takes lines."""
 
     def _write(self) -> None:
         while True:
@@ -57,15 +57,15 @@ class BackgroundLog:
                 self._stream.flush()
 
     def drain(self) -> None:
-        """Wait a moment for the lines that are not written yet."""
+        """Wait a moment for the queued lines."""
         deadline = time.monotonic() + LOG_DRAIN_SECONDS
         while not self._lines.empty() and time.monotonic() < deadline:
             time.sleep(0.01)
 
 
 class DirectLog:
-    """A log that writes at once, for a process that must not have threads. What the stream does not take is
-    lost as well."""
+    """A log that writes at once, for a process that must not have threads. Lines that the stream does not
+    take are lost."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -80,17 +80,17 @@ class DirectLog:
 
 
 def unbuffered(stream: TextIO) -> TextIO:
-    """``stream`` without a buffer. A line that could not be written would stay in the buffer, and Python
-    would end with exit status 120 because it cannot write that line at the end either."""
+    """``stream`` without a buffer. A line that cannot be written would stay in the buffer, and Python would
+    end with exit status 120 because the final flush fails too."""
     try:
         file = io.FileIO(stream.fileno(), "w", closefd=False)
-    except OSError:  # no file behind it, as where a test captures it
+    except OSError:  # no file behind it, as when a test captures it
         return stream
     return io.TextIOWrapper(file, stream.encoding, "backslashreplace", write_through=True)
 
 
 class LibraryLines(logging.Handler):
-    """Puts what libraries log into the gateway's log."""
+    """Passes the log records of libraries to the gateway's log."""
 
     def emit(self, record: logging.LogRecord) -> None:
         level = "error" if record.levelno >= logging.ERROR else "warning"
@@ -106,10 +106,10 @@ def configure_log(
     *,
     background: bool = True,
 ) -> None:
-    """Log lines of ``level`` and above to standard error, by ``format_``: text on a terminal and JSON
-    elsewhere where it is None. What is in ``hidden`` shows in no line.
+    """Log lines of ``level`` and above to standard error, in ``format_``; None means text on a terminal and
+    JSON elsewhere. The strings in ``hidden`` appear in no line.
 
-    It may be called again, and is where the options change.
+    It is called again when the options change.
     """
     stream: BackgroundLog | DirectLog
     if background:
@@ -134,7 +134,7 @@ def configure_log(
         ],
         logger_factory=structlog.WriteLoggerFactory(cast(TextIO, stream)),
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        # The level and the secrets may change while it runs.
+        # The level and the secrets may change while the gateway runs.
         cache_logger_on_first_use=False,
     )
     libraries = logging.getLogger()
@@ -142,10 +142,10 @@ def configure_log(
 
 
 class Harmless:
-    """Makes every field fit to be shown."""
+    """Makes every field safe to show."""
 
     def __init__(self, hidden: Collection[str]) -> None:
-        # The longest first: one may be part of another.
+        # The longest first: one secret may contain another.
         self._hidden = sorted(filter(None, hidden), key=len, reverse=True)
 
     def __call__(
@@ -162,7 +162,7 @@ class Harmless:
         for secret in self._hidden:
             text = text.replace(secret, HIDDEN)
         if name == "exception":
-            # Its lines are set in, so that none can pass for a line of the log.
+            # Lines of a traceback are indented, so that none can pass for a log line.
             return "\n".join(f"    {line}" for line in _UNSAFE_IN_TRACE.sub(_escaped, text).split("\n"))
         if len(text) > VALUE_MOST:
             text = f"{text[:VALUE_MOST]}..."
@@ -170,7 +170,7 @@ class Harmless:
 
 
 def without_passwords(text: str) -> str:
-    """``text`` without what the queries of URLs in it have for passwords."""
+    """``text`` without the passwords in the queries of its URLs."""
     return _PASSWORD.sub(rf"\1{HIDDEN}", text)
 
 

@@ -1,8 +1,8 @@
-"""Clients' connections on their way from one process to the next: see :mod:`qotgate.serving.handover`.
+"""Migrates clients' connections from one process to the next: see :mod:`qotgate.serving.handover`.
 
-A connection moves at a moment when nothing is asked and not answered on it. Its state then is
-the client's identity, its cipher, and the bytes of a request that has not arrived in full. What the client
-sends in the meantime waits in the kernel's receive buffer for the next reader.
+A connection migrates when it has no pending request. Its state then is the client's identity, its cipher, and
+the bytes of a partial request. Bytes that the client sends meanwhile wait in the kernel's receive buffer for
+the next process.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ log = structlog.get_logger()
 
 
 async def move(gateway: Gateway, channels: list[socket.socket]) -> int:
-    """Pass on the sessions of a gateway that is paused, as they become quiet, until there are none or its
-    time to drain is over; how many."""
+    """Migrate the sessions of a paused gateway as they become idle, until none is left or the time to drain
+    is over. Returns how many migrated."""
     moved = 0
     sessions, deadline = gateway.door.sessions, gateway.door.deadline
     for waiting in list(sessions):
@@ -33,7 +33,7 @@ async def move(gateway: Gateway, channels: list[socket.socket]) -> int:
     if not channels:
         return moved
     turns = cycle(channels)
-    # A connection that was taken last is known to the gateway a turn later.
+    # The gateway learns of the last accepted connection one turn later.
     await asyncio.sleep(TURN_SECONDS)
     try:
         while sessions and gateway.loop.time() < deadline:
@@ -63,7 +63,7 @@ async def move(gateway: Gateway, channels: list[socket.socket]) -> int:
 
 
 def arrive(gateway: Gateway, channel: socket.socket) -> None:
-    """Serve the connections that come through ``channel``, until it ends."""
+    """Serve the connections that arrive through ``channel``, until it ends."""
     channel.setblocking(False)
     tasks: set[asyncio.Task[None]] = set()
 
@@ -98,7 +98,7 @@ async def _adopt(gateway: Gateway, state: Message, connection: socket.socket) ->
         if state["carrier"] == "tcp":
             await gateway.tcp.adopt(state, connection)
         else:
-            # An earlier version moved others as well.
+            # An earlier version migrates others as well.
             connection.close()
     except (OSError, KeyError, ValueError) as error:
         log.warning("connection lost", connection=state.get("id"), reason=str(error))

@@ -1,4 +1,4 @@
-"""Messages to systemd from a service of Type=notify; nothing where no manager listens."""
+"""Messages to systemd from a service of Type=notify; without systemd they do nothing."""
 
 import os
 import socket
@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 
 WATCHDOG_SHARE = 3
-"""Signs of life in each stretch of time that the watchdog allows."""
+"""Keep-alives in each watchdog interval."""
 
 
 def notify(*words: str) -> None:

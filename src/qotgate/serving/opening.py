@@ -1,4 +1,4 @@
-"""The database that the settings name, and questions to it."""
+"""Opens the database that the settings name, and the questions to it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from qotgate.store.database import parsed_url
 
 @contextmanager
 def open_store(settings: Settings, *, makes: bool = True) -> Iterator[Store]:
-    """The database; one that is not there yet is made unless the caller only reads. Raises QotGateError."""
+    """The database; created if missing, unless the caller only reads. Raises QotGateError."""
     if not makes:
         _check_there(settings.db)
     store = Store.open(settings.db)
@@ -26,7 +26,7 @@ def open_store(settings: Settings, *, makes: bool = True) -> Iterator[Store]:
 
 @contextmanager
 def open_questions(settings: Settings, *, loaded: bool = False, makes: bool = True) -> Iterator[Questions]:
-    """Questions to the database; with ``loaded``, QotGateError for a fund of which nothing is loaded."""
+    """The questions to the database. With ``loaded``, raises QotGateError for a fund without loaded data."""
     reference = load_reference(settings.tables)
     with open_store(settings, makes=makes) as store:
         if loaded and settings.funds != ACTIVE_FUNDS:
@@ -48,7 +48,7 @@ def open_questions(settings: Settings, *, loaded: bool = False, makes: bool = Tr
 
 
 def _check_there(url: str) -> None:
-    """Raises QotGateError for a file that is not there: to make it would hide that its name is misspelt."""
+    """Raises QotGateError for a missing file: to create it would hide a misspelt name."""
     Store.unopened(url).close()
     parsed = parsed_url(url)
     if parsed is None or parsed.get_backend_name() != "sqlite" or not parsed.database:

@@ -1,12 +1,11 @@
 """Several processes that serve one port, and the parent that keeps them running.
 
 The parent answers no client. It holds the listening sockets, one for each port and worker, and the kernel
-spreads the connections over them (SO_REUSEPORT). Connections that wait for a worker that has ended go to its
-replacement. The parent stops all workers when it is stopped. Workers notice when the parent is gone, and stop
-as well.
+spreads the connections over them (SO_REUSEPORT). When a worker ends, its waiting connections go to its
+replacement. The parent stops all workers when it stops. Workers stop as well when the parent is gone.
 
-Workers are forked: they share the memory of what is imported, the shared limits and the sockets, and start at
-once. The parent must have neither threads at work nor an event loop, and no open database.
+Workers are forked, so they start at once and share the memory of imported modules, the limits and the
+sockets. The parent must have neither running threads nor an event loop nor an open database.
 """
 
 import multiprocessing
@@ -28,23 +27,23 @@ import structlog
 from qotgate.model import QotGateError
 
 STOP_SECONDS = 3.0
-"""How long a worker may take to end, beside what it gives the answers under way."""
+"""Time for a worker to end, besides its time for pending answers."""
 PAUSE_SECONDS = 5.0
-"""How long a worker may take to pause: more than it gives itself."""
+"""Time for a worker to pause: more than it gives itself."""
 SETTLED_SECONDS = 1.0
-"""A worker that ends sooner is started again only after as long: it would end again at once."""
+"""A worker that ends sooner is restarted only after this time: it would probably end again at once."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if sys.platform != "win32" else ()
 
 Work = Callable[[int, Connection, int], None]
-"""What a worker does, given its number, its line to the parent, and a file descriptor that can be read once
-the parent is gone. It says what its addresses are once it serves; before that, where it takes over from
-another gateway, it says READY and waits for SERVE."""
+"""A worker's function. It gets its number, its connection to the parent, and a file descriptor that becomes
+readable when the parent is gone. It sends its addresses once it serves. If it takes over from another
+gateway, it first sends READY and waits for SERVE."""
 READY = "ready"
 SERVE = "serve"
 CHANGE = "change"
 PAUSE = "pause"
 MOVE = "move"
-"""What the parent and a worker say to each other."""
+"""The messages between the parent and a worker."""
 
 log = structlog.get_logger()
 
@@ -57,8 +56,8 @@ class _Worker:
 
 
 class Workers:
-    """``count`` processes that do ``work``; ``ended`` is called with the number of each that ends unasked,
-    ``hung_up`` at SIGHUP, ``often`` every few seconds."""
+    """``count`` processes that run ``work``. ``ended`` is called with the number of each one that ends
+    unexpectedly, ``hung_up`` at SIGHUP, ``often`` every few seconds."""
 
     def __init__(
         self,
@@ -85,9 +84,9 @@ class Workers:
 
     def run(self, take_over: Callable[[], Any] | None, listening: Callable[[list[str]], object]) -> None:
         """Run until SIGINT or SIGTERM; ``listening`` is called with the addresses once all workers serve.
-        ``take_over`` is called once they could; what it gives is passed to them.
+        ``take_over`` is called once the workers are ready to serve; its result is passed to them.
 
-        Raises QotGateError where a worker cannot start.
+        Raises QotGateError if a worker cannot start.
         """
         for name in SIGNALS:
             signal.signal(name, self._note)
@@ -124,8 +123,8 @@ class Workers:
                 worker.line.send(what)
 
     def pause(self) -> Any:
-        """Have all workers take no more connections and requests, and count what they have read; what the
-        first of them says then."""
+        """Have all workers accept no more connections and requests, and count what they have read. Returns
+        the first worker's answer."""
         said = None
         self.tell((PAUSE, None))
         deadline = time.monotonic() + PAUSE_SECONDS
@@ -136,7 +135,7 @@ class Workers:
         return said or {}
 
     def leave(self, channels: list[socket.socket]) -> None:
-        """Have all workers pass on their connections through ``channels``, and end."""
+        """Have all workers migrate their connections through ``channels``, and end."""
         self._leaving = True
         for worker in self._workers.values():
             with suppress(OSError):
@@ -153,7 +152,8 @@ class Workers:
     def _start(self, number: int) -> None:
         line, its_line = self._context.Pipe()
         process = self._context.Process(target=self._be_worker, args=(number, its_line))
-        # A signal between fork and the worker's own handlers would reach the parent's handler in the worker.
+        # A signal between fork and the worker's own signal handlers would run the parent's handler in the
+        # worker.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
             process.start()
@@ -163,7 +163,8 @@ class Workers:
         self._workers[number] = _Worker(process, line, time.monotonic())
 
     def _be_worker(self, number: int, line: Connection) -> None:
-        # Ctrl-C and the end of a terminal reach the workers as well as the parent, which tells them.
+        # Ctrl-C and a closed terminal signal the workers as well as the parent; the parent tells the workers
+        # what to do.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -177,7 +178,7 @@ class Workers:
             sys.exit(1)
 
     def _next_word(self, worker: _Worker) -> list[str] | None:
-        """The first message of a new worker, None where a signal came first. Raises QotGateError."""
+        """A new worker's first message; None if a signal came first. Raises QotGateError."""
         if self._wake in wait([worker.line, self._wake]):
             return None
         try:
@@ -190,7 +191,7 @@ class Workers:
         return addresses
 
     def _watch(self) -> str:
-        """Keep the workers running until a signal or an error; gives which."""
+        """Keep the workers running until a signal or an error. Returns its name."""
         while True:
             now = time.monotonic()
             for number in [number for number, due in self._due.items() if due <= now]:
@@ -202,7 +203,7 @@ class Workers:
             waits += [] if often is None else [often]
             found = wait([self._wake, *self._readers, *sentinels], max(min(waits), 0) if waits else None)
             for file, callback in [one for one in self._readers.items() if one[0] in found]:
-                # One may have removed another.
+                # A callback may have removed another.
                 if file in self._readers:
                     callback()
             for number in os.read(self._wake, 64) if self._wake in found else ():
@@ -222,7 +223,7 @@ class Workers:
         self._ended(number)
         code = worker.process.exitcode or 0
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with status {code}"
-        # A log that no reader takes must not stop the workers.
+        # A log that cannot be written must not stop the workers.
         with suppress(OSError):
             sys.stderr.write(f"qotgate: worker {number + 1} ended {how}; it is started again.\n")
             sys.stderr.flush()
@@ -230,7 +231,7 @@ class Workers:
         self._due[number] = now if now - worker.started > SETTLED_SECONDS else now + SETTLED_SECONDS
 
     def _stop(self) -> None:
-        """Wait until all have ended, as each does by itself; a second signal ends them at once."""
+        """Wait until all workers have ended by themselves; a second signal ends them at once."""
         if not self._leaving:
             for worker in self._workers.values():
                 worker.process.terminate()

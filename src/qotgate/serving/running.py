@@ -33,7 +33,8 @@ log = structlog.get_logger()
 
 
 class Running:
-    """The gateway and its pages. To be made within the event loop; ``ended`` is then set to why it ends."""
+    """The gateway and its pages. Create it within the event loop; ``ended`` is set to the reason when it
+    ends."""
 
     def __init__(
         self,
@@ -49,7 +50,7 @@ class Running:
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._pages: WebServer | None = None
         if listening.http:
-            # Imported late: without pages the gateway starts in half of the time.
+            # Imported late: without pages the gateway starts twice as fast.
             from qotgate.mcp import endpoint
             from qotgate.web import server
 
@@ -61,11 +62,12 @@ class Running:
             )
 
     async def prepare(self) -> None:
-        """Do all that can fail before this process takes over from another gateway. Raises QotGateError."""
+        """Do everything that can fail, before this process takes over from another gateway. Raises
+        QotGateError."""
         await self.gateway.engine.prepare()
 
     async def start(self) -> list[str]:
-        """Serve; the addresses. Raises QotGateError."""
+        """Start serving. Returns the addresses. Raises QotGateError."""
         addresses = await self.gateway.start(self.listening.tcp, self.listening.websocket)
         if self._pages is not None:
             await self._pages.start(self.listening.http[0])
@@ -73,19 +75,19 @@ class Running:
         return addresses
 
     def end(self, reason: str) -> bool:
-        """Ask it to end; False where that was done before."""
+        """Ask the gateway to end; False if it was asked before."""
         if self.ended.done():
             return False
         self.ended.set_result(reason)
         return True
 
     def fail(self, error: QotGateError) -> None:
-        """Ask it to end, with an error."""
+        """Ask the gateway to end with an error."""
         if not self.ended.done():
             self.ended.set_exception(error)
 
     def change(self, configuration: Configuration) -> None:
-        """Use other options."""
+        """Apply new options."""
         start_log(configuration.settings)
         now = self.gateway.engine.questions
         questions = configuration.questions(now.store, now.columns)
@@ -94,12 +96,12 @@ class Running:
             self._pages.change(questions, web_options(configuration.settings))
 
     async def pause(self) -> None:
-        """Take no more connections and requests, and count what has been read."""
+        """Accept no more connections and requests, and count what has been read."""
         self.gateway.pause()
         await self.gateway.settle()
 
     def granted(self) -> Message:
-        """Requests that were granted lately and are not counted in shared memory."""
+        """Requests granted lately that are not counted in shared memory."""
         return {
             "gateway": self.gateway.engine.allowance.granted(),
             "pages": self._pages.granted() if self._pages else {},
@@ -111,13 +113,13 @@ class Running:
             self._pages.restore(granted.get("pages", {}))
 
     async def leave(self, channels: list[socket.socket]) -> None:
-        """Migrate the wire's connections, let clients of the pages open new ones, and end."""
+        """Migrate the wire's connections, let the pages' clients reconnect, and end."""
         moved, _ = await asyncio.gather(move(self.gateway, channels), self._drain_pages())
         log.info("connections moved", number=moved, left=len(self.gateway.door.sessions))
         self.end("another gateway took over")
 
     def arrive(self, channel: socket.socket) -> None:
-        """Serve the connections that come through ``channel``."""
+        """Serve the connections that arrive through ``channel``."""
         arrive(self.gateway, channel)
 
     async def stop(self) -> None:
@@ -136,8 +138,8 @@ class Running:
 
 
 def freeze_memory() -> None:
-    """Take what is there now out of the collector's rounds: it stays, and to look through it again and again
-    would only cause pauses. For a process that does nothing but serve."""
+    """Exempt the current objects from garbage collection: they stay, and scanning them would only cause
+    pauses. For a process that does nothing but serve."""
     gc.freeze()
 
 
@@ -164,7 +166,7 @@ def log_started(addresses: list[str], settings: Settings) -> None:
 
 
 def announce(addresses: list[str], settings: Settings) -> None:
-    """Print where the gateway listens, and a warning where others may listen in."""
+    """Print the addresses of the gateway, and a warning if others on the network may reach it."""
     where = " and ".join(addresses)
     sys.stdout.write(f"qotgate listens on {where} and answers from {shown(settings.db)}; Ctrl-C stops it.\n")
     sys.stdout.flush()

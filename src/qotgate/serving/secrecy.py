@@ -8,7 +8,7 @@ from qotgate.serving.settings import Settings
 from qotgate.store.database import parsed_url
 
 SHORTEST = 4
-"""Characters of the shortest secret that is looked for: to hide a shorter one would spoil the log."""
+"""Shortest secret that is hidden, in characters: hiding a shorter one would spoil the log."""
 URLS = ("db", "limit_store")
 
 
@@ -21,7 +21,7 @@ def secrets_of(settings: Settings) -> list[str]:
     if settings.websocket_key_md5 is not None:
         found += [settings.websocket_key_md5, settings.websocket_key_md5.lower()]
     if settings.http_token is not None:
-        # Imported late: without HTTP it would take half of the time to start.
+        # Imported late: without HTTP it would double the time to start.
         from qotgate.web.safety import pass_of
 
         found.append(pass_of(settings.http_token.get_secret_value()))
@@ -31,7 +31,7 @@ def secrets_of(settings: Settings) -> list[str]:
 
 
 def key_md5(key: str) -> str:
-    """The interface's own form of a password. MD5 is no protection."""
+    """The interface's own hash of a password. MD5 is no protection."""
     return md5(key.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -44,7 +44,7 @@ def _of_url(url: str | SecretStr | None) -> list[str]:
     if parsed is None:
         return [url]
     password = parsed.password or ""
-    # As it stands in the URL, where it may be quoted, and as it is.
+    # Both as written in the URL, perhaps quoted, and unquoted.
     quoted = url.partition("://")[2].rpartition("@")[0].partition(":")[2]
     in_query = [value for name, value in parsed.query.items() if "pass" in name.lower()]
     return [password, quoted, *(value for value in in_query if isinstance(value, str))]

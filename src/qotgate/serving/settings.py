@@ -1,8 +1,8 @@
-"""Options: from flags, else from QOTGATE_* variables, else from a folder of secrets, else from a TOML file,
-else their defaults.
+"""Options. Sources in order of precedence: flags, QOTGATE_* variables, a folder of secrets, a TOML file,
+defaults.
 
-The folder is where Docker, Kubernetes and systemd put what must stand neither in a variable nor in a
-configuration file: each file is named like the variable, in any case, and holds its value.
+Docker, Kubernetes and systemd put secrets into a folder, to keep them out of variables and configuration
+files. Each file is named like the variable, in any case, and contains its value.
 """
 
 import os
@@ -30,12 +30,11 @@ from qotgate.model import ACTIVE_FUNDS, Language, QotGateError
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
 OWN_QUESTIONS = ("3423", "3424", "3425", "3426", "3229", "3230", "1005", "3219", "3223")
-"""The proto ids of the questions that the gateway answers by itself; the last three go to an OpenD where
-there is one."""
+"""The proto ids that the gateway answers itself; the last three go to an OpenD if one is configured."""
 
 
 def user_folder(find: Callable[[str], Path]) -> Path:
-    """The folder of this account's configuration or data, as ``find`` of platformdirs has it. Raises
+    """The folder of this account's configuration or data, found by platformdirs' ``find``. Raises
     QotGateError for an account without a home."""
     try:
         return find("qotgate")
@@ -49,21 +48,21 @@ def _config_file() -> Path:
     try:
         return user_folder(platformdirs.user_config_path) / "qotgate.toml"
     except QotGateError:
-        # There is none, and flags and variables still say it all.
+        # No such file; flags and variables still work.
         return Path(os.devnull, "qotgate.toml")
 
 
 CONFIG_FILE = _config_file()
 SECRETS_FOLDERS = ("QOTGATE_SECRETS", "CREDENTIALS_DIRECTORY")
-"""Variables that name the folder of secrets, the first of them that is set; the second is systemd's."""
+"""Variables that name the folder of secrets; the first one set counts. The second is systemd's."""
 
 
 OF_TESTS = "TEST_"
-"""How the variables of the tests begin, after QOTGATE_."""
+"""The prefix of the tests' variables, after QOTGATE_."""
 
 
 def secrets_folder() -> Path | None:
-    """Where options may stand one in a file; None where there is no such folder."""
+    """The folder with one option in each file; None if there is none."""
     named = next(filter(None, map(os.environ.get, SECRETS_FOLDERS)), None)
     return Path(named) if named and Path(named).is_dir() else None
 
@@ -113,8 +112,8 @@ def option(
     at_next_start: bool = False,
     **checks: Any,
 ) -> Any:
-    """An option. ``help_text`` and ``metavar`` describe its flag of ``serve``, which it has not without
-    ``flag``. A ``secret`` is shown nowhere. ``at_next_start``: a reload leaves it as it is. ``checks`` are
+    """An option. ``help_text`` and ``metavar`` describe its flag of ``serve``; ``flag=False`` means no flag.
+    A ``secret`` is never shown. A reload does not apply an option ``at_next_start``. ``checks`` are
     pydantic's, with ``default_factory`` where ``default`` is ``...``."""
     said: dict[str, JsonValue] = {
         "metavar": metavar,
@@ -128,7 +127,7 @@ def option(
 
 
 class Settings(BaseSettings):
-    """Every option that more than one command, or the gateway, takes: the one table of them."""
+    """The table of every option that the gateway, or more than one command, takes."""
 
     model_config = SettingsConfigDict(env_prefix="QOTGATE_", extra="forbid", frozen=True)
 
@@ -321,14 +320,14 @@ class Settings(BaseSettings):
     @field_validator("*", mode="before")
     @classmethod
     def _in_any_case(cls, value: Any, about_it: ValidationInfo) -> Any:
-        """A word of a choice is taken in any case."""
+        """Accept the words of a choice in any case."""
         hint = cls.model_fields[str(about_it.field_name)].annotation
         words = {word for part in (hint, *get_args(hint)) for word in get_args(part)}
         return value.lower() if isinstance(value, str) and value.lower() in words else value
 
     @property
     def named_funds(self) -> tuple[str, ...] | None:
-        """The funds that the options name; None for those of each question."""
+        """The funds that the options name; None for each question's default."""
         return self.funds if "funds" in self.model_fields_set else None
 
     @classmethod
@@ -347,7 +346,7 @@ class Settings(BaseSettings):
 
 
 def misspelt_variables(variables: Iterable[str]) -> list[tuple[str, str | None]]:
-    """Those of ``variables`` that begin as options do and are none, each with the one that it is near to."""
+    """The ``variables`` that start like options but are none, each with the most similar option."""
     known = {*map(str.upper, Settings.model_fields), "SECRETS"}
     found: list[tuple[str, str | None]] = []
     for variable in sorted(variables):
@@ -364,13 +363,13 @@ def about(name: str) -> dict[str, Any]:
 
 
 SECRET = tuple(name for name in Settings.model_fields if about(name)["secret"])
-"""Options whose values are shown nowhere."""
+"""Options whose values are never shown."""
 NEXT_START = tuple(name for name in Settings.model_fields if about(name)["at_next_start"])
-"""Options that hold until the gateway is started again."""
+"""Options that apply only when the gateway starts."""
 
 
 def read_settings(**flags: Any) -> Settings:
-    """The options, ``flags`` first where they are not None. Raises QotGateError."""
+    """The options; ``flags`` that are not None have precedence. Raises QotGateError."""
     if CONFIG_FILE.exists() and not CONFIG_FILE.is_file():
         raise QotGateError(f"{CONFIG_FILE} is not a file.")
     try:
@@ -383,10 +382,10 @@ def read_settings(**flags: Any) -> Settings:
             near = get_close_matches(option, Settings.model_fields, n=1)
             hint = f"; did you mean {near[0]}?" if near else "."
             raise QotGateError(f"{CONFIG_FILE} has an unknown option {option}{hint}") from None
-        # A misspelt option may hold a secret as well as one that is.
+        # A misspelt option may hold a secret too.
         known = option in Settings.model_fields and option not in SECRET
         told = f", not {first['input']!r}" if known else ""
-        # Its cause would tell the value where a traceback is shown.
+        # Without its cause, whose text contains the value.
         raise QotGateError(f"{name}: {first['msg'].removeprefix('Value error, ')}{told}.") from None
     except ValueError as error:
         raise QotGateError(f"{CONFIG_FILE} is not valid TOML: {error}.") from error

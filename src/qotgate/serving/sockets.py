@@ -1,4 +1,4 @@
-"""Where the gateway listens: on the sockets of a gateway that it takes over from, else on new ones."""
+"""Where the gateway listens: on the sockets of a gateway that it takes over from, otherwise on new ones."""
 
 import socket
 import sys
@@ -14,7 +14,7 @@ from qotgate.serving.web_options import http_port, web_options
 
 @dataclass(frozen=True)
 class Sockets:
-    """What each process listens on, and the gateway that this one takes over from, None without one."""
+    """The sockets of each process, and the gateway that this one takes over from (None without one)."""
 
     sets: list[Listening]
     inheritance: Inheritance | None
@@ -25,7 +25,8 @@ class Sockets:
 
 
 def open_sockets(configuration: Configuration) -> Sockets:
-    """Listen where the options say, with a set for each worker; HTTP is in the first. Raises QotGateError."""
+    """Listen on the addresses in the options, with a set for each worker; HTTP is in the first set. Raises
+    QotGateError."""
     settings, options = configuration.settings, configuration.options
     path = settings.handover
     inheritance = inherit(path, settings.workers) if path is not None else None
@@ -50,7 +51,8 @@ def open_sockets(configuration: Configuration) -> Sockets:
 
 
 def listen_for_http(settings: Settings, *, share: bool = False) -> list[socket.socket]:
-    """Listen for HTTP; nothing where it is off, or where the default port is taken and no other was named.
+    """Listen for HTTP; no socket if HTTP is off, or if the default port is taken and the options name no
+    port.
 
     Raises QotGateError.
     """
@@ -78,13 +80,14 @@ def listen_for_http(settings: Settings, *, share: bool = False) -> list[socket.s
 def _fill(
     sets: list[list[socket.socket]], found: list[socket.socket], host: str, port: int, share: bool
 ) -> None:
-    """Put sockets for ``host`` and ``port`` into each set, those that were ``found`` first."""
+    """Add sockets for ``host`` and ``port`` to each set; ``found`` sockets first."""
     known = [one for one in found if serves(one, host, port)]
     if not known:
         for to, made in zip(sets, listen(host, port, sets=len(sets), share=share), strict=True):
             to.extend(made)
         return
-    # Each of them has a queue, so each must be served; where there are too few, some share one.
+    # Each socket has its own queue and must be served; if there are fewer sockets than sets, some sets share
+    # one.
     for number, one in enumerate(known):
         sets[number % len(sets)].append(one)
     for number in range(len(known), len(sets)):

@@ -1,4 +1,4 @@
-"""The options about an OpenD behind the gateway, checked and with what they name read."""
+"""The options about an OpenD behind the gateway, checked, with the files that they name read."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ from qotgate.relay.upstream import Upstream
 from qotgate.serving.settings import Settings
 
 MakeUpstream: TypeAlias = Callable[[], Upstream]
-"""Makes the upstream of one event loop: with several workers each has its own."""
+"""Makes the upstream of one event loop; each worker has its own."""
 PORT = 11111
 ALGORITHMS = {
     "aes_cbc": PacketEncAlgo.AES_CBC,
@@ -25,11 +25,11 @@ ALGORITHMS = {
     "ftaes_ecb": PacketEncAlgo.FTAES_ECB,
 }
 NEEDS_UPSTREAM = ("upstream_rsa_key", "upstream_for", "upstream_trade", "upstream_cache", "record")
-"""Options that say nothing without --upstream."""
+"""Options that need --upstream."""
 
 
 def make_upstream(settings: Settings) -> MakeUpstream | None:
-    """What makes the upstream that the options name, None where they name none. Raises QotGateError."""
+    """A function that makes the configured upstream, None if there is none. Raises QotGateError."""
     options = opend_options(settings)
     alone = ("record", "replay")
     for name in alone:
@@ -55,14 +55,14 @@ def _make_replay(path: Path, settings: Settings) -> MakeUpstream:
 
 
 def _recorded(upstream: Upstream, path: Path) -> Upstream:
-    """Raises QotGateError, also where another gateway records into the file."""
+    """Raises QotGateError, also if another gateway records into the file."""
     key = user_key()
     messages = known_messages()
     return RecordingUpstream(upstream, Recorder(RecordingFile(path, messages.source), key, messages))
 
 
 def opend_options(settings: Settings) -> OpenDOptions | None:
-    """The OpenD that the options name. Raises QotGateError."""
+    """The OpenD in the options. Raises QotGateError."""
     if settings.upstream is None:
         for name in NEEDS_UPSTREAM:
             if getattr(settings, name):
@@ -97,6 +97,6 @@ def _address(text: str) -> tuple[str, int]:
 
 
 def _is_our_own(host: str, listening: str) -> bool:
-    # To compare with, not to listen on.
+    # For comparison only, not to listen on.
     everywhere = listening in ("0.0.0.0", "::")  # noqa: S104  # nosec B104
     return host == listening or (is_loopback(host) and (everywhere or is_loopback(listening)))

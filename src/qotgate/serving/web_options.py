@@ -1,4 +1,4 @@
-"""HTTP's share of the options, checked."""
+"""The options of HTTP, checked."""
 
 from typing import TYPE_CHECKING
 
@@ -19,8 +19,8 @@ def http_port(settings: Settings) -> int:
 
 
 def web_options(settings: Settings) -> "WebOptions":
-    """HTTP's share of the options. Raises QotGateError for options that are not safe."""
-    # Imported late: a command that serves nothing would take twice as long to start.
+    """The options of HTTP. Raises QotGateError for unsafe options."""
+    # Imported late: commands that serve nothing would take twice as long to start.
     from qotgate.web.site import WebOptions
 
     token = settings.http_token

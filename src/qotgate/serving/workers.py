@@ -31,16 +31,16 @@ log = structlog.get_logger()
 
 
 def serve_by_workers(configuration: Configuration, flags: dict[str, Any]) -> None:
-    """Serve by several processes. Raises QotGateError."""
+    """Serve with several processes. Raises QotGateError."""
     start_log(configuration.settings, background=False)
-    # What is wrong with the database is told before anything is started.
+    # Report errors of the database before anything is started.
     with open_questions(configuration.settings):
         pass
     _Parent(configuration, flags, open_sockets(configuration)).run()
 
 
 class _Parent:
-    """The parent's part: what the workers share."""
+    """The parent's part: the state that workers share."""
 
     def __init__(self, configuration: Configuration, flags: dict[str, Any], sockets: Sockets) -> None:
         self._configuration = configuration
@@ -107,7 +107,7 @@ class _Parent:
             await running.stop()
 
     def _take_over(self) -> Message:
-        """The workers' first state: the requests that the other gateway granted."""
+        """The workers' initial state: the requests that the other gateway granted."""
         assert self._sockets.inheritance is not None
         granted = self._sockets.inheritance.go()
         self._took_over = True
@@ -177,7 +177,7 @@ class _Line:
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(line.fileno(), self._hear)
-        # The loop has it give up where nothing is there yet, and what is said comes in pieces.
+        # The event loop left it non-blocking, so a read would fail without data; and messages come in pieces.
         os.set_blocking(line.fileno(), True)
 
     def _hear(self) -> None:
