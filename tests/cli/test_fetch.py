@@ -125,8 +125,9 @@ def test_one_file_that_fails_does_not_stop_the_others(
 def test_when_nothing_was_there_the_status_is_1_and_nothing_is_loaded(
     run: Callable[..., tuple[int, str, str]], publisher: Publisher
 ) -> None:
-    status, out, _ = run("fetch", "ark", "--base-url", publisher.url)
+    status, out, error = run("fetch", "ark", "--base-url", publisher.url)
     assert (status, out.count("failed"), "Generation" in out) == (1, 8, False)
+    assert "qotgate load FOLDER" in error
 
 
 def test_what_is_not_loaded_at_once_is_loaded_by_the_next_run(

@@ -132,6 +132,18 @@ def test_nobody_there_is_one_sentence(time: Time) -> None:
         polite.get(gone.url)
 
 
+def test_a_host_that_was_away_for_one_file_is_not_tried_for_the_next(time: Time) -> None:
+    with publishing() as gone:
+        pass
+    with Client(gone.url, AGENT, sleep=time.sleep, clock=time.clock) as polite:
+        with pytest.raises(FetchError, match="5 times"):
+            polite.get(gone.url + "one")
+        waits = time.waits()
+        with pytest.raises(FetchError, match=r"^127\.0\.0\.1 cannot be reached$"):
+            polite.get(gone.url + "other")
+        assert time.waits() == waits
+
+
 def test_a_huge_answer_is_not_read(
     publisher: Publisher, polite: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

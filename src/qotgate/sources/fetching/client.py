@@ -58,6 +58,10 @@ class _MayPassError(Exception):
         self.wait = wait
 
 
+class _UnreachableError(_MayPassError):
+    """No connection to the host."""
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """The header that names the user to a publisher."""
@@ -108,6 +112,7 @@ class Client:
         self._clock = clock
         self._now = now
         self._asked: dict[str, float] = {}
+        self._unreachable: set[str] = set()
         self._http = httpx.Client(headers={"User-Agent": user_agent}, timeout=timeout)
 
     def __enter__(self) -> Self:
@@ -124,7 +129,10 @@ class Client:
         accept: str = "*/*",
         known: Version | None = None,
     ) -> Answer:
-        """The file at ``url``, or that it is still the ``known`` version. Raises FetchError."""
+        """The file at ``url``, or that it is still the ``known`` version. Raises FetchError.
+
+        A host that could not be reached for one file is not tried again for the next.
+        """
         retrying = Retrying(
             stop=stop_after_attempt(ATTEMPTS),
             wait=_wait,
@@ -139,8 +147,13 @@ class Client:
             headers["If-Modified-Since"] = known.last_modified
         try:
             request = self._http.build_request("GET", url, params=params, headers=headers)
+            host = request.url.host
+            if host in self._unreachable:
+                raise FetchError(f"{host} cannot be reached")
             return retrying(self._once, request)
         except _MayPassError as error:
+            if isinstance(error, _UnreachableError):
+                self._unreachable.add(host)
             # Not chained: what lies below holds the request, and the request the key.
             raise FetchError(f"{error}, {ATTEMPTS} times") from None
         except httpx.InvalidURL:
@@ -151,14 +164,14 @@ class Client:
         try:
             with self._opened(request) as response:
                 return self._read(response, started)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise _UnreachableError(f"it cannot be reached ({str(error) or 'timed out'})") from None
         except httpx.TimeoutException:
             raise _MayPassError("it did not answer in time") from None
         except (httpx.ReadError, httpx.RemoteProtocolError):
             raise _MayPassError("its answer was cut short") from None
         except httpx.DecodingError:
             raise _MayPassError("its answer is compressed and broken") from None
-        except httpx.ConnectError as error:
-            raise _MayPassError(f"it cannot be reached ({error})") from None
         except httpx.TransportError:  # its words may quote the request
             raise _MayPassError("the connection to it failed") from None
 
