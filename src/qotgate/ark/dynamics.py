@@ -7,10 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
+from functools import lru_cache
 
 from qotgate.model import ArkDynamic, DynamicType, UntoldDays
 
 WINDOW_DAYS = 30
+MAX_WINDOWS = 1024
+"""Windows whose first day is remembered: each answer asks for it several times."""
 SAME_SPLIT = timedelta(days=14)
 """Splits of one ratio that funds show within this time are one split."""
 
@@ -98,6 +101,7 @@ def dynamic(
     return ArkDynamic(kind, len(counted), sum(counted), last_day, untold=untold, known_to=as_of)
 
 
+@lru_cache(maxsize=MAX_WINDOWS)
 def window_start(as_of: date, window_days: int) -> date:
     """The first day of the window of calendar days that ends with ``as_of``."""
     return date.fromordinal(max(as_of.toordinal() - (window_days - 1), 1))

@@ -94,14 +94,18 @@ class Change:
     @property
     def holding_type(self) -> ArkHoldingType | None:
         """What became of the position; None where it is as it was."""
-        if self.now.shares == self.then.shares:
-            return None
-        if self.then.shares == 0:
-            return ArkHoldingType.NEW
-        if self.now.shares == 0:
-            return ArkHoldingType.SOLD_OUT
-        rose = self.now.shares > self.then.shares
-        return ArkHoldingType.INCREASE if rose else ArkHoldingType.DECREASE
+        return holding_type(self.then.shares, self.now.shares)
+
+
+def holding_type(then: int, now: int) -> ArkHoldingType | None:
+    """What became of ``then`` shares that are ``now`` so many; None where they are as many."""
+    if now == then:
+        return None
+    if then == 0:
+        return ArkHoldingType.NEW
+    if now == 0:
+        return ArkHoldingType.SOLD_OUT
+    return ArkHoldingType.INCREASE if now > then else ArkHoldingType.DECREASE
 
 
 @dataclass

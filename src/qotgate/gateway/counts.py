@@ -53,9 +53,12 @@ class Counts:
 
     def worked(self, proto_id: ProtoId, seconds: float) -> None:
         """Count a question that took ``seconds`` from request to answer."""
-        times = self._times.setdefault(proto_id.name, [0] * (len(BOUNDS) + 1))
-        times[bisect_left(BOUNDS, seconds)] += 1
-        self._seconds[proto_id.name] = self._seconds.get(proto_id.name, 0.0) + seconds
+        name = NAMES[proto_id]
+        if name not in self._times:
+            self._seconds[name] = 0.0
+            self._times[name] = [0] * (len(BOUNDS) + 1)
+        self._times[name][bisect_left(BOUNDS, seconds)] += 1
+        self._seconds[name] += seconds
 
     def requests(self) -> dict[tuple[str, str], int]:
         """Number of requests by interface and outcome."""

@@ -315,7 +315,7 @@ class Engine:
         if kept is not None:
             self.counts.kept((request.lead,))
             return kept.sealed
-        question = WorkItem(frame, c2s, request, counted)
+        question = WorkItem(proto_id, INTERFACES[proto_id], frame.body_format, c2s, request, counted)
         questions = self._questions_of(session)
         sealed = self._at_hand(question, questions)
         if sealed is None:
@@ -335,7 +335,7 @@ class Engine:
         if kept is not None:
             return kept
         c2s = decode_request(proto_id, frame.body, frame.body_format).c2s
-        question = WorkItem(frame, c2s, request, proto_id)
+        question = WorkItem(proto_id, INTERFACES[proto_id], frame.body_format, c2s, request, proto_id)
         questions = self._questions_of(pending.session)
         sealed = self._at_hand(question, questions)
         if sealed is not None:

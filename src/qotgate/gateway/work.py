@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 from qotgate.gateway.answer_cache import AnswerCache, CachedAnswer, RequestKey
 from qotgate.gateway.counts import Counts
-from qotgate.gateway.interfaces import INTERFACES, Interface
+from qotgate.gateway.interfaces import Interface
 from qotgate.gateway.session import Session
 from qotgate.gateway.worker_pool import Job, WorkerPool
 from qotgate.protocol.body import encode
-from qotgate.protocol.frame import Frame, seal
+from qotgate.protocol.frame import seal
 from qotgate.protocol.messages import ProtoId
 from qotgate.service.columns.source import NotAtHand
 from qotgate.service.questions import Questions
@@ -23,21 +23,15 @@ seconds."""
 
 
 class WorkItem(NamedTuple):
-    """A request to be computed: its C2S, its key in the cache, and the interface whose allowance it counts
-    towards (None for none)."""
+    """A request to be computed: its interface, the format of its body, its C2S, its key in the cache, and the
+    interface whose allowance it counts towards (None for none)."""
 
-    frame: Frame
+    proto_id: ProtoId
+    interface: Interface
+    body_format: int
     c2s: Any
     request: RequestKey
     counted: ProtoId | None
-
-    @property
-    def proto_id(self) -> ProtoId:
-        return ProtoId(self.frame.proto_id)
-
-    @property
-    def interface(self) -> Interface:
-        return INTERFACES[self.proto_id]
 
 
 class Work:
@@ -52,6 +46,8 @@ class Work:
         self._turn = -1.0
         self._turn_seconds = 0.0
         """Seconds of this turn of the loop spent on questions that memory answers."""
+        self._columns_epoch = -1
+        """The epoch of the columns when the cache was last checked because of them."""
 
     def stop(self) -> None:
         """Drop the jobs that have not started."""
@@ -75,8 +71,11 @@ class Work:
             seconds = perf_counter() - started
             self._turn_seconds += seconds
         self._counts.worked(question.proto_id, seconds)
-        # As after a question in the pool: the data may have changed meanwhile.
-        self._cache.check(now)
+        columns = questions.columns
+        if columns is not None and columns.epoch != self._columns_epoch:
+            # Columns that were read again may be newer than the kept answers.
+            self._columns_epoch = columns.epoch
+            self._cache.check(now)
         self._cache.keep(question.request, CachedAnswer(sealed, question.counted), epoch)
         return sealed
 
@@ -110,4 +109,4 @@ class Work:
 
 
 def _work_out(question: WorkItem, questions: Questions) -> bytes:
-    return seal(encode(question.interface.answer(questions, question.c2s), question.frame.body_format))
+    return seal(encode(question.interface.answer(questions, question.c2s), question.body_format))

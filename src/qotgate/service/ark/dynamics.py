@@ -4,7 +4,7 @@
 from datetime import date
 
 from qotgate.ark.dynamics import daily_sums, dynamic, window_start
-from qotgate.model import ArkDynamic, NothingLoaded, Security, TradeEvidence, UntoldDays
+from qotgate.model import ArkDynamic, NothingLoaded, Security, TradeEvidence
 from qotgate.service.ark.evidence import evidence, places_of
 from qotgate.service.columns.source import Spanned, TradeSource
 from qotgate.service.columns.trades import TradeColumns
@@ -52,7 +52,7 @@ def dynamic_of(
     """The dynamic on ``day`` of transactions that :func:`transaction_days` gives, with the days of its
     window that are not told."""
     since = window_start(day, questions.window_days)
-    untold = tuple(UntoldDays(*days) for days in source.untold_days(questions.funds, since, day))
+    untold = source.untold_days(questions.funds, since, day)
     return dynamic(sums, day, questions.window_days, untold)
 
 

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from qotgate.ark import positions
 from qotgate.ark.dynamics import Split
-from qotgate.ark.positions import Change, Cycle, Trade, changes
+from qotgate.ark.positions import Change, Cycle, Trade, changes, holding_type
 from qotgate.model import ArkHoldingType, Language, Security
-from qotgate.service.columns.source import Ends, NotAtHand
+from qotgate.service.columns.source import Ends, NotAtHand, SeenSplit
 from qotgate.service.reference import Reference
 
 MOST_SHARES = 2.0**50
@@ -59,7 +59,7 @@ class Books(Protocol):
 
     def throughs(self, funds: Collection[str]) -> list[date]: ...
 
-    def splits(self, funds: Collection[str], as_of: date) -> dict[int, dict[str, list[Split]]]: ...
+    def splits(self, funds: Collection[str], as_of: date) -> Sequence[SeenSplit]: ...
 
     def trades(
         self, funds: Collection[str], before: date, as_of: date, apart: Collection[int]
@@ -254,11 +254,7 @@ class Cut:
             raise NotAtHand
         self._all_funds = funds
         self._seen = columns.splits(funds, as_of)
-        self._split = {
-            security
-            for security, by_fund in self._seen.items()
-            if any(ends.before < one.day <= as_of for found in by_fund.values() for one in found)
-        }
+        self._split = {one.security for one in self._seen if ends.before < one.day <= as_of}
 
     def holdings(self, kind: ArkHoldingType) -> Rows:
         """The rows of :func:`qotgate.service.ark.lists.holding_rows`: shares, their change, value, weight and
@@ -286,13 +282,7 @@ class Cut:
                     weight[end][here] = _cut(np.array([_number(stake.weight)]))
                 value[here] = _number(change.now.value)
         now, then = shares
-        mask = {
-            ArkHoldingType.POSITION: now != 0,
-            ArkHoldingType.NEW: (then == 0) & (now != 0),
-            ArkHoldingType.SOLD_OUT: (now == 0) & (then != 0),
-            ArkHoldingType.INCREASE: (now > then) & (then != 0) & (now != 0),
-            ArkHoldingType.DECREASE: (now < then) & (then != 0) & (now != 0),
-        }[kind]
+        mask = _KINDS[kind](now, then)
         spelling = np.where(~base.coded & match & other.coded[place], other.spelling[place], base.spelling)
         moved = np.rint((weight[0] - weight[1]) * 100) / 100
         columns = (now, now - then, value, weight[0], moved)
@@ -301,27 +291,32 @@ class Cut:
     def transactions(self, kind: ArkHoldingType) -> Rows:
         """The rows of :func:`qotgate.service.ark.lists.transaction_rows`: USD and shares."""
         by_security: dict[int, list[Trade]] = {}
-        for trade in self._columns.trades(self._all_funds, self._cycle.before, self._cycle.as_of, self._seen):
+        apart = set(self._split)
+        seen = {one.security for one in self._seen}
+        for trade in self._columns.trades(self._all_funds, self._cycle.before, self._cycle.as_of, seen):
             by_security.setdefault(trade.security, []).append(trade)
-        unpriced = {key for key, trades in by_security.items() if any(one.unpriced for one in trades)}
-        apart = by_security.keys() & (self._split | unpriced)
-        found: dict[int, tuple[float, int, int, int]] = {}
+            if trade.unpriced:
+                apart.add(trade.security)
         plain = sorted(by_security.keys() - apart)
-        for key, *ends in zip(
-            plain, *(self._shares(end, plain) for end in (self.now, self.then)), strict=True
+        apart &= by_security.keys()
+        chosen: list[tuple[int, float, int]] = []
+        for key, now, then in zip(
+            plain, self._shares(self.now, plain), self._shares(self.then, plain), strict=True
         ):
-            trades = by_security[key]
-            amount = round(fsum([one.amount for one in trades]), positions.CENTS)
-            found[key] = amount, sum(one.shares for one in trades), *ends
-        for change in self._exact(apart, [one for key in apart for one in by_security[key]]):
-            now, then = change.now.shares, change.then.shares
-            found[change.security] = _number(change.amount), change.traded, now, then
-        chosen = [
-            (key, amount, traded)
-            for key, (amount, traded, now, then) in found.items()
-            if traded and _kind(now, then) is kind
-        ]
-        chosen.sort()
+            if holding_type(then, now) is kind:
+                trades = by_security[key]
+                traded = sum([one.shares for one in trades])
+                if traded:
+                    amount = round(fsum([one.amount for one in trades]), positions.CENTS)
+                    chosen.append((key, amount, traded))
+        if apart:
+            exact = self._exact(apart, [one for key in apart for one in by_security[key]])
+            chosen += [
+                (change.security, _number(change.amount), change.traded)
+                for change in exact
+                if change.traded and change.holding_type is kind
+            ]
+            chosen.sort()
         keys = np.array([one[0] for one in chosen], np.int32)
         columns = (np.array([float(one[place]) for one in chosen], np.float64) for place in (1, 2))
         return Rows(self._spellings(keys), tuple(columns))
@@ -344,8 +339,21 @@ class Cut:
         for through in (self._cycle.last, self._cycle.before):
             books = ((fund, self._columns.book(fund, through)) for fund in self.now.funds)
             ends.append([_part(fund, book, securities) for fund, book in books if book is not None])
-        seen = {key: self._seen[key] for key in securities if key in self._seen}
+        seen: dict[int, dict[str, list[Split]]] = {}
+        for one in self._seen:
+            if one.security in securities:
+                seen.setdefault(one.security, {}).setdefault(one.fund, []).append(one.split)
         return changes(self._cycle, ends[0], ends[1], trades, seen)
+
+
+_KINDS: dict[ArkHoldingType, Callable[[Floats, Floats], Mask]] = {
+    ArkHoldingType.POSITION: lambda now, _then: now != 0,
+    ArkHoldingType.NEW: lambda now, then: (then == 0) & (now != 0),
+    ArkHoldingType.SOLD_OUT: lambda now, then: (now == 0) & (then != 0),
+    ArkHoldingType.INCREASE: lambda now, then: (now > then) & (then != 0) & (now != 0),
+    ArkHoldingType.DECREASE: lambda now, then: (now < then) & (then != 0) & (now != 0),
+}
+"""Which rows are of a kind, by their shares at either end."""
 
 
 def _places(among: Numbers, wanted: Numbers) -> tuple[Any, Mask]:
@@ -363,10 +371,6 @@ def _part(fund: str, book: Book, securities: Collection[int]) -> positions.Book:
         for one in place[match].tolist()
     }
     return positions.Book(fund, book.through, found, book.total)
-
-
-def _kind(now: int, then: int) -> ArkHoldingType | None:
-    return Change(0, positions.Stake(then), positions.Stake(now), 0, None).holding_type
 
 
 def _number(value: float | None) -> float:

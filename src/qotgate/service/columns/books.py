@@ -24,7 +24,7 @@ from qotgate.ark.codes import CASH_PREFIX
 from qotgate.ark.dynamics import Split
 from qotgate.ark.positions import Trade
 from qotgate.service.columns.sizes import Budget
-from qotgate.service.columns.source import Ends, NotAtHand
+from qotgate.service.columns.source import Ends, NotAtHand, SeenSplit
 from qotgate.service.cursor import Cursors
 from qotgate.store.database import secret
 from qotgate.store.reads import columns as reads
@@ -64,14 +64,6 @@ class DayTrade(NamedTuple):
     through: date
     shares: int
     parts: int | None
-
-
-class SeenSplit(NamedTuple):
-    security: int
-    day: date
-    fund: str
-    through: date
-    split: Split
 
 
 class FundBooks(NamedTuple):
@@ -242,13 +234,9 @@ class BookColumns:
         """The days that a book of any of ``funds`` shows as its last."""
         return sorted({day for fund in funds for day in self._books.get(fund, NO_BOOKS).throughs})
 
-    def splits(self, funds: Collection[str], as_of: date) -> dict[int, dict[str, list[Split]]]:
-        """The splits known on ``as_of``, of each security by fund."""
-        seen: dict[int, dict[str, list[Split]]] = {}
-        for one in self._splits:
-            if one.through <= as_of and one.fund in funds:
-                seen.setdefault(one.security, {}).setdefault(one.fund, []).append(one.split)
-        return seen
+    def splits(self, funds: Collection[str], as_of: date) -> list[SeenSplit]:
+        """The splits known on ``as_of``."""
+        return [one for one in self._splits if one.through <= as_of and one.fund in funds]
 
     def trades(
         self, funds: Collection[str], before: date, as_of: date, apart: Collection[int]
@@ -271,6 +259,11 @@ def _bytes(book: "Book") -> int:
 
 
 def _summed(rows: Sequence[DayTrade]) -> Trade:
+    if len(rows) == 1:
+        # Of one day almost all are.
+        day, security, fund, through, shares, parts = rows[0]
+        priced = parts is not None
+        return Trade(security, fund, day, through, shares, (parts or 0) / PARTS, 0 if priced else shares)
     return Trade(
         security=rows[0].security,
         fund=rows[0].fund,

@@ -111,6 +111,11 @@ class ColumnCache:
                 self._state.wait_for(lambda: self._thread is None, timeout=end - now)
 
     @property
+    def epoch(self) -> int:
+        """A number that another one follows when a commit was seen, and so before newer columns come."""
+        return self._epoch
+
+    @property
     def sizes(self) -> dict[str, int]:
         """Bytes of memory by kind, roughly."""
         return {kind.__name__: slot.columns.size if slot.columns else 0 for kind, slot in self._slots.items()}

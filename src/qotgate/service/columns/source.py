@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 from sqlalchemy import Connection
 
 from qotgate.ark.dynamics import Split
+from qotgate.model import UntoldDays
 from qotgate.service.cursor import Cursors
 from qotgate.store import reads
 from qotgate.store.database import generation, read_state, secret
@@ -44,9 +45,7 @@ class TradeSource(Spanned, Protocol):
         self, security: int, funds: Collection[str], before: date, as_of: date
     ) -> date | None: ...
 
-    def untold_days(
-        self, funds: tuple[str, ...], since: date, until: date
-    ) -> list[tuple[str, date, date, str]]: ...
+    def untold_days(self, funds: tuple[str, ...], since: date, until: date) -> tuple[UntoldDays, ...]: ...
 
 
 class DatabaseTrades:
@@ -80,10 +79,19 @@ class DatabaseTrades:
     def last_trade_day(self, security: int, funds: Collection[str], before: date, as_of: date) -> date | None:
         return reads.ark.last_trade_day(self.connection, security, funds, before, as_of)
 
-    def untold_days(
-        self, funds: tuple[str, ...], since: date, until: date
-    ) -> list[tuple[str, date, date, str]]:
-        return reads.ark.untold_days(self.connection, funds, since, until)
+    def untold_days(self, funds: tuple[str, ...], since: date, until: date) -> tuple[UntoldDays, ...]:
+        found = reads.ark.untold_days(self.connection, funds, since, until)
+        return tuple(UntoldDays(*days) for days in found)
+
+
+class SeenSplit(NamedTuple):
+    """A split of a security as a fund's files show it; it may be of ``through`` at the latest."""
+
+    security: int
+    day: date
+    fund: str
+    through: date
+    split: Split
 
 
 class Ends(NamedTuple):

@@ -18,8 +18,9 @@ from typing import Any, NamedTuple, Self
 from sqlalchemy import Connection
 
 from qotgate.ark.dynamics import Split
+from qotgate.model import UntoldDays
 from qotgate.service.columns.sizes import Budget
-from qotgate.service.columns.source import NotAtHand
+from qotgate.service.columns.source import NotAtHand, SeenSplit
 from qotgate.store.reads import columns as reads
 
 TRADE_BYTES = 40
@@ -58,15 +59,6 @@ class Trades(NamedTuple):
             self.through.append(through)
 
 
-class SeenSplit(NamedTuple):
-    """A split as a fund's files show it; it may be of ``through`` at the latest."""
-
-    day: date
-    fund: str
-    through: date
-    split: Split
-
-
 @dataclass(frozen=True)
 class FundDays:
     """The covered days of a fund: the first day and the last that are known, and the untold ones."""
@@ -88,7 +80,7 @@ class TradeColumns:
     _trades: Mapping[int, Trades]
     _splits: Mapping[int, tuple[SeenSplit, ...]]
     _days: Mapping[str, FundDays]
-    _untold: dict[tuple[Funds, date, date], list[UntoldRow]]
+    _untold: dict[tuple[Funds, date, date], tuple[UntoldDays, ...]]
     _spans: dict[Funds, tuple[date | None, date | None]]
 
     @classmethod
@@ -142,7 +134,7 @@ class TradeColumns:
             trades[security] = made
         for security, rows in groupby(reads.splits(connection, funds, since), itemgetter(0)):
             new = tuple(
-                SeenSplit(day, fund, through, Split(day, Fraction(top, bottom)))
+                SeenSplit(security, day, fund, through, Split(day, Fraction(top, bottom)))
                 for _, day, fund, through, top, bottom in rows
             )
             splits[security] = splits.get(security, ()) + new
@@ -198,12 +190,13 @@ class TradeColumns:
                 return found.days[place]
         return None
 
-    def untold_days(self, funds: Funds, since: date, until: date) -> list[UntoldRow]:
+    def untold_days(self, funds: Funds, since: date, until: date) -> tuple[UntoldDays, ...]:
         key = funds, since, until
         found = self._untold.get(key)
         if found is None:
             rows = (row for fund in funds if fund in self._days for row in self._days[fund].untold)
-            found = sorted((row for row in rows if row[1] <= until and row[2] >= since), key=itemgetter(1, 0))
+            within = sorted((row for row in rows if row[1] <= until and row[2] >= since), key=itemgetter(1, 0))
+            found = tuple(UntoldDays(*row) for row in within)
             if len(self._untold) >= MAX_REMEMBERED:
                 self._untold.clear()
             self._untold[key] = found
