@@ -8,14 +8,17 @@ from pathlib import Path
 import pytest
 
 from qotgate.gateway.answer_cache import AnswerCache, CachedAnswer, RequestKey
+from qotgate.gateway.server import SWEEP_SECONDS
 from qotgate.protocol.frame import Frame, lead, seal
 from qotgate.protocol.messages import ProtoId
+from qotgate.service.columns.trades import TradeColumns
 from qotgate.service.loading import find_files, load
 from qotgate.service.reference import Reference
 from qotgate.store import Store
 from tests.support.generations import DYNAMIC, GENERATIONS, ask_all, asking, bodies, files_of
+from tests.support.in_process import in_process
 from tests.support.paths import SAMPLE
-from tests.support.serving import QOTGATE, Serving, serving_process
+from tests.support.serving import QOTGATE, Serving, serving_process, until
 from tests.support.wire import Wire
 
 
@@ -148,6 +151,27 @@ def generations(
         store.close()
         wanted.append(bodies(ahead, reference))
     return live, loads, wanted
+
+
+def test_an_idle_gateway_sees_a_load_within_a_second(
+    sample_url: str, reference: Reference, copied: Callable[[str], str], tmp_path: Path
+) -> None:
+    assert SWEEP_SECONDS <= 1.0
+    url = copied(sample_url)
+    with in_process(url) as running:
+        engine = running.gateway.engine
+        columns = engine.questions.columns
+        assert columns is not None
+        assert columns.prepared(TradeColumns) is not None
+        with Wire(running.port) as wire:
+            wire.dynamic()
+            assert engine.counts.requests()["Qot_GetArkStockDynamic", "answered"] == 1
+            epoch, known = engine.cache.epoch, columns.epoch
+            store = Store.open(url)
+            load(store, reference, find_files(files_of(tmp_path, 1)[:1]))
+            store.close()
+            # Nothing is asked meanwhile.
+            until(lambda: engine.cache.epoch > epoch and columns.epoch > known)
 
 
 @pytest.mark.slow

@@ -67,7 +67,7 @@ class Engine:
         self.counts = Counts()
         self.refusals = Refusals(self.loop.time)
         self._watch = questions.store.watch()
-        self.cache = AnswerCache(self._watch.moved)
+        self.cache = AnswerCache(self._moved)
         self._data_log = DataLog(self.loop.time)
         self.upstream = upstream
         self._tasks: set[asyncio.Task[None]] = set()
@@ -105,6 +105,13 @@ class Engine:
         now = self.loop.time()
         if now != self.cache.checked:
             self.cache.check(now)
+
+    def _moved(self) -> bool:
+        moved = self._watch.moved()
+        if moved and self.questions.columns is not None:
+            # They are asked without a look of their own.
+            self.questions.columns.expire()
+        return moved
 
     def log_data(self) -> None:
         """Log a change of the data."""

@@ -19,6 +19,8 @@ from qotgate.service.questions import Questions
 if TYPE_CHECKING:
     from qotgate.limits.shared_memory import SharedLimits
 
+SWEEP_SECONDS = 1.0
+"""How often an idle gateway looks for silent sessions, and for a load."""
 SETTLE_SECONDS = 2.0
 
 
@@ -100,6 +102,6 @@ class Gateway:
 
     async def _sweep(self) -> None:
         while True:
-            await asyncio.sleep(min(1.0, self.engine.options.keep_alive_interval / 4))
+            await asyncio.sleep(min(SWEEP_SECONDS, self.engine.options.keep_alive_interval / 4))
             self.engine.log_data()
             self.door.sweep()

@@ -82,7 +82,8 @@ class Questions:
 
     def at_hand(self) -> "Questions | None":
         """The same context, answered from memory alone: what takes the database or more than about a
-        millisecond raises NotAtHand. None where nothing is in memory."""
+        millisecond raises NotAtHand. None where nothing is in memory. The caller looks for commits
+        before it asks, and tells the columns of them."""
         if self._at_hand is None and self.columns is not None:
             self._at_hand = Questions(
                 self._store,
@@ -100,7 +101,7 @@ class Questions:
     ) -> T:
         """What ``of_columns`` makes of the columns of a ``kind`` in memory, or else ``of_database`` of the
         database. Raises NotAtHand, StoreError, and what these raise."""
-        columns = None if self.columns is None else self.columns.get(kind)
+        columns = None if self.columns is None else self.columns.get(kind, looks=not self.at_hand_only)
         if columns is not None:
             with suppress(NotAtHand):
                 return of_columns(columns)

@@ -84,13 +84,15 @@ class ColumnCache:
         self.reads = {"whole": 0, "extended": 0, "unchanged": 0, "too_large": 0, "failed": 0}
         """How often columns were read, by what was done."""
 
-    def get(self, kind: type[C]) -> C | None:
+    def get(self, kind: type[C], *, looks: bool = True) -> C | None:
         """The columns of the newest generation; None where they are not in memory, and are read if that may
-        be. It takes some microseconds and does not wait for the database."""
+        be. It takes some microseconds and does not wait for the database. A caller that has just looked for
+        commits itself, and tells of them by :meth:`expire`, need not have it ``looks`` again."""
         with self._state:
             if self._closed:
                 return None
-            self._look()
+            if looks:
+                self._look()
             slot = self._slots[kind]
             if slot.epoch == self._epoch:
                 found: C | None = slot.columns
@@ -98,6 +100,11 @@ class ColumnCache:
             slot.wanted = True
             self._start()
         return None
+
+    def expire(self) -> None:
+        """Something was committed: give no columns that were read before now."""
+        with self._state:
+            self._epoch += 1
 
     def prepared(self, kind: type[C], seconds: float = 60.0) -> C | None:
         """As :meth:`get`, but waits for columns that are being read, up to ``seconds``."""

@@ -195,7 +195,9 @@ class TradeColumns:
         found = self._untold.get(key)
         if found is None:
             rows = (row for fund in funds if fund in self._days for row in self._days[fund].untold)
-            within = sorted((row for row in rows if row[1] <= until and row[2] >= since), key=itemgetter(1, 0))
+            within = sorted(
+                (row for row in rows if row[1] <= until and row[2] >= since), key=itemgetter(1, 0)
+            )
             found = tuple(UntoldDays(*row) for row in within)
             if len(self._untold) >= MAX_REMEMBERED:
                 self._untold.clear()
