@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
     from qotgate.model import (
         ActiveTransaction,
+        AnalystConsensus,
         ArkActiveTransactionHoldingType,
         ArkActiveTransactionSortField,
         ArkCycleType,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         ArkHoldingType,
         FundHolding,
         GlobalState,
+        InstitutionRating,
         InvalidRequest,
         Market,
         MarketState,
@@ -49,9 +51,12 @@ if TYPE_CHECKING:
         RatingLevel,
         Refused,
         Security,
+        SecurityState,
         StockDynamic,
+        TradingDay,
         Unavailable,
         UntoldDays,
+        UserInfo,
     )
     from qotgate.model import DynamicType as ArkDynamicType
 
@@ -59,6 +64,7 @@ __all__ = [
     "RET_ERROR",
     "RET_OK",
     "ActiveTransaction",
+    "AnalystConsensus",
     "ArkActiveTransactionHoldingType",
     "ArkActiveTransactionSortField",
     "ArkCycleType",
@@ -70,6 +76,7 @@ __all__ = [
     "ConnectionLost",
     "FundHolding",
     "GlobalState",
+    "InstitutionRating",
     "InvalidRequest",
     "Market",
     "MarketState",
@@ -88,11 +95,14 @@ __all__ = [
     "Refused",
     "Rows",
     "Security",
+    "SecurityState",
     "StockDynamic",
     "SysConfig",
     "Timeout",
+    "TradingDay",
     "Unavailable",
     "UntoldDays",
+    "UserInfo",
 ]
 
 

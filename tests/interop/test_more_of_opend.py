@@ -128,7 +128,7 @@ def test_what_the_published_parsers_read(found: dict[str, Any]) -> None:
     assert found["analysts"][0] == error
     assert "ratingDimensionType" in found["analysts"][1]
     assert found["nobody"][0] == error
-    assert "institutionUid" in found["nobody"][1]
+    assert "uid" in found["nobody"][1]
 
     whole, morning = ({"trade_date_type": kind} for kind in ("WHOLE", "MORNING"))
     assert found["days"] == [

@@ -151,7 +151,7 @@ def test_tools_over_all_stocks_give_the_rows_of_the_research_tables(gateway: Ser
 def test_the_consensus_is_that_of_the_service(gateway: Serving) -> None:
     (answer,) = ask(gateway, ("analyst_consensus", {"security": "US.MU"}))
     found = structured(answer)
-    assert found["institutions"] == sum(found["counts"].values()) > 0
+    assert found["total"] == found["buy"] + found["hold"] + found["sell"] > 0
     assert found["lowest"] <= found["average"] <= found["highest"]
 
 

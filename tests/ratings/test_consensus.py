@@ -19,7 +19,7 @@ def note(day: str, grade: Grade | None = None, target: float | None = None) -> D
 def test_each_institution_counts_with_the_last_that_it_said() -> None:
     one = [note("2026-04-01", Grade.HOLD, 90), note("2026-05-01", Grade.STRONG_BUY), note("2026-05-02")]
     found = consensus([one, [note("2026-06-01", Grade.SELL, 70)]], TODAY, [])
-    assert found.counts == {BUY: 1, SELL: 1}
+    assert (found.buy, found.hold, found.sell) == (1, 0, 1)
     assert (found.rating, found.total, found.newest) == (None, 2, date(2026, 6, 1))
     assert (found.highest, found.average, found.lowest) == (90, 80, 70)
 
@@ -27,7 +27,7 @@ def test_each_institution_counts_with_the_last_that_it_said() -> None:
 def test_what_is_older_than_three_months_is_not_counted() -> None:
     old, new = [note("2026-03-30", Grade.BUY, 10)], [note("2026-03-31", Grade.HOLD, 20)]
     found = consensus([old, new], TODAY, [])
-    assert (found.counts, found.rating, found.highest, found.lowest) == ({HOLD: 1}, HOLD, 20, 20)
+    assert (found.total, found.rating, found.highest, found.lowest) == (1, HOLD, 20, 20)
     nothing = consensus([old], TODAY, [])
     assert (nothing.total, nothing.rating, nothing.average, nothing.newest) == (0, None, None, None)
 

@@ -31,8 +31,8 @@ def test_as_of_an_earlier_day(load_text: LoadText, questions: Questions) -> None
     assert (now.total, now.highest, now.lowest, now.known_to) == (2, 120, 70, date(2026, 6, 2))
     with pytest.raises(InvalidRequest):
         analyst_consensus(questions, MU, date(2026, 4, 30))
-    (ubs,) = rating_summary(questions, MU, as_of=date(2026, 5, 20)).institutions
-    assert [one.target_price for one in ubs.ratings] == [90]
+    found = rating_summary(questions, MU, as_of=date(2026, 5, 20))
+    assert [(one.uid, one.target_price) for one in found.rows] == [("UBS", 90)]
 
 
 def test_pages_go_on_in_what_there_was_at_the_first(load_text: LoadText, questions: Questions) -> None:
@@ -42,7 +42,7 @@ def test_pages_go_on_in_what_there_was_at_the_first(load_text: LoadText, questio
     load_text(b=HEADER + "MU,UBS,Sell,,2026-06-05\nMU,Stifel,Buy,,2026-06-05\n")
     second = rating_summary(questions, MU, count=2, page=first.next_page)
     third = rating_summary(questions, MU, count=2, page=second.next_page)
-    seen = [one.name for page in (first, second, third) for one in page.institutions]
+    seen = [one.institution for page in (first, second, third) for one in page.rows]
     assert seen == ["Wedbush", "Jefferies", "Barclays", "Citigroup", "UBS"]
     assert third.next_page is None
     for wrong in ({"count": 0}, {"count": 21}, {"page": "forged"}):
@@ -55,7 +55,7 @@ def test_pages_go_on_in_what_there_was_at_the_first(load_text: LoadText, questio
 def test_an_institution_goes_by_any_of_its_names(load_text: LoadText, questions: Questions) -> None:
     load_text(a=HEADER + "MU,Citigroup Inc.,Buy,10,2026-06-01\nMU,Citi,Buy,,2026-06-01\n")
     for name in ("Citi", "花旗", "citigroup"):
-        (found,) = institution_ratings(questions, MU, name).institutions
-        assert (found.identity, len(found.ratings)) == ("Citigroup", 1)
-    with pytest.raises(InvalidRequest, match="institutionUid"):
+        (found,) = institution_ratings(questions, MU, name).rows
+        assert (found.uid, found.target_price) == ("Citigroup", 10)
+    with pytest.raises(InvalidRequest, match="has rated"):
         institution_ratings(questions, MU, "UBS")

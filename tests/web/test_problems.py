@@ -45,7 +45,7 @@ def test_the_document_has_the_status_of_each_kind_of_error(kind: type[Exception]
 
 
 def test_the_status_is_that_of_the_kind() -> None:
-    assert status_of(InvalidRequest("count", most=20, value=0)) == 422
+    assert status_of(InvalidRequest("count", parameter="count", most=20, value=0)) == 422
     assert status_of(RateLimited("told", seconds=1.0, text="x")) == 429
     assert status_of(Unavailable("store")) == 503
     assert status_of(ValueError()) == 500

@@ -65,11 +65,11 @@ Funds = Annotated[str | None, _option("funds")]
 WindowDays = Annotated[int | None, _option("window_days")]
 
 
-def read_day(text: str | None) -> date | None:
-    """A day given as YYYY-MM-DD. Raises QotGateError."""
+def read_day(text: str | None, flag: str = "--as-of") -> date | None:
+    """A day given as YYYY-MM-DD. Raises QotGateError, naming ``flag``."""
     if text is None:
         return None
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise QotGateError(f"--as-of takes a day as YYYY-MM-DD, not {text!r}.") from error
+        raise QotGateError(f"{flag} takes a day as YYYY-MM-DD, not {text!r}.") from error

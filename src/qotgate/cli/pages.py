@@ -1,6 +1,7 @@
 """What the commands that list pages of a longer answer share: reading a choice, showing a page."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import date
 from enum import StrEnum
@@ -26,7 +27,7 @@ def read_choice(words: type[Word], text: str, flag: str) -> Word:
 
 
 def print_json(answer: Page[Any]) -> None:
-    rows = [{field.name: _plain(getattr(row, field.name)) for field in fields(row)} for row in answer.rows]
+    rows = list(map(plain_row, answer.rows))
     known_to = answer.known_to and answer.known_to.isoformat()
     shown = {
         "all_count": answer.all_count,
@@ -37,6 +38,21 @@ def print_json(answer: Page[Any]) -> None:
     if answer.left_out:
         shown["left_out"] = [{"fund": fund, "until": str(day)} for fund, day in answer.left_out]
     typer.echo(json.dumps(shown, ensure_ascii=False, indent=2))
+
+
+def plain_row(row: Any) -> dict[str, Any]:
+    """A row of an answer by field, as JSON has it."""
+    return {field.name: _plain(getattr(row, field.name)) for field in fields(row)}
+
+
+def rows_table(rows: Sequence[Any], kind: type) -> Table:
+    """A table with a column for each field of the rows' dataclass, ``kind``."""
+    table = Table(box=None, pad_edge=False)
+    for field in fields(kind):
+        table.add_column(field.name.replace("_", " "), no_wrap=True)
+    for row in rows:
+        table.add_row(*(shown(getattr(row, field.name)) for field in fields(kind)))
+    return table
 
 
 def list_table(question: ListQuestion[T], answer: Page[T]) -> Table:

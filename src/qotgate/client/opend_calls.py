@@ -4,18 +4,18 @@ trading days, market states and user info, as dicts and tables of their keys."""
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from qotgate.client.questions import Question, ask
-from qotgate.model import InvalidRequest, Security
+from qotgate.model import InvalidRequest, Security, span_of_days
+from qotgate.protocol.market_answers import RIGHT_WORDS
 from qotgate.protocol.messages import ProtoId
 from qotgate.protocol.names import MARKET_STATES, MARKETS, RESEARCH_RATINGS, TRADE_DATE_MARKETS
 
 NO_VALUE = "N/A"
 OWN_FIELDS = 50_000
 """From this number on the fields of a message are our own."""
-YEAR = timedelta(days=365)
 TRADE_DATE_TYPES = ("WHOLE", "MORNING", "AFTERNOON")
 RATING_WORDS = {number: level.value for level, number in RESEARCH_RATINGS.items()}
 STATE_WORDS = {number: state.value for state, number in MARKET_STATES.items()}
@@ -24,7 +24,6 @@ MARKET_NUMBERS = {
     "CN" if market == "SH" else market.value: number for number, market in TRADE_DATE_MARKETS.items()
 }
 BY_INSTITUTION = {"INSTITUTION": 1, "ANALYST": 2}
-RIGHT_WORDS = (NO_VALUE, "BMP", "LV1", "LV2", "SF", "NO", "LV3")
 UPDATE_WORDS = ("NONE", "ADVICE", "FORCE")
 USER_KEYS = {
     "nick_name": "nickName",
@@ -109,9 +108,11 @@ class OpenDCalls(ABC):
         unless told otherwise, and until today."""
 
         def question() -> Question[Any]:
-            last = date.fromisoformat(end) if end else None
-            first = date.fromisoformat(start) if start else (last or date.today()) - YEAR  # noqa: DTZ011
-            last = last or (first + YEAR if start else date.today())  # noqa: DTZ011
+            first, last = span_of_days(
+                date.fromisoformat(start) if start else None,
+                date.fromisoformat(end) if end else None,
+                date.today(),  # noqa: DTZ011 - the caller's today
+            )
             return ask(
                 ProtoId.Qot_RequestTradeDate,
                 _unread,

@@ -3,25 +3,32 @@
 Both faces and both shells ask through these, so that they cannot drift apart.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 from qotgate.model import (
+    AnalystConsensus,
     GlobalState,
+    InstitutionRating,
     InvalidRequest,
+    Market,
     Page,
     Part,
     ProtocolError,
     RateLimited,
     Refused,
     Security,
+    SecurityState,
     StockDynamic,
+    TradingDay,
     Unavailable,
+    UserInfo,
+    span_of_days,
 )
-from qotgate.protocol import answers
+from qotgate.protocol import answers, market_answers, rating_answers
 from qotgate.protocol.interface import ListQuestion
 from qotgate.protocol.messages import REQUESTS, ProtoId, RetType
 from qotgate.protocol.names import MARKETS
@@ -76,19 +83,28 @@ def ask(
     """A question with fields of its C2S; absent where a value is None. Raises InvalidRequest for an ``as_of``
     that is no day, TypeError and ValueError where a value does not fit its field."""
     if as_of is not None:
-        c2s["asOf"] = _day(as_of)
+        c2s["asOf"] = str(_day(as_of, "as_of"))
     request = REQUESTS[proto_id](c2s=c2s)
     # An empty C2S has to be there all the same.
     request.c2s.SetInParent()
     return Question(proto_id, request, read)
 
 
-def _day(as_of: date | str) -> str:
+def _day(day: date | str, parameter: str) -> date:
+    """Raises InvalidRequest."""
     try:
-        day = date.fromisoformat(as_of) if isinstance(as_of, str) else as_of
-        return day.strftime("%Y-%m-%d")
+        # Of a moment, too, the day counts.
+        return date.fromisoformat(day if isinstance(day, str) else day.strftime("%Y-%m-%d"))
     except (ValueError, AttributeError) as error:
-        raise InvalidRequest("as_of_day", value=as_of) from error
+        raise InvalidRequest("client_day", parameter=parameter, value=day) from error
+
+
+def _sent(security: Security | str, parameter: str = "security") -> tuple[Security, dict[str, Any]]:
+    """A security, and its message. Raises InvalidRequest."""
+    code = security if isinstance(security, Security) else Security.parse(str(security), parameter)
+    if code.market not in MARKETS:
+        raise InvalidRequest("code", parameter=parameter, value=str(code))
+    return code, {"market": MARKETS[code.market], "code": code.code}
 
 
 def global_state() -> Question[GlobalState]:
@@ -96,16 +112,64 @@ def global_state() -> Question[GlobalState]:
 
 
 def ark_dynamic(security: Security | str, as_of: date | None) -> Question[StockDynamic]:
-    code = security if isinstance(security, Security) else Security.parse(str(security))
-    if code.market not in MARKETS:
-        raise InvalidRequest("code", parameter="security", value=str(code))
+    code, sent = _sent(security)
     question = ask(
-        ProtoId.Qot_GetArkStockDynamic,
-        lambda s2c: answers.read_dynamic(s2c, code),
-        as_of,
-        security={"market": MARKETS[code.market], "code": code.code},
+        ProtoId.Qot_GetArkStockDynamic, lambda s2c: answers.read_dynamic(s2c, code), as_of, security=sent
     )
     return replace(question, about=str(code))
+
+
+def analyst_consensus(security: Security | str, as_of: date | None) -> Question[AnalystConsensus]:
+    _, sent = _sent(security)
+    return ask(ProtoId.Qot_GetResearchAnalystConsensus, rating_answers.read_consensus, as_of, security=sent)
+
+
+def rating_summary(
+    security: Security | str,
+    institution: str | None,
+    count: int,
+    page: str | None,
+    as_of: date | None,
+) -> Question[Part[InstitutionRating]]:
+    """The ratings of ``count`` institutions, or of one."""
+    _, sent = _sent(security)
+    wanted = {"num": count, "nextKey": page} if institution is None else {"uid": institution}
+    return ask(
+        ProtoId.Qot_GetResearchRatingSummary,
+        rating_answers.read_summary,
+        as_of,
+        security=sent,
+        ratingDimensionType=rating_answers.BY_INSTITUTION,
+        **wanted,
+    )
+
+
+def trading_days(
+    market: Market | str, start: date | str | None, end: date | str | None
+) -> Question[Sequence[TradingDay]]:
+    name = str(market).upper()
+    if name not in Market.__members__:
+        raise InvalidRequest("word", parameter="market", words=", ".join(Market), value=str(market))
+    asked = Market[name]
+    first = None if start is None else _day(start, "start")
+    last = None if end is None else _day(end, "end")
+    begins, ends = span_of_days(first, last, date.today())  # noqa: DTZ011 - the caller's today
+    return ask(
+        ProtoId.Qot_RequestTradeDate,
+        market_answers.read_trading_days,
+        **market_answers.trading_market(asked),
+        beginTime=begins.isoformat(),
+        endTime=ends.isoformat(),
+    )
+
+
+def market_states(codes: Iterable[Security | str]) -> Question[Sequence[SecurityState]]:
+    sent = [_sent(code, "codes")[1] for code in codes]
+    return ask(ProtoId.Qot_GetMarketState, market_answers.read_states, securityList=sent)
+
+
+def user_info() -> Question[UserInfo]:
+    return ask(ProtoId.GetUserInfo, market_answers.read_user_info)
 
 
 def list_page(

@@ -12,9 +12,10 @@ from qotgate.client.link import Link
 from qotgate.client.research import ResearchCalls
 from qotgate.client.rows import PagedRows, Rows, StreamedRows
 from qotgate.client.tables import ALL_CHANGES, MANY, Codes, Day, Texts, as_asked, is_panel
-from qotgate.client.typed import list_pages, typed_options
+from qotgate.client.typed import list_pages, page_rows, typed_options
 from qotgate.model import (
     ActiveTransaction,
+    AnalystConsensus,
     ArkActiveTransactionHoldingType,
     ArkActiveTransactionSortField,
     ArkCycleType,
@@ -22,6 +23,7 @@ from qotgate.model import (
     ArkHoldingType,
     FundHolding,
     GlobalState,
+    InstitutionRating,
     Language,
     Market,
     Part,
@@ -30,7 +32,10 @@ from qotgate.model import (
     RatingChangeType,
     Refused,
     Security,
+    SecurityState,
     StockDynamic,
+    TradingDay,
+    UserInfo,
 )
 from qotgate.model.research import DynamicOfDay, RatingNote
 from qotgate.protocol.interface import (
@@ -39,6 +44,7 @@ from qotgate.protocol.interface import (
     RATING_CHANGES,
     ListQuestion,
 )
+from qotgate.protocol.rating_answers import MAX_INSTITUTIONS
 from qotgate.protocol.research import DYNAMICS, RATINGS
 
 T = TypeVar("T")
@@ -252,6 +258,46 @@ class QuoteClient(ResearchCalls):
             sort_field=sort_field,
             sort_dir=sort_dir,
         )
+
+    def analyst_consensus(self, security: Security | str, *, as_of: date | None = None) -> AnalystConsensus:
+        """What institutions think of a stock in sum, by what each last said in three months."""
+        return self._link.ask(questions.analyst_consensus(security, as_of))
+
+    def rating_summary(
+        self,
+        security: Security | str,
+        institution: str | None = None,
+        *,
+        as_of: date | None = None,
+        page_size: int = 20,
+    ) -> StreamedRows[InstitutionRating, Part[InstitutionRating]]:
+        """The ratings of a stock by institution, the one with the newest first, and each one's newest first;
+        ``page_size`` (1 to 20) institutions are asked for at a time. ``institution`` is one of them alone, by
+        any of its names; OpenD wants its ``uid``."""
+        count = page_rows(page_size, MAX_INSTITUTIONS)
+        return StreamedRows(
+            InstitutionRating,
+            lambda cursor: self._link.ask(
+                questions.rating_summary(security, institution, count, cursor, as_of)
+            ),
+            self._link.wait,
+        )
+
+    def trading_days(
+        self, market: Market | str, start: Day | None = None, end: Day | None = None
+    ) -> Rows[TradingDay]:
+        """The trading days of a market from ``start`` to ``end``: a year of them where one of the two is not
+        named, the year up to today where neither is."""
+        return Rows(TradingDay, self._link.ask(questions.trading_days(market, start, end)))
+
+    def market_states(self, codes: Iterable[Security | str] | str) -> Rows[SecurityState]:
+        """The states, now, of the markets of 1 to 400 securities."""
+        asked = codes.split(",") if isinstance(codes, str) else codes
+        return Rows(SecurityState, self._link.ask(questions.market_states(asked)))
+
+    def user_info(self) -> UserInfo:
+        """What the user may do; the gateway has no account and no quotes, and says so."""
+        return self._link.ask(questions.user_info())
 
     def _pages(
         self,

@@ -17,7 +17,6 @@ from qotgate.gateway.answer_cache import AnswerCache, CachedAnswer, RequestKey
 from qotgate.gateway.counts import Counts
 from qotgate.gateway.data_log import DataLog
 from qotgate.gateway.interfaces import INTERFACES, SERVER_VERSION
-from qotgate.gateway.market_interfaces import LOGIN_USER
 from qotgate.gateway.options import GatewayOptions
 from qotgate.gateway.refusals import Refusals, response_of
 from qotgate.gateway.request_log import Pending, ids, log_request
@@ -39,6 +38,7 @@ from qotgate.protocol.frame import LEAD, PROTOBUF, Frame, lead, seal
 from qotgate.protocol.messages import CLASSES, RESPONSES, ProtoId, RetType
 from qotgate.protocol.names import language_of
 from qotgate.relay.upstream import Forwarded, Reply, Upstream
+from qotgate.service.markets import USER
 from qotgate.service.questions import Questions
 
 LOGINS = (ProtoId.InitConnect, INIT)
@@ -264,7 +264,7 @@ class Engine:
     def _own_s2c(self, session: Session) -> Any:
         return CLASSES["InitConnect.S2C"](
             serverVer=SERVER_VERSION,
-            loginUserID=LOGIN_USER,
+            loginUserID=USER.user_id,
             connID=session.connection_id,
             keepAliveInterval=self.options.keep_alive_interval,
         )

@@ -6,17 +6,31 @@ from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any
 
-from qotgate.gateway.market_interfaces import market_states, trade_dates, user_info
-from qotgate.model import InvalidRequest
+from qotgate.model import InvalidRequest, Market
 from qotgate.protocol.answers import write_dynamic, write_list
 from qotgate.protocol.interface import LIST_QUESTIONS, ListQuestion
+from qotgate.protocol.market_answers import write_states, write_trading_days, write_user_info
 from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
-from qotgate.protocol.names import MARKET_STATES, STATE_FIELDS, read_as_of, read_security
-from qotgate.protocol.rating_answers import LAST_PAGE, write_consensus, write_detail, write_summary
+from qotgate.protocol.names import (
+    MARKET_STATES,
+    STATE_FIELDS,
+    TRADE_DATE_MARKETS,
+    read_as_of,
+    read_day,
+    read_security,
+)
+from qotgate.protocol.rating_answers import (
+    BY_INSTITUTION,
+    LAST_PAGE,
+    write_consensus,
+    write_detail,
+    write_summary,
+)
 from qotgate.protocol.research import read_lang, table_named, write_part
 from qotgate.service.ark.dynamics import ark_stock_dynamic
-from qotgate.service.calendar import market_state
+from qotgate.service.calendar import CALENDARS, market_state, trading_days
 from qotgate.service.calls import LIST_CALLS
+from qotgate.service.markets import USER, security_states
 from qotgate.service.questions import Questions
 from qotgate.service.ratings.summary import (
     INSTITUTIONS,
@@ -29,8 +43,6 @@ from qotgate.service.research import of_funds, part
 SERVER_VERSION = 1011
 """The OpenD version that introduced this interface: 10.11."""
 SERVER_BUILD = 7108
-BY_INSTITUTION = 1
-"""ResearchRatingDimensionType_Institution of Qot_Common.proto."""
 PROGRAM_READY = 10
 """ProgramStatusType_Ready of Common.proto."""
 
@@ -79,14 +91,37 @@ def _rating_summary(questions: Questions, c2s: Any) -> Any:
     if c2s.HasField("ratingDimensionType") and c2s.ratingDimensionType != BY_INSTITUTION:
         raise InvalidRequest("rating_dimension", value=c2s.ratingDimensionType)
     if c2s.uid:
-        answer = institution_ratings(questions, security, c2s.uid, as_of)
+        answer = institution_ratings(questions, security, c2s.uid, as_of, parameter="uid")
         response = write_detail(answer, security.market)
     else:
         count = c2s.num if c2s.HasField("num") else INSTITUTIONS
         page = None if c2s.nextKey == LAST_PAGE else c2s.nextKey or None
-        answer = rating_summary(questions, security, count=count, page=page, as_of=as_of)
+        answer = rating_summary(questions, security, count=count, page=page, as_of=as_of, parameter="num")
         response = write_summary(answer, security.market)
     return _with_day(c2s, response, answer.known_to)
+
+
+def _trading_days(_questions: Questions, c2s: Any) -> Any:
+    market = _trading_market(c2s)
+    start, end = read_day(c2s.beginTime, "beginTime"), read_day(c2s.endTime, "endTime")
+    days = trading_days(market, start, end, datetime.now(UTC).date(), ("beginTime", "endTime"))
+    return write_trading_days(days, market)
+
+
+def _trading_market(c2s: Any) -> Market:
+    if c2s.HasField("security"):
+        security = read_security(c2s.security)
+        if security.market not in CALENDARS:
+            raise InvalidRequest("trade_security", markets=", ".join(CALENDARS), value=security)
+        return security.market
+    if c2s.market not in TRADE_DATE_MARKETS:
+        raise InvalidRequest("trade_market", value=c2s.market)
+    return TRADE_DATE_MARKETS[c2s.market]
+
+
+def _security_states(questions: Questions, c2s: Any) -> Any:
+    securities = list(map(read_security, c2s.securityList))
+    return write_states(security_states(questions, securities, datetime.now(UTC), "securityList"))
 
 
 def _list(question: ListQuestion[Any], questions: Questions, c2s: Any) -> Any:
@@ -125,9 +160,11 @@ def _with_day(c2s: Any, response: Any, known_to: date | None) -> Any:
 
 INTERFACES = {
     ProtoId.GetGlobalState: Interface(_global_state, counts=lambda _c2s: False, lasts=False),
-    ProtoId.GetUserInfo: Interface(user_info, counts=lambda _c2s: False),
-    ProtoId.Qot_RequestTradeDate: Interface(trade_dates, counts=lambda _c2s: True, lasts=False),
-    ProtoId.Qot_GetMarketState: Interface(market_states, counts=lambda _c2s: True, lasts=False),
+    ProtoId.GetUserInfo: Interface(
+        lambda _questions, c2s: write_user_info(USER, c2s.flag), counts=lambda _c2s: False
+    ),
+    ProtoId.Qot_RequestTradeDate: Interface(_trading_days, counts=lambda _c2s: True, lasts=False),
+    ProtoId.Qot_GetMarketState: Interface(_security_states, counts=lambda _c2s: True, lasts=False),
     ProtoId.Qot_GetResearchAnalystConsensus: Interface(_analyst_consensus, counts=lambda _c2s: True),
     ProtoId.Qot_GetResearchRatingSummary: Interface(_rating_summary, counts=lambda c2s: not c2s.nextKey),
     ProtoId.Qot_GetArkStockDynamic: Interface(_ark_stock_dynamic, counts=lambda _c2s: True),

@@ -8,13 +8,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from qotgate.mcp.tools import ROWS_DEFAULT, AsOf, Code, Lang, Services
-from qotgate.model import RatingLevel, Security
+from qotgate.model import Security
 from qotgate.model.research import Streak, Trade
 from qotgate.protocol.research import LONGEST_STREAK, STREAKS, TRADES, ResearchTable
 from qotgate.service.questions import Questions
 from qotgate.service.ratings.summary import analyst_consensus
 from qotgate.service.research import parts
 from qotgate.web.days import Day
+from qotgate.web.opinions_api import Consensus
 from qotgate.web.shapes import KNOWN_TO, Shape
 
 ROWS_MOST = 200
@@ -38,20 +39,6 @@ class Streaks(Rows):
     """What the ARK funds bought or sold repeatedly, up to the last day."""
 
     rows: list[Streak]
-
-
-class Consensus(Shape):
-    """What institutions thought of a security, by what each last said in the three months before."""
-
-    security: str
-    known_to: date = KNOWN_TO
-    institutions: int = Field(description="How many said something.")
-    counts: dict[RatingLevel, int] = Field(description="Institutions on each level.")
-    rating: RatingLevel | None = Field(description="The level of more than half of them; null without one.")
-    highest: float | None = Field(description="Target price, in the currency of the listing.")
-    average: float | None
-    lowest: float | None
-    newest: date | None = Field(description="The day of the newest of these notes.")
 
 
 class ResearchTools:
@@ -92,21 +79,11 @@ class ResearchTools:
         given = {"side": side, "days": days, "as_of": as_of}
         return Streaks(**_page(self._services.questions[lang], STREAKS, given, skip, count))
 
-    def analyst_consensus(self, security: Code, as_of: AsOf = None) -> Consensus:
+    def analyst_consensus(self, security: Code, as_of: AsOf = None, lang: Lang = "en") -> Consensus:
         """What analysts think of one stock in sum: how many on each level, and the range of targets."""
         asked = Security.parse(security, "security")
-        found = analyst_consensus(self._services.questions["en"], asked, as_of)
-        return Consensus(
-            security=str(asked),
-            known_to=found.known_to,
-            institutions=found.total,
-            counts=dict(found.counts),
-            rating=found.rating,
-            highest=found.highest,
-            average=found.average,
-            lowest=found.lowest,
-            newest=found.newest,
-        )
+        answer = analyst_consensus(self._services.questions[lang], asked, as_of)
+        return Consensus.of(self._services.search.look_up(asked, lang), as_of, answer)
 
 
 def _page(

@@ -37,14 +37,12 @@ from qotgate.model.files import DayOrder, FileKind, LoadOutcome, ParsedFile, Rej
 from qotgate.model.page import Page, Part
 from qotgate.model.ratings import (
     AnalystConsensus,
-    DatedRating,
     Grade,
-    InstitutionRatings,
+    InstitutionRating,
     Note,
     RatingChange,
     RatingChangeType,
     RatingLevel,
-    RatingSummary,
 )
 from qotgate.model.security import (
     GlobalState,
@@ -52,7 +50,10 @@ from qotgate.model.security import (
     MarketState,
     ProgramStatus,
     Security,
+    SecurityState,
     TradingDay,
+    UserInfo,
+    span_of_days,
 )
 from qotgate.model.sentences import Language
 
@@ -67,7 +68,6 @@ __all__ = [
     "ArkDynamic",
     "ArkFundHoldingSortField",
     "ArkHoldingType",
-    "DatedRating",
     "DayOrder",
     "DynamicType",
     "FileKind",
@@ -75,7 +75,7 @@ __all__ = [
     "GlobalState",
     "Grade",
     "Holding",
-    "InstitutionRatings",
+    "InstitutionRating",
     "InvalidPacket",
     "InvalidRequest",
     "Language",
@@ -96,10 +96,10 @@ __all__ = [
     "RatingChange",
     "RatingChangeType",
     "RatingLevel",
-    "RatingSummary",
     "Refused",
     "Reject",
     "Security",
+    "SecurityState",
     "StockDynamic",
     "StoreError",
     "TradeEvidence",
@@ -108,5 +108,7 @@ __all__ = [
     "Unreadable",
     "Unserved",
     "UntoldDays",
+    "UserInfo",
     "is_loopback",
+    "span_of_days",
 ]

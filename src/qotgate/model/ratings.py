@@ -1,7 +1,6 @@
 """Analyst notes and the changes between them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, time
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
@@ -58,56 +57,44 @@ class Note(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class DatedRating:
-    """What an institution said on a day: the level, UNKNOWN where its word tells none, and the target in the
-    currency of the listing, None where it gave none."""
+class InstitutionRating(FiniteNumbers):
+    """What an institution said of a security on ``day``: the level, UNKNOWN where its word tells none, and
+    the target in the currency of the listing, None where it gave none.
 
+    ``institution`` is its name in the language that was asked in, ``uid`` its English name, by which it is
+    asked for."""
+
+    institution: str
+    uid: str
     day: date
     rating: RatingLevel
     target_price: float | None
 
 
 @dataclass(frozen=True, slots=True)
-class InstitutionRatings:
-    """The ratings of one institution on one security, newest first, at least one; ``identity`` is its English
-    name, ``name`` that of the language that was asked in."""
-
-    identity: str
-    name: str
-    ratings: tuple[DatedRating, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RatingSummary:
-    """Institutions and their ratings on a security as of ``known_to``; ``next_page`` is None on the last
-    page."""
-
-    institutions: tuple[InstitutionRatings, ...]
-    next_page: str | None
-    known_to: date
-
-
-@dataclass(frozen=True, slots=True)
-class AnalystConsensus:
+class AnalystConsensus(FiniteNumbers):
     """What institutions thought of a security at the end of ``known_to``, by what each last said in the three
-    months before.
+    months before; a client that named no day has None for ``known_to``.
 
-    ``counts`` are the institutions on each level, ``rating`` the level of more than half of them, None where
-    there is none. Targets are in the currency of the listing, None where none is known. ``newest`` is the day
-    of the newest of these notes.
+    ``buy``, ``hold`` and ``sell`` are the institutions on each level, ``rating`` the level of more than half
+    of them, None where there is none. Targets are in the currency of the listing, None where none is known.
+    ``newest`` is the day of the newest of these notes.
     """
 
-    counts: Mapping[RatingLevel, int] = field(hash=False)
     rating: RatingLevel | None
+    buy: int
+    hold: int
+    sell: int
     highest: float | None
     average: float | None
     lowest: float | None
     newest: date | None
-    known_to: date
+    known_to: date | None
 
     @property
     def total(self) -> int:
-        return sum(self.counts.values())
+        """The institutions on any level."""
+        return self.buy + self.hold + self.sell
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Self
 
@@ -74,6 +74,18 @@ class TradingDay:
     morning_only: bool
 
 
+DAYS_UNLESS_NAMED = timedelta(days=365)
+
+
+def span_of_days(start: date | None, end: date | None, today: date) -> tuple[date, date]:
+    """The first and the last day of a question about trading days, as the published clients have them: the
+    year from ``start``, or the one up to ``end``, which is ``today`` where neither is named."""
+    if start is None:
+        last = end or today
+        return max(last, date.min + DAYS_UNLESS_NAMED) - DAYS_UNLESS_NAMED, last
+    return start, end or min(start, date.max - DAYS_UNLESS_NAMED) + DAYS_UNLESS_NAMED
+
+
 class ProgramStatus(StrEnum):
     """The state of the program behind the port, by its published name; this gateway is READY."""
 
@@ -126,3 +138,28 @@ class Security:
 
     def __str__(self) -> str:
         return f"{self.market}.{self.code}"
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityState:
+    """The state of the market of a security; ``name`` is empty where it is not known."""
+
+    security: Security
+    name: str
+    state: MarketState
+
+
+@dataclass(frozen=True, slots=True)
+class UserInfo:
+    """What the user of a server may do.
+
+    ``quote_rights`` are the published words for each kind of quotes, such as LV1 for ``us_option``; NO is
+    none. The quotas are the subscriptions and the stocks with historical K-lines that are allowed.
+    """
+
+    nick_name: str
+    user_id: int
+    quote_rights: Mapping[str, str] = field(hash=False)
+    subscription_quota: int
+    history_quota: int
+    disclaimer_pending: bool

@@ -20,9 +20,9 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "en": "page_size takes a whole number from 1 to {most}, not {value!r}.",
         "zh": "page_size 须为 1 到 {most} 的整数，不能是 {value!r}。",
     },
-    "as_of_day": {
-        "en": "as_of takes a date, or a day as yyyy-MM-dd, not {value!r}.",
-        "zh": "as_of 须为日期，或 yyyy-MM-dd 格式的文本，不能是 {value!r}。",
+    "client_day": {
+        "en": "{parameter} takes a date, or a day as yyyy-MM-dd, not {value!r}.",
+        "zh": "{parameter} 须为日期，或 yyyy-MM-dd 格式的文本，不能是 {value!r}。",
     },
     "body_format": {
         "en": "body_format takes protobuf or json, not {value!r}.",
@@ -45,8 +45,8 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "zh": "changeType 只支持 1（上调）、2（下调）、3（首次评级），不能是 {value}。",
     },
     "count": {
-        "en": "count takes a whole number from 1 to {most}, not {value}.",
-        "zh": "count 须为 1 到 {most} 的整数，不能是 {value}。",
+        "en": "{parameter} takes a whole number from 1 to {most}, not {value}.",
+        "zh": "{parameter} 须为 1 到 {most} 的整数，不能是 {value}。",
     },
     "page": {
         "en": "page takes the nextPage of an earlier answer to the same question; this one is not.",
@@ -96,6 +96,14 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "en": "{code} is not known here (did you mean {near}?).",
         "zh": "本网关没有 {code} 的数据（您要的是 {near} 吗？）。",
     },
+    "institution_near": {
+        "en": "{parameter} takes an institution that is known here, not {value!r} (did you mean {near}?).",
+        "zh": "{parameter} 须为本网关已知的机构，不能是 {value!r}（您要的是 {near} 吗？）。",
+    },
+    "institution_unknown": {
+        "en": "{parameter} takes an institution that is known here, such as UBS, not {value!r}.",
+        "zh": "{parameter} 须为本网关已知的机构，如瑞银，不能是 {value!r}。",
+    },
     "parameter_near": {
         "en": "There is no parameter {value!r} (did you mean {near}?).",
         "zh": "没有参数 {value!r}（您要的是 {near} 吗？）。",
@@ -104,18 +112,14 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "en": "There is no parameter {value!r}; this takes {known}.",
         "zh": "没有参数 {value!r}；可用的参数为 {known}。",
     },
-    "num": {
-        "en": "num takes 1 to {most}, not {value}.",
-        "zh": "num 须为 1 至 {most}，不能是 {value}。",
-    },
     "rating_dimension": {
         "en": "ratingDimensionType takes 1 (institution) alone, as the loaded notes name no analysts, "
         "not {value}.",
         "zh": "ratingDimensionType 只支持 1（机构），因为已加载的评级没有分析师姓名，不能是 {value}。",
     },
     "rating_uid": {
-        "en": "uid takes the institutionUid of an institution that has rated {security}, not {value!r}.",
-        "zh": "uid 须为对 {security} 有过评级的机构的 institutionUid，不能是 {value!r}。",
+        "en": "{parameter} takes an institution that has rated {security}, not {value!r}.",
+        "zh": "{parameter} 须为对 {security} 有过评级的机构，不能是 {value!r}。",
     },
     "trade_market": {
         "en": "market takes 1 (HK), 2 (US), 3 (CN), 8 (SG), 9 (MY) or 10 (JP), not {value}.",
@@ -132,16 +136,16 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "zh": "{parameter} 须在 {first} 至 {last} 之间（{market} 市场交易日的已知范围），不能是 {value}。",
     },
     "trade_days_order": {
-        "en": "beginTime takes a day not after endTime, {end}, not {value}.",
-        "zh": "beginTime 不得晚于 endTime（{end}），不能是 {value}。",
+        "en": "{parameter} takes a day not after {end}, where the days end, not {value}.",
+        "zh": "{parameter} 不得晚于截止日期 {end}，不能是 {value}。",
     },
     "day_form": {
         "en": "{parameter} takes a day as yyyy-MM-dd, not {value!r}.",
         "zh": "{parameter} 须为 yyyy-MM-dd 格式的日期，不能是 {value!r}。",
     },
     "state_count": {
-        "en": "securityList takes 1 to {most} securities, not {value}.",
-        "zh": "securityList 须有 1 至 {most} 只证券，不能是 {value}。",
+        "en": "{parameter} takes 1 to {most} securities, not {value}.",
+        "zh": "{parameter} 须有 1 至 {most} 只证券，不能是 {value}。",
     },
     "as_of_before": {
         "en": "as_of takes a day from {first} on, the first one that the loaded data covers, not {value}.",

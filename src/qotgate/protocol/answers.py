@@ -110,7 +110,7 @@ def read_dynamic(s2c: Any, security: Security) -> StockDynamic:
         DYNAMIC_TYPE_OF.get(s2c.dynamicType, DynamicType.UNKNOWN),
         s2c.transactionCount,
         s2c.netShares,
-        _day(s2c.lastTransactionTime),
+        day_of(s2c.lastTransactionTime),
         security,
         untold=tuple(
             UntoldDays(
@@ -118,7 +118,7 @@ def read_dynamic(s2c: Any, security: Security) -> StockDynamic:
             )
             for days in s2c.untold
         ),
-        known_to=_day(s2c.asOf),
+        known_to=day_of(s2c.asOf),
     )
 
 
@@ -129,7 +129,7 @@ def read_list(question: ListQuestion[T], s2c: Any) -> Page[T]:
     left_out: tuple[tuple[str, date], ...] = ()
     if question.left_out:
         left_out = tuple((one.fund, date.fromisoformat(one.until)) for one in s2c.leftOut)
-    return Page(rows, s2c.nextPage or None, s2c.allCount, left_out, _day(s2c.asOf))
+    return Page(rows, s2c.nextPage or None, s2c.allCount, left_out, day_of(s2c.asOf))
 
 
 @cache
@@ -162,10 +162,10 @@ def read(item):
 """,
         {
             "row": question.row,
-            "day": _day,
+            "day": day_of,
             "fromisoformat": date.fromisoformat,
-            "security": _security,
-            "word": _word,
+            "security": security_of,
+            "word": word_of,
             **words,
         },
     )
@@ -194,15 +194,15 @@ def read_global_state(s2c: Any) -> GlobalState:
     )
 
 
-def _security(item: Any) -> Security:
-    return Security(_word(MARKET_OF, item.security.market), item.security.code)
+def security_of(item: Any) -> Security:
+    return Security(word_of(MARKET_OF, item.security.market), item.security.code)
 
 
-def _word(words: Mapping[int, W], number: int) -> W:
+def word_of(words: Mapping[int, W], number: int) -> W:
     if number not in words:
         raise ValueError(f"{number} is none of {', '.join(map(str, words))}")
     return words[number]
 
 
-def _day(text: str) -> date | None:
+def day_of(text: str) -> date | None:
     return date.fromisoformat(text[:10]) if text else None

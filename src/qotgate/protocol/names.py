@@ -1,10 +1,11 @@
 """Maps the model's words to the wire's numbers and back."""
 
 import re
-from datetime import date, datetime
+from datetime import date, datetime, time
 from enum import IntEnum
 from functools import lru_cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from qotgate.model import (
     ArkActiveTransactionHoldingType,
@@ -91,6 +92,14 @@ CHANGE_TYPES = {
 }
 RESEARCH_RATINGS = {RatingLevel.SELL: 1, RatingLevel.HOLD: 3, RatingLevel.BUY: 4}
 """Qot_Common.ResearchRatingType; 2 and 5 belong to a finer scale than the three levels."""
+RESEARCH_RATING_OF = {
+    1: RatingLevel.SELL,
+    2: RatingLevel.SELL,
+    3: RatingLevel.HOLD,
+    4: RatingLevel.BUY,
+    5: RatingLevel.BUY,
+}
+"""The three-step level of each of OpenD's five steps."""
 LEVELS = {RatingLevel.UNKNOWN: 0, RatingLevel.SELL: 1, RatingLevel.HOLD: 2, RatingLevel.BUY: 3}
 DYNAMIC_TYPES = {
     DynamicType.CONSECUTIVE_SAME_DIRECTION: 1,
@@ -179,6 +188,11 @@ def read_day(text: str, field: str) -> date:
         return date.fromisoformat(text[:10])
     except ValueError as error:
         raise InvalidRequest("day_form", parameter=field, value=text[:SHOWN]) from error
+
+
+def start_of(day: date, market: Market) -> float:
+    """Start of a day in ``market``, in seconds since 1970."""
+    return datetime.combine(day, time(), ZoneInfo(MARKET_ZONES.get(market, "UTC"))).timestamp()
 
 
 def language_of(client_id: str) -> Language | None:

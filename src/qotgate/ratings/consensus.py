@@ -43,8 +43,10 @@ def consensus(
     total = counts.total()
     rating = next((one for one, number in counts.items() if 2 * number > total), None)
     return AnalystConsensus(
-        counts=counts,
         rating=rating,
+        buy=counts[RatingLevel.BUY],
+        hold=counts[RatingLevel.HOLD],
+        sell=counts[RatingLevel.SELL],
         highest=max(targets, default=None),
         average=fmean(targets) if targets else None,
         lowest=min(targets, default=None),

@@ -56,24 +56,28 @@ class Institutions:
     """
 
     def __init__(self, rows: Iterable[tuple[str, str, Iterable[str]]]) -> None:
-        self._names: dict[str, str] = {}
+        self.spellings: dict[str, str] = {}
+        """The English name by each spelling, normalised."""
         self._chinese: dict[str, str] = {}
         for name, chinese, spellings in rows:
-            self._names.update((normalise(spelling), name) for spelling in (name, *spellings))
+            self.spellings.update((normalise(spelling), name) for spelling in (name, *spellings))
             if chinese:
                 self._chinese[name] = chinese
-        self._identities = {chinese: name for name, chinese in self._chinese.items()}
+                self.spellings[normalise(chinese)] = name
         self.identity = lru_cache(maxsize=SPELLINGS_KEPT)(self._identity)
 
     def _identity(self, spelling: str) -> str:
         """The English name under which an institution's notes are kept."""
-        return self._names.get(normalise(spelling), spelling.strip())
+        return self.spellings.get(normalise(spelling), spelling.strip())
 
     def named(self, text: str) -> str:
-        """The identity behind a spelling or a Chinese name."""
+        """The identity behind what a reader typed."""
         # No file has a name with it, and PostgreSQL cannot even be asked for one.
-        text = text.replace("\0", "")
-        return self._identities.get(text.strip()) or self.identity(text)
+        return self.identity(text.replace("\0", ""))
+
+    def has(self, identity: str) -> bool:
+        """Whether the table has the institution of this English name."""
+        return self.spellings.get(normalise(identity)) == identity
 
     def name(self, identity: str, lang: Language) -> str:
         return self._chinese.get(identity, identity) if lang == "zh" else identity

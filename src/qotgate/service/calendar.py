@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from qotgate.model import InvalidRequest, Market, MarketState, TradingDay
+from qotgate.model import InvalidRequest, Market, MarketState, TradingDay, span_of_days
 
 US_EXCHANGE = "XNYS"
 EXCHANGES = {Market.US: US_EXCHANGE, Market.HK: "XHKG", Market.SH: "XSHG", Market.SZ: "XSHG"}
@@ -91,26 +91,36 @@ def ark_sessions_after(shown: date, through: date) -> tuple[date, ...]:
     return tuple(ark_sessions(shown + timedelta(days=1), through + timedelta(days=1)))
 
 
-def trading_days(market: Market, start: date, end: date, today: date) -> list[TradingDay]:
-    """The trading days of ``market``, one of ``CALENDARS``, from ``start`` to ``end``.
+def trading_days(
+    market: Market,
+    start: date | None,
+    end: date | None,
+    today: date,
+    parameters: tuple[str, str] = ("start", "end"),
+) -> list[TradingDay]:
+    """The trading days of ``market``, one of ``CALENDARS``, from ``start`` to ``end``: a year of them where
+    one of the two is None, the year up to ``today`` where both are.
 
     As their rules are not known for ever, and not before ARK began, days from 2014 to the end of the year
     after ``today`` are told, or as far as the exchange has published its holidays. Raises InvalidRequest for
-    others.
+    others, naming the days by ``parameters``.
     """
+    if market not in CALENDARS:
+        raise InvalidRequest("word", parameter="market", words=", ".join(CALENDARS), value=str(market))
     calendar = _calendar(CALENDARS[market], today.year)
     last = calendar.last_session.date()
     if (last.month, last.day) >= LAST_WEEK:
         last = last.replace(month=12, day=31)
-    for parameter, day in (("beginTime", start), ("endTime", end)):
+    begins, ends = span_of_days(start, end, today)
+    for parameter, day in zip(parameters, (begins, ends), strict=True):
         if not ARK_START <= day <= last:
             raise InvalidRequest(
                 "trade_day", parameter=parameter, market=market, first=ARK_START, last=last, value=day
             )
-    if start > end:
-        raise InvalidRequest("trade_days_order", value=start, end=end)
+    if begins > ends:
+        raise InvalidRequest("trade_days_order", parameter=parameters[0], value=begins, end=ends)
     short = _early_closes(CALENDARS[market], today.year)
-    days = (moment.date() for moment in calendar.sessions_in_range(start.isoformat(), end.isoformat()))
+    days = (moment.date() for moment in calendar.sessions_in_range(begins.isoformat(), ends.isoformat()))
     return [TradingDay(day, morning_only=day in short) for day in days]
 
 

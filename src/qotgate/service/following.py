@@ -10,6 +10,7 @@ from qotgate.model import InvalidRequest, NothingLoaded, Security
 from qotgate.model.research import RatingNote, Trade
 from qotgate.protocol.research import RATINGS, TRADES, ResearchTable
 from qotgate.service.questions import Questions
+from qotgate.service.ratings.institutions import identity_of
 from qotgate.service.research import part
 from qotgate.store import books, reads
 
@@ -78,7 +79,8 @@ def news(questions: Questions, followed: Followed, since: date | None = None) ->
                 found[key] = News(key, trade.through, trade)
     if note_day is not None:
         start = since or note_day - timedelta(days=NEWS_DAYS)
-        chosen: dict[str, Sequence[str]] = {"codes": followed.codes, "institutions": followed.institutions}
+        institutions = list(_known(questions, followed.institutions))
+        chosen: dict[str, Sequence[str]] = {"codes": followed.codes, "institutions": institutions}
         identity = questions.reference.institutions.named
         for row in _rows(questions, RATINGS, start, followed, **chosen):
             note = RatingNote(*row)
@@ -86,6 +88,13 @@ def news(questions: Questions, followed: Followed, since: date | None = None) ->
             key = f"rating:{of}:{note.day}:{note.rating}:{note.target_price}"
             found[key] = News(key, note.day, note)
     return sorted(found.values(), key=lambda one: (-one.day.toordinal(), one.id))[:MAX_NEWS]
+
+
+def _known(questions: Questions, names: Iterable[str]) -> Iterator[str]:
+    """The institutions that are known: one that is followed may have no notes any more."""
+    for name in names:
+        with suppress(InvalidRequest):
+            yield identity_of(questions, name)
 
 
 def _rows(

@@ -140,7 +140,7 @@ class Questions:
 def check_count(question: ListQuestion[Any], count: int) -> None:
     """Raises InvalidRequest for a number of rows that a page of ``question`` cannot have."""
     if not 1 <= count <= question.most:
-        raise InvalidRequest("count", most=question.most, value=count)
+        raise InvalidRequest("count", parameter="count", most=question.most, value=count)
 
 
 def day_of_answer(asked: date | None, first: date | None, latest: date) -> date:

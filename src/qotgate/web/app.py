@@ -29,6 +29,8 @@ from qotgate.web import (
     list_api,
     list_pages,
     loads_api,
+    markets_api,
+    opinions_api,
     pages,
     preferences,
     request_ids,
@@ -142,10 +144,8 @@ def make_app(site: Site, endpoints: Mapping[str, Endpoint] = NONE) -> ASGIApp:
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
     app.state.site = site
-    app.include_router(api.router)
-    app.include_router(list_api.router)
-    app.include_router(loads_api.router)
-    app.include_router(research_api.router)
+    for api_module in (api, opinions_api, list_api, research_api, markets_api, loads_api):
+        app.include_router(api_module.router)
     for module in (pages, list_pages, fund_pages, data_pages, follow_pages, help_pages, finding, preferences):
         app.include_router(module.router, include_in_schema=False)
     app.add_api_route("/healthz", healthz, tags=["Operation"])

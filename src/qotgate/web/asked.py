@@ -41,6 +41,14 @@ class Asked:
         """
         return self._answer(interface, lambda: encode(make(), self.format), later_page)
 
+    def answer_now(self, interface: str, make: Callable[[], BaseModel]) -> Response:
+        """The same where the answer changes with the clock: it has no tag, and no cache keeps it."""
+        self._count(interface)
+        response = encode(make(), self.format)
+        headers = {"Cache-Control": "no-store", "Vary": "Accept"}
+        response.headers.update(headers | getattr(self.request.state, "limit_headers", {}))
+        return response
+
     def answer_in_parts(
         self, interface: str, parts: Iterator[BaseModel], *, later_page: bool = False
     ) -> Response:

@@ -27,6 +27,7 @@ from qotgate.service.columns.ratings import RatingColumns
 from qotgate.service.columns.source import RatingSource
 from qotgate.service.cursor import Cursor, SummaryCursor
 from qotgate.service.questions import Questions, check_count, day_of_answer
+from qotgate.service.ratings.institutions import identity_of
 from qotgate.store import reads
 from qotgate.store.database import generation
 from qotgate.store.reads.ark import Place
@@ -88,7 +89,7 @@ def rating_listing(
     wanted = RatingFilter(
         market=security.market if security else market,
         change_type=change_type,
-        institution=institution and questions.reference.institutions.named(institution),
+        institution=institution and identity_of(questions, institution),
         code=security.code if security else None,
         day=day,
     )
@@ -123,7 +124,7 @@ def rating_facets(
     """The facets of :func:`rating_listing` with the same filters. Raises InvalidRequest."""
     _check_market(market)
     institutions = questions.reference.institutions
-    identity = institution and institutions.named(institution)
+    identity = institution and identity_of(questions, institution)
     with questions.store.reading() as connection:
         latest = reads.ratings.latest_note_day(connection)
         if latest is None:

@@ -1,8 +1,8 @@
 """What institutions think of one security: in sum, and one by one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
-from itertools import groupby
+from itertools import chain, groupby
 from operator import attrgetter
 from typing import Any
 
@@ -10,24 +10,23 @@ from sqlalchemy import Connection
 
 from qotgate.model import (
     AnalystConsensus,
-    DatedRating,
-    InstitutionRatings,
+    InstitutionRating,
     InvalidRequest,
     NothingLoaded,
-    RatingSummary,
+    Part,
     Security,
 )
+from qotgate.protocol.rating_answers import MAX_INSTITUTIONS
 from qotgate.ratings.changes import NOTHING, DatedNote, View
 from qotgate.ratings.consensus import consensus, daily
 from qotgate.ratings.words import known_grade, level
 from qotgate.service.cursor import SummaryCursor
 from qotgate.service.questions import Questions, day_of_answer
 from qotgate.service.ratings.changes import check_reached
+from qotgate.service.ratings.institutions import SHOWN, identity_of
 from qotgate.store import reads
 from qotgate.store.database import generation, read_state
 
-MAX_INSTITUTIONS = 20
-"""Institutions of a page."""
 INSTITUTIONS = 10
 
 
@@ -50,14 +49,17 @@ def rating_summary(
     count: int = INSTITUTIONS,
     page: str | None = None,
     as_of: date | None = None,
-) -> RatingSummary:
-    """The institutions that rated ``security`` up to ``as_of``, the one with the newest note first.
+    parameter: str = "count",
+) -> Part[InstitutionRating]:
+    """The ratings of the institutions that rated ``security`` up to ``as_of``, the one with the newest note
+    first, and each one's newest first.
 
-    ``count`` is 1 to 20 institutions; ``page`` the ``next_page`` of an earlier answer to the same question,
-    which goes on in the notes that there were at the first page. Raises InvalidRequest, and Unavailable.
+    ``count`` is 1 to 20 institutions, ``parameter`` what the caller calls it; ``page`` the ``next_page`` of
+    an earlier answer to the same question, which goes on in the notes that there were at the first page.
+    Raises InvalidRequest, and Unavailable.
     """
     if not 1 <= count <= MAX_INSTITUTIONS:
-        raise InvalidRequest("num", most=MAX_INSTITUTIONS, value=count)
+        raise InvalidRequest("count", parameter=parameter, most=MAX_INSTITUTIONS, value=count)
     question = ("rating_summary", str(security), str(as_of or ""))
     with questions.store.reading() as connection:
         cursors = questions.cursors(connection)
@@ -76,21 +78,26 @@ def rating_summary(
     if end < len(found):
         following = SummaryCursor(cursor.generation, cursor.as_of, cursor.newest_note, end)
         next_page = cursors.write(question, following)
-    return RatingSummary(tuple(found[cursor.offset : end]), next_page, day)
+    return Part(_rows(found[cursor.offset : end]), next_page, day)
 
 
 def institution_ratings(
-    questions: Questions, security: Security, institution: str, as_of: date | None = None
-) -> RatingSummary:
-    """The ratings of one institution, named by any of its names. Raises InvalidRequest where it has none."""
-    identity = questions.reference.institutions.named(institution)
+    questions: Questions,
+    security: Security,
+    institution: str,
+    as_of: date | None = None,
+    parameter: str = "institution",
+) -> Part[InstitutionRating]:
+    """The ratings of one institution, named by any of its names, newest first. Raises InvalidRequest where it
+    is not known, or has none, naming it by ``parameter``."""
+    identity = identity_of(questions, institution, parameter)
     with questions.store.reading() as connection:
         day = _day(connection, as_of)
         rows = reads.ratings.notes_on(connection, security.market, security.code, day)
-    found = [one for one in _institutions(questions, rows) if one.identity == identity]
+    found = [one for one in _institutions(questions, rows) if one[0].uid == identity]
     if not found:
-        raise InvalidRequest("rating_uid", security=security, value=institution[:80])
-    return RatingSummary(tuple(found), None, day)
+        raise InvalidRequest("rating_uid", parameter=parameter, security=security, value=institution[:SHOWN])
+    return Part(_rows(found), None, day)
 
 
 def _day(connection: Connection, as_of: date | None) -> date:
@@ -113,13 +120,19 @@ def _histories(rows: Sequence[Any]) -> dict[str, list[DatedNote]]:
     }
 
 
-def _institutions(questions: Questions, rows: Sequence[Any]) -> list[InstitutionRatings]:
+def _institutions(questions: Questions, rows: Sequence[Any]) -> list[list[InstitutionRating]]:
+    """The ratings of each institution, newest first, those of the one with the newest note first."""
     found = []
     for identity, history in _histories(rows).items():
-        ratings = tuple(
-            DatedRating(note.day, level(note.view.grade), note.view.target)
-            for note in reversed(daily(history))
-        )
         name = questions.reference.institutions.name(identity, questions.lang)
-        found.append(InstitutionRatings(identity, name, ratings))
-    return sorted(found, key=lambda one: (-one.ratings[0].day.toordinal(), one.identity))
+        found.append(
+            [
+                InstitutionRating(name, identity, note.day, level(note.view.grade), note.view.target)
+                for note in reversed(daily(history))
+            ]
+        )
+    return sorted(found, key=lambda ratings: (-ratings[0].day.toordinal(), ratings[0].uid))
+
+
+def _rows(institutions: Iterable[Iterable[InstitutionRating]]) -> tuple[InstitutionRating, ...]:
+    return tuple(chain.from_iterable(institutions))

@@ -4,6 +4,7 @@ from typing import Any
 
 from qotgate.model import Security
 from qotgate.ratings.words import known_grade, level
+from qotgate.service.ratings.institutions import identity_of
 from qotgate.service.research.scope import Found, Scope, cut
 from qotgate.store import reads
 from qotgate.store.reads.research import NoteFilter
@@ -23,7 +24,7 @@ def notes(scope: Scope) -> Found:
 
 
 def _rows(scope: Scope, change_type: str | None) -> Found:
-    values, institutions = scope.values, scope.questions.reference.institutions
+    values, questions = scope.values, scope.questions
     codes: tuple[Security, ...] | None = values["codes"]
     named = values["institutions"]
     wanted = NoteFilter(
@@ -31,7 +32,9 @@ def _rows(scope: Scope, change_type: str | None) -> Found:
         end=scope.end,
         market=values["market"],
         codes=None if codes is None else tuple((str(code.market), code.code) for code in codes),
-        institutions=None if named is None else tuple(sorted({institutions.named(name) for name in named})),
+        institutions=None
+        if named is None
+        else tuple(sorted({identity_of(questions, name, "institutions") for name in named})),
         change_type=change_type,
     )
     days = cut(reads.research.note_counts(scope.connection, wanted, scope.generation))

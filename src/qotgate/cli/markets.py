@@ -1,0 +1,57 @@
+"""``qotgate trading-days`` and ``qotgate market-state``: what exchanges' calendars say."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from qotgate.cli.console import new_console
+from qotgate.cli.options import AsJson, Database, Lang, Tables, read_day
+from qotgate.cli.pages import plain_row, rows_table
+from qotgate.model import Market, QotGateError, Security, SecurityState, TradingDay
+from qotgate.service.calendar import CALENDARS, trading_days
+from qotgate.service.markets import security_states
+from qotgate.serving.opening import open_questions
+from qotgate.serving.settings import read_settings
+
+
+def days(
+    market: Annotated[str, typer.Argument(metavar="MARKET", help=f"One of {', '.join(CALENDARS)}.")],
+    start: Annotated[
+        str | None, typer.Option(metavar="DAY", help="A year before the end unless given.")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option(metavar="DAY", help="A year after the start, or today, unless given.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the days on which a market trades."""
+    name = market.upper()
+    if name not in CALENDARS:
+        raise QotGateError(f"MARKET takes one of {', '.join(CALENDARS)}, not {market!r}.")
+    first, last = read_day(start, "--start"), read_day(end, "--end")
+    found = trading_days(Market[name], first, last, datetime.now(UTC).date(), ("--start", "--end"))
+    _print(found, TradingDay, as_json)
+
+
+def states(
+    codes: Annotated[list[str], typer.Argument(metavar="CODE...", help="Such as US.TSLA.")],
+    as_json: AsJson = False,
+    lang: Lang = None,
+    db: Database = None,
+    tables: Tables = None,
+) -> None:
+    """Show the state, now, of the markets of some stocks."""
+    securities = [Security.parse(code, "CODE") for code in codes]
+    with open_questions(read_settings(lang=lang, db=db, tables=tables), makes=False) as questions:
+        found = security_states(questions, securities, datetime.now(UTC), "CODE")
+    _print(found, SecurityState, as_json)
+
+
+def _print(rows: Sequence[Any], kind: type, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(list(map(plain_row, rows)), ensure_ascii=False, indent=2))
+    else:
+        new_console().print(rows_table(rows, kind))

@@ -1,0 +1,86 @@
+"""``qotgate consensus`` and ``qotgate rating-summary``: what institutions think of one stock, in sum and one
+by one."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from qotgate.cli.console import new_console
+from qotgate.cli.options import AsJson, AsOf, Database, Lang, PageCursor, Tables, read_day
+from qotgate.cli.pages import plain_row, rows_table, shown
+from qotgate.model import InstitutionRating, Security
+from qotgate.protocol.rating_answers import MAX_INSTITUTIONS
+from qotgate.service.questions import Questions
+from qotgate.service.ratings.summary import (
+    INSTITUTIONS,
+    analyst_consensus,
+    institution_ratings,
+    rating_summary,
+)
+from qotgate.service.search import Search
+from qotgate.serving.opening import open_questions
+from qotgate.serving.settings import read_settings
+
+Code = Annotated[str, typer.Argument(metavar="CODE", help="Such as US.TSLA.")]
+
+
+def consensus(
+    code: Code,
+    as_of: AsOf = None,
+    as_json: AsJson = False,
+    lang: Lang = None,
+    db: Database = None,
+    tables: Tables = None,
+) -> None:
+    """Show what institutions think of a stock in sum, by what each last said in three months."""
+    security, day = Security.parse(code, "CODE"), read_day(as_of)
+    with open_questions(read_settings(lang=lang, db=db, tables=tables), makes=False) as questions:
+        answer = analyst_consensus(questions, security, day)
+        _tell_near(questions, security)
+    row = {"total": answer.total, **plain_row(answer)}
+    if as_json:
+        typer.echo(json.dumps(row))
+        return
+    for name, value in row.items():
+        typer.echo(f"{name}: {shown(value)}")
+
+
+def summary(
+    code: Code,
+    institution: Annotated[
+        str | None, typer.Option(help="This one alone, by any of its names.", show_default=False)
+    ] = None,
+    count: Annotated[int, typer.Option(help=f"Institutions, 1 to {MAX_INSTITUTIONS}.")] = INSTITUTIONS,
+    page: PageCursor = None,
+    as_of: AsOf = None,
+    as_json: AsJson = False,
+    lang: Lang = None,
+    db: Database = None,
+    tables: Tables = None,
+) -> None:
+    """List the ratings of a stock by institution, the one with the newest first."""
+    security, day = Security.parse(code, "CODE"), read_day(as_of)
+    with open_questions(read_settings(lang=lang, db=db, tables=tables), makes=False) as questions:
+        if institution is None:
+            answer = rating_summary(questions, security, count=count, page=page, as_of=day)
+        else:
+            answer = institution_ratings(questions, security, institution, day)
+        _tell_near(questions, security)
+    if as_json:
+        rows = list(map(plain_row, answer.rows))
+        beside = {"next_page": answer.next_page, "known_to": str(answer.known_to)}
+        typer.echo(json.dumps({**beside, "rows": rows}, ensure_ascii=False, indent=2))
+        return
+    console = new_console()
+    console.print(rows_table(answer.rows, InstitutionRating))
+    console.print(f"Known to {answer.known_to}.", highlight=False)
+    if answer.next_page:
+        console.print(f"Next page: --page {answer.next_page}", highlight=False, soft_wrap=True)
+
+
+def _tell_near(questions: Questions, security: Security) -> None:
+    """Say on standard error that a stock is not known, and what may be meant."""
+    note = Search(questions.store, questions.reference).note(security, questions.lang)
+    if note:
+        typer.echo(note, err=True)

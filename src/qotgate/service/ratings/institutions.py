@@ -1,0 +1,61 @@
+"""Institutions by what people call them."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+
+from qotgate.model import InvalidRequest
+from qotgate.ratings.words import normalise
+from qotgate.service.questions import Questions
+from qotgate.service.search import MAX_NEAR
+from qotgate.store import reads
+from qotgate.store.database import generation
+
+SHOWN = 80
+LIKENESS = 0.75
+"""Of a spelling to what was typed, from 0 to 1, as difflib measures it."""
+LEAST_PART = 3
+"""Bytes of a spelling that is looked for within what was typed, at least one more: a Chinese letter has 3."""
+
+
+def identity_of(questions: Questions, name: str, parameter: str = "institution") -> str:
+    """The English name of an institution that goes by ``name``: one of the table, or one that a note is
+    loaded of. Raises InvalidRequest for any other, naming those that may be meant."""
+    institutions = questions.reference.institutions
+    identity = institutions.named(name)
+    if institutions.has(identity):
+        return identity
+    loaded = {normalise(one): one for one in _loaded(questions)}
+    # Where no note is loaded at all, that is what the caller is told.
+    if not loaded or normalise(identity) in loaded:
+        return loaded.get(normalise(identity), identity)
+    spellings = institutions.spellings | loaded
+    near = [_shown(questions, one) for one in _near(normalise(name), spellings)]
+    raise InvalidRequest(
+        "institution_near" if near else "institution_unknown",
+        parameter=parameter,
+        value=name[:SHOWN],
+        near=", ".join(near),
+    )
+
+
+def _shown(questions: Questions, identity: str) -> str:
+    name = questions.reference.institutions.name(identity, questions.lang)
+    return name if name == identity else f"{name} ({identity})"
+
+
+def _near(wanted: str, spellings: Mapping[str, str]) -> list[str]:
+    """The institutions with a spelling like ``wanted``, that it is a part of, or that is a part of it, the
+    likest first."""
+    like = get_close_matches(wanted, spellings, MAX_NEAR, LIKENESS)
+    longer = [one for one in spellings if len(wanted) > 1 and wanted in one]
+    shorter = [one for one in spellings if len(one.encode()) > LEAST_PART and one in wanted]
+    parts = sorted(longer, key=lambda one: (one.find(wanted), len(one))) + sorted(
+        shorter, key=len, reverse=True
+    )
+    return list(dict.fromkeys(spellings[one] for one in (*like, *parts)))[:MAX_NEAR]
+
+
+def _loaded(questions: Questions) -> list[str]:
+    with questions.store.reading() as connection:
+        key = ("loaded institutions", generation(connection))
+        return questions.remembered(key, lambda: reads.ratings.institutions(connection))
