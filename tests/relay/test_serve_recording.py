@@ -154,7 +154,8 @@ def test_options_that_do_not_go_together(sample_url: str, options: list[str], sa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("package", "encrypted"), [("futu", False), ("futu", True), ("moomoo", False)])
+@pytest.mark.parametrize("encrypted", [False, True])
+@pytest.mark.parametrize("package", ["futu", "moomoo"])
 def test_published_clients_are_told_the_same(
     sample_url: str, tmp_path: Path, package: str, encrypted: bool
 ) -> None:
