@@ -53,7 +53,9 @@ def text(cell: Cell) -> str:
     longer than ``MAX_TEXT`` is cut. A whole number
     is its digits; TRUE is the ticker that Excel took for a truth value."""
     if isinstance(cell, str):
-        return " ".join(cell.translate(_INVISIBLE).split())[:MAX_TEXT].rstrip() if cell else ""
+        # What is invisible is not printable, and few cells have any of it; translate takes most of the time.
+        visible = cell if cell.isprintable() else cell.translate(_INVISIBLE)
+        return " ".join(visible.split())[:MAX_TEXT].rstrip()
     if isinstance(cell, bool):
         return str(cell).upper()
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
@@ -129,10 +131,11 @@ def _moment(cell: Cell, order: DayOrder) -> tuple[date, time | None]:
         return cell.date(), time_of_day(cell)
     if isinstance(cell, date):
         return cell, None
-    if not text(cell):
+    words = text(cell)
+    if not words:
         raise ValueError("is blank")
-    written = _written(text(cell), order) if isinstance(cell, str) else None
-    epoch = None if written else _EPOCH.fullmatch(text(cell))
+    written = _written(words, order) if isinstance(cell, str) else None
+    epoch = None if written else _EPOCH.fullmatch(words)
     if epoch:
         thousands = (len(epoch[1]) - 9) // 3
         instant = datetime.fromtimestamp(int(epoch[1]) // 1000**thousands, UTC)

@@ -17,12 +17,13 @@ from qotgate.store.tables import Row
 _KEPT = (tables.state, tables.load, tables.rejected_file, tables.file, tables.content)
 DERIVED = [table for table in tables.METADATA.sorted_tables if table not in _KEPT]
 """The tables of what is read from files and follows from it; none names a later one."""
+_KEEP = insert(tables.content)
 
 
 def keep(connection: Connection, file_id: int, name: str, content: bytes, any_book: bool) -> None:
     """Keep the bytes of a file, the name under which it was read, and whether parts of books were taken."""
     row = {"file_id": file_id, "name": name, "any_book": any_book, "packed": zlib.compress(content)}
-    connection.execute(insert(tables.content).values(row))
+    connection.execute(_KEEP, row)
 
 
 def file_ids(connection: Connection) -> list[int]:

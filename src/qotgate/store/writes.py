@@ -35,11 +35,8 @@ HistoryKey = tuple[str, str, str]
 NOTES_AT_ONCE = 20_000
 RUN = 10_000
 """Histories that follow one another and are judged at once."""
-
-
-def is_known(connection: Connection, digest: str) -> bool:
-    """Whether a file of these bytes was loaded."""
-    return connection.scalar(select(tables.file.c.id).where(tables.file.c.digest == digest)) is not None
+# Made once, as SQLAlchemy knows a statement that it has seen by much of its parts.
+_ADD_FILE = insert(tables.file)
 
 
 def digests(connection: Connection) -> set[str]:
@@ -52,15 +49,16 @@ def add_file(
 ) -> int:
     """Record a file of a load; its id."""
     inserted = connection.execute(
-        insert(tables.file).values(
-            digest=digest,
-            path=path,
-            kind=kind,
-            generation=generation,
-            loaded_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            records=0,
-            load_id=load_id,
-        )
+        _ADD_FILE,
+        {
+            "digest": digest,
+            "path": path,
+            "kind": kind,
+            "generation": generation,
+            "loaded_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "records": 0,
+            "load_id": load_id,
+        },
     )
     assert inserted.inserted_primary_key is not None
     file_id: int = inserted.inserted_primary_key[0]

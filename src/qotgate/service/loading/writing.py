@@ -82,6 +82,7 @@ class Load:
         self.connection = connection
         self.reference = reference
         self.report = report
+        self.known = writes.digests(connection)
         self.identities = writes.read_identities(connection, reference.listings)
         self.generation = generation(connection) + 1
         self.number = loads.begin(connection)
@@ -102,7 +103,7 @@ class Load:
             self.report.rejects.append((found.path, None, found.reason))
             self.report.unread.append((found.path, found.reason))
             return
-        if found.parsed is None or writes.is_known(self.connection, found.digest):
+        if found.parsed is None or found.digest in self.known:
             self.report.unchanged += 1
             return
         try:
@@ -111,6 +112,7 @@ class Load:
             self.write(Reading(found.path, reason=str(error)))
             return
         self.report.read += 1
+        self.known.add(found.digest)
         file_id = writes.add_file(
             self.connection, found.path, found.digest, found.parsed.kind, self.generation, self.number
         )
