@@ -1,18 +1,20 @@
 """A load gives the same tables, row by row, however much of it is read, written and judged at once."""
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, Index, select
 
 import qotgate.service.loading as loads
 from qotgate.service.ark import trade_rows
 from qotgate.service.loading import find_files, load, writing
 from qotgate.service.reference import Reference
 from qotgate.sources import layout
-from qotgate.store import Store, snapshots, writes
+from qotgate.store import Store, snapshots, sqlite, writes
 from qotgate.store.tables import METADATA
 from tests.support.paths import SAMPLE
 
@@ -35,6 +37,7 @@ def dump(store: Store) -> dict[str, list[Any]]:
 
 
 def loaded(folder: Path, reference: Reference, parts: Sequence[Sequence[Path]]) -> dict[str, list[Any]]:
+    folder.mkdir()
     store = Store.open(f"sqlite:///{folder}/one.db")
     for files in parts:
         load(store, reference, files)
@@ -49,8 +52,6 @@ def test_the_sample(
 ) -> None:
     files = find_files([SAMPLE])
     ways = {"at once": [files], "backwards": [files[::-1]], "in parts": [files[1::2], files[::2]]}
-    (tmp_path / "many").mkdir()
-    (tmp_path / "few").mkdir()
     many = loaded(tmp_path / "many", reference, ways[order])
     monkeypatch.setattr(layout._Table, "_at_once", lambda _, lines: [None] * len(lines))
     monkeypatch.setattr(loads, "MAX_HELD", 0)
@@ -58,7 +59,32 @@ def test_the_sample(
     monkeypatch.setattr(snapshots, "MAX_WAITING", 0)
     monkeypatch.setattr(trade_rows, "MAX_BOOKS_AT_ONCE", 1)
     monkeypatch.setattr(writes, "RUN", 1)
+    monkeypatch.setattr(writing, "MAX_NEW_NOTES", 0)
+    monkeypatch.setattr(sqlite, "LITERALS_FROM", 1)
     few = loaded(tmp_path / "few", reference, ways[order])
     assert many == few
     for name in ("holding", "trade", "ark_day", "difference", "note", "rating_change", "spelling"):
         assert many[name], name
+
+
+def test_indexes_made_anew_by_a_large_load_are_those_that_were_there(
+    tmp_path: Path, reference: Reference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = find_files([SAMPLE / "ratings"])
+    few = loaded(tmp_path / "few", reference, [files])
+    monkeypatch.setattr(sqlite, "BULK_FROM", 1)
+    made: list[str | None] = []
+    create = Index.create
+
+    def noted(index: Index, bind: Connection) -> None:
+        made.append(index.name)
+        create(index, bind)
+
+    monkeypatch.setattr(Index, "create", noted)
+    assert loaded(tmp_path / "many", reference, [files]) == few
+    assert {"ix_note_day", "ix_rating_change_history_id_until"} <= set(made)
+    schemas = []
+    for name in ("few", "many"):
+        with closing(sqlite3.connect(tmp_path / name / "one.db")) as connection:
+            schemas.append(sorted(connection.execute("SELECT name, sql FROM sqlite_master WHERE sql <> ''")))
+    assert schemas[0] == schemas[1]

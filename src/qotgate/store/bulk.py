@@ -48,6 +48,15 @@ def staged(connection: Connection, like: Iterable[Column[Any]], columns: Columns
     table.drop(connection)
 
 
+def existing(connection: Connection, column: Column[Any], values: Sequence[Any]) -> set[Any]:
+    """Those of ``values`` that rows have in ``column``."""
+    if len(values) <= CHUNK:
+        return set(connection.scalars(select(column).where(column.in_(values))))
+    with staged(connection, [column], {column.name: values}) as asked:
+        query = select(column).join_from(asked, column.table, asked.c[column.name] == column)
+        return set(connection.scalars(query))
+
+
 def insert_new(connection: Connection, table: Table, key: str, columns: Columns) -> None:
     """Insert, in their order, those rows whose ``key`` is not there yet."""
     dialect, count = dialect_of(connection), _length(columns)

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from math import inf
 from pathlib import Path
 from typing import Any, Protocol
@@ -71,6 +72,15 @@ class Dialect(ABC):
         key: Sequence[str] = (),
     ) -> None:
         """Insert rows, at least one, in their order; those whose ``key`` is there already are left out."""
+
+    @abstractmethod
+    def next_ids(self, connection: Connection, table: Table, count: int) -> Sequence[int]:
+        """The ids of ``count`` rows that are inserted with them next, ascending."""
+
+    @abstractmethod
+    def bulk(self, connection: Connection, table: Table, count: int) -> AbstractContextManager[None]:
+        """Within it some ``count`` rows are inserted into ``table``, and none are read by its indexes but
+        those of its keys."""
 
     @abstractmethod
     def tell(self, connection: Connection, generation: int) -> None:

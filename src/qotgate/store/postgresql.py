@@ -7,7 +7,7 @@ NOTIFY, which is heard when it commits, and not where it is undone.
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from threading import Event, Thread
 from time import monotonic
 from typing import Any, cast
@@ -206,6 +206,14 @@ class PostgreSQL(Dialect):
             connection.execute(statement, [dict(zip(columns, row, strict=True)) for row in rows])
         else:
             _copy(connection, table, list(columns), rows)
+
+    def next_ids(self, connection: Connection, table: Table, count: int) -> Sequence[int]:
+        numbers = func.nextval(func.pg_get_serial_sequence(table.name, "id"))
+        return connection.scalars(select(numbers).select_from(func.generate_series(1, count))).all()
+
+    def bulk(self, *_: Any) -> AbstractContextManager[None]:
+        # To drop an index would lock readers out.
+        return nullcontext()
 
     def tell(self, connection: Connection, generation: int) -> None:
         connection.exec_driver_sql("SELECT pg_notify(%s, %s)", (CHANNEL, str(generation)))

@@ -5,13 +5,29 @@ so that a load that was reported survives a power cut.
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any, cast
 
-from sqlalchemy import URL, Boolean, Column, Connection, Date, Engine, Table, Time, create_engine, event
+from sqlalchemy import (
+    URL,
+    Boolean,
+    Column,
+    Connection,
+    Date,
+    Engine,
+    Index,
+    Table,
+    Time,
+    bindparam,
+    create_engine,
+    event,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.dialects.sqlite import insert
 
 from qotgate.model import StoreError
@@ -24,6 +40,10 @@ PAGES = 2_000
 WRITER_CACHE = 128 << 20
 """Bytes of pages that a writer may keep in memory: rows go to random places of an index. With SQLite's own
 2 MB most of its pages would be read and written again for each."""
+BULK_FROM = 50_000
+"""Rows from which on the indexes of a table that they at least double are quicker made anew."""
+LITERALS_FROM = 100
+"""Rows from which on it pays to write a value that all of them share into the statement."""
 LOOK_SECONDS = 5.0
 """How often it is seen whether the files are still there."""
 
@@ -123,6 +143,19 @@ def _as_written(connection: Connection, column: Column[Any], values: Sequence[An
     return map(process, values)
 
 
+def _literal(values: Sequence[Any]) -> str | None:
+    """The value that all rows have as SQL has it; None where they differ, and for what is not plain: to bind
+    a value for each row takes half the time of writing it."""
+    first = values[0]
+    if type(first) not in (type(None), int, str) or values.count(first) != len(values):
+        return None
+    if first is None:
+        return "NULL"
+    if isinstance(first, int):
+        return str(first)
+    return f"'{first}'" if first.isascii() and (first.isalnum() or not first) else None
+
+
 class SQLite(Dialect):
     """See :class:`~qotgate.store.dialect.Dialect`."""
 
@@ -184,10 +217,34 @@ class SQLite(Dialect):
         statement = insert(table)
         if key:
             statement = statement.on_conflict_do_nothing(index_elements=key)
-        compiled = statement.compile(dialect=connection.dialect, column_keys=list(columns))
+        values = {name: list(_as_written(connection, table.c[name], some)) for name, some in columns.items()}
+        literals: dict[str, Any] = {
+            name: literal_column(sql)
+            for name, some in values.items()
+            if len(some) >= LITERALS_FROM and (sql := _literal(some))
+        }
+        bound = [name for name in values if name not in literals] or list(values)[:1]
+        statement = statement.values(literals | {name: bindparam(name) for name in bound})
+        compiled = statement.compile(dialect=connection.dialect)
         names = compiled.positiontup or ()
-        values = (_as_written(connection, table.c[name], columns[name]) for name in names)
-        connection.exec_driver_sql(str(compiled), list(zip(*values, strict=True)))
+        connection.exec_driver_sql(str(compiled), list(zip(*(values[name] for name in names), strict=True)))
+
+    def next_ids(self, connection: Connection, table: Table, count: int) -> Sequence[int]:
+        last = connection.scalar(select(func.max(table.c.id))) or 0
+        return range(last + 1, last + 1 + count)
+
+    @contextmanager
+    def bulk(self, connection: Connection, table: Table, count: int) -> Iterator[None]:
+        """Indexes are dropped, and made anew by one sort each: rows that come in another order go to random
+        pages of theirs. The transaction hides it from readers, and undoes it."""
+        aside: list[Index] = []
+        if count >= BULK_FROM and self.next_ids(connection, table, 1)[0] <= count:
+            aside = sorted(table.indexes, key=lambda index: str(index.name))
+        for index in aside:
+            index.drop(connection)
+        yield
+        for index in aside:
+            index.create(connection)
 
     def copy_file(self, source: Connection, path: Path, tell: Progress) -> bool:
         # The transaction of ``source`` holds on to one state, so that loads do not matter.

@@ -8,7 +8,6 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
-    Select,
     Table,
     and_,
     bindparam,
@@ -22,8 +21,9 @@ from sqlalchemy import (
 from qotgate.ark.codes import Listings
 from qotgate.ark.identity import Identities, Known, Move, Spelling
 from qotgate.model import FileKind, Reject, Security
+from qotgate.ratings.columns import GIVEN
 from qotgate.store import changes, tables
-from qotgate.store.bulk import CHUNK, chunks, insert_columns, insert_new, insert_rows
+from qotgate.store.bulk import CHUNK, chunks, existing, insert_columns, insert_new, insert_rows
 from qotgate.store.deriving import FundDay
 from qotgate.store.dialect import Columns
 from qotgate.store.dialects import dialect_of
@@ -32,7 +32,7 @@ from qotgate.store.tables import Row as Row
 
 HistoryKey = tuple[str, str, str]
 """The market, the code and the institution of a history of notes."""
-NOTES_AT_ONCE = 20_000
+ROWS_AT_ONCE = 20_000
 RUN = 10_000
 """Histories that follow one another and are judged at once."""
 # Made once, as SQLAlchemy knows a statement that it has seen by much of its parts.
@@ -210,6 +210,7 @@ class Histories:
         self._connection = connection
         self._ids: dict[HistoryKey, int] = {}
         self._codes: set[str] = set()
+        self._last_before = _last_id(connection, tables.history)
 
     def ids(self, keys: Iterable[HistoryKey]) -> Mapping[HistoryKey, int]:
         """The ids of some histories, of which those that are new are made in the order of ``keys``."""
@@ -217,39 +218,60 @@ class Histories:
         columns = (history.c.market, history.c.code, history.c.institution, history.c.id)
         keys = list(keys)
         codes = {code for _, code, _ in keys} - self._codes
-        for some in chunks(sorted(codes)):
-            self._know(select(*columns).where(history.c.code.in_(some)))
+        for some in chunks(sorted(codes) if self._last_before else ()):
+            rows = self._connection.execute(select(*columns).where(history.c.code.in_(some)))
+            self._ids.update(((market, code, institution), id_) for market, code, institution, id_ in rows)
         self._codes |= codes
         new = [key for key in dict.fromkeys(keys) if key not in self._ids]
         if new:
-            before = _last_id(self._connection, history)
-            values = zip(*new, strict=True)
-            insert_columns(
-                self._connection, history, dict(zip(("market", "code", "institution"), values, strict=True))
-            )
-            self._know(select(*columns).where(history.c.id > before))
+            ids = dialect_of(self._connection).next_ids(self._connection, history, len(new))
+            names, values = ("id", "market", "code", "institution"), zip(*new, strict=True)
+            insert_columns(self._connection, history, dict(zip(names, (ids, *values), strict=True)))
+            self._ids.update(zip(new, ids, strict=True))
         return self._ids
 
-    def _know(self, query: Select[Any]) -> None:
-        rows = self._connection.execute(query)
-        self._ids.update(((market, code, institution), number) for market, code, institution, number in rows)
+    def is_new(self, id_: int) -> bool:
+        """Whether a history was not there before."""
+        return id_ > self._last_before
+
+    def all_are_old(self) -> None:
+        """From now on take all histories for old ones, but those that come later."""
+        self._last_before = _last_id(self._connection, tables.history)
 
 
 def add_notes(
     connection: Connection, histories: Histories, keys: Sequence[HistoryKey], columns: Columns
-) -> tuple[int, set[int]]:
-    """Insert the notes whose ``key`` is not there yet; how many they were, and the histories they are in.
+) -> Columns:
+    """Insert the notes whose ``key`` is not there yet; gives these, by the columns by which they are judged.
 
     ``keys`` name the history of each note."""
     note = tables.note
-    before = _last_id(connection, note)
-    for start in range(0, len(keys), NOTES_AT_ONCE):
-        here = slice(start, start + NOTES_AT_ONCE)
-        ids = histories.ids(sorted(set(keys[here])))
-        rows = {name: values[here] for name, values in columns.items()}
-        insert_new(connection, note, "key", {"history_id": [ids[key] for key in keys[here]], **rows})
-    touched = connection.scalars(select(note.c.history_id).where(note.c.id > before).distinct())
-    return _newer(connection, note, before), set(touched)
+    dialect = dialect_of(connection)
+    is_empty = not _last_id(connection, note)
+    known: set[str] = set()
+    added: dict[str, list[Any]] = {name: [] for name in GIVEN}
+    with dialect.bulk(connection, note, len(keys)):
+        for start in range(0, len(keys), ROWS_AT_ONCE):
+            here = slice(start, start + ROWS_AT_ONCE)
+            ids = histories.ids(sorted(set(keys[here])))
+            if not is_empty:
+                known |= existing(connection, note.c.key, columns["key"][here])
+            places = []
+            for place, key in enumerate(columns["key"][here], start):
+                if key not in known:
+                    known.add(key)
+                    places.append(place)
+            if places:
+                rows: dict[str, Sequence[Any]] = {
+                    "id": dialect.next_ids(connection, note, len(places)),
+                    "history_id": [ids[keys[place]] for place in places],
+                    **{name: [values[place] for place in places] for name, values in columns.items()},
+                }
+                insert_columns(connection, note, rows)
+                rows["market"] = [keys[place][0] for place in places]
+                for name, values in added.items():
+                    values += rows[name]
+    return added
 
 
 def _last_id(connection: Connection, table: Table) -> int:
@@ -280,21 +302,15 @@ def _among(column: Column[Any], ids: Sequence[int]) -> ColumnElement[bool]:
     return column.in_(ids)
 
 
-def notes_of(connection: Connection, histories: Sequence[int]) -> Sequence[Any]:
-    """The notes of some ``histories``, one of :func:`blocks`, by history, then day: (history id, market,
-    whether it is marked as disagreeing, id, day, time, grade, target, prior grade, prior target, whether
-    coverage starts)."""
+def notes_of(connection: Connection, histories: Sequence[int], names: Sequence[str]) -> dict[str, list[Any]]:
+    """The notes of some ``histories``, one of :func:`blocks`: by name some columns of theirs, or of their
+    histories."""
     note, history = tables.note, tables.history
-    query = (
-        select(
-            *(note.c.history_id, history.c.market, note.c.disagrees, note.c.id, note.c.day, note.c.time),
-            *(note.c.grade, note.c.target, note.c.prior_grade, note.c.prior_target, note.c.starts),
-        )
-        .join(history, history.c.id == note.c.history_id)
-        .where(_among(note.c.history_id, histories))
-        .order_by(note.c.history_id, note.c.day, note.c.id)
-    )
-    return connection.execute(query).all()
+    columns = (note.c[name] if name in note.c else history.c[name] for name in names)
+    query = select(*columns).join_from(note, history).where(_among(note.c.history_id, histories))
+    rows = connection.execute(query).all()
+    values = map(list, zip(*rows, strict=True)) if rows else ([] for _ in names)
+    return dict(zip(names, values, strict=True))
 
 
 def standing_changes(
@@ -328,11 +344,14 @@ def end_changes(connection: Connection, ids: Sequence[int], generation: int) -> 
 
 
 def add_changes(connection: Connection, columns: Columns, generation: int) -> None:
-    count = len(columns["day"])
+    change, count = tables.rating_change, len(columns["day"])
     if count:
         changes.touch(connection, "ratings", min(columns["day"]))
-        span = {"since": [generation] * count, "until": [FOREVER] * count}
-        insert_columns(connection, tables.rating_change, {**columns, **span})
+        columns = {**columns, "since": [generation] * count, "until": [FOREVER] * count}
+        with dialect_of(connection).bulk(connection, change, count):
+            for start in range(0, count, ROWS_AT_ONCE):
+                here = slice(start, start + ROWS_AT_ONCE)
+                insert_columns(connection, change, {name: some[here] for name, some in columns.items()})
 
 
 def all_notes(connection: Connection) -> Iterator[Row]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from hashlib import sha256
+from itertools import compress
+from operator import not_
 from typing import Any
 
 from sqlalchemy import Connection
@@ -24,6 +26,7 @@ from qotgate.model import (
     Reject,
     Unreadable,
 )
+from qotgate.ratings.columns import GIVEN
 from qotgate.ratings.words import normalise
 from qotgate.service.ark.trades import derive_trades
 from qotgate.service.calendar import ARK_START, LONGEST_BREAK, ark_sessions, book_through
@@ -41,6 +44,8 @@ NEIGHBOUR = timedelta(days=10)
 """Books further apart say little of what the other lacks."""
 MAX_WEIGHTS = 500
 """Books whose weights are kept; the neighbour of a book is mostly among the latest."""
+MAX_NEW_NOTES = 1_000_000
+"""Notes of new histories that wait in memory to be judged, some 150 bytes each."""
 RULES = 1
 """The version of the rules by which trades are derived; trades of another version are made anew."""
 MAX_SESSIONS_AHEAD = 5
@@ -92,6 +97,8 @@ class Load:
         self.lines: Counter[Spelling] = Counter()
         self.snapshots = Snapshots(connection)
         self.note_histories = writes.Histories(connection)
+        # The notes of histories that are new, and so all of theirs.
+        self.new_notes: dict[str, list[Any]] = {name: [] for name in GIVEN}
         self.records: dict[int, int] = {}
         self.weights: dict[FundDay, whole_books.Weights] = {}
         self.endings: dict[FundDay, whole_books.Ending | None] = {}
@@ -196,13 +203,14 @@ class Load:
         if tables_before != self.reference.digest:
             write_state(self.connection, "reference", self.reference.digest)
             if tables_changed:
+                self._leave_new_notes()
                 self._apply_new_tables()
         rules = _key(RULES, self.reference.splits)
         if read_state(self.connection, "ark_rules") != rules:
             write_state(self.connection, "ark_rules", rules)
             self.fund_days |= deriving.redate_books(self.connection, book_through)
         self._settle()
-        changed = bool(self.fund_days or self.histories or tables_changed or outcome)
+        changed = bool(self.fund_days or self.histories or self.new_notes["id"] or tables_changed or outcome)
         if self.fund_days:
             self._add_sessions({day for _, day in self.fund_days})
         while self.fund_days:
@@ -214,7 +222,7 @@ class Load:
                 # Where names turned out to be one security, its days are made anew under one name.
                 self._settle()
         self._report_lines()
-        rating_changes(self.connection, self.histories, self.generation)
+        rating_changes(self.connection, self.histories, self.new_notes, self.generation)
         if changed:
             move_generation(self.connection, self.generation)
         self.report.generation = generation(self.connection)
@@ -303,7 +311,7 @@ class Load:
         return added
 
     def _add_notes(self, records: Sequence[Any], file_id: int) -> int:
-        grade, identity = self.reference.grades.grade, self.reference.institutions.identity
+        grade, identity = self._grades, self.reference.institutions.identity
         notes = _columns(Note, records)
         securities = notes.pop("security")
         # Many notes are on one security, which is one object then.
@@ -313,19 +321,37 @@ class Load:
         columns = {
             **notes,
             "key": note_keys(of_notes, notes),
-            "grade": list(map(grade, notes["word"])),
-            "prior_grade": list(map(grade, notes["prior_word"])),
+            "grade": grade(notes["word"]),
+            "prior_grade": grade(notes["prior_word"]),
             "disagrees": [False] * len(records),
             "file_id": [file_id] * len(records),
         }
         for word, count in Counter(notes["word"]).items():
-            if word and grade(word) is None:
+            if word and self.reference.grades.grade(word) is None:
                 self.report.unknown_grades[word] += count
         firms = map(identity, notes["firm"])
         keys = [(market, code, firm) for (market, code), firm in zip(of_notes, firms, strict=True)]
-        added, histories = writes.add_notes(self.connection, self.note_histories, keys, columns)
-        self.histories |= histories
-        return added
+        added = writes.add_notes(self.connection, self.note_histories, keys, columns)
+        is_new = list(map(self.note_histories.is_new, added["history_id"]))
+        self.histories.update(compress(added["history_id"], map(not_, is_new)))
+        for name, values in self.new_notes.items():
+            values += compress(added[name], is_new)
+        if len(self.new_notes["id"]) > MAX_NEW_NOTES:
+            self._leave_new_notes()
+        return len(added["id"])
+
+    def _leave_new_notes(self) -> None:
+        """Have the histories that are new judged by what is written, as those that were there before."""
+        self.histories.update(self.new_notes["history_id"])
+        self.note_histories.all_are_old()
+        for values in self.new_notes.values():
+            values.clear()
+
+    def _grades(self, words: Sequence[str]) -> list[int | None]:
+        """The numbers of the grades that words stand for; plain ones, which a driver takes as they are."""
+        grades = {word: self.reference.grades.grade(word) for word in set(words)}
+        numbers = {word: None if grade is None else grade.value for word, grade in grades.items()}
+        return list(map(numbers.__getitem__, words))
 
     def _apply_new_tables(self) -> None:
         """The shipped tables or the user's have changed: map what is loaded anew."""
