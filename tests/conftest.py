@@ -22,8 +22,10 @@ from tests.support.paths import SAMPLE
 from tests.support.serving import Serving, serving
 
 # Programs run as a user's do: they write through a buffer and keep what Python compiles.
-for name in ("COLUMNS", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"):
+for name in ("COLUMNS", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "QOTGATE_LANG"):
     os.environ.pop(name, None)
+# And print in English, whatever the terminal's language is.
+os.environ["LC_ALL"] = "C.UTF-8"
 pytest_plugins = ["tests.support.passed"]
 skip_for_missing_programs()
 keep_files_in_memory()

@@ -22,7 +22,7 @@ def test_a_load_that_was_a_mistake_is_taken_out(tmp_path: Path) -> None:
     assert (done["files"], done["left"]) == ([str(tmp_path / "c.csv")], 2)
     (tmp_path / "b.csv").unlink()
     gone = run("unload", tmp_path / "b.csv", *db)
-    assert "1 files remain" in gone.stdout
+    assert "Files that remain: 1." in gone.stdout
     assert "unloaded" in run("status", *db).stdout
     for wrong in (
         ("unload",),

@@ -78,7 +78,7 @@ def test_a_notice_with_another_companys_cusip(
     path = tmp_path / "notices.csv"
     assert contradiction_sentence(row) == (
         f"{path}, line 3: 81750R102 as 9923HK YEAHKA LTD, "
-        f"but as MCRB SERES THERAPEUTICS INC in {path}, line 2"
+        f"but as MCRB SERES THERAPEUTICS INC in {path}, line 2."
     )
     assert status(store).contradictions == report.contradictions
     assert unsettled(store, reference).contradictions == report.contradictions
@@ -91,7 +91,7 @@ def test_a_notice_with_a_cusip_that_the_tables_give_to_another(
     (row,) = load_text(n=text(line, header=NOTICES)).contradictions
     assert contradiction_sentence(row) == (
         f"{tmp_path / 'n.csv'}, line 2: 53227R106 as DOCU DOCUSIGN INC, "
-        "but the tables (listings.csv) give it to another company"
+        "but the tables (listings.csv) give it to another company."
     )
 
 

@@ -129,7 +129,7 @@ def test_status_prints_it(url: str, capsys: pytest.CaptureFixture[str]) -> None:
             assert found["unread"][0]["path"].endswith("bad.csv")
         else:
             assert "Load 2, " in printed
-            assert "1 files could not be read" in printed
+            assert "Files that could not be read: 1" in printed
             assert "bad.csv: it is of no known format" in printed
 
 

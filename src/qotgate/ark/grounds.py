@@ -5,14 +5,18 @@ from enum import StrEnum
 
 
 class Ground(StrEnum):
-    """What an inferred trade rests on."""
+    """What an inferred trade rests on: the change of a position between two holdings files.
 
-    STILL = "no flow: the whole change"
-    FLOW = "the change less the flow of a name whose part in it is known"
-    UNSURE = "the change less the flow of a name that may be left out of creations"
-    OPENED = "a position that was not there"
-    CLOSED = "a position that is gone"
-    GAP = "the change over several days, over a missing file, less their flow"
+    STILL: the fund had no flow, and the whole change is the trade. FLOW: less the flow of a security whose
+    part in it is known. UNSURE: less the flow of one that creations may leave out. OPENED, CLOSED: a position
+    that was not there, or is gone. GAP: over several days, as files between are missing, less their flow."""
+
+    STILL = "holdings, no fund flow"
+    FLOW = "holdings less fund flow"
+    UNSURE = "holdings less estimated flow"
+    OPENED = "new position"
+    CLOSED = "closed position"
+    GAP = "holdings across missing files"
 
 
 CONFIDENCE = {

@@ -8,15 +8,16 @@ from typing import Annotated, Any
 import typer
 
 from qotgate.cli.options import AsJson, AsOf, Database, Funds, Lang, Tables, WindowDays, read_day
-from qotgate.model import ArkDynamic, Security, TradeEvidence
+from qotgate.cli.words import say
+from qotgate.model import ArkDynamic, DynamicType, Security, TradeEvidence
 from qotgate.service.ark.dynamics import explain_ark_stock_dynamic
 from qotgate.service.search import Search
 from qotgate.serving.opening import open_questions
 from qotgate.serving.settings import read_settings
 
 WHY = {
-    "untold": "the fund's flow does not come apart from its trades",
-    "hole": "too many of its holdings files are missing",
+    "untold": "{days} {fund}: the fund's flow does not come apart from its trades, so trades are not told",
+    "hole": "{days} {fund}: too many of its holdings files are missing, so trades are not told",
 }
 
 
@@ -50,15 +51,21 @@ def ark(
         typer.echo(json.dumps(shown | trades, default=str))
         return
     for name, value in shown.items():
-        typer.echo(f"{name}: {'N/A' if value is None else value}")
+        _say(name, "N/A" if value is None else value)
     if day is not None and answer.known_to != day:
-        typer.echo(f"known_to: {answer.known_to}")
+        _say("known_to", answer.known_to)
     if explain:
         for trade in evidence:
             _print(trade)
         for untold in answer.untold:
             days = _span(untold.first_day, untold.last_day)
-            typer.echo(f"\n{days} {untold.fund}: {WHY[untold.why]}, so what it traded is not told")
+            typer.echo("\n" + say(WHY[untold.why], days=days, fund=untold.fund))
+
+
+def _say(name: str, value: Any) -> None:
+    """Print a field of the answer; a word of the interface in the user's language."""
+    shown = say(value) if value in (*DynamicType, "N/A") else value
+    typer.echo(say("{name}: {value}", name=say(name), value=shown))
 
 
 def _answer(answer: ArkDynamic) -> dict[str, Any]:
@@ -71,15 +78,24 @@ def _answer(answer: ArkDynamic) -> dict[str, Any]:
 
 
 def _span(first: date, last: date) -> str:
-    return f"{first}" if first == last else f"{first} to {last}"
+    return f"{first}" if first == last else say("{first} to {last}", first=first, last=last)
 
 
 def _print(trade: TradeEvidence) -> None:
     days = _span(trade.day, trade.through)
-    typer.echo(f"\n{days} {trade.fund} {trade.shares:+,} shares, confidence {trade.confidence:.2f}")
-    rest = ""
+    headline = say(
+        "{days} {fund} {shares:+,} shares, confidence {confidence:.2f}",
+        days=days,
+        fund=trade.fund,
+        shares=trade.shares,
+        confidence=trade.confidence,
+    )
+    more = ""
     if trade.change is not None and trade.flow is not None:
-        rest = f" ({trade.change:+,.0f} in the holdings, of which flow {trade.flow:+,})"
-    typer.echo(f"  from {trade.ground}{rest}")
+        more = say(
+            " ({change:+,.0f} in the holdings, of which flow {flow:+,})", change=trade.change, flow=trade.flow
+        )
+    typer.echo(f"\n{headline}\n  " + say("from {ground}{more}", ground=say(trade.ground), more=more))
     for path, line in trade.places:
-        typer.echo(f"  {path}, {'not in it' if line is None else f'line {line}'}")
+        place = "{path}, not in it" if line is None else "{path}, line {line}"
+        typer.echo("  " + say(place, path=path, line=line))

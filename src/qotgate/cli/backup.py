@@ -10,6 +10,7 @@ from rich.progress import Progress as Bar
 
 from qotgate.cli.console import new_console
 from qotgate.cli.options import Database
+from qotgate.cli.words import say
 from qotgate.serving.opening import open_store
 from qotgate.serving.settings import read_settings
 from qotgate.store.backup import Manifest
@@ -30,7 +31,7 @@ def backup(
     """
     with open_store(read_settings(db=db), makes=False) as store, _bar() as progress:
         manifest = write_backup(store, file, replace=force, progress=progress)
-    typer.echo(f"Wrote {file}: {_told(manifest)}.")
+    typer.echo(say("Wrote {file}: {contents}.", file=file, contents=_told(manifest)))
 
 
 def restore(
@@ -45,12 +46,25 @@ def restore(
     with open_store(read_settings(db=db)) as store, _bar() as progress:
         manifest, generation = write_restore(store, file, replace=replace, progress=progress)
         name = store.name
-    typer.echo(f"Restored {file} into {name}: {_told(manifest)}. Its generation is {generation} now.")
+    typer.echo(
+        say(
+            "Restored {file} into {database}: {contents}. Its generation is {generation} now.",
+            file=file,
+            database=name,
+            contents=_told(manifest),
+            generation=generation,
+        )
+    )
 
 
 def _told(manifest: Manifest) -> str:
     rows = sum(manifest.rows.values())
-    return f"{manifest.rows['file']:,} files, {rows:,} rows, generation {manifest.generation}"
+    return say(
+        "{files:,} files, {rows:,} rows, generation {generation}",
+        files=manifest.rows["file"],
+        rows=rows,
+        generation=manifest.generation,
+    )
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from qotgate.cli.options import Lang
+from qotgate.cli.words import say
 from qotgate.gateway import GatewayOptions
 from qotgate.model import ACTIVE_FUNDS, Market, QotGateError
 from qotgate.service.loading import find_files, load
@@ -50,7 +51,8 @@ def demo(
         reference = load_reference(settings.tables)
         with open_store(settings) as store, as_file(files("qotgate") / "sample") as sample:
             report = load(store, reference, find_files([sample]))
-        typer.echo(f"Loaded {report.read} synthetic files: {sum(report.rows.values())} rows.")
+        rows = sum(report.rows.values())
+        typer.echo(say("Loaded {files} synthetic files: {rows} rows.", files=report.read, rows=rows))
         with open_questions(settings) as questions:
             listening = _listen(options, named=port is not None)
             listening.http.extend(listen_for_http(settings))
@@ -71,21 +73,23 @@ def _listen(options: GatewayOptions, *, named: bool) -> Listening:
     except QotGateError:
         if named:
             raise
-        typer.echo(f"Port {options.port} is taken, as by an OpenD of your own: the demo takes a free one.")
+        taken = "Port {port} is taken, as by an OpenD of your own: the demo takes a free one."
+        typer.echo(say(taken, port=options.port))
         return listen_for(replace(options, port=0))
 
 
 def _talk(addresses: list[str], *, once: bool) -> bool:
     host, port = addresses[0].rsplit(":", 1)
-    typer.echo(f"The gateway listens on {addresses[0]}.")
+    typer.echo(say("The gateway listens on {address}.", address=addresses[0]))
     _ask(host, int(port))
     if not once:
-        typer.echo(
-            f'\nIt stays up for scripts on futu-api, moomoo-api or qotgate: OpenQuoteContext(host="{host}", '
-            f"port={port}). Ctrl-C stops it."
+        stays = (
+            'It stays up for scripts on futu-api, moomoo-api or qotgate: OpenQuoteContext(host="{host}", '
+            "port={port}). Ctrl-C stops it."
         )
+        typer.echo("\n" + say(stays, host=host, port=port))
         for page in addresses[1:]:
-            typer.echo(f"Its pages: {page}")
+            typer.echo(say("Its pages: {page}", page=page))
     return not once
 
 
@@ -104,5 +108,7 @@ def _ask(host: str, port: int) -> None:
         _, table, _, all_count = quote.get_rating_change(Market.US, count=2)
         if isinstance(table, str):
             raise QotGateError(table)
-        typer.echo(f"\n>>> get_rating_change(Market.US, count=2)   # {all_count} in all")
+        typer.echo(
+            f"\n>>> get_rating_change(Market.US, count=2)   # {say('{count} in all', count=all_count)}"
+        )
         typer.echo(table.to_string())

@@ -1,12 +1,14 @@
 """``qotgate export``: the research tables as Parquet files, and as one SQLite file."""
 
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from qotgate.cli.options import Database, Funds, Lang, Tables
+from qotgate.cli.words import say
 from qotgate.serving.opening import open_questions
 from qotgate.serving.settings import read_settings
 from qotgate.store.exported import SqliteFile
@@ -33,12 +35,10 @@ def export(
     with ExitStack() as stack:
         questions = stack.enter_context(open_questions(settings, loaded=True))
         if sqlite is None and is_current(questions, folder):
-            typer.echo(f"Nothing has changed since the last export to {folder}.")
+            typer.echo(say("Nothing has changed since the last export to {folder}.", folder=folder))
             return
         others = [] if sqlite is None else [SqliteTables(stack.enter_context(SqliteFile(sqlite)))]
         done = write(questions, folder, *others)
     for table in done:
-        removed = f", {table.removed} removed" if table.removed else ""
-        typer.echo(
-            f"{table.table}: {table.rows:,} rows of {table.months} months, {table.written} written{removed}"
-        )
+        said = "{table}: {rows:,} rows of {months} months, {written} written"
+        typer.echo(say(f"{said}, {{removed}} removed" if table.removed else said, **asdict(table)))

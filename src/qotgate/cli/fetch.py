@@ -20,6 +20,7 @@ from qotgate.cli.console import new_console
 from qotgate.cli.load import load
 from qotgate.cli.options import Database, Tables
 from qotgate.cli.schedule import Schedule, read_schedule, repeat
+from qotgate.cli.words import say
 from qotgate.model import ETFS, ArkFundHoldingSortField, Market, NothingLoaded, QotGateError, Security
 from qotgate.model.version import __version__
 from qotgate.protocol.interface import FUND_HOLDINGS
@@ -304,7 +305,7 @@ def _round(
     try:
         with FetchFolder.open(place) as kept, open_jobs() as jobs:
             with Progress(console=errors, disable=not errors.is_terminal, transient=True) as progress:
-                for job in progress.track(jobs, description="Fetching"):
+                for job in progress.track(jobs, description=say("Fetching")):
                     outcomes += job(kept)
             for outcome in outcomes:
                 typer.echo(_line(outcome))
@@ -321,9 +322,9 @@ def _round(
 
 def _line(outcome: Outcome) -> str:
     said = {
-        Status.FETCHED: f"fetched, {outcome.path}",
-        Status.UNCHANGED: f"unchanged, {outcome.path}",
-        Status.EMPTY: "nothing is published",
-        Status.FAILED: f"failed: {outcome.reason}.",
+        Status.FETCHED: "{title}: fetched, {path}",
+        Status.UNCHANGED: "{title}: unchanged, {path}",
+        Status.EMPTY: "{title}: nothing is published",
+        Status.FAILED: "{title}: failed: {reason}.",
     }
-    return f"{outcome.title}: {said[outcome.status]}"
+    return say(said[outcome.status], title=outcome.title, path=outcome.path, reason=outcome.reason)

@@ -11,7 +11,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from qotgate.cli.console import Console, new_console
-from qotgate.cli.options import AsJson, Database, Tables
+from qotgate.cli.options import AsJson, Database, Lang, Tables
+from qotgate.cli.words import language, say
 from qotgate.model import DayOrder
 from qotgate.service.coverage.provenance import contradiction_sentence
 from qotgate.service.loading import LoadReport, find_files
@@ -46,6 +47,7 @@ def load(
         ),
     ] = None,
     as_json: AsJson = False,
+    lang: Lang = None,
     db: Database = None,
     tables: Tables = None,
 ) -> None:
@@ -56,13 +58,13 @@ def load(
     """
     if hasattr(os, "nice"):
         os.nice(STEP_BACK)
-    settings = read_settings(db=db, tables=tables)
+    settings = read_settings(lang=lang, db=db, tables=tables)
     reference = load_reference(settings.tables)
     passed_over: Counter[str] = Counter()
     files = find_files(paths, passed_over)
     errors = new_console(stderr=True)
     with open_store(settings) as store, Progress(console=errors, disable=not errors.is_terminal) as progress:
-        task = progress.add_task("Loading", total=len(files))
+        task = progress.add_task(say("Loading"), total=len(files))
         report = load_files(
             store,
             reference,
@@ -102,47 +104,58 @@ def _as_json(report: LoadReport, dry_run: bool) -> dict[str, Any]:
 
 def _print(report: LoadReport, dry_run: bool, passed_over: Counter[str]) -> None:
     console = new_console(soft_wrap=True)
-    table = Table("files", "", title="Dry run: nothing is kept" if dry_run else None)
+    table = Table(say("files"), "", title=say("Dry run: nothing is kept") if dry_run else None)
     for label, number in (
         ("read", report.read),
         ("unchanged", report.unchanged),
         ("rejected", report.rejected),
     ):
-        table.add_row(label, f"{number:,}")
+        table.add_row(say(label), f"{number:,}")
     console.print(table)
     if report.rows:
-        rows = Table("rows", "read", "new")
+        rows = Table(*map(say, ("rows", "read", "new")))
         for kind, number in sorted(report.rows.items()):
-            rows.add_row(kind, f"{number:,}", f"{report.added[kind]:,}")
+            rows.add_row(say(kind), f"{number:,}", f"{report.added[kind]:,}")
         console.print(rows)
     if passed_over:
-        suffixes = ", ".join(f"{suffix or 'no suffix'}: {n:,}" for suffix, n in passed_over.most_common())
+        suffixes = ", ".join(
+            f"{suffix or say('no suffix')}: {n:,}" for suffix, n in passed_over.most_common()
+        )
         console.print(
-            f"{passed_over.total():,} files passed over, as their names do not end as those of data do "
-            f"({suffixes}); name one to have it read.",
-            highlight=False,
+            say(
+                "{count:,} files passed over, as their names do not end as those of data do ({suffixes}); "
+                "name one to have it read.",
+                count=passed_over.total(),
+                suffixes=suffixes,
+            )
         )
     _list(console, "left out", _reasons(report.rejects), REJECTS_SHOWN, of=len(report.rejects))
     _list(
         console,
         "grades that the scale does not know (add them to grades.csv in --tables)",
-        [f"{word}: {number:,} notes" for word, number in report.unknown_grades.most_common()],
+        [
+            say("{word}: {count:,} notes", word=word, count=number)
+            for word, number in report.unknown_grades.most_common()
+        ],
         WORDS_SHOWN,
     )
     _list(
         console,
         "securities without a code (add them to listings.csv in --tables)",
-        [f"{line}: {number:,} lines" for line, number in report.unmapped.most_common()],
+        [
+            say("{line}: {count:,} lines", line=line, count=number)
+            for line, number in report.unmapped.most_common()
+        ],
         WORDS_SHOWN,
     )
     _list(
         console,
         "identifiers not believed, as other lines contradict them (their lines count under ticker and name)",
-        [contradiction_sentence(row) for row in report.contradictions],
+        [contradiction_sentence(row, language()) for row in report.contradictions],
         REJECTS_SHOWN,
     )
-    which = "" if dry_run else f"Load {report.number}. "
-    console.print(f"{which}Generation {report.generation}.", highlight=False)
+    which = "Generation {generation}." if dry_run else "Load {number}. Generation {generation}."
+    console.print(say(which, number=report.number, generation=report.generation))
 
 
 def _reasons(rejects: list[tuple[str, int | None, str]]) -> list[str]:
@@ -154,19 +167,18 @@ def _reasons(rejects: list[tuple[str, int | None, str]]) -> list[str]:
             files.setdefault(reason, []).append(path)
         else:
             lines.setdefault((path, reason), []).append(str(line))
-    return [
-        *(f"{_several(paths)}: {reason}" for reason, paths in files.items()),
-        *(
-            f"{path}, line{'s' * (len(numbers) > 1)} {_several(numbers)}: {reason}"
-            for (path, reason), numbers in lines.items()
-        ),
-    ]
+    said = [say("{names}: {reason}", names=_several(paths), reason=reason) for reason, paths in files.items()]
+    for (path, reason), numbers in lines.items():
+        where = "{path}, lines {names}: {reason}" if len(numbers) > 1 else "{path}, line {names}: {reason}"
+        said.append(say(where, path=path, names=_several(numbers), reason=reason))
+    return said
 
 
 def _several(names: list[str]) -> str:
     if len(names) <= NAMED_TOGETHER + 1:
         return ", ".join(names)
-    return f"{', '.join(names[:NAMED_TOGETHER])} and {len(names) - NAMED_TOGETHER:,} more"
+    first = ", ".join(names[:NAMED_TOGETHER])
+    return say("{names} and {count:,} more", names=first, count=len(names) - NAMED_TOGETHER)
 
 
 def _list(console: Console, title: str, lines: list[str], most: int, *, of: int | None = None) -> None:
@@ -174,8 +186,8 @@ def _list(console: Console, title: str, lines: list[str], most: int, *, of: int 
     of ``of``."""
     if not lines:
         return
-    console.print(f"{len(lines) if of is None else of:,} {title}:", highlight=False)
+    console.print(say("{count:,} {title}:", count=len(lines) if of is None else of, title=say(title)))
     for line in lines[:most]:
-        console.print(f"  {line}", highlight=False, markup=False)
+        console.print(f"  {line}")
     if len(lines) > most:
-        console.print(f"  and {len(lines) - most:,} more (--json lists all)", highlight=False)
+        console.print("  " + say("and {count:,} more (--json lists all)", count=len(lines) - most))

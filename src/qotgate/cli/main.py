@@ -16,7 +16,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from qotgate.model import QotGateError
+from qotgate.cli.words import language, speak
+from qotgate.model import QotGateError, Refused
 from qotgate.model.version import __version__
 
 WRONG_INPUT = 2
@@ -114,6 +115,7 @@ def main(arguments: list[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):
             # Names are in any script, and the output may be in an encoding that lacks it.
             stream.reconfigure(errors="backslashreplace")
+    speak(None)
     try:
         arguments = sys.argv[1:] if arguments is None else arguments
         status = app(arguments or ["--help"], standalone_mode=False)
@@ -125,7 +127,8 @@ def main(arguments: list[str] | None = None) -> None:
         # Imported late: it brings what writes logs.
         from qotgate.serving.log import without_passwords
 
-        typer.echo(f"qotgate: {without_passwords(str(error))}", err=True)
+        said = error.text(language()) if isinstance(error, Refused) else str(error)
+        typer.echo(f"qotgate: {without_passwords(said)}", err=True)
         sys.exit(WRONG_INPUT)
     except OSError as error:
         # An error of a file is told where it happens, with its name; what is left is where the output goes.

@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
+from qotgate.cli.words import say, speak
 from qotgate.model import QotGateError
 from qotgate.serving.settings import Settings, about
 
@@ -25,6 +26,7 @@ def _option(name: str) -> Any:
         *OTHER_NAMES.get(name, ()),
         metavar=about(name)["metavar"] or words or None,
         help=field.description,
+        callback=speak if name == "lang" else None,
         show_default=False,
     )
 
@@ -72,4 +74,6 @@ def read_day(text: str | None, flag: str = "--as-of") -> date | None:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise QotGateError(f"{flag} takes a day as YYYY-MM-DD, not {text!r}.") from error
+        raise QotGateError(
+            say("{flag} takes a day as YYYY-MM-DD, not {text!r}.", flag=flag, text=text)
+        ) from error

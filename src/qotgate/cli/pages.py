@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from qotgate.cli.console import new_console
+from qotgate.cli.words import say
 from qotgate.model import Page, QotGateError, Security
 from qotgate.protocol.interface import Column, ListQuestion
 
@@ -23,7 +24,8 @@ def read_choice(words: type[Word], text: str, flag: str) -> Word:
     for word in words:
         if text.lower() == word.name.lower():
             return word
-    raise QotGateError(f"{flag} takes {', '.join(word.name.lower() for word in words)}, not {text!r}.")
+    known = ", ".join(word.name.lower() for word in words)
+    raise QotGateError(say("{flag} takes {words}, not {text!r}.", flag=flag, words=known, text=text))
 
 
 def print_json(answer: Page[Any]) -> None:
@@ -58,10 +60,10 @@ def rows_table(rows: Sequence[Any], kind: type) -> Table:
 def list_table(question: ListQuestion[T], answer: Page[T]) -> Table:
     """A table of securities with columns of numbers, narrow enough for 80 characters."""
     table = Table(box=None, pad_edge=False)
-    table.add_column("security", no_wrap=True)
-    table.add_column("name", min_width=10)
+    table.add_column(say("security"), no_wrap=True)
+    table.add_column(say("name"), min_width=10)
     for column in question.columns[2:]:
-        table.add_column(column.heading, justify="right", no_wrap=True)
+        table.add_column(say(column.heading), justify="right", no_wrap=True)
     for row in answer.rows:
         table.add_row(*(_cell(column, getattr(row, column.name)) for column in question.columns))
     return table
@@ -69,7 +71,7 @@ def list_table(question: ListQuestion[T], answer: Page[T]) -> Table:
 
 def _cell(column: Column, value: Any) -> str:
     if value == "" and column.omits_empty:
-        return "money-market funds"
+        return say("money-market funds")
     return format(value, column.form) if column.form and value is not None else shown(value)
 
 
@@ -77,17 +79,17 @@ def print_table(table: Table, answer: Page[Any]) -> None:
     """Print the rows in ``table``, and where the answer goes on."""
     console = new_console()
     console.print(table)
-    console.print(f"{answer.all_count:,} in all.", highlight=False)
-    console.print(f"Known to {answer.known_to}.", highlight=False)
+    console.print(say("{count:,} in all.", count=answer.all_count))
+    console.print(say("Known to {day}.", day=answer.known_to))
     for fund, day in answer.left_out:
-        console.print(f"{fund} is left out: its last book shows {day}.", highlight=False)
+        console.print(say("{fund} is left out: its last book shows {day}.", fund=fund, day=day))
     if answer.next_page:
-        console.print(f"Next page: --page {answer.next_page}", highlight=False, soft_wrap=True)
+        console.print(say("Next page: --page {page}", page=answer.next_page), soft_wrap=True)
 
 
 def shown(value: float | str | date | Security | None, form: str = "g") -> str:
     """A cell; a float is written in ``form``."""
-    return "N/A" if value is None else format(value, form) if isinstance(value, float) else str(value)
+    return say("N/A") if value is None else format(value, form) if isinstance(value, float) else str(value)
 
 
 def _plain(value: Any) -> Any:

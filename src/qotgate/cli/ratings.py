@@ -7,6 +7,7 @@ from rich.table import Table
 
 from qotgate.cli.options import AsJson, AsOf, Database, Lang, PageCursor, Tables, read_day
 from qotgate.cli.pages import print_json, print_table, read_choice, shown
+from qotgate.cli.words import say
 from qotgate.model import Market, Page, QotGateError, RatingChange, RatingChangeType
 from qotgate.protocol.interface import RATING_CHANGES
 from qotgate.service.ratings.changes import rating_changes
@@ -30,7 +31,7 @@ def ratings(
     """List rating changes, newest first."""
     kind = read_choice(RatingChangeType, change_type, "--change-type")
     if market.upper() not in ("US", "CA"):
-        raise QotGateError(f"--market takes US or CA, not {market!r}.")
+        raise QotGateError(say("--market takes US or CA, not {market!r}.", market=market))
     day = read_day(as_of)
     with open_questions(read_settings(lang=lang, db=db, tables=tables), makes=False) as questions:
         answer = rating_changes(questions, Market(market.upper()), kind, count, page, day)
@@ -43,12 +44,12 @@ def ratings(
 def _table(answer: Page[RatingChange]) -> Table:
     table = Table()
     for name in ("security", "name", "rating", "target price", "institution", "day", "last day"):
-        table.add_column(name, no_wrap=name in ("security", "day", "last day"))
+        table.add_column(say(name), no_wrap=name in ("security", "day", "last day"))
     for row in answer.rows:
         table.add_row(
             str(row.security),
             row.name,
-            f"{shown(row.last_rating)} → {row.rating}",
+            f"{say(row.last_rating or 'N/A')} → {say(row.rating)}",
             f"{shown(row.last_target_price)} → {shown(row.target_price)}",
             row.institution,
             shown(row.day),

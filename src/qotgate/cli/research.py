@@ -15,6 +15,7 @@ from rich.table import Table
 
 from qotgate.cli.console import new_console
 from qotgate.cli.options import Database, Lang, Tables
+from qotgate.cli.words import say
 from qotgate.model import Part, QotGateError
 from qotgate.protocol.research import TABLES, Parameter, ResearchTable, columns_of
 from qotgate.serving.opening import open_questions
@@ -55,7 +56,7 @@ def _command(table: ResearchTable[Any]) -> Callable[..., None]:
         }
         values = table.values(table.split(texts))
         if sum(map(bool, (given["as_csv"], given["as_json"], given["parquet"]))) > 1:
-            raise QotGateError("Of --csv, --json and --parquet one is taken.")
+            raise QotGateError(say("Of --csv, --json and --parquet one is taken."))
         settings = read_settings(lang=given["lang"], db=given["db"], tables=given["tables"])
         # Imported late: what writes columns takes a while to import.
         from qotgate.service.research import parts
@@ -101,7 +102,7 @@ def _write_parquet(table: ResearchTable[Any], found: Iterator[Rows], path: Path)
     from qotgate.service.research.files import write_parquet
 
     rows = write_parquet(table.row, found, path)
-    typer.echo(f"{rows:,} rows in {path}.")
+    typer.echo(say("{rows:,} rows in {path}.", rows=rows, path=path))
 
 
 def _print(table: ResearchTable[Any], part: Rows) -> None:

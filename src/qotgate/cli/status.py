@@ -8,7 +8,8 @@ import typer
 from rich.table import Table
 
 from qotgate.cli.console import new_console
-from qotgate.cli.options import AsJson, Database
+from qotgate.cli.options import AsJson, Database, Lang
+from qotgate.cli.words import language, say
 from qotgate.service.coverage.provenance import contradiction_sentence
 from qotgate.service.coverage.status import Status
 from qotgate.service.coverage.status import status as read_status
@@ -25,9 +26,9 @@ TITLES = {
 HOLES = "Holes: too many holdings files are missing to infer trades"
 
 
-def status(as_json: AsJson = False, db: Database = None) -> None:
+def status(as_json: AsJson = False, lang: Lang = None, db: Database = None) -> None:
     """Show what is loaded: files, rows, day ranges, the generation, and what could not be read."""
-    with open_store(read_settings(db=db), makes=False) as store:
+    with open_store(read_settings(lang=lang, db=db), makes=False) as store:
         found = read_status(store)
     if as_json:
         typer.echo(json.dumps(asdict(found), default=str, ensure_ascii=False, indent=2))
@@ -36,51 +37,81 @@ def status(as_json: AsJson = False, db: Database = None) -> None:
 
 
 def _print(found: Status) -> None:
-    console = new_console()
-    console.print(f"{found.database}, generation {found.generation}", soft_wrap=True)
+    console = new_console(soft_wrap=True)
+    console.print(
+        say("{database}, generation {generation}", database=found.database, generation=found.generation)
+    )
     if not found.files:
-        console.print("Nothing is loaded yet: qotgate load PATH")
+        console.print(say("Nothing is loaded yet: qotgate load PATH"))
     for row in found.files:
-        console.print(f"{row['files']:,} files of {row['kind']}, {row['records']:,} rows")
-    for kind, rows in found.spans.items():
+        kind = say(row["kind"])
+        console.print(
+            say("{kind}: {files:,} files, {rows:,} rows", kind=kind, files=row["files"], rows=row["records"])
+        )
+    for title, rows in found.spans.items():
         if rows:
-            console.print(_table(TITLES[kind], rows))
+            console.print(_table(TITLES[title], rows))
     if found.holes:
         console.print(_table(HOLES, [asdict(hole) for hole in found.holes]))
     console.print(
-        f"{found.reiterations:,} reiterations; feeds' own prior views that our history overrules: "
-        f"{found.prior_disagreements:,}"
+        say(
+            "{reiterations:,} reiterations; feeds' prior ratings that differ from our history: {prior:,}",
+            reiterations=found.reiterations,
+            prior=found.prior_disagreements,
+        )
     )
     for load in found.loads:
-        console.print(_load(load), soft_wrap=True)
+        console.print(_load(load))
     if found.loads:
-        console.print("Take one out again: qotgate unload --load N, or qotgate unload FILE")
-    console.print(f"{found.unread_files:,} files could not be read")
+        console.print(say("Take one out again: qotgate unload --load N, or qotgate unload FILE"))
+    console.print(say("Files that could not be read: {count:,}", count=found.unread_files))
     for file in found.unread:
-        console.print(f"  {file['path']}: {file['reason']}", soft_wrap=True, markup=False)
-    console.print(f"{found.rejected_lines:,} lines left out; unknown grades: {len(found.unknown_grades):,}")
+        console.print("  " + say("{names}: {reason}", names=file["path"], reason=file["reason"]))
+    grades = len(found.unknown_grades)
+    console.print(
+        say(
+            "Lines left out: {lines:,}; unknown grades: {grades:,}", lines=found.rejected_lines, grades=grades
+        )
+    )
     for reject in found.rejects:
-        where = reject["path"] if reject["line"] is None else f"{reject['path']}, line {reject['line']}"
-        console.print(f"  {where}: {reject['reason']}", soft_wrap=True, markup=False)
+        where = "{names}: {reason}" if reject["line"] is None else "{path}, line {names}: {reason}"
+        names = reject["path"] if reject["line"] is None else reject["line"]
+        console.print("  " + say(where, path=reject["path"], names=names, reason=reject["reason"]))
     if found.contradictions:
-        console.print(f"{found.contradicted:,} identifiers not believed, as other lines contradict them:")
+        console.print(
+            say(
+                "Identifiers not believed, as other lines contradict them: {count:,}",
+                count=found.contradicted,
+            )
+        )
     for row in found.contradictions:
-        console.print(f"  {contradiction_sentence(row)}", markup=False, soft_wrap=True)
+        console.print(f"  {contradiction_sentence(row, language())}")
     if found.contradicted > len(found.contradictions):
         more = found.contradicted - len(found.contradictions)
-        console.print(f"  and {more:,} more (the Data page lists all)")
+        console.print("  " + say("and {count:,} more (the Data page lists all)", count=more))
 
 
 def _load(load: dict[str, Any]) -> str:
     """A load in a line."""
-    outcome = load["outcome"].lower().replace("_", " ")
-    files = f"{load['read']:,} files read, {load['unchanged']:,} known, {load['rejected']:,} rejected"
-    rows = f"{load['added']:,} rows new, {load['left_out']:,} lines left out"
-    return f"Load {load['id']}, {load['loaded_at']}: {outcome}; {files}; {rows}"
+    return say(
+        "Load {number}, {moment}: {outcome}; files: {read:,} read, {known:,} known, {rejected:,} rejected; "
+        "rows: {added:,} new; lines left out: {left_out:,}",
+        number=load["id"],
+        moment=load["loaded_at"],
+        outcome=say(load["outcome"].lower().replace("_", " ")),
+        known=load["unchanged"],
+        **{name: load[name] for name in ("read", "rejected", "added", "left_out")},
+    )
 
 
 def _table(title: str, rows: list[dict[str, Any]]) -> Table:
-    table = Table(*rows[0], title=title, title_justify="left")
+    table = Table(*map(say, rows[0]), title=say(title), title_justify="left")
     for row in rows:
-        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row.values()))
+        table.add_row(*(_cell(name, value) for name, value in row.items()))
     return table
+
+
+def _cell(column: str, value: Any) -> str:
+    if column in ("source", "change_type"):
+        return say(value)
+    return f"{value:,}" if isinstance(value, int) else str(value)

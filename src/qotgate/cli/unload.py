@@ -9,7 +9,8 @@ import typer
 from rich.progress import Progress
 
 from qotgate.cli.console import new_console
-from qotgate.cli.options import AsJson, Database, Tables
+from qotgate.cli.options import AsJson, Database, Lang, Tables
+from qotgate.cli.words import say
 from qotgate.model import QotGateError
 from qotgate.service.loading.unloading import UnloadReport
 from qotgate.service.loading.unloading import unload as unload_files
@@ -31,6 +32,7 @@ def unload(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Do it all, then undo it.")] = False,
     as_json: AsJson = False,
+    lang: Lang = None,
     db: Database = None,
     tables: Tables = None,
 ) -> None:
@@ -40,14 +42,14 @@ def unload(
     as long as loading these did. `qotgate status` and the Data page number the loads.
     """
     if bool(files) == (load is not None):
-        raise QotGateError("unload takes files, or a load by its number: FILE... or --load N.")
-    settings = read_settings(db=db, tables=tables)
+        raise QotGateError(say("unload takes files, or a load by its number: FILE... or --load N."))
+    settings = read_settings(lang=lang, db=db, tables=tables)
     errors = new_console(stderr=True)
     with (
         open_store(settings, makes=False) as store,
         Progress(console=errors, disable=not errors.is_terminal) as progress,
     ):
-        task = progress.add_task("Reading what remains", total=None)
+        task = progress.add_task(say("Reading what remains"), total=None)
         report = unload_files(
             store,
             load_reference(settings.tables),
@@ -65,12 +67,19 @@ def unload(
 def _print(report: UnloadReport, dry_run: bool) -> None:
     console = new_console(soft_wrap=True)
     if dry_run:
-        console.print("Dry run: nothing is kept.")
-    console.print(f"{len(report.files):,} files taken out:")
+        console.print(say("Dry run: nothing is kept."))
+    console.print(say("Files taken out: {count:,}", count=len(report.files)))
     for path in report.files[:FILES_SHOWN]:
         console.print(f"  {path}")
     if len(report.files) > FILES_SHOWN:
-        console.print(f"  and {len(report.files) - FILES_SHOWN:,} more (--json lists all)")
+        more = len(report.files) - FILES_SHOWN
+        console.print("  " + say("and {count:,} more (--json lists all)", count=more))
     for path, reason in report.unread:
-        console.print(f"{path} remains and counts no more: {reason}")
-    console.print(f"{report.left:,} files remain. Generation {report.generation}.")
+        console.print(say("{path} remains and counts no more: {reason}", path=path, reason=reason))
+    console.print(
+        say(
+            "Files that remain: {count:,}. Generation {generation}.",
+            count=report.left,
+            generation=report.generation,
+        )
+    )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 from qotgate.client.errors import ConnectionLost
 from qotgate.model import InvalidRequest, Language, ProtocolError
+from qotgate.model.sentences import language_of
 from qotgate.protocol.body import decode, encode
 from qotgate.protocol.frame import PROTOBUF, Change, Frame, FrameParser, Packet
 from qotgate.protocol.messages import REQUESTS, RESPONSES, ProtoId, RetType
@@ -75,13 +76,13 @@ class ClientOptions:
 
 
 def wanted_language(lang: str | None) -> Language | None:
-    """``lang`` in any case, else the one that the environment names (QOTGATE_LANG), None where it names none.
-    Raises InvalidRequest."""
-    wanted = (lang or os.environ.get("QOTGATE_LANG") or "").lower()
-    known = get_args(Language)
-    if wanted and wanted not in known:
-        raise InvalidRequest("word", parameter="lang", words=", ".join(known), value=wanted)
-    return cast(Language, wanted) if wanted else None
+    """The language that ``lang`` names, such as en or zh-CN, else the one that the environment names
+    (QOTGATE_LANG), None where it names none. Raises InvalidRequest."""
+    wanted = lang or os.environ.get("QOTGATE_LANG") or ""
+    found = language_of(wanted)
+    if wanted and found is None:
+        raise InvalidRequest("word", parameter="lang", words=", ".join(get_args(Language)), value=wanted)
+    return found
 
 
 class ClientCore:

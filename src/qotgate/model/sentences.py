@@ -1,11 +1,19 @@
-"""Every sentence that a user of the wire can be told, in the gateway's languages.
+"""Every sentence that a user of the wire can be told, in the gateway's languages, and those of the services
+behind the commands.
 
 A sentence names the parameter and what it takes. Templates are filled with ``str.format``.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 Language = Literal["zh", "en"]
+
+
+def language_of(tag: str) -> Language | None:
+    """The language that a tag or locale begins with, as zh-CN, zh_TW.UTF-8 and EN do; None for any other."""
+    start = tag.strip().lower().replace("_", "-").partition(".")[0].partition("-")[0]
+    return next((lang for lang in get_args(Language) if lang == start), None)
+
 
 SENTENCES: dict[str, dict[Language, str]] = {
     "code": {
@@ -356,6 +364,56 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "en": "The gateway already serves {limit} connections from this address, the most it allows of one; "
         "close another or raise --max-connections-per-address.",
         "zh": "来自该地址的连接数已达上限 {limit}；请关闭其他连接，或调大 --max-connections-per-address。",
+    },
+    "no_database": {
+        "en": "There is no database {path}; `qotgate load PATH` makes it, and --db names another.",
+        "zh": "没有数据库 {path}：`qotgate load PATH` 会新建，也可用 --db 指定其他数据库。",
+    },
+    "funds_unloaded": {
+        "en": "--funds names {unknown}, of which nothing is loaded; loaded are {known}.",
+        "zh": "--funds 中的 {unknown} 没有任何已加载的数据；已加载的基金：{known}。",
+    },
+    "path_missing": {
+        "en": "{path} does not exist; load takes files and folders.",
+        "zh": "{path} 不存在；load 只接受文件和文件夹。",
+    },
+    "path_no_file": {
+        "en": "{path} is neither a file nor a folder; load takes files and folders.",
+        "zh": "{path} 既不是文件也不是文件夹；load 只接受文件和文件夹。",
+    },
+    "clock": {
+        "en": "The clock of this machine says {day}; set it, as days are held against it.",
+        "zh": "本机时钟显示 {day}：请校准，文件中的日期要与之比对。",
+    },
+    "unload_load": {
+        "en": "No file of load {number} is here; `qotgate status` lists the loads.",
+        "zh": "没有第 {number} 次加载的文件；用 `qotgate status` 查看加载记录。",
+    },
+    "unload_file": {
+        "en": "{path} is not loaded; `qotgate status` and the Data page list the loads.",
+        "zh": "{path} 未加载；加载记录见 `qotgate status` 和网页的“数据”页。",
+    },
+    "unload_several": {
+        "en": "{path} was loaded {count} times, with other content each time, in the loads {loads}; "
+        "name one with --load.",
+        "zh": "{path} 加载过 {count} 次，每次内容不同，分别在以下加载中：{loads}；请用 --load 指定其中一次。",
+    },
+    "unload_no_copy": {
+        "en": "{path} was loaded by an earlier version, which kept no copy, and is not there as it was; "
+        "put it back, or load all files into a new database.",
+        "zh": "{path} 由早期版本加载，没有保留副本，原处的文件也已改变或不存在："
+        "请放回原文件，或将全部文件重新加载到新数据库。",
+    },
+    "contradiction": {
+        "en": "{path}, line {line}: {identifier} as {spelled}, but as {other} in {other_path}, "
+        "line {other_line}.",
+        "zh": "{path} 第 {line} 行：{identifier} 为 {spelled}，"
+        "但 {other_path} 第 {other_line} 行为 {other}。",
+    },
+    "contradiction_tables": {
+        "en": "{path}, line {line}: {identifier} as {spelled}, but the tables (listings.csv) give it "
+        "to another company.",
+        "zh": "{path} 第 {line} 行：{identifier} 为 {spelled}，但 listings.csv 中属于另一家公司。",
     },
     # What another gateway said, as it said it.
     "told": {

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from qotgate.model import ACTIVE_FUNDS, QotGateError
+from qotgate.model import ACTIVE_FUNDS, Refused
 from qotgate.service.questions import Questions
 from qotgate.service.reference import load_reference
 from qotgate.serving.settings import Settings
@@ -34,10 +34,7 @@ def open_questions(settings: Settings, *, loaded: bool = False, makes: bool = Tr
                 known = books.loaded_funds(connection)
             unknown = [fund for fund in settings.funds if fund not in known]
             if known and unknown:
-                raise QotGateError(
-                    f"--funds names {', '.join(unknown)}, of which nothing is loaded; "
-                    f"loaded are {', '.join(sorted(known))}."
-                )
+                raise Refused("funds_unloaded", unknown=", ".join(unknown), known=", ".join(sorted(known)))
         yield Questions(
             store,
             reference,
@@ -54,6 +51,4 @@ def _check_there(url: str) -> None:
     if parsed is None or parsed.get_backend_name() != "sqlite" or not parsed.database:
         return
     if not Path(parsed.database).exists():
-        raise QotGateError(
-            f"There is no database {parsed.database}; `qotgate load PATH` makes it, and --db names another."
-        )
+        raise Refused("no_database", path=parsed.database)

@@ -26,6 +26,7 @@ from pydantic_settings import (
 from sqlalchemy import URL
 
 from qotgate.model import ACTIVE_FUNDS, Language, QotGateError
+from qotgate.model.sentences import language_of
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
@@ -296,7 +297,7 @@ class Settings(BaseSettings):
     slow_seconds: float = option(
         1.0, "Seconds from which on a request is logged as slow; 1 unless given, 0 for never.", ge=0, le=3600
     )
-    lang: Language = option("zh", "Language of names.")
+    lang: Language = option("zh", "Language of names, and of what a command prints that is given it.")
     db: str = option(
         ...,
         "Database, sqlite:///FILE or postgresql://USER@HOST/DATABASE (QOTGATE_DB).",
@@ -324,6 +325,12 @@ class Settings(BaseSettings):
         hint = cls.model_fields[str(about_it.field_name)].annotation
         words = {word for part in (hint, *get_args(hint)) for word in get_args(part)}
         return value.lower() if isinstance(value, str) and value.lower() in words else value
+
+    @field_validator("lang", mode="before")
+    @classmethod
+    def _by_tag(cls, value: Any) -> Any:
+        """A tag such as zh-CN names a language."""
+        return language_of(value) or value if isinstance(value, str) else value
 
     @property
     def named_funds(self) -> tuple[str, ...] | None:

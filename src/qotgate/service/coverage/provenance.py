@@ -6,6 +6,7 @@ from datetime import date
 
 from sqlalchemy import Connection
 
+from qotgate.model.sentences import SENTENCES, Language
 from qotgate.service.reference import Reference
 from qotgate.store import Store, reads
 from qotgate.store import loads as load_history
@@ -188,10 +189,16 @@ def contradictions(store: Store, before: int | None = None) -> tuple[list[Row], 
         return reads.securities.contradictions(connection, before, CONTRADICTIONS_ON_A_PAGE)
 
 
-def contradiction_sentence(row: Row) -> str:
+def contradiction_sentence(row: Row, lang: Language = "en") -> str:
     """What a line says that another one contradicts, as text."""
-    said = f"{row['path']}, line {row['line']}: {row['identifier']} as {row['ticker']} {row['name']}"
+    values = {name: row[name] for name in ("path", "line", "identifier")}
+    values["spelled"] = f"{row['ticker']} {row['name']}"
     other = row["against"]
     if other is None:
-        return f"{said}, but the tables (listings.csv) give it to another company"
-    return f"{said}, but as {other['ticker']} {other['name']} in {other['path']}, line {other['line']}"
+        return SENTENCES["contradiction_tables"][lang].format(**values)
+    return SENTENCES["contradiction"][lang].format(
+        **values,
+        other=f"{other['ticker']} {other['name']}",
+        other_path=other["path"],
+        other_line=other["line"],
+    )

@@ -10,7 +10,7 @@ from stat import S_ISREG
 from unicodedata import category
 
 from qotgate import sources
-from qotgate.model import DayOrder, ParsedFile, QotGateError, Unreadable
+from qotgate.model import DayOrder, ParsedFile, Refused, Unreadable
 
 ANY_BOOK = b"any book"
 """What makes a file that is loaded with ``any_book`` another one than without."""
@@ -37,8 +37,7 @@ def find_files(paths: Iterable[Path], passed_over: Counter[str] | None = None) -
         elif _is_file(path):
             found[path.resolve()] = None
         else:
-            what = "is neither a file nor a folder" if path.exists() else "does not exist"
-            raise QotGateError(f"{path} {what}; load takes files and folders.")
+            raise Refused("path_no_file" if path.exists() else "path_missing", path=path)
     return list(found)
 
 

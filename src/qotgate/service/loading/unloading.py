@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qotgate import sources
-from qotgate.model import LoadOutcome, QotGateError, Unreadable
+from qotgate.model import LoadOutcome, Refused, Unreadable
 from qotgate.service.loading.reading import digests, order_of, read_bytes, shown
 from qotgate.service.loading.writing import Load, LoadReport
 from qotgate.service.reference import Reference
@@ -53,7 +53,7 @@ def unload(
         if load_id is not None:
             wanted = contents.of_load(connection, load_id)
             if not wanted:
-                raise QotGateError(f"No file of load {load_id} is here; `qotgate status` lists the loads.")
+                raise Refused("unload_load", number=load_id)
         else:
             wanted = [_one(path, contents.of_path(connection, shown(_resolved(path)))) for path in paths]
         found.files = [row["path"] for row in wanted]
@@ -86,13 +86,10 @@ def _resolved(path: Path) -> Path:
 
 def _one(path: Path, rows: Sequence[Row]) -> Row:
     if not rows:
-        raise QotGateError(f"{shown(path)} is not loaded; `qotgate status` and the Data page list the loads.")
+        raise Refused("unload_file", path=shown(path))
     if len(rows) > 1:
         loads = ", ".join(str(row["load_id"] or "an earlier version") for row in rows)
-        raise QotGateError(
-            f"{shown(path)} was loaded {len(rows)} times, with other content each time, in the loads "
-            f"{loads}; name one with --load."
-        )
+        raise Refused("unload_several", path=shown(path), count=len(rows), loads=loads)
     return rows[0]
 
 
@@ -108,7 +105,4 @@ def _again(row: Row) -> Row:
     for any_book in (False, True):
         if row["digest"] in digests(content, path, any_book=any_book).values():
             return {**row, "name": shown(Path(path.name)), "content": content, "any_book": any_book}
-    raise QotGateError(
-        f"{path} was loaded by an earlier version, which kept no copy, and is not there as it was; "
-        "put it back, or load all files into a new database."
-    )
+    raise Refused("unload_no_copy", path=path)

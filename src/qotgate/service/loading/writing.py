@@ -22,7 +22,7 @@ from qotgate.model import (
     Note,
     Notice,
     ParsedFile,
-    QotGateError,
+    Refused,
     Reject,
     Unreadable,
 )
@@ -384,9 +384,7 @@ def last_day(now: datetime) -> date:
     """The last day that a line of a file may have: a later one is a mistake, and would be the latest day of
     every answer. Raises QotGateError where the clock is wrong."""
     if now.date() < ARK_START:
-        raise QotGateError(
-            f"The clock of this machine says {now:%Y-%m-%d}; set it, as days are held against it."
-        )
+        raise Refused("clock", day=now.date())
     return ark_sessions(now.date() + timedelta(days=1), now.date() + LONGEST_BREAK)[MAX_SESSIONS_AHEAD - 1]
 
 
