@@ -277,10 +277,10 @@ def _run(
     if schedule is not None:
         repeat(one_round, schedule)
     elif not one_round():
-        typer.echo(
-            "Nothing was fetched; the lines above say why. To load files that you have: qotgate load FOLDER.",
-            err=True,
+        said = (
+            "Nothing was fetched; the lines above say why. To load files that you have: qotgate load FOLDER."
         )
+        typer.echo(say(said), err=True)
         raise typer.Exit(NOTHING_FETCHED)
 
 

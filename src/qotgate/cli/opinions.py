@@ -9,6 +9,7 @@ import typer
 from qotgate.cli.console import new_console
 from qotgate.cli.options import AsJson, AsOf, Database, Lang, PageCursor, Tables, read_day
 from qotgate.cli.pages import plain_row, rows_table, shown
+from qotgate.cli.words import say
 from qotgate.model import InstitutionRating, Security
 from qotgate.protocol.rating_answers import MAX_INSTITUTIONS
 from qotgate.service.questions import Questions
@@ -74,9 +75,9 @@ def summary(
         return
     console = new_console()
     console.print(rows_table(answer.rows, InstitutionRating))
-    console.print(f"Known to {answer.known_to}.", highlight=False)
+    console.print(say("Known to {day}.", day=answer.known_to))
     if answer.next_page:
-        console.print(f"Next page: --page {answer.next_page}", highlight=False, soft_wrap=True)
+        console.print(say("Next page: --page {page}", page=answer.next_page), soft_wrap=True)
 
 
 def _tell_near(questions: Questions, security: Security) -> None:

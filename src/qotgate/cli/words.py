@@ -206,6 +206,9 @@ CHINESE = {
     "{title}: unchanged, {path}": "{title}：没有变化，{path}",
     "{title}: nothing is published": "{title}：没有公布内容",
     "{title}: failed: {reason}.": "{title}：失败：{reason}。",
+    "Nothing was fetched; the lines above say why. To load files that you have: qotgate load FOLDER.": (
+        "没有下载到任何文件，原因见上。已有的文件可用以下命令加载：qotgate load 文件夹"
+    ),
     # Files that commands write.
     "{rows:,} rows in {path}.": "已将 {rows:,} 行写入 {path}。",
     "Nothing has changed since the last export to {folder}.": "自上次导出到 {folder} 以来没有变化。",
