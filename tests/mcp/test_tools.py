@@ -159,7 +159,15 @@ def test_errors_say_what_to_do(gateway: Serving) -> None:
     calls: list[tuple[tuple[str, dict[str, Any]], str]] = [
         (("ark_dynamic", {"security": "TSLA"}), "US.TSLA"),
         (("ark_dynamic", {"security": "US.TSLA", "as_of": "1999-01-01"}), "as_of"),
-        (("ark_dynamic", {"security": "US.TSLA", "as_of": "17.6.2026"}), "YYYY-MM-DD"),
+        (
+            ("ark_dynamic", {"security": "US.TSLA", "as_of": "17.6.2026"}),
+            "as_of: takes a day as YYYY-MM-DD, not '17.6.2026'.",
+        ),
+        (("ark_dynamic", {"security": "US.TSLA", "asof": "2026-06-17"}), "'asof' (did you mean as_of?)"),
+        (("ark_dynamic", {"security": ["US.TSLA"]}), "security: takes a text, not"),
+        (("ark_dynamic", {}), "security: is missing."),
+        (("streaks", {"side": "buy"}), "side: takes ALL, BUY or SELL, not 'buy'."),
+        (("streaks", {"count": 1000}), "count: takes 200 or less, not '1000'."),
         (("rating_changes", {"security": "US.MU", "market": "CA"}), "CA"),
         (("ark_holdings", {"page": "not a cursor"}), "page"),
         (("ark_holdings", {"holding_type": "ALL"}), "POSITION"),

@@ -6,14 +6,16 @@ from importlib.resources import files
 from typing import Any
 
 import structlog
-from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp.types import ToolAnnotations
+from mcp.types import CallToolResult, InputRequiredResult, ToolAnnotations
+from pydantic import ValidationError
 
 from qotgate.mcp.research import RESEARCH_TOOLS, ResearchTools
 from qotgate.mcp.tools import TOOLS, Services, Tools
-from qotgate.model import QotGateError, StoreError, Unavailable
+from qotgate.model import InvalidRequest, QotGateError, StoreError, Unavailable
 from qotgate.model.version import __version__
+from qotgate.web.parameters import refuse_unknown, sentence
 
 READ_ONLY = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 
@@ -28,9 +30,30 @@ HELP = files("qotgate.mcp").joinpath("help.md").read_text(encoding="utf-8")
 log = structlog.get_logger()
 
 
+class _Server(MCPServer[Any]):
+    """One that refuses arguments by sentences, and an argument that a tool does not have: the SDK passes over
+    such a one, so that a misspelt ``as_of`` would be answered as of today."""
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        known = [list(one.input_schema["properties"]) for one in await self.list_tools() if one.name == name]
+        try:
+            for names in known:
+                refuse_unknown(arguments, names)
+            return await super().call_tool(name, arguments, context)
+        except InvalidRequest as error:
+            raise ToolError(str(error)) from error
+        except ToolError as error:
+            if not isinstance(error.__cause__, ValidationError):
+                raise
+            (first, *_) = error.__cause__.errors()
+            raise ToolError(sentence(str(first["loc"][0]), first, "en")) from error
+
+
 def make_server(services: Services) -> MCPServer[Any]:
     """A server whose tools ask ``services``, each call in a thread of its own."""
-    server: MCPServer[Any] = MCPServer(
+    server = _Server(
         "qotgate",
         title="qotgate",
         description="ARK trades and analyst rating changes, as of any day, from the user's own files",

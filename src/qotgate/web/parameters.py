@@ -1,6 +1,6 @@
 """What is wrong with a parameter, in words: pydantic's own sentences name types and patterns."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -28,6 +28,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "greater_than_equal": ("takes {ge} or more", "须不小于 {ge}"),
     "less_than_equal": ("takes {le} or less", "须不大于 {le}"),
     "less_than": ("takes less than {lt}", "须小于 {lt}"),
+    "string_type": ("takes a text", "须为文本"),
     "string_too_long": ("takes up to {max_length} characters", "不得超过 {max_length} 个字符"),
 }
 """By the beginning of pydantic's name of the error."""
@@ -35,10 +36,9 @@ OTHER = ("takes something else", "格式不对")
 MISSING = ("is missing", "缺失")
 
 
-def sentence(error: Mapping[str, Any], lang: Language) -> str:
-    """What the user is told of the first of pydantic's errors."""
-    # The first part of the place is where the parameter stands, in the path or in the query.
-    name, kind = str(error["loc"][1]), str(error["type"])
+def sentence(name: str, error: Mapping[str, Any], lang: Language) -> str:
+    """The sentence for a user about ``error``, one of pydantic's, in the parameter ``name``."""
+    kind = str(error["type"])
     words = FORMS.get(name) if kind == "string_pattern_mismatch" else None
     words = words or next((words for start, words in KINDS.items() if kind.startswith(start)), OTHER)
     said = (MISSING if kind == "missing" else words)[lang == "zh"]
@@ -59,13 +59,14 @@ def check_names(request: Request) -> None:
     route = request.scope["route"]
     described = request.app.openapi()["paths"][route.path]["get"].get("parameters", ())
     known = [one["name"] for one in described if one["in"] == "query"]
-    for name in request.query_params:
-        if name not in known:
-            raise InvalidRequest(**_unknown(name, known))
+    refuse_unknown(request.query_params, known)
 
 
-def _unknown(name: str, known: Sequence[str]) -> dict[str, Any]:
-    near = get_close_matches(name.lower(), known, n=1)
-    if near:
-        return {"sentence": "parameter_near", "value": name[:SHOWN], "near": near[0]}
-    return {"sentence": "parameter_unknown", "value": name[:SHOWN], "known": ", ".join(known)}
+def refuse_unknown(names: Iterable[str], known: Sequence[str]) -> None:
+    """Raises InvalidRequest for the first of ``names`` that is not among the ``known`` parameters."""
+    for name in names:
+        if name in known:
+            continue
+        if near := get_close_matches(name.lower(), known, n=1):
+            raise InvalidRequest("parameter_near", value=name[:SHOWN], near=near[0])
+        raise InvalidRequest("parameter_unknown", value=name[:SHOWN], known=", ".join(known))

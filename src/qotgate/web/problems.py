@@ -92,7 +92,9 @@ def sentence_of(error: Exception, lang: Language) -> str:
     if isinstance(error, Refused):
         return error.text(lang)
     if isinstance(error, RequestValidationError):
-        return parameters.sentence(error.errors()[0], lang)
+        # A place is where the parameter stands (path or query), and its name.
+        (first, *_) = error.errors()
+        return parameters.sentence(str(first["loc"][1]), first, lang)
     if isinstance(error, HTTPException):
         return f"{error.detail}."
     if isinstance(error, StoreError):
