@@ -27,6 +27,7 @@ LIMITS = {
     "funds": f"| funds in a file | {layout.MAX_FUNDS} |",
     "unpacked": f"unpacked | {workbooks.MAX_UNPACKED >> 30} GiB together",
     "opening": f"| {opening.MAX_MEMORY >> 30} GiB of memory and {opening.MAX_SECONDS:g} seconds,",
+    "headers": f"headers of an HTTP request | at most {connections.MAX_HEADER_BYTES:,} bytes",
     "a body": f"at most {bodies.MAX_BODY:,} bytes, and {bodies.LARGER['/mcp']:,} at `/mcp`",
     "steps": f"in steps of {pacing.STEP_BYTES:,} bytes",
     "a turn": f"all together {pacing.TURN_SECONDS * 1000:g} ms",

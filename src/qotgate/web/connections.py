@@ -22,6 +22,8 @@ MAX_CONNECTIONS_PER_ADDRESS = 128
 MIN_CONNECTIONS_PER_ADDRESS = 16
 """A browser opens several connections: fewer from one address would break the pages."""
 MAX_SPARE_CONNECTIONS = 32
+MAX_HEADER_BYTES = 32_768
+"""Of a request's line and headers: room for some 3,000 codes in one question."""
 READ_SECONDS = 30.0
 """How long a client that was sent something may take to read on."""
 REQUEST_SECONDS = 10.0
@@ -128,6 +130,10 @@ class _Connection(H11Protocol):
         super().data_received(data)
         if self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):
             self._request_is_there()
+
+    def send_400_response(self, msg: str) -> None:
+        """Add the bound, which ``msg`` does not name."""
+        super().send_400_response(f"{msg} Its line and headers may have up to {MAX_HEADER_BYTES:,} bytes.")
 
     def on_response_complete(self) -> None:
         if self.conn.their_state is h11.SEND_BODY:

@@ -14,6 +14,7 @@ from qotgate.gateway import Gateway
 from qotgate.gateway.addresses import shown_address
 from qotgate.service.questions import Questions
 from qotgate.web.app import make_app
+from qotgate.web.connections import MAX_HEADER_BYTES
 from qotgate.web.render import prepare
 from qotgate.web.site import Endpoint, Site, WebOptions
 from qotgate.web.webhook import Webhook
@@ -68,6 +69,7 @@ class WebServer:
         config = uvicorn.Config(
             make_app(self._site, self._endpoints),
             http=cast(type[asyncio.Protocol], self._site.connections),
+            h11_max_incomplete_event_size=MAX_HEADER_BYTES,
             log_config=None,
             access_log=False,
             server_header=False,
