@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from datetime import date
+from operator import attrgetter
 from typing import Any, Literal, Self
 
 from qotgate.client.errors import ConnectionLost
@@ -285,18 +286,18 @@ class OpenQuoteContext(OpenDCalls):
         if ret != RET_OK:
             return RET_ERROR, s2c, None, None
         # Imported here: pandas takes longer to import than the whole client, and only tables need it.
-        import pandas as pd
+        from qotgate.client.frames import frame_of
 
-        rows = [{field.name: value for field, value in row.ListFields()} for row in s2c.dataList]
+        rows = [*s2c.dataList]
         table: dict[str, list[Any]] = {"security": list(map(_security, rows))}
         for column, (field, names) in LISTS[listed].items():
-            table[column] = [_word(row.get(field, NO_VALUE), names) for row in rows]
+            read = attrgetter(field)
+            values: list[Any] = [read(row) if row.HasField(field) else NO_VALUE for row in rows]
+            table[column] = values if names is None else [names.get(value, NO_VALUE) for value in values]
         if any(bytes in map(type, values) for values in table.values()):
             return RET_ERROR, f"{PREFIX}the answer has text that is not UTF-8", None, None
         next_page = s2c.nextPage if s2c.HasField("nextPage") else None
-        # Of no rows pandas would make columns of numbers.
-        frame = pd.DataFrame(table) if rows else pd.DataFrame([], columns=list(table))
-        return RET_OK, frame, next_page, s2c.allCount
+        return RET_OK, frame_of(table), next_page, s2c.allCount
 
 
 class _ArgumentError(Exception):
@@ -333,8 +334,8 @@ def _word(value: Any, words: Words | None) -> Any:
     return value if words is None else words.get(value, NO_VALUE)
 
 
-def _security(row: dict[str, Any]) -> str:
-    security = row.get("security")
-    if security is None:
+def _security(row: Any) -> str:
+    if not row.HasField("security"):
         return NO_VALUE
+    security = row.security
     return f"{MARKET_WORDS.get(security.market, NO_VALUE)}.{security.code}"
