@@ -21,8 +21,10 @@ def test_levels() -> None:
 
 
 def test_institutions() -> None:
-    for spelling in ("B of A Securities", "bank of america", "BofA Securities"):
+    for spelling in ("B of A Securities", "bank of america", "BofA Securities", "美银证券"):
         assert HOUSES.identity(spelling) == "BofA Securities"
+    assert HOUSES.has("BofA Securities")
+    assert not HOUSES.has("bofa securities")
     assert HOUSES.identity(" Some House ") == "Some House"
     assert HOUSES.name("BofA Securities", "zh") == "美银证券"
     assert HOUSES.name("BofA Securities", "en") == "BofA Securities"

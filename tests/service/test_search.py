@@ -18,6 +18,9 @@ TSM,TSMC,UBS,Buy,,2026-06-01
 SHOP.TO,Shopify,UBS,Buy,,2026-06-01
 0700.HK,Tencent,UBS,Buy,,2026-06-01
 HK:09923,Yeahka,UBS,Buy,,2026-06-01
+SPCX,Space Exploration Technologies,UBS,Buy,,2026-06-01
+TCEHY,Tencent ADR,UBS,Buy,,2026-06-01
+JNJ,Johnson & Johnson,UBS,Buy,,2026-06-01
 """
 
 
@@ -34,6 +37,9 @@ def search(store: Store, reference: Reference, load_text: Callable[..., LoadRepo
         *((text, "US.XYZ") for text in ("SQ", "sq", "Square", "block")),
         *((text, "HK.00700") for text in ("0700", "700", "00700", "0700.HK", "hk.700", "HK:0700", "腾讯")),
         *((text, "US.TSLA") for text in ("tsla", "TESLA", "特斯拉")),
+        *((text, "US.SPCX") for text in ("SpaceX", "spacex", "SPCX", "太空探索")),
+        *((text, "US.TSM") for text in ("TSMC", "tsm", "台积电")),
+        ("J&J", "US.JNJ"),
     ],
 )
 def test_what_people_type(search: Search, typed: str, code: str) -> None:
@@ -50,6 +56,7 @@ def test_what_people_type(search: Search, typed: str, code: str) -> None:
         ("HK.0700", "HK.00700"),
         ("US.SHOPFY", "CA.SHOP"),
         ("US.TESLLA", "US.TSLA"),
+        ("US.SPACEX", "US.SPCX"),
     ],
 )
 def test_a_code_that_is_not_known_is_answered_with_what_is_near(
@@ -62,7 +69,10 @@ def test_a_code_that_is_not_known_is_answered_with_what_is_near(
 
 def test_what_is_not_known_is_said_in_a_sentence(search: Search) -> None:
     assert search.note(Security.parse("us.tsla"), "en") is None
-    assert search.note(Security.parse("US.FB"), "en") is None
+    # The search finds it by its former symbol; no question is answered under that.
+    assert search.note(Security.parse("US.FB"), "en") == (
+        "US.FB is not known here (did you mean US.META (Meta Platforms)?)."
+    )
     assert search.note(Security.parse("US.TSLAA"), "en") == (
         "US.TSLAA is not known here (did you mean US.TSLA (Tesla)?)."
     )
@@ -78,5 +88,22 @@ def test_the_symbols_that_lines_have_had_are_known(
         a=before + "ARKK,2026-06-01,Buy,OLDN,00130H105,WIDGETS INC,100,0.1\n",
         b=before + "ARKK,2026-06-10,Buy,NEWN,00130H105,WIDGETS INC,100,0.1\n",
     )
+    search = Search(store, reference)
     for typed in ("OLDN", "widgets", "NEWN"):
-        assert str(Search(store, reference).search(typed, "en", 5)[0].security) == "US.NEWN"
+        assert str(search.search(typed, "en", 5)[0].security) == "US.NEWN"
+    old = Security.parse("US.OLDN")
+    assert search.note(old, "en") is None
+    assert search.note(old, "en", in_ratings=True) == (
+        "US.OLDN is not known here (did you mean US.NEWN (WIDGETS INC)?)."
+    )
+
+
+def test_another_listing_of_the_same_name_is_near(
+    store: Store, reference: Reference, load_text: Callable[..., LoadReport]
+) -> None:
+    load_text(notes=NOTES.replace("0700.HK,Tencent,UBS,Buy,,2026-06-01\n", ""))
+    search = Search(store, reference)
+    assert str(search.search("0700", "en", 5)[0].security) == "US.TCEHY"
+    assert search.note(Security.parse("HK.00700"), "en") == (
+        "HK.00700 is not known here (did you mean US.TCEHY (Tencent ADR)?)."
+    )

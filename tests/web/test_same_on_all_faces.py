@@ -312,6 +312,15 @@ def test_an_institution_that_is_not_known_is_answered_with_what_is_near(
     )
 
 
+def test_a_code_without_ratings_is_answered_with_what_is_near(web: httpx.Client, sample_url: str) -> None:
+    for path in ("ratings/changes?security=US.MUU", "ratings/consensus/US.MUU", "ratings/summary/US.MUU"):
+        assert "did you mean US.MU" in web.get(f"/api/v1/{path}").json()["note"]
+        assert "note" not in web.get(f"/api/v1/{path}".replace("MUU", "MU")).json()
+    for command in ("consensus", "rating-summary"):
+        done = run(command, "US.MUU", "--lang", "en", "--db", sample_url)
+        assert (done.returncode, "did you mean US.MU" in done.stderr) == (0, True)
+
+
 def test_a_known_institution_without_a_change_is_an_empty_list(
     client: QuoteClient, web: httpx.Client
 ) -> None:

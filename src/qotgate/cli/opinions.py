@@ -82,6 +82,6 @@ def summary(
 
 def _tell_near(questions: Questions, security: Security) -> None:
     """Say on standard error that a stock is not known, and what may be meant."""
-    note = Search(questions.store, questions.reference).note(security, questions.lang)
+    note = Search(questions.store, questions.reference).note(security, questions.lang, in_ratings=True)
     if note:
         typer.echo(note, err=True)

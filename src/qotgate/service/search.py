@@ -6,7 +6,7 @@ names that a security had before beside those of today.
 """
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from threading import Lock
@@ -38,11 +38,13 @@ LIKENESS = 0.7
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """``codes`` and ``names`` are those of today and before, for comparing."""
+    """``codes`` and ``names`` are those of today and before, for comparing; ``spelled`` are the codes that
+    ARK's lines had, under which its questions find the security, too."""
 
     security: Security
     published: str
     codes: frozenset[str]
+    spelled: frozenset[str]
     names: tuple[str, ...]
     in_ark: bool
     in_ratings: bool
@@ -64,22 +66,28 @@ class Search:
         if not wanted:
             return []
         codes, entries = _codes(wanted), self._entries()
-        ranked = ((_rank(entry, wanted, codes), code) for code, entry in entries.items())
-        matches = sorted((rank, code) for rank, code in ranked if rank is not None)
-        return [self._found(entries[code], lang) for _, code in matches[:count]]
+        matches = _matches(entries, wanted, codes)
+        if not matches:
+            # The code of a listing that is not loaded: another listing of the same name may be.
+            names = {name for code in codes | {f"us.{wanted}"} for name in self._names(code.upper())}
+            matches = [code for name in sorted(names) for code in _matches(entries, name, {name})]
+        return [self._found(entries[code], lang) for code in list(dict.fromkeys(matches))[:count]]
 
     def look_up(self, security: Security, lang: Language) -> Found:
         """What is known of a security; by its code alone where nothing is."""
         entry = self._entries().get(str(security))
-        return self._found(entry or _Entry(security, "", frozenset(), (), False, False), lang)
+        return self._found(entry or _Entry(security, "", frozenset(), frozenset(), (), False, False), lang)
 
-    def near(self, security: Security, lang: Language) -> list[Found] | None:
+    def near(self, security: Security, lang: Language, *, in_ratings: bool = False) -> list[Found] | None:
         """The securities that may be meant where ``security`` is not known, the likeliest first; None where
-        it is known."""
-        entries = self._entries()
-        if any(str(security).casefold() in entry.codes for entry in entries.values()):
+        it is known. A code that ARK's lines had before is known, but not to the questions about ratings, for
+        which ``in_ratings`` asks."""
+        entries, code = self._entries(), str(security)
+        old = not in_ratings and any(code.casefold() in entry.spelled for entry in entries.values())
+        if old or code in entries:
             return None
-        found = [str(one.security) for one in self.search(security.code, lang, MAX_NEAR)]
+        texts = (security.code, *self._names(code))
+        found = [str(one.security) for text in texts for one in self.search(text, lang, MAX_NEAR)]
         # Of one listing in several markets, that of the market that was typed.
         found += sorted(
             self._like(security.code.casefold()),
@@ -96,15 +104,19 @@ class Search:
         near = get_close_matches(wanted, texts, MAX_NEAR, LIKENESS)
         return list(dict.fromkeys(code for text in near for code in texts[text]))
 
-    def note(self, security: Security, lang: Language) -> str | None:
+    def note(self, security: Security, lang: Language, *, in_ratings: bool = False) -> str | None:
         """A sentence that says that a security is not known, and what may be meant; None where it is
-        known."""
-        near = self.near(security, lang)
+        known. ``in_ratings`` as in :meth:`near`."""
+        near = self.near(security, lang, in_ratings=in_ratings)
         if near is None:
             return None
         listed = ", ".join(f"{one.security} ({one.name})" if one.name else f"{one.security}" for one in near)
         sentence = SENTENCES["not_known_near" if near else "not_known"][lang]
         return sentence.format(code=security, near=listed)
+
+    def _names(self, code: str) -> list[str]:
+        """The names that the table has for a code, for comparing."""
+        return [simplified(name).casefold() for name in self._reference.names.get(code, ()) if name]
 
     def _found(self, entry: _Entry, lang: Language) -> Found:
         name = self._reference.security_name(entry.security, lang, entry.published)
@@ -128,12 +140,14 @@ class Search:
         market, _, listing = code.partition(".")
         former = self._reference.former_names.get(code, ())
         symbols = {f"{market}.{one}" for one in former if one.isupper()}
-        codes = {code, *symbols, *(one for one in before if one.partition(".")[0] in Market.__members__)}
+        spelled = {one for one in before if one.partition(".")[0] in Market.__members__}
+        codes = {code, *symbols, *spelled}
         codes |= {one.partition(".")[2] for one in codes}
         names = dict.fromkeys((published, *self._reference.names.get(code, ()), *former, *sorted(before)))
         texts = tuple(simplified(name).casefold() for name in names if name not in codes)
-        lower = frozenset(map(str.casefold, codes))
-        return _Entry(Security(Market[market], listing), published, lower, texts, in_ark, in_ratings)
+        lower, old = (frozenset(map(str.casefold, some)) for some in (codes, spelled))
+        security = Security(Market[market], listing)
+        return _Entry(security, published, lower, old, texts, in_ark, in_ratings)
 
 
 def _codes(wanted: str) -> set[str]:
@@ -144,8 +158,14 @@ def _codes(wanted: str) -> set[str]:
     return {wanted}
 
 
-def _rank(entry: _Entry, wanted: str, codes: set[str]) -> int | None:
-    if codes & entry.codes:
+def _matches(entries: Mapping[str, _Entry], wanted: str, codes: Collection[str]) -> list[str]:
+    """The codes of the securities that match, the best first."""
+    ranked = ((_rank(entry, wanted, codes), code) for code, entry in entries.items())
+    return [code for rank, code in sorted((rank, code) for rank, code in ranked if rank is not None)]
+
+
+def _rank(entry: _Entry, wanted: str, codes: Collection[str]) -> int | None:
+    if not entry.codes.isdisjoint(codes):
         return 0
     if any(code.startswith(wanted) for code in entry.codes):
         return 1

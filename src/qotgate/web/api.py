@@ -171,7 +171,12 @@ def changes(
         return asked.answer_in_parts(
             "changes", whole_list(partial(part, PART_ROWS), page), later_page=bool(page)
         )
-    return asked.answer("changes", lambda: part(count, page or None), later_page=bool(page))
+
+    def make() -> Shape:
+        note = None if listed is None else asked.site.search.note(listed, asked.lang, in_ratings=True)
+        return noted(part(count, page or None), note)
+
+    return asked.answer("changes", make, later_page=bool(page))
 
 
 def whole_list(

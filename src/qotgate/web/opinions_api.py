@@ -81,7 +81,9 @@ def consensus(asked: TheRequest, code: Code, as_of: AsOf = None) -> Response:
     def make() -> Shape:
         answer = analyst_consensus(asked.questions, security, as_of)
         found = asked.site.search.look_up(security, asked.lang)
-        return noted(Consensus.of(found, as_of, answer), asked.site.search.note(security, asked.lang))
+        return noted(
+            Consensus.of(found, as_of, answer), asked.site.search.note(security, asked.lang, in_ratings=True)
+        )
 
     return asked.answer("consensus", make)
 
@@ -119,6 +121,6 @@ def summary(
                 "rows": [InstitutionRatingRow.model_validate(row) for row in found.rows],
             }
         )
-        return noted(answer, asked.site.search.note(security, asked.lang))
+        return noted(answer, asked.site.search.note(security, asked.lang, in_ratings=True))
 
     return asked.answer("summary", make, later_page=bool(page))

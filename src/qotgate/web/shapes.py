@@ -213,6 +213,8 @@ def rating_row(row: ListedChange) -> Shape:
 class RatingChanges(Shape):
     """A page of rating changes, newest first."""
 
+    model_config = NOTED
+
     all_count: int = Field(ge=0, description="The rows of all pages.")
     next_page: str | None = Field(description="The cursor of the next page; null on the last one.")
     known_to: date = KNOWN_TO
