@@ -39,3 +39,17 @@ def test_a_misspelt_variable_is_told_with_the_option_that_it_is_near_to() -> Non
 def test_words_are_taken_in_any_case(given: dict[str, str]) -> None:
     ((name, word),) = given.items()
     assert getattr(read_settings(**given), name) == word.lower()
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("x/y.db", "sqlite:///x/y.db"),
+        ("/y.sqlite3", "sqlite:////y.sqlite3"),
+        ("sqlite:///y.db", "sqlite:///y.db"),
+        ("postgresql://h/y.db", "postgresql://h/y.db"),
+        ("postgres", "postgres"),
+    ],
+)
+def test_a_path_names_a_database_file(given: str, read: str) -> None:
+    assert read_settings(db=given).db == read

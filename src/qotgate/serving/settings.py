@@ -300,7 +300,7 @@ class Settings(BaseSettings):
     lang: Language = option("zh", "Language of names, and of what a command prints that is given it.")
     db: str = option(
         ...,
-        "Database, sqlite:///FILE or postgresql://USER@HOST/DATABASE (QOTGATE_DB).",
+        "Database, FILE.db, sqlite:///FILE or postgresql://USER@HOST/DATABASE (QOTGATE_DB).",
         metavar="URL",
         at_next_start=True,
         secret=True,
@@ -331,6 +331,15 @@ class Settings(BaseSettings):
     def _by_tag(cls, value: Any) -> Any:
         """A tag such as zh-CN names a language."""
         return language_of(value) or value if isinstance(value, str) else value
+
+    @field_validator("db", mode="before")
+    @classmethod
+    def _by_path(cls, value: Any) -> Any:
+        """A path that ends as SQLite files do names a database."""
+        is_path = (
+            isinstance(value, str) and "://" not in value and value.endswith((".db", ".sqlite", ".sqlite3"))
+        )
+        return f"sqlite:///{value}" if is_path else value
 
     @property
     def named_funds(self) -> tuple[str, ...] | None:
