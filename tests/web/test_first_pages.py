@@ -1,10 +1,12 @@
 """What the pages wait for: templates are compiled before the first reader comes, and a page asks as many
 questions of the database for many rows as for few."""
 
-import time
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
 from qotgate.service.loading import load
 from qotgate.service.reference import Reference
@@ -18,15 +20,24 @@ DEADLINE_SECONDS = 60.0
 NOTICES = "FUND,Date,Direction,Ticker,CUSIP,Name,Shares,% of ETF\n"
 
 
-def test_templates_are_compiled_once_the_gateway_listens(sample_url: str) -> None:
-    cache = ENVIRONMENT.cache
+def test_templates_and_the_document_are_made_once_the_gateway_listens(
+    monkeypatch: pytest.MonkeyPatch, sample_url: str
+) -> None:
+    cache, made = ENVIRONMENT.cache, Event()
+    make = FastAPI.openapi
+
+    def told(app: FastAPI) -> Any:
+        document = make(app)
+        made.set()
+        return document
+
     assert cache is not None
     cache.clear()
+    monkeypatch.setattr("qotgate.web.app._App._document", None)
+    monkeypatch.setattr(FastAPI, "openapi", told)
     with serving(sample_url, "--http-port", "0"):
-        end = time.monotonic() + DEADLINE_SECONDS
-        while len(cache) < len(ENVIRONMENT.list_templates()):
-            assert time.monotonic() < end, "templates wait for their first reader"
-            time.sleep(0.01)
+        assert made.wait(DEADLINE_SECONDS), "the document waits for its first reader"
+        assert len(cache) == len(ENVIRONMENT.list_templates())
 
 
 def statements(tmp_path: Path, reference: Reference, count: int, path: str) -> int:

@@ -87,6 +87,7 @@ def test_threads_that_ask_at_once_get_one_document(monkeypatch: pytest.MonkeyPat
 
     together = Event()
     monkeypatch.setattr(FastAPI, "openapi", slow)
+    monkeypatch.setattr("qotgate.web.app._App._document", None)
 
     async def ask() -> list[int]:
         async with web_in_process(sample_url) as (web, _):

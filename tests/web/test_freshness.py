@@ -63,7 +63,7 @@ def test_an_empty_database_says_what_comes_next(tmp_path: Path) -> None:
     assert "Nothing is loaded yet. Next:" in home
     assert "<code>qotgate fetch ark</code>" in home
     assert "<code>qotgate fetch ratings --symbols" in home
-    assert "Trades appear from the second day of files on; a full window takes 30 days." in home
+    assert "Trades appear once two days of files are loaded; a full window takes 30 days." in home
     assert "<code>qotgate fetch ark</code>" in data
     assert '<aside class="known"' not in home
 
@@ -80,7 +80,7 @@ def test_a_young_database_says_how_much_of_the_window_it_has(
     load(store, reference, find_files([tmp_path / "notices.csv"]))
     store.close()
     monkeypatch.setattr(render, "_today", lambda: date(2026, 6, 23))
-    assert "ARK data covers 10 of the 30 days" in pages(url, "/")[0]
+    assert "looks back 30 days; the data covers 10 of them so far" in pages(url, "/")[0]
 
 
 def test_the_calendar_counts_no_day_of_a_hole(sample_url: str) -> None:

@@ -22,8 +22,8 @@ SAID = {
     for lang, text, words in (
         (
             "en",
-            "The ARK funds were net {} on each of the last 3 days with trades: 600 shares in all, "
-            "the latest on 2026-06-24.",
+            "The ARK funds were net {} on each of the last 3 days with trades: 600 shares in total, "
+            "most recently on 2026-06-24.",
             ("buyers", "sellers"),
         ),
         ("zh", "ARK 基金最近 3 次交易均为净{}，合计 600 股，最近一笔在 2026-06-24。", ("买入", "卖出")),

@@ -16,7 +16,7 @@ class Ground(StrEnum):
     UNSURE = "holdings less estimated flow"
     OPENED = "new position"
     CLOSED = "closed position"
-    GAP = "holdings across missing files"
+    GAP = "holdings, files missing between"
 
 
 CONFIDENCE = {

@@ -98,7 +98,7 @@ CHINESE = {
     "holdings less estimated flow": "持仓变化，扣除估算的申赎",
     "new position": "新进",
     "closed position": "清仓",
-    "holdings across missing files": "跨越缺失文件的持仓变化",
+    "holdings, files missing between": "持仓变化，中间缺文件",
     "{days} {fund}: the fund's flow does not come apart from its trades, so trades are not told": (
         "{days} {fund}：申赎与交易无法区分，不显示交易"
     ),
@@ -155,7 +155,7 @@ CHINESE = {
     "Holdings": "持仓",
     "Trade notices": "交易通知",
     "ARK trading days covered, by notices and by the difference of holdings": (
-        "可判断 ARK 交易的交易日（来自通知或持仓变化）"
+        "交易已知的 ARK 交易日（来自通知或持仓变化）"
     ),
     "Analyst notes": "分析师评级",
     "Rating changes": "评级变动",
@@ -171,7 +171,7 @@ CHINESE = {
     "sessions": "交易日数",
     "notice": "通知",
     "partial": "部分通知",
-    "untold": "无法判断",
+    "untold": "未知",
     "hole": "缺口",
     "UPGRADE": "上调",
     "DOWNGRADE": "下调",

@@ -133,6 +133,16 @@ class Watched:
 def make_app(site: Site, endpoints: Mapping[str, Endpoint] = NONE) -> ASGIApp:
     """The application on ``site``, with ``endpoints`` that answer POST at their paths; to be called within
     the event loop that serves it."""
+    return surrounded(make_routes(site, endpoints), site)
+
+
+def surrounded(routes: FastAPI, site: Site) -> ASGIApp:
+    """The ``routes``, and what stands around them."""
+    return Watched(Bodies(Safety(Downloads(Suffixes(routes)), site)), site)
+
+
+def make_routes(site: Site, endpoints: Mapping[str, Endpoint] = NONE) -> FastAPI:
+    """The API, the pages and ``endpoints``."""
     app = _App(
         title="qotgate",
         version=__version__,
@@ -157,8 +167,7 @@ def make_app(site: Site, endpoints: Mapping[str, Endpoint] = NONE) -> ASGIApp:
     app.mount("/static", StaticFiles(directory=str(files("qotgate.web") / "static")))
     for kind in (HTTPException, RequestValidationError, QotGateError, Exception):
         app.add_exception_handler(kind, _answer_error)
-    inner: ASGIApp = Suffixes(app)
-    return Watched(Bodies(Safety(Downloads(inner), site)), site)
+    return app
 
 
 async def healthz() -> Health:

@@ -31,7 +31,10 @@ class PageLanguage:
     phrases: Mapping[str, str]
 
     def say(self, key: str, **values: Any) -> str:
-        """A phrase filled with ``values``. Raises KeyError for a phrase that the language lacks."""
+        """A phrase filled with ``values``; of one thing, the phrase that ends in ``_one`` where there is one.
+        Raises KeyError for a phrase that the language lacks."""
+        if f"{key}_one" in self.phrases and "1" in (str(values.get("count")), str(values.get("shares"))):
+            key = f"{key}_one"
         return self.phrases[key].format(**values)
 
     def own(self, text: str) -> str:

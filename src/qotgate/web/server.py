@@ -9,11 +9,12 @@ from types import MappingProxyType
 from typing import cast
 
 import uvicorn
+from fastapi import FastAPI
 
 from qotgate.gateway import Gateway
 from qotgate.gateway.addresses import shown_address
 from qotgate.service.questions import Questions
-from qotgate.web.app import make_app
+from qotgate.web.app import make_routes, surrounded
 from qotgate.web.connections import MAX_HEADER_BYTES
 from qotgate.web.render import prepare
 from qotgate.web.site import Endpoint, Site, WebOptions
@@ -45,6 +46,13 @@ class _Server(uvicorn.Server):
         yield
 
 
+def _prepare(routes: FastAPI) -> None:
+    """Make what the first readers would wait for: templates, and the document by which the API, which charts
+    ask, checks parameters."""
+    prepare()
+    routes.openapi()
+
+
 class WebServer:
     """Serves the API and the pages over ``questions``, and what ``gateway`` has counted; ``endpoints`` make
     what answers at other paths."""
@@ -66,8 +74,9 @@ class WebServer:
 
     async def start(self, listening: socket.socket) -> None:
         """Serve on ``listening``, at ``url`` from then on."""
+        routes = make_routes(self._site, self._endpoints)
         config = uvicorn.Config(
-            make_app(self._site, self._endpoints),
+            surrounded(routes, self._site),
             http=cast(type[asyncio.Protocol], self._site.connections),
             h11_max_incomplete_event_size=MAX_HEADER_BYTES,
             log_config=None,
@@ -80,7 +89,7 @@ class WebServer:
         self._server = _Server(config)
         self._serving = asyncio.create_task(self._server.serve([listening]))
         self._webhook = asyncio.create_task(Webhook(self._site).run())
-        Thread(target=prepare, name="prepare pages", daemon=True).start()
+        Thread(target=_prepare, args=(routes,), name="prepare pages", daemon=True).start()
         self.url = f"http://{shown_address(listening.getsockname())}"
 
     def change(self, questions: Questions, options: WebOptions) -> None:
