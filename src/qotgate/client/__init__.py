@@ -1,4 +1,4 @@
-"""The Python clients: a drop-in for scripts written against the published ones, and typed ones."""
+"""The Python clients: a drop-in for scripts written against the published clients, and typed clients."""
 
 from qotgate.client.async_quote_client import AsyncQuoteClient
 from qotgate.client.context import RET_ERROR, RET_OK, OpenQuoteContext

@@ -1,7 +1,8 @@
-"""The asyncio shell: one connection for any number of tasks of one event loop, made anew when it is lost.
+"""The asyncio shell: one connection for any number of tasks of one event loop, reconnected when lost.
 
-What the tasks of one turn of the loop send goes out in one write. The rules of :mod:`qotgate.client.link`
-apply: requests that were pending when the connection was lost are sent again, until a question's time is up.
+The requests that tasks send in one turn of the loop go out in one write. The rules of
+:mod:`qotgate.client.link` apply: requests pending on a lost connection are sent again, until a question's
+time is up.
 """
 
 import asyncio
@@ -39,7 +40,7 @@ class AsyncConnection(asyncio.Protocol):
 
     @classmethod
     async def open(cls, options: ClientOptions) -> "AsyncConnection":
-        """Connect. Raises ConnectionLost, and QotGateError where the key cannot be read."""
+        """Connect. Raises ConnectionLost, and QotGateError if the key cannot be read."""
         connection = cls(options)
         try:
             await connection._loop.create_connection(lambda: connection, options.host, options.port)
@@ -60,10 +61,12 @@ class AsyncConnection(asyncio.Protocol):
     async def ask(
         self, requests: Iterable[Outgoing], responses: list[Any], deadline: float, timeout: float
     ) -> None:
-        """Send requests, a window of them ahead of their answers, and append their Responses in order.
+        """Send requests, at most a window of them ahead of their answers, and append their Responses in
+        order.
 
-        The first answers come by ``deadline`` (of the loop's clock), each later one within ``timeout``
-        seconds of its request. Raises ConnectionLost, TimeoutError and ProtocolError; may be cancelled.
+        The first answers have to arrive by ``deadline`` (on the loop's clock), each later one within
+        ``timeout`` seconds of its request. Raises ConnectionLost, TimeoutError and ProtocolError; may be
+        cancelled.
         """
         unsent = iter(requests)
         under_way: deque[tuple[Ticket, asyncio.Future[Packet]]] = deque()
@@ -92,7 +95,7 @@ class AsyncConnection(asyncio.Protocol):
             await asyncio.shield(self._closed)
 
     def abort(self) -> None:
-        """Close at once, and do not wait for it."""
+        """Close at once, without waiting."""
         self._lose(CLOSED)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -124,7 +127,7 @@ class AsyncConnection(asyncio.Protocol):
     def _post(
         self, messages: Sequence[tuple[Ticket, bytes]]
     ) -> list[tuple[Ticket, "asyncio.Future[Packet]"]]:
-        """Send requests; gives their waits."""
+        """Send requests. Returns their waits."""
         if self.lost is not None:
             raise ConnectionLost(self.lost)
         waits = [(ticket, self._loop.create_future()) for ticket, _ in messages]
@@ -134,7 +137,7 @@ class AsyncConnection(asyncio.Protocol):
         return waits
 
     def _forget(self, waits: "Iterable[tuple[Ticket, asyncio.Future[Packet]]]") -> None:
-        """Drop waits that are over: a later answer is ignored, and so is an exception that no task awaits."""
+        """Drop finished waits: later answers are ignored, and so are exceptions that no task awaits."""
         for ticket, future in waits:
             self._waiting.pop(ticket, None)
             if future.done() and not future.cancelled():
@@ -177,8 +180,8 @@ class AsyncConnection(asyncio.Protocol):
 
 
 class AsyncLink:
-    """A connection to the gateway of ``options``, made when it is first needed, for one event loop; for
-    another one after that loop has closed."""
+    """A connection to the gateway of ``options``, made at first use, for one event loop; for another loop
+    once that loop has closed."""
 
     def __init__(self, options: ClientOptions) -> None:
         self.options = options
@@ -189,7 +192,7 @@ class AsyncLink:
         self._told = False
 
     async def connect(self) -> None:
-        """Connect now, once. Raises ConnectionLost, and QotGateError where the key cannot be read."""
+        """Connect now, once. Raises ConnectionLost, and QotGateError if the key cannot be read."""
         await self._connected(self._now() + self.options.connect_timeout)
 
     async def close(self) -> None:
@@ -200,7 +203,7 @@ class AsyncLink:
             await self._connection.close()
 
     async def pause(self, seconds: float) -> None:
-        """Wait. Raises ConnectionLost when the link is closed meanwhile."""
+        """Wait. Raises ConnectionLost if the link is closed meanwhile."""
         try:
             async with asyncio.timeout(seconds):
                 await self._closed.wait()
@@ -209,21 +212,22 @@ class AsyncLink:
         raise ConnectionLost(CLOSED)
 
     async def wait(self, seconds: float) -> None:
-        """Wait for the allowance, and say so the first time. Raises as :meth:`pause`."""
+        """Wait for the allowance, with a message the first time. Raises as :meth:`pause`."""
         if not self._told:
             self._told = True
             log.warning(WAITS, self.options.address, seconds)
         await self.pause(seconds)
 
     async def ask(self, question: Question[T]) -> T:
-        """The answer. Raises ConnectionLost, Timeout, ProtocolError and what :meth:`Question.answer` does."""
+        """The answer. Raises ConnectionLost, Timeout, ProtocolError and the errors of
+        :meth:`Question.answer`."""
         responses = await self._repeat([(question.proto_id, question.request)])
         return question.answer(responses[0])
 
     async def ask_all(self, questions: Sequence[Question[T]]) -> list[T]:
-        """The answers to many questions, sent together; waits where the allowance wants it.
+        """The answers to many questions, sent together; waits when the allowance is used up.
 
-        Raises what :meth:`ask` does.
+        Raises as :meth:`ask`.
         """
         batch = Batch(questions)
         while sent := batch.send():
@@ -234,8 +238,8 @@ class AsyncLink:
         return batch.answers()
 
     async def _repeat(self, requests: Sequence[Outgoing]) -> list[Any]:
-        """Ask on a connection, and go on with another one where it is lost, until time is up. Time starts
-        anew where a lost connection had brought answers."""
+        """Ask on a connection, and on another one if it is lost, until time is up. The time restarts if a
+        lost connection had brought answers."""
         timeout = self.options.timeout
         responses: list[Any] = []
         done = -1
@@ -277,13 +281,13 @@ class AsyncLink:
             raise ConnectionLost(f"Nothing at {self.options.address} answers InitConnect.") from error
 
     def _now(self) -> float:
-        """The loop's time. Raises QotGateError in another loop than the one that the link belongs to."""
+        """The loop's time. Raises QotGateError in a loop other than the link's own."""
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             if self._loop is not None and not self._loop.is_closed():
                 raise QotGateError("This client belongs to another event loop; make one for each loop.")
             if self._loop is not None:
-                # What belonged to the closed loop went with it.
+                # Its lock and connection belong to the closed loop.
                 self._lock, self._connection = asyncio.Lock(), None
             self._loop = loop
         return loop.time()

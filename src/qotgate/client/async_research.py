@@ -1,8 +1,8 @@
 """The research tables of :class:`~qotgate.client.AsyncQuoteClient`: many stocks, many days, in one call each.
 
-Each call gives rows that are asked for in parts as they are iterated, and turn into tables: ``to_pandas()``,
-``to_polars()``, ``to_arrow()``. What the columns are stands with
-the rows' classes in :mod:`qotgate.model.research`. They are qotgate's own: OpenD does not know them.
+Each call returns rows that are fetched part by part during iteration, and convert to tables: ``to_pandas()``,
+``to_polars()``, ``to_arrow()``. The row classes in :mod:`qotgate.model.research` describe the columns. The
+tables are qotgate's own: OpenD does not have them.
 """
 
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -43,12 +43,11 @@ T = TypeVar("T")
 class AsyncResearchCalls:
     """Calls over many stocks and days.
 
-    Codes are MARKET.CODE, one or several, all where they are None. ``funds`` are ARK funds, those of the
-    gateway where they are None. ``start`` and ``end`` are days, both within, the first and the last known one
-    where they are None. ``as_of`` gives the answer as it was known at the end of that day, in its share
-    units. ``lang`` is the language of names, zh or en. Where nothing is wanted, as with an empty list of
-    codes, there are no rows. Iterating raises InvalidRequest for what is wrong, also where a load has changed
-    the data between two parts: then the call is to be made again.
+    Codes are MARKET.CODE, one or several; None means all. ``funds`` are ARK funds; None means the gateway's
+    default. ``start`` and ``end`` are days, both included; None means the first and the last known day.
+    ``as_of`` gives the answer as it was known at the end of that day, in its share units. ``lang`` is the
+    language of names, zh or en. An empty list of codes gives no rows. Iterating raises InvalidRequest for a
+    wrong parameter. It also raises if a load has changed the data between two parts: then repeat the call.
     """
 
     _link: AsyncLink
@@ -63,8 +62,8 @@ class AsyncResearchCalls:
         as_of: Day | None = None,
         lang: Language | None = None,
     ) -> AsyncStreamedRows[Trade, Part[Trade]]:
-        """What each fund traded, with its ground, confidence, file and line; days that are not told are rows,
-        too (``untold``)."""
+        """Each fund's trades, with ground, confidence, file and line; days that are not told are rows too
+        (``untold``)."""
         return self._table(TRADES, lang, start=start, end=end, codes=codes, funds=funds, as_of=as_of)
 
     def ark_transactions(
@@ -77,7 +76,7 @@ class AsyncResearchCalls:
         as_of: Day | None = None,
         lang: Language | None = None,
     ) -> AsyncStreamedRows[Transaction, Part[Transaction]]:
-        """What the funds traded together day by day, as the dynamics count it."""
+        """The funds' combined trades day by day, as the dynamics count them."""
         return self._table(TRANSACTIONS, lang, start=start, end=end, codes=codes, funds=funds, as_of=as_of)
 
     def ark_positions(
@@ -90,7 +89,7 @@ class AsyncResearchCalls:
         as_of: Day | None = None,
         lang: Language | None = None,
     ) -> AsyncStreamedRows[PositionOfDay, Part[PositionOfDay]]:
-        """What each fund held at the end of each day."""
+        """Each fund's positions at the end of each day."""
         return self._table(POSITIONS, lang, start=start, end=end, codes=codes, funds=funds, as_of=as_of)
 
     def ark_holdings(
@@ -114,8 +113,8 @@ class AsyncResearchCalls:
         market: Literal["US", "CA"] | None = None,
         lang: Language | None = None,
     ) -> AsyncStreamedRows[RatingNote, Part[RatingNote]]:
-        """All notes of analysts in the order of their days, those that change nothing among them; changes
-        alone are ``rating_changes``. ``institutions`` are names in either language, or spellings."""
+        """All notes of analysts in the order of their days, including those that change nothing; for changes
+        alone, see ``rating_changes``. ``institutions`` are names in either language, or feeds' spellings."""
         return self._table(
             NOTES, lang, start=start, end=end, codes=codes, institutions=institutions, market=market
         )
@@ -123,14 +122,14 @@ class AsyncResearchCalls:
     async def upgrades_downgrades(
         self, code: str, start: Day | None = None, end: Day | None = None
     ) -> "pd.DataFrame":
-        """The notes on a stock in the shape of yfinance's ``Ticker.upgrades_downgrades``. A code without a
-        market, such as AAPL, is of the US. Raises ImportError without pandas."""
+        """The notes on a stock in the format of yfinance's ``Ticker.upgrades_downgrades``. A code without a
+        market, such as AAPL, is a US code. Raises ImportError without pandas."""
         security = code if "." in code else f"US.{code}"
         notes = await self.rating_notes(codes=security).rows()
         return upgrades_downgrades(notes, start, end)
 
     def coverage(self) -> AsyncStreamedRows[CoveredDays, Part[CoveredDays]]:
-        """What is known from when to when, by fund and market, and the holes in it."""
+        """The known days by fund and market, and the gaps in them."""
         return self._table(COVERAGE, None)
 
     def latest_days(self) -> AsyncStreamedRows[LatestDay, Part[LatestDay]]:
@@ -146,8 +145,8 @@ class AsyncResearchCalls:
         funds: Texts | None = None,
         lang: Language | None = None,
     ) -> AsyncStreamedRows[Streak, Part[Streak]]:
-        """What the funds together bought or sold on at least ``days`` trading days in a row up to the last
-        one, or in at least as many transactions in a row; ``kind`` tells the two apart."""
+        """The securities that the funds in sum bought or sold on at least ``days`` consecutive trading days
+        up to the last one, or in at least as many consecutive transactions; ``kind`` tells the two apart."""
         return self._table(STREAKS, lang, side=side, days=days, as_of=as_of, funds=funds)
 
     def _table(

@@ -1,10 +1,10 @@
-"""A blocking connection: any number of threads ask, and those that wait read.
+"""A blocking connection: any number of threads ask, and waiting threads do the reading.
 
-Of the threads that wait for an answer one leads: it reads, and hands each packet to the thread that asked.
-When it has its own answer, another that still waits leads on. So a lone caller sends and reads in its own
-thread, without a switch between threads, which is most of what a call would cost otherwise. A watcher thread
-wakes once a second to keep the connection alive, and to see whether it still is. It knows the connection
-weakly: a connection without other references is closed, and its watcher ends.
+One of the waiting threads leads: it reads, and hands each packet to the thread that asked. When it has its
+own answer, another waiting thread leads. So a single caller sends and reads in its own thread. Switching
+threads would be most of a call's cost. A watcher thread wakes once a second to send keep-alives and to check
+the connection. It holds a weak reference: a connection without other references is closed, and its watcher
+ends.
 """
 
 import socket
@@ -25,19 +25,20 @@ from qotgate.protocol.messages import ProtoId
 
 TICK_SECONDS = 1.0
 CLOSE_SECONDS = 1.0
-"""How long closing waits for threads to leave; one may be the caller's own, interrupted by a signal."""
+"""Time to close: some threads may have to leave first; one may be the caller's own, interrupted by a
+signal."""
 LEAST_SECONDS = 0.05
-"""What a wait is given at least, so that one that starts at the end of its time still has a try."""
+"""The shortest wait, so that a wait at the end of its time still gets one try."""
 CHUNK = 1 << 18
 WINDOW = 256
-"""Requests under way at once; a gateway works on no more for one connection."""
+"""Pending requests at once; a gateway works on no more for one connection."""
 
 Outgoing = tuple[ProtoId, Any]
 """A proto id and its Request message."""
 
 
 class _Wait:
-    """One request's wait for its packet; ``gate`` is what its thread sleeps on, unless it leads."""
+    """One request's wait for its packet; its thread sleeps on ``gate``, unless it leads."""
 
     __slots__ = ("gate", "packet")
 
@@ -52,16 +53,16 @@ class _Wait:
 
 
 class Connection:
-    """One TCP connection to a gateway, past InitConnect.
+    """One TCP connection to a gateway, after InitConnect.
 
-    Raises ConnectionLost where it cannot be made within ``connect_timeout``, and QotGateError where the key
-    cannot be read.
+    Raises ConnectionLost if it cannot be made within ``connect_timeout``, and QotGateError if the key cannot
+    be read.
     """
 
     def __init__(self, options: ClientOptions, *, daemon: bool = True) -> None:
         self.options = options
         self._core = ClientCore(options)
-        # Reentrant, for a signal handler that closes while its thread is in here.
+        # Reentrant, for a signal handler that closes while its own thread holds the lock.
         self._lock = RLock()
         self._send_lock = Lock()
         self._waiting: dict[Ticket, _Wait] = {}
@@ -76,7 +77,7 @@ class Connection:
             raise no_gateway(options.address, error) from error
         try:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            # A second object on the same socket, so that reading has a time limit of its own.
+            # A second object on the same socket, so that reading has its own timeout.
             self._incoming = self._socket.dup()
         except OSError as error:
             self._socket.close()
@@ -110,13 +111,14 @@ class Connection:
     def ask(
         self, requests: Iterable[Outgoing], responses: list[Any], deadline: float, timeout: float
     ) -> None:
-        """Send requests, a window of them ahead of their answers, and append their Responses in order.
+        """Send requests, at most a window of them ahead of their answers, and append their Responses in
+        order.
 
-        The first answers come by ``deadline`` (of ``time.monotonic``), each later one within ``timeout``
-        seconds of its request. Raises ConnectionLost, Timeout and ProtocolError.
+        The first answers have to arrive by ``deadline`` (of ``time.monotonic``), each later one within
+        ``timeout`` seconds of its request. Raises ConnectionLost, Timeout and ProtocolError.
         """
         if self._leader == get_ident():
-            # A signal handler asks while its thread reads: that thread's place in the stream is lost.
+            # A signal handler asks while its own thread reads: that thread's position in the stream is lost.
             self._lose("The connection was closed: its reader was interrupted.")
         unsent = iter(requests)
         under_way: deque[tuple[Ticket, _Wait]] = deque()
@@ -135,7 +137,7 @@ class Connection:
                 under_way.popleft()
         finally:
             self._forget(under_way)
-            # Once more, in case that an interrupt came while the lead was passed on.
+            # Repeated, in case an interrupt came while the lead was passed on.
             if self._leader == get_ident():
                 self._leave()
 
@@ -151,7 +153,7 @@ class Connection:
         self._incoming.close()
 
     def _post(self, messages: Sequence[tuple[Ticket, bytes]], deadline: float) -> list[tuple[Ticket, _Wait]]:
-        """Send requests; gives their waits."""
+        """Send requests. Returns their waits."""
         waits = [(ticket, _Wait()) for ticket, _ in messages]
         with self._lock:
             if self._lost is not None:
@@ -165,7 +167,7 @@ class Connection:
         return waits
 
     def _forget(self, waits: Iterable[tuple[Ticket, _Wait]]) -> None:
-        """Drop waits that are over: a later answer is ignored."""
+        """Drop finished waits: later answers are ignored."""
         with self._lock:
             for ticket, _ in waits:
                 self._waiting.pop(ticket, None)
@@ -176,7 +178,7 @@ class Connection:
                 self._socket.settimeout(max(deadline - time.monotonic(), LEAST_SECONDS))
                 self._socket.sendall(data)
         except OSError as error:
-            # Part of the request may have gone out: nothing sensible can follow it.
+            # Part of the request may have been sent, so no other request can follow.
             reason = f"The gateway at {self.options.address} cannot be reached: {error.strerror or error}."
             self._lose(reason)
             raise ConnectionLost(reason) from error
@@ -228,7 +230,7 @@ class Connection:
                         return
 
     def _receive(self, seconds: float) -> None:
-        """Read once, for at most so many seconds; the leader alone calls this."""
+        """Read once, for at most ``seconds``; only the leader calls this."""
         try:
             self._incoming.settimeout(seconds)
             data = self._incoming.recv(CHUNK)
@@ -246,7 +248,7 @@ class Connection:
         except (OSError, ProtocolError) as error:
             self._lose(f"The gateway at {self.options.address} cannot be understood: {error}.")
         except BaseException:
-            # Between two packets, or within one: what follows could not be told apart.
+            # The interrupt may have come within a packet: the position in the stream is unknown.
             self._lose("The connection was closed: reading was interrupted.")
             raise
 
@@ -267,7 +269,7 @@ class Connection:
             self._lose(str(error))
 
     def wind_up(self) -> None:
-        """Close the sockets once the threads that use them have left, which they do on a lost connection."""
+        """Close the sockets once their threads have left, which they do on a lost connection."""
         until = time.monotonic() + CLOSE_SECONDS
         while self._leader is not None and time.monotonic() < until:
             time.sleep(0.001)

@@ -1,7 +1,7 @@
-"""``OpenQuoteContext``: the published clients' face of the questions.
+"""``OpenQuoteContext``: the questions with the interface of the published clients.
 
-Calls return ``(RET_OK, data)`` or ``(RET_ERROR, sentence)`` and do not raise for what the gateway says or
-the network does, as scripts written against the published clients expect.
+Calls return ``(RET_OK, data)`` or ``(RET_ERROR, sentence)``, as scripts written against the published clients
+expect. They do not raise for refusals or network errors.
 """
 
 import logging
@@ -36,11 +36,11 @@ PREFIX = "ERROR. "
 
 Words = dict[int, str]
 Columns = dict[str, tuple[str, Words | None]]
-"""A table's columns: the field of the wire behind each, and the words for its numbers."""
+"""A table's columns: the wire field of each, and the words for its numbers."""
 
 
 def _columns(question: ListQuestion[Any]) -> Columns:
-    """The columns of a list but the security, which comes first in its table."""
+    """The columns of a list without the security, which comes first in its table."""
     return {
         column.published or column.name: (
             column.field,
@@ -69,16 +69,16 @@ log = logging.getLogger("qotgate")
 
 
 class OpenQuoteContext(OpenDCalls):
-    """A connection to a gateway at ``host``:``port``, made anew when it is lost.
+    """A connection to a gateway at ``host``:``port``, reconnected when lost.
 
-    Like the published clients, it waits for a gateway that is not there yet, trying every six seconds;
-    with ``is_async_connect`` it does so at the first call. ``is_encrypt`` overrides
-    :meth:`SysConfig.enable_proto_encrypt`; ``security_firm`` and ``ai_type`` are taken and not used.
+    Like the published clients, it waits for a missing gateway and retries every six seconds; with
+    ``is_async_connect`` it does so at the first call. ``is_encrypt`` overrides
+    :meth:`SysConfig.enable_proto_encrypt`; ``security_firm`` and ``ai_type`` are accepted and ignored.
 
-    ``as_of``, which the published clients do not have, asks for the answer as it was known at the end of
-    that day (a date, or yyyy-MM-dd); a server that does not know it answers with RET_ERROR, never with
-    today's answer. ``lang`` is the language of names, zh or en: that of the variable QOTGATE_LANG, else the
-    gateway's own, unless given. Raises QotGateError where the RSA key is missing or cannot be read.
+    ``as_of``, an addition to the published clients, asks for the answer as it was known at the end of that
+    day (a date, or yyyy-MM-dd). If the server does not support it, the call returns RET_ERROR, never today's
+    answer. ``lang`` is the language of names, zh or en; by default that of the variable QOTGATE_LANG, else
+    the gateway's own. Raises QotGateError if the RSA key is missing or cannot be read.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class OpenQuoteContext(OpenDCalls):
         port: int = 11111,
         is_encrypt: bool | None = None,
         is_async_connect: bool = False,
-        security_firm: str = NO_VALUE,  # noqa: ARG002 - the published clients take it
+        security_firm: str = NO_VALUE,  # noqa: ARG002 - the published clients accept it
         ai_type: int = 0,  # noqa: ARG002 - as above
         lang: Language | None = None,
     ) -> None:
@@ -114,18 +114,18 @@ class OpenQuoteContext(OpenDCalls):
         self._link.close()
 
     def start(self) -> None:
-        """Nothing: there are no pushes to receive. Scripts call it."""
+        """Does nothing: there are no pushes to receive. Scripts call it."""
 
     def stop(self) -> None:
-        """Nothing: there are no pushes to receive. Scripts call it."""
+        """Does nothing: there are no pushes to receive. Scripts call it."""
 
     def set_sync_query_connect_timeout(self, timeout: float | None) -> None:
-        """How many seconds a call waits for a lost connection to come back; as long as for an answer, 12
-        seconds, unless told otherwise."""
+        """How many seconds a call waits for a lost connection; by default as long as for an answer, 12
+        seconds."""
         self._connect_timeout = timeout
 
     def get_global_state(self) -> tuple[int, Any]:
-        """The states of the markets and of the gateway, as a dict of the published clients' keys."""
+        """The states of the markets and of the gateway, as a dict with the published clients' keys."""
         ret, s2c = self._ask(lambda: ask(ProtoId.GetGlobalState, _unread, userID=LOGIN_USER))
         if ret != RET_OK:
             return ret, s2c
@@ -152,7 +152,7 @@ class OpenQuoteContext(OpenDCalls):
         """How the ARK funds trade a stock, such as ``US.TSLA``.
 
         Returns ``(RET_OK, dict)`` with ``dynamic_type``, ``transaction_count``, ``net_shares`` and
-        ``last_transaction_time`` (yyyy-MM-dd), 'N/A' for what is absent; or ``(RET_ERROR, sentence)``.
+        ``last_transaction_time`` (yyyy-MM-dd), 'N/A' for absent values; or ``(RET_ERROR, sentence)``.
         """
 
         def question() -> Question[Any]:
@@ -180,8 +180,7 @@ class OpenQuoteContext(OpenDCalls):
         """How analysts changed their ratings, newest first; ``count`` is 1 to 20 rows, 10 by default.
 
         Returns ``(RET_OK, DataFrame, next_page, all_count)``, ``next_page`` None on the last page; or
-        ``(RET_ERROR, sentence, None, None)``. 'N/A' stands for what is absent. ``as_of`` goes with every
-        page.
+        ``(RET_ERROR, sentence, None, None)``. Absent values are 'N/A'. Pass ``as_of`` with every page.
         """
         return self._list(RATING_CHANGES, count, page, as_of, market=market, change_type=change_type)
 
@@ -196,11 +195,11 @@ class OpenQuoteContext(OpenDCalls):
         *,
         as_of: date | str | None = None,
     ) -> tuple[int, Any, str | None, int | None]:
-        """What the ARK funds hold together, and how it changed; ``count`` is 1 to 200 rows, 20 by default.
+        """The ARK funds' combined holdings, or their changes; ``count`` is 1 to 200 rows, 20 by default.
 
-        The words are those of ArkHoldingType, ArkCycleType, ArkFundHoldingSortField and RankSortDir. Shares
-        are in units of the day asked for, ``market_value`` in USD, weights in percent. Returns what
-        :meth:`get_rating_change` does.
+        The parameters take the words of ArkHoldingType, ArkCycleType, ArkFundHoldingSortField and
+        RankSortDir. Shares are in units of the requested day, ``market_value`` in USD, weights in percent.
+        Returns the same as :meth:`get_rating_change`.
         """
         return self._list(
             FUND_HOLDINGS,
@@ -224,10 +223,11 @@ class OpenQuoteContext(OpenDCalls):
         *,
         as_of: date | str | None = None,
     ) -> tuple[int, Any, str | None, int | None]:
-        """What the ARK funds actively bought and sold; ``count`` is 1 to 200 rows, 50 by default.
+        """The ARK funds' active purchases and sales; ``count`` is 1 to 200 rows, 50 by default.
 
-        The words are those of ArkActiveTransactionHoldingType, ArkCycleType, ArkActiveTransactionSortField
-        and RankSortDir; ``change_amount`` is in USD. Returns what :meth:`get_rating_change` does.
+        The parameters take the words of ArkActiveTransactionHoldingType, ArkCycleType,
+        ArkActiveTransactionSortField and RankSortDir; ``change_amount`` is in USD. Returns the same as
+        :meth:`get_rating_change`.
         """
         return self._list(
             ACTIVE_TRANSACTIONS,
@@ -267,13 +267,13 @@ class OpenQuoteContext(OpenDCalls):
         as_of: date | str | None,
         **words: object,
     ) -> tuple[int, Any, str | None, int | None]:
-        """A page of a list as a table; ``words`` are the list's choices by their names."""
+        """A page of a list as a table; ``words`` are the words of the list's choices by name."""
 
         def question() -> Question[Any]:
             chosen = {
                 choice.field: _number(choice, words[choice.name])
                 for choice in listed.choices
-                # What has to be named is refused where it is not.
+                # Choices without a default have to be named.
                 if choice.default is None or words[choice.name] is not None
             }
             paging = {
@@ -301,7 +301,7 @@ class OpenQuoteContext(OpenDCalls):
 
 
 class _ArgumentError(Exception):
-    """An argument that the published clients refuse, in their words."""
+    """An argument that the published clients refuse, with their message."""
 
 
 def _unread(s2c: Any) -> Any:
@@ -314,7 +314,7 @@ def _code(text: object) -> Security:
         security = Security.parse(str(text))
     except InvalidRequest as error:
         raise wrong from error
-    # The published clients take a market in capitals only.
+    # The published clients accept a market in capitals only.
     if not str(text).startswith(security.market):
         raise wrong
     return security
@@ -322,7 +322,7 @@ def _code(text: object) -> Security:
 
 def _number(choice: Choice, word: object) -> int:
     numbers = choice.numbers
-    # Where no word has the number 0, the published clients have N/A for it.
+    # If no word has the number 0, the published clients use N/A for it.
     if word == NO_VALUE and 0 not in numbers.values():
         return 0
     if not isinstance(word, str) or word not in numbers:

@@ -1,8 +1,9 @@
 """The client's side of the protocol, sans I/O: questions to bytes, bytes to answers.
 
-The blocking and the asyncio connection are shells around this. A shell sends what :meth:`ClientCore.request`
-gives, hands in what it receives, and calls :meth:`ClientCore.tick` about once a second. The receiver
-splits packets, and the caller opens its own, so that one bad answer fails one question.
+The blocking and the asyncio connection are shells around this. A shell sends the bytes from
+:meth:`ClientCore.request`, passes received bytes to :meth:`ClientCore.receive`, and calls
+:meth:`ClientCore.tick` about once a second. The receiving thread splits packets, and each caller opens its
+own, so that one bad answer fails one question only.
 """
 
 import os
@@ -24,28 +25,29 @@ if TYPE_CHECKING:
     from qotgate.protocol.cipher import RsaKey
 
 ANSWER_LIMIT = 64 << 20
-"""The longest body that an answer may have, in bytes."""
+"""The longest body accepted in an answer, in bytes."""
 CLIENT_VERSION = 1011
 CLIENT_ID = "qotgate-python"
 SERIALS = 0xFFFFFFFF
 LONGEST = 86_400
-"""The longest time limit of a call, in seconds."""
+"""The longest timeout of a call, in seconds."""
 KEEP_ALIVE_SHARE = 0.8
-"""How much of the gateway's keep-alive interval passes before the next sign of life."""
+"""Share of the gateway's keep-alive interval after which a KeepAlive is sent."""
 SILENT_SECONDS = 33.0
-"""Without a byte for so long, or for three keep-alive intervals, the gateway is taken as lost."""
+"""Seconds without a byte after which the gateway counts as lost; three keep-alive intervals if that is
+longer."""
 
 Ticket = tuple[int, int]
-"""A request's proto id and serial number, by which its answer is known."""
+"""A request's proto id and serial number, which its answer repeats."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientOptions:
     """The gateway's address, and the options of the connection.
 
-    ``timeout`` is how long an answer may take and ``connect_timeout`` how long a connection may, in seconds.
-    ``rsa_key`` is the file of the key that encrypts InitConnect, and with ``encrypt`` all that follows;
-    ``body_format`` is PROTOBUF or JSON of :mod:`qotgate.protocol.frame`.
+    ``timeout`` and ``connect_timeout`` are the time limits of an answer and of connecting, in seconds.
+    ``rsa_key`` is the file of the key that encrypts InitConnect; with ``encrypt``, later packets are
+    encrypted too; ``body_format`` is PROTOBUF or JSON of :mod:`qotgate.protocol.frame`.
     """
 
     host: str = "127.0.0.1"
@@ -58,8 +60,8 @@ class ClientOptions:
     client_id: str = CLIENT_ID
     client_version: int = CLIENT_VERSION
     lang: Language | None = None
-    """The language of names and sentences, the gateway's own unless given. It goes into the client's id, as
-    the protocol has no field for it."""
+    """The language of names and sentences; None for the gateway's own. It goes into the client's id, as the
+    protocol has no field for it."""
 
     def __post_init__(self) -> None:
         if not 0 < self.timeout < LONGEST:
@@ -71,7 +73,7 @@ class ClientOptions:
 
     @property
     def named_id(self) -> str:
-        """The id under which the client logs in."""
+        """The client id sent at login."""
         return f"{self.client_id} lang={self.lang}" if self.lang else self.client_id
 
 
@@ -86,7 +88,7 @@ def wanted_language(lang: str | None) -> Language | None:
 
 
 class ClientCore:
-    """One connection's requests and answers. Raises QotGateError where the key cannot be read."""
+    """One connection's requests and answers. Raises QotGateError if the key cannot be read."""
 
     def __init__(self, options: ClientOptions) -> None:
         self._options = options
@@ -104,7 +106,7 @@ class ClientCore:
         return self._packet(proto_id, request, self._encrypt)
 
     def init_connect(self) -> tuple[Ticket, bytes]:
-        """The request that starts every connection; :meth:`start` takes its answer."""
+        """The first request of every connection; :meth:`start` takes its answer."""
         fields = {
             "clientVer": self._options.client_version,
             "clientID": self._options.named_id,
@@ -117,8 +119,8 @@ class ClientCore:
         return self._packet(ProtoId.InitConnect, request, self._rsa.encrypt if self._rsa else None)
 
     def start(self, packet: Packet) -> None:
-        """Take the answer to InitConnect. Raises ProtocolError, and ConnectionLost where the gateway refuses
-        the client."""
+        """Take the answer to InitConnect. Raises ProtocolError, and ConnectionLost if the gateway refuses the
+        client."""
         frame = packet.open()
         if not frame.intact and self._rsa is not None:
             frame = packet.open(self._rsa.decrypt)
@@ -131,7 +133,7 @@ class ClientCore:
         if self._options.encrypt:
             from qotgate.protocol.cipher import AesCipher, PacketEncAlgo
 
-            # A gateway that knows no CBC gives no IV.
+            # A gateway without CBC sends no IV.
             algorithm = PacketEncAlgo.AES_CBC if s2c.aesCBCiv else PacketEncAlgo.FTAES_ECB
             try:
                 cipher = AesCipher(algorithm, s2c.connAESKey.encode(), s2c.aesCBCiv.encode())
@@ -148,12 +150,12 @@ class ClientCore:
             yield (packet.proto_id, packet.serial), packet
 
     def open(self, packet: Packet) -> Any:
-        """The Response in a packet; thread-safe. Raises ProtocolError. Its text is not checked
-        here, but where it is read."""
+        """The Response in a packet; thread-safe. Raises ProtocolError. Its text is checked when it is
+        read."""
         return _response(packet.open(self._decrypt))
 
     def tick(self) -> bytes | None:
-        """A KeepAlive to send, when one is due. Raises ConnectionLost when the gateway is silent for too
+        """A KeepAlive to send, if one is due. Raises ConnectionLost if the gateway has been silent for too
         long."""
         now = time.monotonic()
         if now - self._heard >= self._silence:
@@ -177,14 +179,14 @@ _NO_ENCRYPTION, _CBC = -1, 2
 def _load_key(path: Path | None) -> "RsaKey | None":
     if path is None:
         return None
-    # Imported here: most clients do not encrypt, and the ciphers take a while to import.
+    # Imported here: most clients do not encrypt, and the ciphers are slow to import.
     from qotgate.protocol.cipher import RsaKey
 
     return RsaKey.load(path)
 
 
 def _response(frame: Frame, *, checked: bool = False) -> Any:
-    """Raises ProtocolError; the frame answers a request of ours, so that its proto id is known."""
+    """Raises ProtocolError. The frame answers one of our requests, so its proto id is known."""
     proto_id = cast(ProtoId, frame.proto_id)
     if frame.intact:
         try:

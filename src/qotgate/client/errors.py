@@ -4,7 +4,7 @@ from qotgate.model import QotGateError
 
 
 class ConnectionLost(QotGateError, ConnectionError):  # noqa: N818 - a state, as its users call it
-    """The connection is lost, and could not be made again in time."""
+    """The connection is lost, and could not be restored in time."""
 
 
 class Timeout(QotGateError, TimeoutError):  # noqa: N818 - a state, as its users call it
@@ -12,7 +12,7 @@ class Timeout(QotGateError, TimeoutError):  # noqa: N818 - a state, as its users
 
 
 class NoGateway(ConnectionLost):
-    """Nothing listens where the gateway should be."""
+    """Nothing listens at the gateway's address."""
 
 
 def no_gateway(address: str, error: Exception) -> ConnectionLost:

@@ -1,7 +1,7 @@
-"""A link to a gateway: a connection that is made anew when it is lost.
+"""A link to a gateway: a connection that is restored when lost.
 
-All questions only read, so one that was pending when the connection was lost is sent again. Between attempts
-to connect the wait grows, up to some seconds; a question's own time limit ends them all.
+Questions only read data, so a question pending on a lost connection is sent again. The wait between attempts
+to connect grows to some seconds; a question's own timeout ends the attempts.
 """
 
 import logging
@@ -21,7 +21,7 @@ from qotgate.client.questions import Batch, Question
 T = TypeVar("T")
 BACK_OFF = 0.05
 BACK_OFF_MOST = 2.0
-"""The least and the longest time between two attempts, in seconds."""
+"""The shortest and the longest time between two attempts, in seconds."""
 CLOSED = "The client was closed."
 WAITS = (
     "The allowance of the gateway at %s is used up, and this call waits for it, %.1f s at first. "
@@ -31,8 +31,8 @@ log = logging.getLogger("qotgate.client")
 
 
 class Link:
-    """A connection to the gateway of ``options``, made when it is first needed. Any thread may use it, and
-    a child process after a fork, which gets a connection of its own."""
+    """A connection to the gateway of ``options``, made at first use. Any thread may use it. A child process
+    gets its own connection after a fork."""
 
     def __init__(self, options: ClientOptions, *, daemon: bool = True) -> None:
         self.options = options
@@ -44,7 +44,7 @@ class Link:
         _LINKS.add(self)
 
     def connect(self) -> None:
-        """Connect now, once. Raises ConnectionLost, and QotGateError where the key cannot be read."""
+        """Connect now, once. Raises ConnectionLost, and QotGateError if the key cannot be read."""
         self._connected(self.options.connect_timeout)
 
     def close(self) -> None:
@@ -55,30 +55,30 @@ class Link:
             connection.close()
 
     def pause(self, seconds: float) -> None:
-        """Wait. Raises ConnectionLost when the link is closed meanwhile."""
+        """Wait. Raises ConnectionLost if the link is closed meanwhile."""
         if self._closed.wait(seconds):
             raise ConnectionLost(CLOSED)
 
     def wait(self, seconds: float) -> None:
-        """Wait for the allowance, and say so the first time. Raises as :meth:`pause`."""
+        """Wait for the allowance, with a message the first time. Raises as :meth:`pause`."""
         if not self._told:
             self._told = True
             log.warning(WAITS, self.options.address, seconds)
         self.pause(seconds)
 
     def response(self, question: Question[Any], patience: float | None = None) -> Any:
-        """The gateway's Response; a lost connection is tried anew for ``patience`` seconds, as long as the
-        answer may take unless told otherwise. Raises ConnectionLost, Timeout and ProtocolError."""
+        """The gateway's Response; a lost connection is retried for ``patience`` seconds (by default the
+        timeout of an answer). Raises ConnectionLost, Timeout and ProtocolError."""
         return self._repeat([(question.proto_id, question.request)], patience)[0]
 
     def ask(self, question: Question[T]) -> T:
-        """The answer. Raises those, and what :meth:`Question.answer` does."""
+        """The answer. Raises the errors of :meth:`response` and of :meth:`Question.answer`."""
         return question.answer(self.response(question))
 
     def ask_all(self, questions: Sequence[Question[T]]) -> list[T]:
-        """The answers to many questions, sent together; waits where the allowance wants it.
+        """The answers to many questions, sent together; waits when the allowance is used up.
 
-        Raises what :meth:`ask` does.
+        Raises as :meth:`ask`.
         """
         batch = Batch(questions)
         while sent := batch.send():
@@ -88,8 +88,8 @@ class Link:
         return batch.answers()
 
     def _repeat(self, requests: Sequence[Outgoing], patience: float | None = None) -> list[Any]:
-        """Ask on a connection, and go on with another one where it is lost, until time is up. Time starts
-        anew where a lost connection had brought answers."""
+        """Ask on a connection, and on another one if it is lost, until time is up. The time restarts if a
+        lost connection had brought answers."""
         timeout = self.options.timeout
         patience = timeout if patience is None else patience
         responses: list[Any] = []
@@ -105,7 +105,7 @@ class Link:
                 connection.ask(requests[done:], responses, deadline, timeout)
             except ConnectionLost as error:
                 left = until - time.monotonic()
-                # Where none has been there yet, waiting for it to come back helps no one.
+                # No gateway was ever there, so do not wait for it to return.
                 never = isinstance(error, NoGateway) and self._connection is None
                 if never or (left <= 0 and len(responses) == done):
                     raise
@@ -119,7 +119,7 @@ class Link:
         if connection is not None and not connection.lost and not self._closed.is_set():
             return connection
         try:
-            # Others wait here while one connects, no longer than their own questions may.
+            # Other threads wait here while one connects, no longer than their own questions may take.
             if not self._lock.acquire(timeout=max(seconds, LEAST_SECONDS)):
                 raise ConnectionLost(f"The gateway at {self.options.address} cannot be reached in time.")
             if self._closed.is_set():
@@ -140,7 +140,7 @@ class Link:
                 pass
 
     def leave_parent(self) -> None:
-        """In a child process: the connection belongs to the parent, and so does the holder of the lock."""
+        """Start over in a child process: the connection and the holder of the lock belong to the parent."""
         self._lock = RLock()
         connection, self._connection = self._connection, None
         if connection is not None:

@@ -1,5 +1,5 @@
-"""Calls of the published clients beside the four questions: analyst consensus, ratings by institution,
-trading days, market states and user info, as dicts and tables of their keys."""
+"""More calls of the published clients: analyst consensus, ratings by institution, trading days, market states
+and user info, as dicts and tables with their keys."""
 
 import re
 from abc import ABC, abstractmethod
@@ -54,8 +54,8 @@ USER_KEYS = {
 
 
 class OpenDCalls(ABC):
-    """The calls of a context that asks by ``_ask``. Each returns ``(RET_OK, data)`` or ``(RET_ERROR,
-    sentence)``."""
+    """The calls of a context, which sends them through ``_ask``. Each returns ``(RET_OK, data)`` or
+    ``(RET_ERROR, sentence)``."""
 
     @abstractmethod
     def _ask(self, question: Callable[[], Question[Any]]) -> tuple[int, Any]: ...
@@ -63,7 +63,7 @@ class OpenDCalls(ABC):
     def get_research_analyst_consensus(
         self, code: str, *, as_of: date | str | None = None
     ) -> tuple[int, Any]:
-        """What institutions think of a stock, in sum: a dict of what is known."""
+        """The consensus of institutions on a stock, as a dict of the known values."""
 
         def question() -> Question[Any]:
             return ask(ProtoId.Qot_GetResearchAnalystConsensus, _unread, as_of, security=_sent(code))
@@ -81,8 +81,8 @@ class OpenDCalls(ABC):
         *,
         as_of: date | str | None = None,
     ) -> tuple[int, Any]:
-        """The ratings of a stock by institution, or with ``uid`` those of one: a dict of what is known.
-        ``num`` is 1 to 20 institutions, 10 by default; ``next_key`` is -1 on the last page."""
+        """The ratings of a stock by institution, or with ``uid`` those of one institution, as a dict of the
+        known values. ``num`` is 1 to 20 institutions, 10 by default; ``next_key`` is -1 on the last page."""
 
         def question() -> Question[Any]:
             kind = rating_dimension_type
@@ -104,8 +104,8 @@ class OpenDCalls(ABC):
         end: str | None = None,
         code: str | None = None,
     ) -> tuple[int, Any]:
-        """The trading days of a market, or of that of ``code``, as a list of dicts: the year before ``end``
-        unless told otherwise, and until today."""
+        """The trading days of a market, or of the market of ``code``, as a list of dicts. ``end`` is today by
+        default, ``start`` a year before ``end``."""
 
         def question() -> Question[Any]:
             first, last = span_of_days(
@@ -154,7 +154,7 @@ class OpenDCalls(ABC):
         return ret, pd.DataFrame(rows, columns=["code", "stock_name", "market_state"])
 
     def get_user_info(self) -> tuple[int, Any]:
-        """What the user may do, as a dict; 'N/A' for what is absent."""
+        """The user's rights, as a dict; absent values are 'N/A'."""
         ret, s2c = self._ask(lambda: ask(ProtoId.GetUserInfo, _unread, flag=0))
         if ret != 0:
             return ret, s2c
@@ -181,7 +181,7 @@ def _sent(code: str) -> dict[str, Any]:
 
 
 def _told(message: Any) -> dict[str, Any]:
-    """The fields of a message that are set, by the published client's keys."""
+    """The set fields of a message, with the published client's keys."""
     found: dict[str, Any] = {}
     for field, value in message.ListFields():
         if field.number < OWN_FIELDS:

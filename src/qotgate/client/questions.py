@@ -1,6 +1,6 @@
 """The questions of the interface, sans I/O: arguments to a request, a response to the model's words.
 
-Both faces and both shells ask through these, so that they cannot drift apart.
+All clients, blocking and asyncio, build their questions here, so that they cannot differ.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -36,24 +36,23 @@ from qotgate.protocol.research import ResearchTable, read_part
 
 T = TypeVar("T")
 LONGEST = 3600.0
-"""The longest wait for the allowance that is believed, in seconds."""
+"""The longest wait for the allowance that is accepted from a server, in seconds."""
 LOGIN_USER = 0
-"""GetGlobalState wants a user id and looks at none."""
+"""GetGlobalState needs a user id and ignores it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question(Generic[T]):
-    """A request, and how its answer is read."""
+    """A request, and the function that reads its answer."""
 
     proto_id: ProtoId
     request: Any
     read: Callable[[Any], T]
     about: str = ""
-    """The security that it is about, if one."""
+    """The security in the question, if any."""
 
     def answer(self, response: Any) -> T:
-        """What ``response`` says. Raises Refused, InvalidRequest, RateLimited, Unavailable
-        and ProtocolError."""
+        """Read ``response``. Raises Refused, InvalidRequest, RateLimited, Unavailable and ProtocolError."""
         if response.retType != RetType.SUCCEED:
             wait = getattr(response, "retryAfter", 0.0)
             if 0 < wait < LONGEST:
@@ -65,8 +64,8 @@ class Question(Generic[T]):
         if not response.HasField("s2c"):
             raise ProtocolError(f"an answer to {self.proto_id.name} says nothing")
         c2s = self.request.c2s
-        # A server that does not know the field leaves it out, and answers for today. The day of the answer is
-        # earlier than the one asked for where that is not known yet.
+        # A server that does not know the field omits it, and answers for today. The day of the answer is
+        # earlier than the requested day if that day is not known yet.
         if getattr(c2s, "asOf", "") and not "" < response.s2c.asOf <= c2s.asOf:
             raise InvalidRequest("as_of_unknown")
         if getattr(c2s, "fund", "") and response.s2c.fund != c2s.fund:
@@ -80,12 +79,12 @@ class Question(Generic[T]):
 def ask(
     proto_id: ProtoId, read: Callable[[Any], T], as_of: date | str | None = None, **c2s: Any
 ) -> Question[T]:
-    """A question with fields of its C2S; absent where a value is None. Raises InvalidRequest for an ``as_of``
-    that is no day, TypeError and ValueError where a value does not fit its field."""
+    """A question with fields of its C2S; None leaves a field out. Raises InvalidRequest for an ``as_of`` that
+    is not a day, TypeError and ValueError for a value that does not fit its field."""
     if as_of is not None:
         c2s["asOf"] = str(_day(as_of, "as_of"))
     request = REQUESTS[proto_id](c2s=c2s)
-    # An empty C2S has to be there all the same.
+    # An empty C2S has to be present too.
     request.c2s.SetInParent()
     return Question(proto_id, request, read)
 
@@ -180,8 +179,8 @@ def list_page(
     as_of: date | None,
     fund: str | None = None,
 ) -> Question[Page[T]]:
-    """A page of a list; ``words`` are those of the question's choices, in their order. ``fund`` is for the
-    lists of what the funds do together."""
+    """A page of a list; ``words`` are the words of the question's choices, in their order. ``fund`` applies
+    to the lists that sum over the funds."""
     chosen = {
         choice.field: choice.numbers[word] for choice, word in zip(question.choices, words, strict=True)
     }
@@ -201,7 +200,7 @@ def research_part(
 
 
 class Batch(Generic[T]):
-    """Many questions that go out together."""
+    """Questions that are sent together."""
 
     def __init__(self, questions: Sequence[Question[T]]) -> None:
         self._answers: list[T | None] = [None] * len(questions)
@@ -209,14 +208,14 @@ class Batch(Generic[T]):
         self._sent: list[tuple[int, Question[T]]] = []
 
     def send(self) -> list[Question[T]]:
-        """The questions to send now; none when all have been answered."""
+        """The questions to send now; none once all have been answered."""
         self._sent = list(self._open)
         self._open.clear()
         return [question for _, question in self._sent]
 
     def receive(self, responses: Sequence[Any]) -> float:
-        """Take the responses to what was sent. Gives the seconds to wait before sending more: what is over
-        the allowance is asked again. Raises what :meth:`Question.answer` does."""
+        """Take the responses to the sent questions. Returns the seconds to wait before sending more:
+        questions over the allowance are repeated. Raises as :meth:`Question.answer`."""
         wait = 0.0
         for (index, question), response in zip(self._sent, responses, strict=True):
             try:

@@ -53,19 +53,19 @@ T = TypeVar("T")
 class QuoteClient(ResearchCalls):
     """A client of the gateway at ``host``:``port``, also of OpenD itself.
 
-    It connects when it is first asked, and anew when the connection was lost;
-    any number of threads may use it at once.
-    ``timeout`` is the seconds that a call may take, connecting included. With ``rsa_key``, the file of the
-    gateway's key, the connection is encrypted; ``body_format`` is ``protobuf`` or ``json``.
-    ``lang`` is the language of names and sentences, ``zh`` or ``en``: that of the variable QOTGATE_LANG, else
-    the gateway's own, unless given.
+    It connects at the first question, and again when the connection was lost; any number of threads may use
+    it at once. ``timeout`` is the time limit of a call in seconds, connecting included. With ``rsa_key``, the
+    file of the gateway's key, the connection is encrypted; ``body_format`` is ``protobuf`` or ``json``.
+    ``lang`` is the language of names and sentences, ``zh`` or ``en``; by default that of the variable
+    QOTGATE_LANG, else the gateway's own.
 
-    Calls raise :class:`~qotgate.InvalidRequest` (a sentence says what the parameter takes),
+    Calls raise :class:`~qotgate.InvalidRequest` (its sentence says what the parameter takes),
     :class:`~qotgate.RateLimited` (``seconds`` to wait), :class:`~qotgate.Unavailable` (ask again later),
-    :class:`~qotgate.ConnectionLost`, :class:`~qotgate.Timeout`, all of them :class:`~qotgate.QotGateError`.
-    After each of them the client is as usable as before. ``as_of`` asks for the answer as it was known at the
-    end of that day; a server that answers for today alone is not believed (InvalidRequest). Where that day is
-    not known yet, the answer is of the last known one, and its ``known_to`` says so.
+    :class:`~qotgate.ConnectionLost`, :class:`~qotgate.Timeout`, all subclasses of
+    :class:`~qotgate.QotGateError`. The client stays usable after each of them. ``as_of`` asks for the answer
+    as it was known at the end of that day; if the server supports only today's answer, the call raises
+    InvalidRequest. If that day is not known yet, the answer is for the last known day, and its ``known_to``
+    says so.
     """
 
     def __init__(
@@ -87,8 +87,8 @@ class QuoteClient(ResearchCalls):
         self.close()
 
     def connect(self) -> None:
-        """Connect now, once, instead of at the first question. Raises ConnectionLost, and QotGateError where
-        the key cannot be read."""
+        """Connect now, once, instead of at the first question. Raises ConnectionLost, and QotGateError if the
+        key cannot be read."""
         self._link.connect()
 
     def close(self) -> None:
@@ -100,10 +100,10 @@ class QuoteClient(ResearchCalls):
         return self._link.ask(questions.global_state())
 
     def ark_dynamic(self, security: Security | str, *, as_of: date | None = None) -> StockDynamic:
-        """How the ARK funds trade a stock, such as ``US.TSLA``."""
+        """The ARK funds' trading of a stock, such as ``US.TSLA``."""
         return self._link.ask(questions.ark_dynamic(security, as_of))
 
-    @overload  # A text is a collection of texts, too: one is matched by the second alone where it is a word.
+    @overload  # A text is a collection of texts too; for a word, only the second overload matches.
     def ark_dynamics(  # type: ignore[overload-overlap]
         self, codes: Iterable[Security | str], *, as_of: date | None = None
     ) -> Rows[StockDynamic]: ...
@@ -130,13 +130,13 @@ class QuoteClient(ResearchCalls):
     ) -> Rows[Any]:
         """The dynamics of many stocks.
 
-        As of one day they are :class:`~qotgate.StockDynamic`, in the order of ``codes``, which OpenD answers,
-        too, for today: where the allowance runs out, this waits for it instead of raising RateLimited.
+        As of one day, the rows are :class:`~qotgate.StockDynamic` in the order of ``codes``; OpenD can answer
+        this for today. The call waits when the allowance is used up, instead of raising RateLimited.
 
-        As of many days, ``as_of=[...]`` or each trading day from ``start`` to ``end``, they are
-        :class:`~qotgate.model.research.DynamicOfDay`, a row for each day and stock, in one question. Then
-        ``codes`` may be ``"held"``, what the funds hold on each of the days, or ``"all"``, what their files
-        have named up to it.
+        As of many days, ``as_of=[...]`` or each trading day from ``start`` to ``end``, the rows are
+        :class:`~qotgate.model.research.DynamicOfDay`, one for each day and stock, in one question. Then
+        ``codes`` may also be ``"held"`` (the stocks that the funds hold on each day) or ``"all"`` (the stocks
+        named in their files up to that day).
         """
         if is_panel(codes, as_of) or start or end or funds or lang:
             table = self._table(DYNAMICS, lang, codes=codes, as_of=as_of, start=start, end=end, funds=funds)
@@ -183,13 +183,13 @@ class QuoteClient(ResearchCalls):
         as_of: date | None = None,
         page_size: int = 20,
     ) -> Any:
-        """How analysts changed their ratings.
+        """Analysts' rating changes.
 
-        With ``market`` (US or CA) alone, the published question: one kind of change, UPGRADE unless named,
-        newest first, ``page_size`` (1 to 20) rows at a time; OpenD answers it, too.
+        With ``market`` (US or CA) alone, this is the published question, which OpenD answers too: one kind of
+        change (UPGRADE by default), newest first, in pages of ``page_size`` (1 to 20) rows.
 
-        Without it, or between two days, for some codes or institutions: all kinds unless one is named, oldest
-        first, with the notes' own words, as :class:`~qotgate.model.research.RatingNote`.
+        Without it, or with days, codes or institutions: all kinds by default, oldest first, with the notes'
+        own words, as :class:`~qotgate.model.research.RatingNote`.
         """
         narrowed = any(one is not None for one in (start, end, codes, institutions, lang))
         if market is None or narrowed or change_type == ALL_CHANGES:
@@ -222,8 +222,8 @@ class QuoteClient(ResearchCalls):
         fund: str | None = None,
         page_size: int = 200,
     ) -> PagedRows[FundHolding]:
-        """What the ARK funds hold together, or what changed over ``cycle``: all pages, ``page_size`` (1 to
-        200) rows at a time. ``fund`` is one of them alone, such as ARKK."""
+        """The ARK funds' combined holdings, or their changes over ``cycle``: all pages, of ``page_size`` (1
+        to 200) rows. ``fund`` selects one fund, such as ARKK."""
         return self._pages(
             FUND_HOLDINGS,
             page_size,
@@ -246,8 +246,8 @@ class QuoteClient(ResearchCalls):
         fund: str | None = None,
         page_size: int = 200,
     ) -> PagedRows[ActiveTransaction]:
-        """What the ARK funds actively bought and sold over ``cycle``: all pages, ``page_size`` (1 to 200)
-        rows at a time. ``fund`` is one of them alone."""
+        """The ARK funds' active purchases and sales over ``cycle``: all pages, of ``page_size`` (1 to 200)
+        rows. ``fund`` selects one fund."""
         return self._pages(
             ACTIVE_TRANSACTIONS,
             page_size,

@@ -1,4 +1,4 @@
-"""Rows of answers, and what they turn into: pandas, Polars and Arrow, each imported when it is asked for."""
+"""Rows of answers, and their conversion to pandas, Polars and Arrow, each imported at first use."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import fields
@@ -21,16 +21,16 @@ NUMBERS = {
     bool: ("Boolean", "bool_"),
     date: ("Date", "date32"),
 }
-"""Polars' and Arrow's names for the types of columns that are not text."""
+"""Type names in Polars and Arrow for columns that are not text."""
 BESIDE = ("untold", "known_to")
-"""Fields that say what an answer does not take in: no columns of a table."""
+"""Fields about the completeness of an answer, which are not columns of a table."""
 
 
 class Rows(Sequence[T], Generic[T]):
     """Answers in order, one dataclass a row; also a table with a column for each field.
 
-    In a table, securities are codes such as ``US.TSLA``, words of enums are text, days are dates, and what
-    is None is missing.
+    In a table, securities are codes such as ``US.TSLA``, enum words are text, days are dates, and None is a
+    missing value.
     """
 
     def __init__(self, kind: type[T], rows: Sequence[T]) -> None:
@@ -86,12 +86,12 @@ class Rows(Sequence[T], Generic[T]):
     def _pandas_type(self, name: str, kind: type) -> str:
         if kind is date:
             return "datetime64[s]"
-        # NumPy's whole numbers have none that is missing, and pandas' own have.
+        # NumPy's integers have no missing value; pandas' own integers have one.
         missing = kind is not float and any(getattr(row, name) is None for row in self._rows)
         return {int: "Int64", bool: "boolean"}[kind] if missing else NUMBERS[kind][1].rstrip("_")
 
     def _names(self) -> list[str]:
-        # The security comes first, also where its field is the last of the dataclass.
+        # The security comes first, even if its field is the last of the dataclass.
         beside = BESIDE if _is_answer(self._kind) else ()
         names = (field.name for field in fields(self._kind) if field.name not in beside)
         return sorted(names, key=lambda name: name != "security") if _is_answer(self._kind) else list(names)
@@ -117,12 +117,13 @@ class Rows(Sequence[T], Generic[T]):
 
 
 def _is_answer(kind: type) -> bool:
-    """Whether a row is an answer of its own, and not one of a research table."""
+    """Whether a row is an answer by itself, not a row of a research table."""
     return get_type_hints(kind).get("security") in (Security, Security | None)
 
 
 class _Pages(Generic[T, Turned]):
-    """How far the pages of an answer have been turned; ``_last`` is the last page, None before the first."""
+    """The progress through the pages of an answer; ``_last`` is the last page fetched, None before the
+    first."""
 
     def __init__(self, kind: type[T]) -> None:
         self._kind = kind
@@ -137,9 +138,9 @@ class _Pages(Generic[T, Turned]):
 
 
 class StreamedRows(_Pages[T, Turned], Iterator[T]):
-    """All rows of an answer in parts, asked for one part at a time, as they are iterated.
+    """All rows of an answer, fetched part by part during iteration.
 
-    ``next()`` raises what :class:`~qotgate.client.QuoteClient` does, but for RateLimited: it waits instead.
+    ``next()`` raises as :class:`~qotgate.client.QuoteClient` does, except for RateLimited: it waits instead.
     """
 
     def __init__(
@@ -151,8 +152,8 @@ class StreamedRows(_Pages[T, Turned], Iterator[T]):
 
     @property
     def known_to(self) -> date | None:
-        """The day that the answer is of: ``as_of``, or the last known day where that is earlier; None where
-        no ``as_of`` was named, or no day bounds the answer."""
+        """The day of the answer: ``as_of``, or the last known day if that is earlier; None if no ``as_of``
+        was given, or no day bounds the answer."""
         return self._known_page().known_to
 
     def _known_page(self) -> Turned:
@@ -177,7 +178,7 @@ class StreamedRows(_Pages[T, Turned], Iterator[T]):
         return Rows(self._kind, list(self))
 
     def batches(self) -> Iterator[Rows[T]]:
-        """The same, a part at a time, so that no more than one is in memory."""
+        """The remaining rows, a part at a time, so that only one part is in memory."""
         while self._rows is not None or self._last is None:
             if self._rows is None:
                 self._turn()
@@ -213,17 +214,17 @@ class StreamedRows(_Pages[T, Turned], Iterator[T]):
 
 
 class PagedRows(StreamedRows[T, Page[T]]):
-    """:class:`StreamedRows` of a list, which tells how many rows it has."""
+    """:class:`StreamedRows` of a list, with the total number of its rows."""
 
     @property
     def all_count(self) -> int:
-        """The rows on all pages, as the gateway counted them on the latest."""
+        """The number of rows on all pages, as of the latest page."""
         return self._known_page().all_count
 
     @property
     def left_out(self) -> tuple[tuple[str, date], ...]:
-        """The funds that the answer does not sum, as no book of about the day is loaded, each with the last
-        day that is known of it; none from OpenD."""
+        """The funds that the sums leave out because no holdings file near the day is loaded, each with its
+        last known day; empty from OpenD."""
         return self._known_page().left_out
 
 
@@ -291,7 +292,7 @@ class AsyncPagedRows(AsyncStreamedRows[T, Page[T]]):
     """:class:`PagedRows` for asyncio."""
 
     async def all_count(self) -> int:
-        """The rows on all pages, as the gateway counted them on the latest."""
+        """The number of rows on all pages, as of the latest page."""
         return (await self._known_page()).all_count
 
     async def left_out(self) -> tuple[tuple[str, date], ...]:

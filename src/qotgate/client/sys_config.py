@@ -1,6 +1,6 @@
 """``SysConfig``: the settings that scripts written against the published clients share in a process.
 
-A context reads them when it is made. The typed clients take options of their own instead.
+A context reads them when it is created. The typed clients take options of their own instead.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ class ProtoFMT:
 
 
 class SysConfig:
-    """The settings of all contexts that are made from now on."""
+    """The settings of all contexts created from now on."""
 
     _encrypt = False
     _rsa_file = ""
@@ -34,26 +34,26 @@ class SysConfig:
 
     @classmethod
     def set_init_rsa_file(cls, file: str | Path) -> None:
-        """The file of the RSA key that the gateway has, too. Set without ``enable_proto_encrypt(True)``, it
-        encrypts InitConnect alone, as the published clients do."""
+        """Set the file of the RSA key, which the gateway has too. Without ``enable_proto_encrypt(True)``, it
+        encrypts InitConnect alone, as in the published clients."""
         cls._rsa_file = str(file)
 
     @classmethod
     def set_proto_fmt(cls, proto_fmt: int) -> None:
-        """The format of bodies, ``ProtoFMT.Protobuf`` or ``ProtoFMT.Json``. Raises QotGateError."""
+        """Set the format of bodies, ``ProtoFMT.Protobuf`` or ``ProtoFMT.Json``. Raises QotGateError."""
         if proto_fmt not in (ProtoFMT.Protobuf, ProtoFMT.Json):
             raise QotGateError(f"set_proto_fmt takes ProtoFMT.Protobuf or ProtoFMT.Json, not {proto_fmt!r}.")
         cls._body_format = int(proto_fmt)
 
     @classmethod
     def set_client_info(cls, client_id: str, client_ver: int) -> None:
-        """What InitConnect says of the client."""
+        """Set the client id and version in InitConnect."""
         cls._client_id, cls._client_version = str(client_id), int(client_ver)
 
     @classmethod
     def set_all_thread_daemon(cls, all_daemon: bool) -> None:
-        """Whether the thread of a context lets the process end while the context is open. It does unless
-        told otherwise here; the published clients' default is the other way round."""
+        """Set whether the process may end while a context is open. It may by default; the published clients'
+        default is the opposite."""
         cls._daemon = bool(all_daemon)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What both clients share of the research tables: parameters as text, and the shapes that people know."""
+"""The typed clients' common code for research tables: parameters as text, and familiar table formats."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -16,7 +16,7 @@ Texts: TypeAlias = Iterable[str] | str
 ALL_CHANGES = "ALL"
 """All kinds of rating changes."""
 MANY = 20
-"""More stocks than these are asked for in one question, of a gateway that knows it."""
+"""More stocks than this go into one question, if the gateway supports it."""
 UPGRADE_COLUMNS = (
     "Firm",
     "ToGrade",
@@ -29,25 +29,25 @@ UPGRADE_COLUMNS = (
 
 
 def given(**parameters: Any) -> dict[str, list[str]]:
-    """Parameters as text, without those that are None. A text or a day stands for a list of one."""
+    """Parameters as text, without those that are None. A single text or day counts as a list of one."""
     return {name: _texts(value) for name, value in parameters.items() if value is not None}
 
 
 def _texts(value: Any) -> list[str]:
     if isinstance(value, (str, date, int, Security)):
         value = (value,)
-    # Of a moment, too, the day counts.
+    # Only the day of a datetime counts.
     return [one.strftime("%Y-%m-%d") if isinstance(one, date) else str(one) for one in value]
 
 
 def is_panel(codes: Any, as_of: Any) -> bool:
-    """Whether dynamics are asked for of more than one day, or of stocks that only the gateway knows."""
+    """Whether a question for dynamics covers several days, or stocks that only the gateway can list."""
     return isinstance(codes, str) or not (as_of is None or isinstance(as_of, (date, str)))
 
 
 def as_asked(rows: Sequence[DynamicOfDay], codes: Sequence[str], *, named: bool) -> list[StockDynamic]:
-    """The dynamics of one day in the order of ``codes``, as the one question gives them; ``named`` says
-    whether a day was named."""
+    """The dynamics of one day in the order of ``codes``, as separate questions would give them; ``named``
+    says whether the caller named a day."""
     found = {row.security: row for row in rows}
     return [_dynamic(found[code], named=named) for code in codes]
 
@@ -72,13 +72,13 @@ def _dynamic(row: DynamicOfDay, *, named: bool) -> StockDynamic:
 
 
 def upgrades_downgrades(notes: Iterable[RatingNote], start: Day | None, end: Day | None) -> "pd.DataFrame":
-    """Notes on a stock, all of them and oldest first, in the shape of yfinance's
-    ``Ticker.upgrades_downgrades``: indexed by ``GradeDate``, the latest first. Raises ImportError without
-    pandas.
+    """All notes on a stock, oldest first, in the format of yfinance's ``Ticker.upgrades_downgrades``: indexed
+    by ``GradeDate``, the latest first. Raises ImportError without pandas.
 
     ``Action`` is init, up, down, main (a change of the target alone) or reit; ``priceTargetAction`` is
-    Raises, Lowers, Maintains or Announces, empty without a target. A target that is not given is NaN, where
-    yfinance has 0."""
+    Raises, Lowers, Maintains or Announces, empty without a target. A missing target is NaN, where yfinance
+    has 0.
+    """
     import pandas as pd
 
     previous: dict[str, RatingNote] = {}
@@ -86,7 +86,7 @@ def upgrades_downgrades(notes: Iterable[RatingNote], start: Day | None, end: Day
     for note in notes:
         before = previous.get(note.institution)
         rows.append((note.day, *_upgrade(note, before)))
-        # Of several notes of a day the first is the one that the next day's are compared with.
+        # If a day has several notes, the next day's notes are compared with the first.
         if before is None or before.day < note.day:
             previous[note.institution] = note
     table = pd.DataFrame(rows[::-1], columns=["GradeDate", *UPGRADE_COLUMNS])

@@ -1,4 +1,4 @@
-"""What the typed clients share: their options and the words that they take."""
+"""The typed clients' common options, and checks of their words."""
 
 from collections.abc import Callable
 from datetime import date
@@ -25,8 +25,8 @@ def typed_options(
     body_format: Literal["protobuf", "json"],
     lang: Language | None,
 ) -> ClientOptions:
-    """The options of a typed client; a key encrypts all, as there is no use in half of it. Raises
-    InvalidRequest."""
+    """The options of a typed client. With a key, everything is encrypted: encrypting InitConnect alone
+    protects little. Raises InvalidRequest."""
     if body_format not in ("protobuf", "json"):
         raise InvalidRequest("body_format", value=body_format)
     return ClientOptions(
@@ -48,8 +48,8 @@ def list_pages(
     fund: str | None = None,
     **words: StrEnum | str,
 ) -> Callable[[str | None], Question[Page[T]]]:
-    """What asks for a page of a list by its cursor. ``words`` are the question's choices in their order, by
-    their names in the client. Raises InvalidRequest."""
+    """A function from the cursor of a list's page to the question for it. ``words`` are the words of the
+    question's choices in their order, by their names in the client. Raises InvalidRequest."""
     asked = [
         chosen(choice.words, parameter, word)
         for choice, (parameter, word) in zip(question.choices, words.items(), strict=True)
@@ -59,7 +59,7 @@ def list_pages(
 
 
 def page_rows(page_size: int, most: int) -> int:
-    """The rows of a page. Raises InvalidRequest."""
+    """The number of rows of a page. Raises InvalidRequest."""
     try:
         rows = index(page_size)
     except TypeError:
@@ -70,7 +70,7 @@ def page_rows(page_size: int, most: int) -> int:
 
 
 def chosen(words: type[E], parameter: str, value: E | str) -> E:
-    """The word of an enum. Raises InvalidRequest, naming ``parameter`` and its words."""
+    """The word of an enum. Raises InvalidRequest, which names ``parameter`` and its words."""
     try:
         return words(value)
     except ValueError as error:

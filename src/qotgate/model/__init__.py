@@ -1,4 +1,4 @@
-"""The words that every room shares."""
+"""The vocabulary of all rooms."""
 
 from qotgate.model.addresses import is_loopback
 from qotgate.model.ark import (

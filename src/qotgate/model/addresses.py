@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 
 def is_loopback(host: str) -> bool:
-    """Whether ``host``, an address or a name, is this machine, and cannot be made to mean another."""
+    """Whether ``host``, an address or a name, always means this machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -1,4 +1,4 @@
-"""What ARK publishes (holdings, trade notices) and what is said of it (trades, dynamics)."""
+"""ARK's publications (holdings, trade notices), and the answers about them (trades, dynamics)."""
 
 from dataclasses import dataclass, field
 from datetime import date
@@ -9,7 +9,7 @@ from qotgate.model.finite import FiniteNumbers
 from qotgate.model.security import Security
 
 ACTIVE_FUNDS = ("ARKF", "ARKG", "ARKK", "ARKQ", "ARKW", "ARKX")
-"""ARK's actively managed funds of US stocks; its index funds, such as IZRL and PRNT, are not among them."""
+"""ARK's actively managed funds of US stocks, without its index funds such as IZRL and PRNT."""
 ETFS = (*ACTIVE_FUNDS, "IZRL", "PRNT")
 """The funds whose holdings are summed, as OpenD sums them."""
 
@@ -17,10 +17,10 @@ ETFS = (*ACTIVE_FUNDS, "IZRL", "PRNT")
 class Holding(NamedTuple):
     """One line of a fund's daily holdings file, dated by the day inside the file.
 
-    The file dated D shows the book before the trading of D. ``identifier`` is a CUSIP or CINS (9
-    characters), a SEDOL (7) or a currency code (3); it or ``ticker`` may be empty, not both unless the
-    name stands alone. ``shares`` may have decimals (cash, stock dividends); ``market_value`` is in USD,
-    ``weight`` in percent of the fund; either is None where the file leaves it out.
+    The file dated D shows the book before the trading of D. ``identifier`` is a CUSIP or CINS (9 characters),
+    a SEDOL (7) or a currency code (3). Either it or ``ticker`` may be empty, or both if the line has only a
+    name. ``shares`` may have decimals (cash, stock dividends); ``market_value`` is in USD, ``weight`` in
+    percent of the fund; either is None if the file omits it.
     """
 
     fund: str
@@ -49,7 +49,7 @@ class Notice(NamedTuple):
 
 
 class DynamicType(StrEnum):
-    """The kinds of dynamic, by their published names; UNKNOWN is no answer of this gateway."""
+    """The kinds of dynamic, by their published names; this gateway never answers UNKNOWN."""
 
     UNKNOWN = "N/A"
     CONSECUTIVE_SAME_DIRECTION = "CONSECUTIVE_SAME_DIRECTION"
@@ -59,7 +59,7 @@ class DynamicType(StrEnum):
 
 
 class ArkHoldingType(StrEnum):
-    """Which holdings are asked for: all, or those that changed over a cycle, and how."""
+    """A filter of holdings: all, or those with a kind of change over a cycle."""
 
     POSITION = "POSITION"
     INCREASE = "INCREASE"
@@ -69,7 +69,7 @@ class ArkHoldingType(StrEnum):
 
 
 class ArkActiveTransactionHoldingType(StrEnum):
-    """Which active transactions are asked for, by what became of the holding over the cycle."""
+    """A filter of active transactions, by the change of the holding over the cycle."""
 
     INCREASE = "INCREASE"
     DECREASE = "DECREASE"
@@ -78,7 +78,7 @@ class ArkActiveTransactionHoldingType(StrEnum):
 
 
 class ArkCycleType(StrEnum):
-    """How many trading days back a change is measured."""
+    """The number of trading days over which a change is measured."""
 
     ONE_DAY = "ONE_DAY"
     FIVE_DAY = "FIVE_DAY"
@@ -88,7 +88,7 @@ class ArkCycleType(StrEnum):
 
 
 class ArkFundHoldingSortField(StrEnum):
-    """What holdings are sorted by."""
+    """The sort key of holdings."""
 
     SHARES = "SHARES"
     WEIGHT_CHANGE = "WEIGHT_CHANGE"
@@ -98,7 +98,7 @@ class ArkFundHoldingSortField(StrEnum):
 
 
 class ArkActiveTransactionSortField(StrEnum):
-    """What active transactions are sorted by; UNKNOWN is the default, the amount."""
+    """The sort key of active transactions; UNKNOWN is the default, the amount."""
 
     UNKNOWN = "N/A"
     CHANGE_AMOUNT = "CHANGE_AMOUNT"
@@ -114,11 +114,11 @@ class RankSortDir(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FundHolding(FiniteNumbers):
-    """What the ARK funds hold of a security together, and how it changed over a cycle.
+    """The ARK funds' combined holding of a security, and its change over a cycle.
 
-    ``security`` is None where the holding maps to no code. ``shares`` and ``shares_change`` are in share
-    units of the day asked for, ``market_value`` in USD, ``weight`` in percent of the funds' total and
-    ``weight_change`` in percentage points; None is what the files leave out.
+    ``security`` is None if the holding maps to no code. ``shares`` and ``shares_change`` are in share units
+    of the requested day, ``market_value`` in USD, ``weight`` in percent of the funds' total and
+    ``weight_change`` in percentage points. Values that the files omit are None.
     """
 
     security: Security | None
@@ -132,10 +132,10 @@ class FundHolding(FiniteNumbers):
 
 @dataclass(frozen=True, slots=True)
 class ActiveTransaction(FiniteNumbers):
-    """What the ARK funds actively bought (positive) or sold of a security over a cycle.
+    """The ARK funds' active purchases (positive) or sales of a security over a cycle.
 
-    ``change_amount`` is in USD, at the prices of the days; None where no price is known. ``change_shares``
-    are in share units of the day asked for.
+    ``change_amount`` is in USD, at the prices of the days; None if no price is known. ``change_shares`` are
+    in share units of the requested day.
     """
 
     security: Security | None
@@ -146,12 +146,13 @@ class ActiveTransaction(FiniteNumbers):
 
 @dataclass(frozen=True, slots=True)
 class TradeEvidence:
-    """One fund's trade and what it rests on.
+    """One fund's trade and its evidence.
 
-    ``shares`` are signed, in the units of the day. A notice has confidence 1; an inferred trade that with
-    which such trades are confirmed, the ``change`` of the position in shares, the ``flow`` taken out of it,
-    and ``through``, the last day it may be of, where a holdings file is missing. ``places`` are the files and
-    lines behind it, the line None where a file is telling by not having the security.
+    ``shares`` are signed, in the units of the day. ``confidence`` is 1 for a notice; for an inferred trade,
+    it is the share of such trades that notices confirm. An inferred trade also has the ``change`` of the
+    position in shares, the ``flow`` subtracted from it, and ``through``, the last possible day of the trade
+    if a holdings file is missing. ``places`` are the files and lines of the evidence; the line is None if the
+    evidence is that a file does not list the security.
     """
 
     fund: str
@@ -167,8 +168,8 @@ class TradeEvidence:
 
 @dataclass(frozen=True, slots=True)
 class UntoldDays:
-    """Trading days on which what ``fund`` traded is not told. ``why`` is "untold" where its flow does not
-    come apart from the trades, "hole" where too many of its holdings files are missing."""
+    """Trading days on which the trades of ``fund`` are not told. ``why`` is "untold" if its flow cannot be
+    separated from the trades, "hole" if too many of its holdings files are missing."""
 
     fund: str
     first_day: date
@@ -178,9 +179,9 @@ class UntoldDays:
 
 @dataclass(frozen=True, slots=True)
 class ArkDynamic:
-    """How the ARK funds trade a stock. ``net_shares`` is signed, in share units of the day asked for;
-    ``untold`` are the days of the window that it does not take in. ``known_to`` is the day that it is of: the
-    day asked for, or the last known one where that is earlier; None where a client named no day."""
+    """The ARK funds' trading of a stock. ``net_shares`` is signed, in share units of the requested day;
+    ``untold`` are the days of the window that it leaves out. ``known_to`` is the day of the answer: the
+    requested day, or the last known day if that is earlier; None if a client named no day."""
 
     dynamic_type: DynamicType
     transaction_count: int

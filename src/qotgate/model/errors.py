@@ -1,4 +1,4 @@
-"""The one family of errors. Each message is a sentence that a user can act on."""
+"""The family of errors. Each message is a sentence that a user can act on."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ class ProtocolError(QotGateError):
 
 
 class Unreadable(QotGateError):  # noqa: N818 - a state of a file, as the reports call it
-    """A file is of no known format, or is of one and cannot be read."""
+    """A file has no known format, or is damaged."""
 
 
-class Refused(QotGateError):  # noqa: N818 - what became of a request
-    """A request is refused; ``text(lang)`` says why, in a sentence.
+class Refused(QotGateError):  # noqa: N818 - the outcome of a request
+    """A request is refused; ``text(lang)`` gives the reason in a sentence.
 
     ``sentence`` is a key of :data:`qotgate.model.sentences.SENTENCES`; ``values`` fill its template.
     """
@@ -33,11 +33,11 @@ class Refused(QotGateError):  # noqa: N818 - what became of a request
 
 
 class InvalidRequest(Refused):
-    """The request is wrong; the sentence names the parameter and what it takes."""
+    """The request is wrong; the sentence names the parameter and the values it takes."""
 
 
 class InvalidPacket(InvalidRequest):
-    """The body of a packet is not what its header says, or cannot be decrypted."""
+    """The body of a packet does not match its header, or cannot be decrypted."""
 
 
 class Unserved(InvalidRequest):
@@ -45,11 +45,11 @@ class Unserved(InvalidRequest):
 
 
 class NothingLoaded(InvalidRequest):
-    """No data is loaded that could answer; the sentence says what to load."""
+    """No loaded data can answer; the sentence says what to load."""
 
 
 class RateLimited(Refused):
-    """The request is over the allowance; it will be taken after ``seconds``."""
+    """The request is over the allowance; it can be granted after ``seconds``."""
 
     def __init__(self, sentence: str, *, seconds: float, **values: Any) -> None:
         self.seconds = seconds
@@ -57,9 +57,9 @@ class RateLimited(Refused):
 
 
 class Unavailable(Refused):
-    """The gateway cannot answer now: its database or its limit store is away or behind. The same request may
-    be answered later."""
+    """The gateway cannot answer now: its database or its limit backend is away or behind. A retry may succeed
+    later."""
 
 
 class StoreError(QotGateError):
-    """The database cannot be opened or used as asked."""
+    """The database cannot be opened, or does not support the request."""

@@ -16,7 +16,7 @@ class FileKind(StrEnum):
 
 
 class DayOrder(StrEnum):
-    """What comes first where a day is written in numbers and its year last."""
+    """Whether the day or the month comes first in numeric dates that end with the year."""
 
     DMY = "dmy"
     MDY = "mdy"
@@ -33,7 +33,7 @@ class LoadOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A line that was left out, and why. ``line`` counts from 1; None means the whole file."""
+    """A skipped line, and the reason. ``line`` counts from 1; None means the whole file."""
 
     line: int | None
     reason: str
@@ -41,12 +41,12 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class ParsedFile:
-    """The records of one file, all of one kind, in the order of the file, and the lines left out."""
+    """The records of one file, all of one kind, in the order of the file, and the skipped lines."""
 
     kind: FileKind
     records: tuple[Holding, ...] | tuple[Notice, ...] | tuple[Note, ...]
     rejects: tuple[Reject, ...]
     named: bool = False
-    """Whether it took the name of the file to read it."""
+    """Whether reading needed the file's name."""
     dates: DayOrder | None = None
-    """The order of days that the user said, where it took that to read it."""
+    """The order of days given by the user, if reading needed it."""

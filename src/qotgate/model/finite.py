@@ -1,5 +1,5 @@
-"""The one guard of numbers in answers: no infinity and no NaN leaves the gateway, whatever a database of an
-earlier version or a sum of its rows holds."""
+"""The guard of numbers in answers: no infinity and no NaN leaves the gateway, even if an old database or a
+sum of its rows contains one."""
 
 from dataclasses import Field, fields
 from functools import cache
@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 
 class FiniteNumbers:
-    """A row of an answer: an infinite number or NaN becomes None, as what cannot be told is not told."""
+    """A row of an answer: an infinite number or NaN becomes None."""
 
     __slots__ = ()
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
-    """Of the dataclass that derives from it."""
+    """The fields of the derived dataclass."""
 
     def __post_init__(self) -> None:
         for name in _names(type(self)):  # type: ignore[arg-type]  # classes can be hashed
@@ -23,7 +23,8 @@ class FiniteNumbers:
 
 @cache
 def _names(kind: Any) -> tuple[str, ...]:
-    """The fields of a dataclass that may hold a float; to look for them in each row takes long."""
+    """The fields of a dataclass that may hold a float; cached, since checking every field of each row is
+    slow."""
     return tuple(one.name for one in fields(kind) if "float" in str(one.type))
 
 

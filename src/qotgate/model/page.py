@@ -9,11 +9,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """``rows`` of this page, the cursor of the next one (None on the last), and the rows of all pages.
+    """``rows`` of this page, the cursor of the next one (None on the last), and the number of rows on all
+    pages.
 
-    ``left_out`` are the funds that the answer does not sum, as no book of about the day is loaded, each with
-    the last day that is known of it. ``known_to`` is the day that the answer is of: the day asked for, or the
-    last known one where that is earlier; None where a client named no day.
+    ``left_out`` are the funds that the sums leave out because no holdings file near the day is loaded, each
+    with its last known day. ``known_to`` is the day of the answer: the requested day, or the last known day
+    if that is earlier; None if a client named no day.
     """
 
     rows: tuple[T, ...]
@@ -25,9 +26,9 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Part(Generic[T]):
-    """``rows`` of a part of a research table, and the cursor of the next part, None on the last.
+    """``rows`` of a part of a research table, and the cursor of the next part (None on the last).
 
-    ``known_to`` is the last day that is known, up to the one asked for; None where no day bounds the table.
+    ``known_to`` is the last known day, up to the requested one; None if no day bounds the table.
     """
 
     rows: tuple[T, ...]

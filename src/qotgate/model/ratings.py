@@ -20,7 +20,7 @@ class Grade(IntEnum):
 
 
 class RatingLevel(StrEnum):
-    """The three-step level that answers show."""
+    """The three-step level shown in answers."""
 
     UNKNOWN = "N/A"
     SELL = "SELL"
@@ -29,7 +29,7 @@ class RatingLevel(StrEnum):
 
 
 class RatingChangeType(StrEnum):
-    """What a note changed."""
+    """The kind of change that a note makes."""
 
     UPGRADE = "UPGRADE"
     DOWNGRADE = "DOWNGRADE"
@@ -37,10 +37,10 @@ class RatingChangeType(StrEnum):
 
 
 class Note(NamedTuple):
-    """One note of one institution on one security, as a feed gives it.
+    """One note of one institution on one security, as a feed has it.
 
-    ``firm``, ``word`` and ``prior_word`` are the feed's own spellings. Targets are in the currency of
-    the listing; None where there is none. ``starts`` is True where the feed says that coverage starts.
+    ``firm``, ``word`` and ``prior_word`` are the feed's own spellings. Targets are in the currency of the
+    listing; None if there is none. ``starts`` is True if the feed says that coverage starts.
     """
 
     security: Security
@@ -99,8 +99,8 @@ class AnalystConsensus(FiniteNumbers):
 
 @dataclass(frozen=True, slots=True)
 class RatingChange(FiniteNumbers):
-    """One row of the answer. ``last_day`` is None where no earlier note is known; targets are in the
-    currency of the listing."""
+    """One row of the answer. ``last_day`` is None if no earlier note is known; targets are in the currency of
+    the listing."""
 
     security: Security
     name: str

@@ -1,8 +1,7 @@
-"""The rows of the research tables: flat, so that a row of the wire, of CSV, Parquet and SQL is the same.
+"""The rows of the research tables: flat, so that a row is the same on the wire and in CSV, Parquet and SQL.
 
-A field's type is text, a whole number, a real number, a truth value or a day. Days are trading days; shares
-are signed where they are traded, a purchase being positive. ``untold`` says what a row does not take in:
-null where nothing is missing.
+A field's type is text, integer, real number, boolean or day. Days are trading days; traded shares are signed,
+and purchases are positive. ``untold`` says what a row leaves out: null if it is complete.
 """
 
 from dataclasses import dataclass
@@ -14,7 +13,8 @@ class DynamicOfDay:
     """The dynamic of a stock as it was known at the end of ``as_of``; the fields are those of 3424.
 
     ``net_shares`` are in share units of ``as_of``. ``untold`` lists the days of the window that the answer
-    does not take in, each as FUND FIRST-DAY LAST-DAY WHY, with "; " between them."""
+    leaves out, each as FUND FIRST-DAY LAST-DAY WHY, separated by "; ".
+    """
 
     as_of: date
     security: str
@@ -29,18 +29,19 @@ class DynamicOfDay:
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """What one fund traded of one security on ``day``.
+    """One fund's trade of one security on ``day``.
 
-    ``through`` is the last day that it may be of, and the one from which on it is known; it differs from
-    ``day`` where a holdings file is missing. ``shares`` are in units of the day, ``adjusted_shares`` in those
-    of the day asked for; ``usd`` is at the close of ``through`` as the fund's files show it. ``ground`` is
-    NOTICE, or the kind of inference; ``confidence`` is 1 for a notice, else the part of such trades that is
-    confirmed. ``change`` of the position and ``flow`` taken out of it are in shares. ``file`` and ``line``
-    are of the notice, or of the later of the two holdings files; ``earlier_file`` and ``earlier_line`` of the
-    other one. A line is null where the file is telling by not having the security.
+    ``through`` is the last possible day of the trade, and the day on which it becomes known; it differs from
+    ``day`` if a holdings file is missing. ``shares`` are in units of the day, ``adjusted_shares`` in units of
+    the requested day; ``usd`` is at the close of ``through`` in the fund's files. ``ground`` is NOTICE, or
+    the kind of inference; ``confidence`` is 1 for a notice, else the share of such trades that notices
+    confirm. The ``change`` of the position and the ``flow`` subtracted from it are in shares. ``file`` and
+    ``line`` point to the notice, or to the later of the two holdings files; ``earlier_file`` and
+    ``earlier_line`` to the other one. A line is null if the evidence is that the file does not list the
+    security.
 
-    ``untold`` marks days on which what the fund traded is not told ("untold": its flow does not come apart
-    from the trades; "hole": too many of its files are missing); such a row has no security and no shares.
+    ``untold`` marks days on which the fund's trades are not told ("untold": its flow cannot be separated from
+    the trades; "hole": too many of its files are missing); such a row has no security and no shares.
     """
 
     day: date
@@ -64,13 +65,14 @@ class Trade:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """What the funds traded of a security on ``day`` together, as the dynamic counts it: a day whose sum is 0
-    is none.
+    """The funds' combined trade of a security on ``day``, as the dynamic counts it; a day whose sum is 0 does
+    not count.
 
-    ``shares`` are in units of the day asked for, ``usd`` is null where a price is not known, ``funds`` names
-    those that traded, ``confidence`` is the lowest of their trades', ``through`` the day from which on all
-    of them are known. ``untold`` names the funds whose trades of ``day`` are not told, each with why; a
-    security may have a transaction of such a day that is not listed."""
+    ``shares`` are in units of the requested day, ``usd`` is null if a price is not known, ``funds`` names the
+    funds that traded, ``confidence`` is the lowest of their trades', ``through`` the day on which all of them
+    become known. ``untold`` names the funds whose trades of ``day`` are not told, each with the reason; such
+    a day may have transactions that are not listed.
+    """
 
     day: date
     through: date
@@ -85,12 +87,13 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class PositionOfDay:
-    """What a fund held of a security at the end of ``day``, by the line in the file that shows it.
+    """A fund's position in a security at the end of ``day``, from a line of its file.
 
-    ``shares`` are in units of the day and 0 where the book is the first without the security;
-    ``adjusted_shares`` are in units of the day asked for, ``market_value`` is in USD, ``weight`` in percent
-    of the fund. ``untold`` is "no file" on a day that none of the fund's files shows, between its first and
-    its last one; such a row has no security and no shares."""
+    ``shares`` are in units of the day, and 0 in the first book without the security; ``adjusted_shares`` are
+    in units of the requested day, ``market_value`` is in USD, ``weight`` in percent of the fund. ``untold``
+    is "no file" on a day, between the fund's first and last one, that none of its files shows; such a row has
+    no security and no shares.
+    """
 
     day: date
     fund: str
@@ -107,9 +110,9 @@ class PositionOfDay:
 
 @dataclass(frozen=True, slots=True)
 class HoldingLine:
-    """A line of a fund's holdings file as it was read, cash included. ``day`` is the trading day at whose end
-    the book stood, ``file_day`` the date in the file. ``market_value`` is in USD, ``weight`` in percent of
-    the fund; ``security`` is null for cash and where no code is known."""
+    """A line of a fund's holdings file as read, cash included. ``day`` is the trading day whose closing book
+    it shows, ``file_day`` the date in the file. ``market_value`` is in USD, ``weight`` in percent of the
+    fund; ``security`` is null for cash and for lines without a known code."""
 
     day: date
     file_day: date
@@ -127,15 +130,16 @@ class HoldingLine:
 
 @dataclass(frozen=True, slots=True)
 class RatingNote:
-    """A note of an institution on a security, and what it changed against that institution's previous one.
+    """A note of an institution on a security, and its change against the institution's previous note.
 
-    ``change_type`` is UPGRADE, DOWNGRADE, NEW_RATING, or null where the note reiterates. ``word`` is the
-    note's own word, ``firm`` the feed's own spelling of the institution; ``rating`` is the three-step level
-    of the word and ``grade`` the step of five on which changes are measured, null for a word that the table
-    of grades does not know. ``last_*`` are the previous note's, null where the note changed nothing or none
-    is known. ``prior_word`` and ``prior_target`` are what the feed itself says of the previous view, and
-    ``disagrees`` whether that differs from the previous note that is loaded. Targets are in the currency of
-    the listing."""
+    ``change_type`` is UPGRADE, DOWNGRADE, NEW_RATING, or null if the note reiterates. ``word`` is the note's
+    own word, ``firm`` the feed's own spelling of the institution. ``rating`` is the three-step level of the
+    word and ``grade`` its step on the scale of five that changes are measured on, null for a word missing in
+    the table of grades. ``last_*`` are the previous note's values, null if the note changed nothing or no
+    previous note is known. ``prior_word`` and ``prior_target`` are the feed's own record of the previous
+    rating; ``disagrees`` tells whether it differs from the previous loaded note. Targets are in the currency
+    of the listing.
+    """
 
     day: date
     security: str
@@ -160,12 +164,13 @@ class RatingNote:
 
 @dataclass(frozen=True, slots=True)
 class CoveredDays:
-    """Days that are known, or not. ``kind`` is trades, holdings or ratings, ``part`` a fund or a market.
+    """Days that are known or missing. ``kind`` is trades, holdings or ratings, ``part`` a fund or a market.
 
-    ``state`` is "known" once for each part: from its first day to its last, ``days`` being the trading days
-    of them that are told (for ratings, the days with a note). The other rows are what is not told between:
-    "hole" (too many of a fund's files are missing), "untold" (the fund's flow does not come apart from its
-    trades) or, of holdings, "no file"; ``days`` are the trading days of it."""
+    ``state`` is "known" once for each part: from its first day to its last, with ``days`` the number of
+    trading days that are told (for ratings, days with a note). The other rows are gaps in between: "hole"
+    (too many of a fund's files are missing), "untold" (the fund's flow cannot be separated from its trades)
+    or, for holdings, "no file"; ``days`` is their number of trading days.
+    """
 
     kind: str
     part: str
@@ -177,7 +182,7 @@ class CoveredDays:
 
 @dataclass(frozen=True, slots=True)
 class LatestDay:
-    """The last day that is known of a fund's trades or holdings, or of a market's ratings."""
+    """The last known day of a fund's trades or holdings, or of a market's ratings."""
 
     kind: str
     part: str
@@ -186,14 +191,15 @@ class LatestDay:
 
 @dataclass(frozen=True, slots=True)
 class Streak:
-    """A security that the funds together bought (``side`` BUY) or sold (SELL) repeatedly up to ``as_of``.
+    """A security that the funds in sum bought (``side`` BUY) or sold (SELL) repeatedly up to ``as_of``.
 
-    ``trading_days`` counts the trading days in a row, up to the last one, on which they did so: 0 where the
-    last trading day has no such transaction. ``transactions`` counts the transactions in a row, whatever
-    days lie between them. ``kind`` is TRADING_DAYS where the first of these numbers is the one asked for or
-    more, else TRANSACTIONS. The rest is of the run that ``kind`` names: ``shares`` in units of ``as_of``,
-    ``usd`` null where a price is not known, ``confidence`` the lowest of its trades'; ``untold`` names the
-    funds and days of it that are not told, as in :class:`DynamicOfDay`."""
+    ``trading_days`` counts the trading days in a row, up to the last one, on which they did so: 0 if the last
+    trading day has no such transaction. ``transactions`` counts consecutive transactions, whatever days lie
+    between them. ``kind`` is TRADING_DAYS if the first of these numbers reaches the requested one, else
+    TRANSACTIONS. The other fields describe the run that ``kind`` names: ``shares`` in units of ``as_of``,
+    ``usd`` null if a price is not known, ``confidence`` the lowest of its trades'; ``untold`` lists its funds
+    and days that are not told, as in :class:`DynamicOfDay`.
+    """
 
     as_of: date
     side: str

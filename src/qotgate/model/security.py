@@ -1,4 +1,4 @@
-"""Markets and securities, written as the field writes them: ``US.TSLA``, ``HK.09923``, ``US.MOG.A``."""
+"""Markets and securities, written as usual: ``US.TSLA``, ``HK.09923``, ``US.MOG.A``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ SHOWN = 80
 
 
 class Market(StrEnum):
-    """The markets that a code can belong to, by the prefix of the code."""
+    """The markets of codes, by the prefix of the code."""
 
     HK = "HK"
     HK_FUTURE = "HK_FUTURE"
@@ -30,7 +30,7 @@ class Market(StrEnum):
 
 
 class MarketState(StrEnum):
-    """The state of a market's session, by its published name; this gateway gives some of them."""
+    """The state of a market's session, by its published name; this gateway uses some of them."""
 
     UNKNOWN = "N/A"
     NONE = "NONE"
@@ -68,7 +68,7 @@ class MarketState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TradingDay:
-    """A day on which a market trades; ``morning_only`` where it closes early."""
+    """A day on which a market trades; ``morning_only`` if it closes early."""
 
     day: date
     morning_only: bool
@@ -87,7 +87,7 @@ def span_of_days(start: date | None, end: date | None, today: date) -> tuple[dat
 
 
 class ProgramStatus(StrEnum):
-    """The state of the program behind the port, by its published name; this gateway is READY."""
+    """The state of the server program, by its published name; this gateway is always READY."""
 
     UNKNOWN = "N/A"
     LOADED = "LOADED"
@@ -105,7 +105,7 @@ class ProgramStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GlobalState:
-    """The states of the markets at ``time`` (UTC, whole seconds), and of the program that tells them."""
+    """The states of the markets at ``time`` (UTC, whole seconds), and of the server program."""
 
     markets: Mapping[Market, MarketState] = field(hash=False)
     program_status: ProgramStatus
@@ -122,10 +122,10 @@ class Security:
 
     @classmethod
     def parse(cls, text: str, parameter: str = "security") -> Self:
-        """Read ``MARKET.CODE``, in any case; the code may itself hold dots (``US.MOG.A``).
+        """Read ``MARKET.CODE``, in any case; the code may contain dots (``US.MOG.A``).
 
-        Codes are in capitals, but for those of futures (``HK_FUTURE.HSImain``), which stay as they are.
-        Raises InvalidRequest, naming ``parameter``.
+        Codes become upper case, except futures (``HK_FUTURE.HSImain``), which stay as they are. Raises
+        InvalidRequest, which names ``parameter``.
         """
         market, dot, code = text.partition(".")
         market = market.upper()

@@ -1,7 +1,7 @@
 """Every sentence that a user of the wire can be told, in the gateway's languages, and those of the services
 behind the commands.
 
-A sentence names the parameter and what it takes. Templates are filled with ``str.format``.
+A sentence names the parameter and the values it takes. Templates are filled with ``str.format``.
 """
 
 from typing import Literal, get_args

@@ -1,1 +1,1 @@
-"""What stands behind the gateway: a real OpenD, or a recording of one."""
+"""The upstream behind the gateway: a real OpenD, or a recording of one."""

@@ -1,7 +1,7 @@
-"""Bodies of OpenD's messages as a recording has them: JSON where the message is known, else base64.
+"""Bodies of OpenD's messages in a recording: JSON if the message class is known, else base64.
 
 JSON has the field names of the interface, enums as numbers, 64-bit integers as strings. A message that JSON
-would not give back in full, such as one with fields that the installed package does not know, is base64 too.
+cannot represent in full, such as one with fields unknown to the installed package, is base64 too.
 """
 
 import base64
@@ -16,18 +16,19 @@ from qotgate.protocol.frame import JSON, PROTOBUF
 from qotgate.relay.exact_json import InexactError, exact_json
 
 UNREADABLE = (DecodeError, EncodeError, json_format.Error, RecursionError, TypeError, ValueError)
-"""What protobuf raises of a body that is not the message it should be."""
+"""Errors that protobuf raises for a body that is not the expected message."""
 
 
 class Body(NamedTuple):
-    """A body: its message where that is known, else the bytes as they came, and their format."""
+    """A body: its message if the class is known, else the received bytes; and their format."""
 
     message: Any
     data: bytes = b""
     body_format: int = PROTOBUF
 
     def encode(self, body_format: int) -> bytes:
-        """The body on the wire. Raises ValueError where that takes the message, and it is not known."""
+        """The body on the wire. Raises ValueError if another format needs the message, and its class is
+        unknown."""
         if self.message is None:
             if body_format != self.body_format:
                 raise ValueError("its message is not known, and it was recorded in another format")
@@ -38,7 +39,7 @@ class Body(NamedTuple):
 
 
 def read_body(kind: Any, data: bytes, body_format: int) -> Body:
-    """A body off the wire; ``kind`` is the class of its message, None where that is not known."""
+    """Read a body from the wire; ``kind`` is the class of its message, None if unknown."""
     if kind is not None:
         message = kind()
         try:
@@ -53,7 +54,7 @@ def read_body(kind: Any, data: bytes, body_format: int) -> Body:
 
 
 def write_body(name: str, body: Body) -> dict[str, Any]:
-    """The fields of a line of a recording for a body called ``name``: ``name`` or ``name_base64``."""
+    """The fields of a recording's line for a body called ``name``: ``name`` or ``name_base64``."""
     if body.message is None:
         return {f"{name}_base64": base64.b64encode(body.data).decode()}
     try:
@@ -68,7 +69,7 @@ def write_body(name: str, body: Body) -> dict[str, Any]:
 
 
 def load_body(kind: Any, written: Any, written_base64: str | None, body_format: int) -> Body:
-    """The body that a line of a recording has. Raises ValueError."""
+    """Read a body from a line of a recording. Raises ValueError."""
     if written_base64 is not None:
         try:
             data = base64.b64decode(written_base64, validate=True)
@@ -103,5 +104,5 @@ def json_text(message: Any) -> str:
 
 
 def meaning(message: Any) -> bytes:
-    """The bytes that any two equal messages have in common."""
+    """Bytes that are the same for any two equal messages."""
     return bytes(message.SerializePartialToString(deterministic=True))

@@ -1,15 +1,15 @@
-"""OpenD's answers that do not change, kept on disk and given again without spending OpenD's quota.
+"""A disk cache of OpenD's answers that do not change; a repeated question costs no OpenD quota.
 
-What is kept, and for how long, is :data:`RULES`. A question is known by its proto id and its fields, as it
-was sent to one OpenD by one user; the body of these questions names no connection. Only Protobuf bodies and
-answers that succeeded are kept. Forward-adjusted K-lines are not, as each split or dividend changes all of
-them, at a time that nothing tells.
+:data:`RULES` says which answers are cached, and for how long. The key of a question is its proto id, its
+fields, the OpenD and the user; these questions name no connection. Only Protobuf bodies and successful
+answers are cached. Forward-adjusted K-lines are not: each split or dividend changes all of them, without any
+notice.
 
-A page is given only where all pages behind it are kept as well: OpenD may not know its key any more, or on
-another connection.
+A page is served only if all later pages are cached too: OpenD may have forgotten its key, or know it on
+another connection only.
 
-The file is SQLite's, which several workers share. The cache has a thread of its own, so that a slow disk
-delays no other answer.
+Several workers share one SQLite file. The cache has its own thread, so that a slow disk delays no other
+answer.
 """
 
 import asyncio
@@ -33,19 +33,19 @@ from qotgate.protocol.frame import PROTOBUF, Frame
 from qotgate.protocol.messages import AnyResponse, RetType
 
 MAX_CACHE_BYTES = 256 << 20
-"""Bytes of all answers together; beyond that those that were not asked for longest go."""
+"""Maximum size of all answers together; beyond it, the answers unused for longest are dropped."""
 ROOM = 0.9
-"""The share of it that is left after that."""
+"""Share of the maximum that remains after dropping."""
 DAY = 86_400
 FORWARD_ADJUSTED = 1
-"""RehabType of Qot_Common.proto; 0 is not adjusted, 2 is adjusted backward, from the first day on."""
+"""RehabType of Qot_Common.proto; 0 is not adjusted, 2 is adjusted backward from the first day."""
 SETTLED = timedelta(days=2)
-"""So long after a day begins in UTC it has ended everywhere, and its last trades are in."""
+"""Time from the start of a day in UTC until it has ended everywhere and its last trades are in."""
 FILE = "opend_answers.sqlite3"
 SCHEMA_VERSION = 1
-"""Of the table; what another version has kept is dropped."""
+"""Version of the table; answers of other versions are dropped."""
 WAIT_SECONDS = 5.0
-"""How long another worker may write."""
+"""Time that another worker may block the file."""
 
 log = structlog.get_logger()
 Fields = dict[int, Any]
@@ -53,9 +53,9 @@ Fields = dict[int, Any]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Which answers to a question are kept, and for how many seconds: ``request`` looks at the C2S as values
-    by field number, with the day of today in UTC. Where answers come in pages, ``page`` is the field of the
-    C2S that names one, and ``next_page`` that of the S2C that names the next."""
+    """Which answers to a question are cached, and for how many seconds. ``request`` decides from the C2S, as
+    values by field number, and today's date in UTC. For answers in pages, ``page`` is the C2S field that
+    names a page, and ``next_page`` the S2C field that names the next."""
 
     max_age: int
     request: Callable[[Fields, date], bool]
@@ -80,14 +80,14 @@ RULES = {
     ),
     # Qot_RequestTradeDate: endTime 3.
     3219: Rule(30 * DAY, lambda c2s, today: _is_past(c2s.get(3, b""), today)),
-    # Qot_GetStaticInfo: names and lots change, rarely and overnight.
+    # Qot_GetStaticInfo: names and lot sizes change rarely, and overnight.
     3202: Rule(DAY, lambda _c2s, _today: True),
 }
 
 
 def read_fields(body: bytes) -> Fields:
-    """The values of a message by field number, the last of each: numbers, and bytes for all that has a
-    length. Raises ValueError."""
+    """The values of a message by field number, the last one of each field: numbers, and bytes for every field
+    with a length. Raises ValueError."""
     return {field.field_number: field.data for field in parsed(body)}
 
 
@@ -102,8 +102,8 @@ def parsed(body: bytes) -> UnknownFieldSet:
 
 
 class AnswerCache:
-    """The kept answers in ``folder``. :meth:`find` and :meth:`keep` are called in the event loop. ``now``
-    gives UTC seconds."""
+    """The cached answers in ``folder``. Call :meth:`find` and :meth:`keep` in the event loop. ``now`` returns
+    UTC seconds."""
 
     def __init__(
         self, folder: Path, max_bytes: int = MAX_CACHE_BYTES, now: Callable[[], float] = time.time
@@ -114,11 +114,11 @@ class AnswerCache:
         self._thread = ThreadPoolExecutor(1, "qotgate-cache")
         self._connection: sqlite3.Connection | None = None
         self._size = 0
-        """Bytes of the answers, without what other workers have kept since."""
+        """Bytes of the answers, without those that other workers added since."""
         self._told = False
 
     async def open(self) -> None:
-        """Open the file, or make it. Raises QotGateError."""
+        """Open the file, or create it. Raises QotGateError."""
         try:
             await self._run(self._open)
         except (OSError, sqlite3.Error) as error:
@@ -129,7 +129,7 @@ class AnswerCache:
         self._thread.shutdown(wait=False)
 
     def rule(self, frame: Frame) -> Rule | None:
-        """The rule by which the answer to a request is kept, None where it is not."""
+        """The rule for the answer to a request; None if it is not cached."""
         rule = RULES.get(frame.proto_id)
         if rule is None or frame.body_format != PROTOBUF:
             return None
@@ -137,17 +137,17 @@ class AnswerCache:
         try:
             return rule if rule.request(read_fields(_c2s(frame.body)), today) else None
         except (ValueError, TypeError, AttributeError):
-            # OpenD says what is wrong with it.
+            # Left to OpenD, which says what is wrong with it.
             return None
 
     async def find(self, scope: str, frame: Frame) -> bytes | None:
-        """The kept answer's body; ``scope`` is the OpenD and its user."""
+        """The body of a cached answer; ``scope`` is the OpenD and its user."""
         key = Question(scope, frame).key
         found = await self._try(lambda: self._find(key, RULES[frame.proto_id].max_age))
         return None if found is None else bytes(found)
 
     async def keep(self, scope: str, frame: Frame, answer: bytes) -> None:
-        """Keep the body of an answer, where it succeeded and the rule takes it."""
+        """Cache the body of a successful answer, if a rule covers it."""
         try:
             succeeded = AnyResponse.FromString(answer).retType == RetType.SUCCEED
             s2c = read_fields(read_fields(answer).get(4, b""))
@@ -162,7 +162,7 @@ class AnswerCache:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def _try(self, work: Callable[[], Any]) -> Any:
-        """What ``work`` gives; None where the file cannot be used, which is logged once."""
+        """The result of ``work``; None if the file cannot be used, which is logged once."""
         try:
             found = await self._run(work)
         except (OSError, sqlite3.Error) as error:
@@ -177,7 +177,7 @@ class AnswerCache:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(self._path, timeout=WAIT_SECONDS, isolation_level=None)
         self._connection = connection
-        # It has no more than OpenD would say again.
+        # Losing a write is harmless: OpenD can answer again.
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = OFF")
         if connection.execute("PRAGMA user_version").fetchone() != (SCHEMA_VERSION,):
@@ -204,7 +204,7 @@ class AnswerCache:
             return None
         self._connection.execute("UPDATE answers SET used_at = ? WHERE key = ?", (now, key))
         row = self._connection.execute("SELECT body FROM answers WHERE key = ?", (key,)).fetchone()
-        # Another worker may have dropped it by now.
+        # Another worker may have dropped it meanwhile.
         return row and row[0]
 
     def _keep(self, key: bytes, next_key: bytes | None, body: bytes) -> None:
@@ -239,11 +239,11 @@ WITH RECURSIVE pages (next_key, kept_at) AS (
 )
 SELECT min(kept_at), max(kept_at), sum(next_key IS NULL) FROM pages
 """
-"""When an answer and the pages behind it were kept, and whether the last of them is there."""
+"""When an answer and its later pages were cached, and whether the last page is among them."""
 
 
 def _c2s(body: bytes) -> Any:
-    """The C2S in the body of a request. Raises ValueError where it has anything else."""
+    """The C2S in the body of a request. Raises ValueError if the body has anything else."""
     (field,) = parsed(body)
     if field.field_number != 1:
         raise ValueError("a request has a C2S")
@@ -251,7 +251,7 @@ def _c2s(body: bytes) -> Any:
 
 
 class Question:
-    """What a request asks, by which its answer is found; a page's by what the first page's request asks."""
+    """The cache key of a request. Later pages have the key of the first page's request."""
 
     def __init__(self, scope: str, frame: Frame) -> None:
         page_field = RULES[frame.proto_id].page
@@ -266,11 +266,11 @@ class Question:
 
     @property
     def key(self) -> bytes:
-        """Of the page that is asked for."""
+        """The key of the requested page."""
         return self.page_key(self._page)
 
     def page_key(self, page: bytes) -> bytes:
-        """Of another page of the same answer."""
+        """The key of another page of the same answer."""
         digest = self._digest.copy()
         digest.update(f" page {page!r}".encode())
         return digest.digest()

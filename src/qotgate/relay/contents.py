@@ -1,4 +1,5 @@
-"""The contents of a recording: by interface and session, texts that look personal, and whether it replays."""
+"""The contents of a recording: counts by interface and session, texts that look personal, and whether it
+replays."""
 
 import asyncio
 from collections import Counter
@@ -26,17 +27,16 @@ from qotgate.relay.scrubbing import (
 )
 
 AMOUNTS = {2101: "funds", 2102: "positions", 2111: "buying power", 2226: "cash flows"}
-"""Answers with amounts of the user's account, which stay as they are, by proto id."""
+"""Answers with amounts of the user's account, which are recorded unchanged, by proto id."""
 KNOWN = {name.rpartition(".")[2] for name in NOT_PERSONAL} | SENTENCES | OWN_WORDS
-"""Fields that were looked at, by their names alone: lines of a recording do not tell of parts of a message
-which message they are."""
+"""Reviewed fields, by their names alone: a line of a recording does not tell the message class of a part."""
 MAX_SHOWN = 5
-"""Lines that a finding names."""
+"""Largest number of lines that a finding names."""
 
 
 @dataclass
 class InterfaceCount:
-    """What is in a recording of one interface; ``requests`` are those that differ."""
+    """What a recording has of one interface; ``requests`` is the number of different requests."""
 
     proto_id: int
     name: str
@@ -48,7 +48,7 @@ class InterfaceCount:
 
 @dataclass
 class SessionCount:
-    """What is in it of one session, which lasted from ``begins`` to ``ends`` seconds."""
+    """What a recording has of one session, which lasted from ``begins`` to ``ends`` (seconds)."""
 
     session: int
     client: str
@@ -60,7 +60,7 @@ class SessionCount:
 
 @dataclass
 class Contents:
-    """What is in a recording."""
+    """The contents of a recording."""
 
     header: Header
     interfaces: list[InterfaceCount]
@@ -69,7 +69,7 @@ class Contents:
 
 @dataclass
 class Finding:
-    """Something to look at before a recording is shown to others. ``personal`` where it is so for sure."""
+    """Something to check before others see a recording; ``personal`` if it certainly is."""
 
     told: str
     lines: list[int] = field(default_factory=list)
@@ -81,9 +81,9 @@ class Finding:
 
 
 def read_contents(path: Path) -> Contents:
-    """What is in the recording at ``path``. It takes none of its messages to be known.
+    """The contents of the recording at ``path``. Needs no message classes.
 
-    Raises QotGateError for a file that is no recording.
+    Raises QotGateError for a file that is not a recording.
     """
     interfaces: dict[int, InterfaceCount] = {}
     requests: set[tuple[int, str]] = set()
@@ -110,7 +110,7 @@ def read_contents(path: Path) -> Contents:
 
 
 def _client(line: Line) -> str:
-    """What a session's client said it is."""
+    """The name that a session's client gave."""
     if line.proto != ProtoId.InitConnect or line.request is None:
         return ""
     c2s = line.request.get("c2s", {})
@@ -118,7 +118,7 @@ def _client(line: Line) -> str:
 
 
 def look_for_personal(path: Path) -> list[Finding]:
-    """What of a recording to look at before others see it. Raises QotGateError."""
+    """The parts of a recording to check before others see it. Raises QotGateError."""
     found: dict[str, Finding] = {}
     for number, line in read_lines(path):
         for told, personal in _personal(line):
@@ -150,7 +150,7 @@ def _personal(line: Line) -> Iterator[tuple[str, bool]]:
 
 
 def _kind(message: str, part: str) -> str | None:
-    """What a field names of a person, wherever it stands in the messages of a proto id."""
+    """The kind of personal value that a field holds, anywhere in the messages of a proto id."""
     return personal_kind(f"{message}.", part)
 
 
@@ -167,9 +167,9 @@ def _texts(value: Any, part: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def try_replay(recording: Recording) -> int:
-    """Ask a replay all that was recorded, in its order; the number of answers, which are those recorded.
+    """Replay every recorded request in order. Returns the number of answers, all equal to the recorded ones.
 
-    Raises QotGateError for the first that is not.
+    Raises QotGateError for the first answer that differs.
     """
     return asyncio.run(_ask_all(recording))
 
@@ -202,7 +202,7 @@ async def _ask_all(recording: Recording) -> int:
 
 
 def _ask(recording: Recording, session: ReplaySession, serial: int, exchange: Exchange) -> None:
-    """Ask what was recorded. Raises QotGateError where the answer is another than was recorded."""
+    """Repeat a recorded request. Raises QotGateError if the answer differs from the recorded one."""
     body_format = exchange.request.body_format
     told: list[Frame | Refused] = []
     frame = Frame(exchange.proto_id, body_format, serial, exchange.request.encode(body_format))
@@ -223,7 +223,7 @@ def _meaning(body: Body) -> bytes:
     message.CopyFrom(body.message)
     s2c = getattr(message, "s2c", None)
     if s2c is not None and "connID" in s2c.DESCRIPTOR.fields_by_name:
-        # Each connection is told its own.
+        # Each connection gets its own.
         s2c.ClearField("connID")
     return meaning(message)
 
@@ -236,7 +236,7 @@ class _Listener:
     def __init__(self) -> None:
         self.pushes = 0
 
-    def push(self, frame: Frame) -> None:  # noqa: ARG002 - its number is enough
+    def push(self, frame: Frame) -> None:  # noqa: ARG002 - only counted
         self.pushes += 1
 
     def hold(self, held: bool) -> None:

@@ -1,7 +1,7 @@
-"""Protobuf messages as JSON, as ``google.protobuf.json_format`` writes them, in a sixth of its time.
+"""Protobuf messages as JSON, as ``google.protobuf.json_format`` writes them, six times as fast.
 
-Names are those of the interface, enums numbers, 64-bit integers texts. Only what JSON gives back in full is
-written.
+Names are the interface's, enums are numbers, 64-bit integers are strings. Messages that JSON cannot represent
+in full are refused.
 """
 
 from base64 import b64encode
@@ -19,12 +19,12 @@ _Writer: TypeAlias = Callable[[Any], Any]
 
 
 class InexactError(ValueError):
-    """JSON may not give back all of a message."""
+    """JSON cannot represent all of a message."""
 
 
 def exact_json(message: Any) -> dict[str, Any]:
-    """A message as JSON. Raises InexactError for fields that are not known, numbers that are not finite, text
-    that is not UTF-8, and maps."""
+    """A message as JSON. Raises InexactError for unknown fields, numbers that are not finite, text that is
+    not UTF-8, and maps."""
     if len(UnknownFieldSet(message)):
         raise InexactError("a field is not known")
     written = {}
@@ -35,7 +35,7 @@ def exact_json(message: Any) -> dict[str, Any]:
 
 
 _WRITERS: dict[Any, tuple[str, _Writer | None]] = {}
-"""By field its name, and what makes JSON of its value; None where that is the value."""
+"""By field: its name, and the function that converts its value to JSON; None if the value stays as it is."""
 
 
 def _remembered(field: Any) -> tuple[str, _Writer | None]:
@@ -47,7 +47,7 @@ def _remembered(field: Any) -> tuple[str, _Writer | None]:
 
 
 def _writer(field: Any) -> _Writer | None:
-    """What makes JSON of one value."""
+    """The function that converts one value to JSON."""
     if field.message_type is not None:
         return _no_map if field.message_type.GetOptions().map_entry else exact_json
     if field.type == field.TYPE_BYTES:
@@ -73,7 +73,7 @@ def _finite(value: float) -> float:
 
 
 def _shortest(value: float) -> float:
-    """The shortest number that is a 32-bit float's."""
+    """The shortest decimal that gives the same 32-bit float."""
     data = _FLOAT.pack(_finite(value))
     shorter = (float(f"{value:.{digits}g}") for digits in (6, 7, 8))
     return next((one for one in shorter if _packs_to(one, data)), value)
@@ -87,7 +87,7 @@ def _packs_to(value: float, data: bytes) -> bool:
 
 
 def _text(value: Any) -> str:
-    # What is not UTF-8 protobuf takes, and has as bytes.
+    # protobuf accepts text that is not UTF-8, and returns bytes.
     if not isinstance(value, str):
         raise InexactError("a text is not UTF-8")
     return value

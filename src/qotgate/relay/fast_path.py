@@ -1,9 +1,8 @@
-"""The fast path: where neither side has a cipher, packets are forwarded unchanged, as many in one piece as
-have arrived.
+"""The fast path: if neither side has a cipher, all packets of a read are forwarded unchanged in one piece.
 
-Work that is the same for all packets of a read is done once. For each packet the fast path reads the header,
-checks the SHA-1, and remembers a request until its answer comes. A packet that takes more goes to the slow
-path, which takes one :class:`~qotgate.protocol.frame.Frame` at a time. Both keep the order of the packets.
+Work common to all packets of a read is done once. For each packet the fast path reads the header, checks the
+SHA-1, and remembers a request until its answer comes. A packet that needs more goes to the slow path, which
+handles one :class:`~qotgate.protocol.frame.Frame` at a time. Both keep the order of the packets.
 """
 
 from collections import Counter
@@ -17,14 +16,14 @@ from qotgate.protocol.messages import ProtoId
 from qotgate.relay.upstream import Forwarded, RawClient, Reply
 
 Key: TypeAlias = tuple[int, int]
-"""What a request and its answer have in common: the proto id and the serial number."""
+"""The proto id and the serial number, the same in a request and its answer."""
 KEEP_ALIVE = int(ProtoId.KeepAlive)
 
 
 class FastPath:
-    """The fast path between ``client`` and OpenD. ``send`` sends to OpenD; ``slow_path`` has the requests
-    that are under way on it, ``excluded`` the proto ids that always take it; ``counts`` counts what passes,
-    by kind."""
+    """The fast path between ``client`` and OpenD. ``send`` sends to OpenD; ``slow_path`` has the pending
+    requests of the slow path, ``excluded`` the proto ids that always take it; ``counts`` counts packets by
+    kind."""
 
     def __init__(
         self,
@@ -67,8 +66,8 @@ class FastPath:
         return position, number - first
 
     def forward_back(self, data: bytes, position: int) -> int:
-        """Send the client the answers and pushes in ``data`` from ``position`` on, up to the first that takes
-        the slow path. Gives the position behind the last one."""
+        """Send the client the answers and pushes in ``data`` from ``position`` on, up to the first that needs
+        the slow path. Returns the position after the last one."""
         unpack, under_way, slow_path = HEADER.unpack_from, self._under_way, self._slow_path
         start, size = position, len(data)
         last = size - HEADER_SIZE
@@ -99,11 +98,11 @@ class FastPath:
         return position
 
     def recall(self, key: Key) -> tuple[Frame, Reply] | None:
-        """Take a request under way to the slow path; None where there is no such request."""
+        """Move a pending request to the slow path; None if it is not pending."""
         request = self._under_way.pop(key, None)
         return None if request is None else (request.frame, self._client.reply_to(request))
 
     def recall_all(self) -> list[tuple[Frame, Reply]]:
-        """Take all requests under way to the slow path."""
+        """Move all pending requests to the slow path."""
         recalled = map(self.recall, list(self._under_way))
         return [one for one in recalled if one is not None]

@@ -1,8 +1,8 @@
-"""One connection to a real OpenD, for one client's session: it logs in as the client did, and passes
-requests, answers and pushes on under its own cipher.
+"""One connection to a real OpenD, for one client's session. It logs in with the client's data, and forwards
+requests, answers and pushes under its own cipher.
 
-It has the rules of a published client: a KeepAlive at 4/5 of OpenD's interval, and an answer is known by its
-proto id and serial number. What fits no request under way is a push.
+It follows the published clients' rules: a KeepAlive at 4/5 of OpenD's interval; an answer has the proto id
+and serial number of its request. A packet that matches no pending request is a push.
 """
 
 import asyncio
@@ -23,19 +23,20 @@ from qotgate.relay.trading import is_trading
 from qotgate.relay.upstream import Client, Reply
 
 MAX_ANSWER_BYTES = 64 << 20
-"""The longest body that OpenD may send: the static info of a whole market is a few megabytes."""
+"""The longest body accepted from OpenD: the static info of a whole market is a few megabytes."""
 LOGIN_SECONDS = 5.0
-"""How long the connection and OpenD's answer to InitConnect may take: the published clients wait 12."""
+"""Time for the connection and OpenD's answer to InitConnect: the published clients wait 12 seconds."""
 CLOSE_SECONDS = 5.0
-"""How long OpenD may take to read what was sent before the client left."""
+"""Time for OpenD to read the requests sent before the client left."""
 SILENT_INTERVALS = 2
-"""Keep-alive intervals without a byte from OpenD after which it hangs: it answers each KeepAlive."""
+"""Keep-alive intervals without a byte from OpenD, after which it counts as hung: it answers each
+KeepAlive."""
 
 
 class Link(asyncio.Protocol):
-    """An upstream session. It begins paused. ``ended`` is called with the link and the reason where it ends
-    by itself after the login; ``counts`` has what passes, by kind. :attr:`raw` is the fast
-    path, where there is one, while the session goes on."""
+    """An upstream session. It starts paused. ``ended`` is called with the link and the reason if the link is
+    lost after the login; ``counts`` counts packets by kind. :attr:`raw` is the fast path, if there is one,
+    while the session lasts."""
 
     s2c: Any
     raw: FastPath | None = None
@@ -57,7 +58,7 @@ class Link(asyncio.Protocol):
         self._under_way: dict[Key, deque[tuple[Frame, Reply]]] = {}
         self._outgoing: list[bytes] = []
         self._backlog = bytearray()
-        """What arrived while the client was not reading."""
+        """Bytes received while the client was not reading."""
         self._paused = True
         self._over = False
         self._received = 0.0
@@ -73,8 +74,8 @@ class Link(asyncio.Protocol):
         counts: Counter[str],
         ended: Callable[["Link", str], None],
     ) -> "Link":
-        """Connect and log in as ``c2s`` says. Raises Unavailable where OpenD is away, and Refused with its
-        own words where it says no."""
+        """Connect and log in with ``c2s``. Raises Unavailable if OpenD is away, and Refused with OpenD's own
+        sentence if it refuses the login."""
         link = cls(key, counts, ended)
         loop = asyncio.get_running_loop()
         try:
@@ -93,8 +94,8 @@ class Link(asyncio.Protocol):
         return link
 
     def start(self, client: Client, excluded: Container[int] = ()) -> None:
-        """Begin the session of ``client``, which is told nothing before :meth:`resume`. Requests of the proto
-        ids ``excluded`` go by :meth:`ask` alone."""
+        """Start the session of ``client``, which gets nothing before :meth:`resume`. Requests of the proto
+        ids ``excluded`` only come through :meth:`ask`."""
         self._client, self._excluded = client, excluded
 
     def ask(self, frame: Frame, reply: Reply) -> None:
@@ -149,7 +150,7 @@ class Link(asyncio.Protocol):
             self._take(data)
 
     def _take(self, data: bytes) -> None:
-        """Take the packets that ``data`` completes, as long as the client reads."""
+        """Handle the packets that ``data`` completes, as long as the client reads."""
         arrived, position = self._parser.join(data), 0
         try:
             while arrived and not self._over:
@@ -182,14 +183,14 @@ class Link(asyncio.Protocol):
         self._transport = None
         if not self._login.done():
             self._login.set_exception(Unavailable("upstream_hung_up"))
-            # Read here, as no task awaits it where the time for the login is over.
+            # Retrieved here, since no task awaits it after the login has timed out.
             self._login.exception()
         self._end(str(error) if error else "OpenD closed the connection")
 
     def _log_in(self, c2s: Any, algorithm: PacketEncAlgo) -> None:
         self._algorithm = algorithm
         request = REQUESTS[ProtoId.InitConnect]()
-        # Fields that this version does not know stay in it.
+        # Fields that this version does not know are kept.
         request.c2s.CopyFrom(c2s)
         request.c2s.packetEncAlgo = algorithm
         frame = Frame(ProtoId.InitConnect, PROTOBUF, 1, encode(request, PROTOBUF))
@@ -197,7 +198,7 @@ class Link(asyncio.Protocol):
         self._transport.write(frame.encode(self._key.encrypt if self._key else None))
 
     def _take_login(self, packet: Packet) -> None:
-        """OpenD's answer to InitConnect; from here on packets are under the cipher that it names."""
+        """Handle OpenD's answer to InitConnect; later packets are under the cipher that it names."""
         if packet.proto_id != ProtoId.InitConnect:
             return
         try:
@@ -216,11 +217,11 @@ class Link(asyncio.Protocol):
             self._beat()
 
     def _read_login(self, packet: Packet) -> Any:
-        """Raises Refused, and ValueError where the answer cannot be read."""
+        """Raises Refused, and ValueError for an unreadable answer."""
         plain = packet.open()
         frame = packet.open(self._key.decrypt) if self._key is not None else plain
         if not frame.intact:
-            # Where OpenD cannot read the request it may say so in the plain.
+            # OpenD may answer in plain text if it cannot read the request.
             if not plain.intact:
                 raise ValueError("it is not under our key")
             frame = plain
@@ -237,7 +238,7 @@ class Link(asyncio.Protocol):
         self._write(frame.encode(self._cipher.encrypt if self._cipher else None))
 
     def _write(self, data: bytes) -> None:
-        """Send ``data`` with all else that this turn of the loop has for OpenD."""
+        """Send ``data`` with the other output of this turn of the loop."""
         if not self._outgoing:
             self._loop.call_soon(self._flush)
         self._outgoing.append(data)
@@ -268,7 +269,7 @@ class Link(asyncio.Protocol):
             self._counts["damaged"] += 1
 
     def _pop(self, key: Key) -> tuple[Frame, Reply] | None:
-        """Take the request that an answer belongs to out of those under way; None where there is none."""
+        """Remove and return the pending request that an answer belongs to; None if there is none."""
         waiting = self._under_way.get(key)
         if waiting is None:
             return self.raw.recall(key) if self.raw is not None else None
@@ -278,7 +279,7 @@ class Link(asyncio.Protocol):
         return found
 
     def _beat(self) -> None:
-        """Send a sign of life, and see that OpenD gives one."""
+        """Send a KeepAlive, and check that OpenD answers."""
         interval = max(1, self.s2c.keepAliveInterval)
         now = self._loop.time()
         if not self._paused and self._received < now - SILENT_INTERVALS * interval:
@@ -298,7 +299,7 @@ class Link(asyncio.Protocol):
             self._timer.cancel()
 
     def _end(self, reason: str) -> None:
-        """It ends by itself."""
+        """Close the link because of an error."""
         if self._over:
             return
         waiting = [one for requests in self._under_way.values() for one in requests]
@@ -314,15 +315,15 @@ class Link(asyncio.Protocol):
 
 
 def _reason(error: OSError) -> str:
-    """Why a connection could not be made, without the address, which is not the client's business."""
+    """Why the connection failed, without the address, which the client must not learn."""
     if error.errno is not None and error.errno > 0:
         return os.strerror(error.errno)
     return "its name is not known" if isinstance(error, socket.gaierror) else "no address of it answers"
 
 
 def _lost(frame: Frame) -> Refused:
-    """What a request under way is told where its answer can no longer come."""
-    # An order may have been carried out: to ask again may place it twice.
+    """The reply to a pending request whose answer cannot arrive any more."""
+    # The order may have been carried out; a retry could place it twice.
     if is_trading(frame.proto_id):
         return Refused("upstream_lost_trade")
     return Unavailable("upstream_lost")

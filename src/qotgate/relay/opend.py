@@ -1,9 +1,9 @@
 """A real OpenD behind the gateway.
 
-Each client's session has a :class:`~qotgate.relay.link.Link` of its own. Where OpenD is away, or refuses the
-login, the client is served without it: the gateway's own questions are answered, others refused. Once such a
-session has asked for OpenD, it is tried again from time to time; when it is there, the client's connection is
-closed, since the connection id that trade requests carry is given at the login.
+Each client's session has its own :class:`~qotgate.relay.link.Link`. If OpenD is away or refuses the login,
+the client is served without it: the gateway's own questions are answered, others refused. If such a session
+asked for OpenD, the gateway retries from time to time. Once OpenD is back, the gateway closes the client's
+connection, since the connection id that trade requests carry is assigned at login.
 """
 
 import asyncio
@@ -46,27 +46,26 @@ STATE = frozenset(
         ProtoId.Qot_GetMarketState,
     }
 )
-"""What OpenD knows better where there is one, and the gateway answers where there is none."""
+"""Questions for OpenD if there is one; otherwise the gateway answers them."""
 CONNECTION = frozenset({ProtoId.InitConnect, ProtoId.KeepAlive, ProtoId.Qotgate_GetResearch})
-"""What belongs to a connection, and so to each side, and what no OpenD knows."""
+"""Requests about one connection, which each side handles itself, and requests that no OpenD knows."""
 FIRST_BACKOFF_SECONDS = 0.5
 MAX_BACKOFF_SECONDS = 10.0
 REFUSED_BACKOFF_SECONDS = 30.0
-"""After how long a login that OpenD refused is tried again."""
+"""Time before a login that OpenD refused is retried."""
 COUNTED = ("answers", "cached", "pushes", "lost", "damaged", "refused", "failures")
-"""What is counted: answers of OpenD, those from the cache, pushes, requests whose answer was lost, damaged
-packets, refused logins, attempts that found no OpenD."""
+"""The counters: OpenD's answers, answers from the cache, pushes, requests whose answer was lost, damaged
+packets, refused logins, failed attempts to reach OpenD."""
 NUMBERS = re.compile(r"\d{5,}")
-"""What may be the number of an account or a user."""
+"""Digits that may be the number of an account or a user."""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class OpenDOptions:
-    """Where OpenD listens, the RSA key that it has, and what passes. ``own`` are the proto ids that the
-    gateway answers by itself, ``trade`` says that trading requests pass, ``cache`` is the folder of the
-    answers that are kept.
+    """OpenD's address, its RSA key, and which requests may pass. ``own`` are the proto ids that the gateway
+    answers itself; ``trade`` lets trading requests pass; ``cache`` is the folder of cached answers.
 
     Raises QotGateError for trading over an unencrypted network.
     """
@@ -98,15 +97,15 @@ class OpenD:
     def __init__(self, options: OpenDOptions) -> None:
         self.options = options
         self.counts: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))
-        """What has passed, by the names of COUNTED."""
+        """Counters, by the names in COUNTED."""
         self.cache = AnswerCache(options.cache) if options.cache is not None else None
         self.excluded = CONNECTION | options.own | {VERIFICATION, *TRADING}
-        """The proto ids whose requests are looked at one by one, as not all of them pass."""
+        """The proto ids whose requests are checked one by one, since not all of them may pass."""
         if self.cache is not None:
             self.excluded |= RULES.keys()
         self.links: set[Link] = set()
         self.state = ""
-        """What was last found: up, lost, away or refused; empty before anything was tried."""
+        """The last known state: up, lost, away or refused; empty before the first attempt."""
         self._sessions: set[_Session] = set()
         self._keeping: set[asyncio.Task[None]] = set()
         self._error: Unavailable | None = None
@@ -123,7 +122,7 @@ class OpenD:
     async def start(self) -> None:
         if self.cache is not None:
             await self.cache.open()
-        # Looked at in the background: the gateway starts without OpenD, too.
+        # In the background: the gateway starts without OpenD too.
         self._first = asyncio.create_task(self._look())
 
     async def open(self, c2s: Any, client: Client, *, secure: bool) -> "_Session":
@@ -142,7 +141,7 @@ class OpenD:
             await self.cache.close()
 
     def keep(self, work: Coroutine[Any, Any, None]) -> None:
-        """Have an answer kept."""
+        """Store an answer in the cache."""
         task = asyncio.create_task(work)
         self._keeping.add(task)
         task.add_done_callback(self._keeping.discard)
@@ -151,8 +150,8 @@ class OpenD:
         self._sessions.discard(session)
 
     async def connect(self, c2s: Any) -> Link:
-        """A link that has logged in as ``c2s`` says. Raises Refused; Unavailable at once where OpenD was
-        found away a moment ago."""
+        """A link logged in with ``c2s``. Raises Refused, and Unavailable at once if OpenD was away a moment
+        ago."""
         loop = asyncio.get_running_loop()
         if self._error is not None and loop.time() < self._next_try:
             raise self._error
@@ -165,7 +164,7 @@ class OpenD:
             self.counts["failures"] += 1
             seconds = min(MAX_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2 ** min(self._failures, 10))
             self._failures += 1
-            # Several gateways do not all come at once. Nothing secret rests on the number.
+            # Random, so that several gateways do not retry at once. Nothing secret depends on the number.
             self._next_try = loop.time() + seconds * random.uniform(0.8, 1.0)  # noqa: S311  # nosec B311
             self._error = error
             self._tell("away", error.text("en"))
@@ -186,11 +185,11 @@ class OpenD:
         link.close()
 
     def until_next_try(self) -> float:
-        """Seconds until OpenD is to be tried again."""
+        """Seconds until the next attempt."""
         return max(0.0, self._next_try - asyncio.get_running_loop().time())
 
     async def _look(self) -> None:
-        """Find out whether OpenD is there, for the log."""
+        """Check whether OpenD is reachable, for the log."""
         with contextlib.suppress(Refused):
             self.drop(await self.connect(own_login()))
 
@@ -199,7 +198,7 @@ class OpenD:
         self._tell("lost", reason)
 
     def _tell(self, state: str, reason: str = "") -> None:
-        """Log what OpenD is found to be, once for each change."""
+        """Log the state of OpenD, once for each change."""
         if state == self.state:
             return
         self.state = state
@@ -214,7 +213,7 @@ _EVENTS = {"away": "is away", "lost": "link lost", "refused": "refused the login
 
 
 class _Session:
-    """A client's upstream session: a link with the rules about what may pass, or none yet."""
+    """A client's upstream session: a link with the rules about which requests pass, or no link yet."""
 
     def __init__(self, opend: OpenD, c2s: Any, client: Client, *, secure: bool) -> None:
         self._opend = opend
@@ -274,7 +273,7 @@ class _Session:
             task.cancel()
 
     async def _ask_cache(self, cache: AnswerCache, link: Link, frame: Frame, reply: Reply) -> None:
-        """Answer from the cache, or by OpenD, and keep that."""
+        """Answer from the cache; otherwise ask OpenD and cache the answer."""
         scope = f"{self._opend.options.address} {link.s2c.loginUserID}"
         found = await cache.find(scope, frame)
         if found is not None:
@@ -285,7 +284,7 @@ class _Session:
         def answered(answer: Frame | Refused) -> None:
             reply(answer)
             if isinstance(answer, Frame):
-                # The client need not stay for it.
+                # The client need not stay connected for it.
                 self._opend.keep(cache.keep(scope, frame, answer.body))
 
         link.ask(frame, answered)
@@ -297,7 +296,7 @@ class _Session:
         return task
 
     async def _seek(self) -> None:
-        """Wait until OpenD takes the client's login, then have the client log in again."""
+        """Wait until OpenD accepts the client's login, then have the client log in again."""
         while True:
             refused = not isinstance(self._error, Unavailable)
             await asyncio.sleep(REFUSED_BACKOFF_SECONDS if refused else self._opend.until_next_try())
@@ -312,7 +311,7 @@ class _Session:
 
 
 def own_login() -> Any:
-    """The InitConnect.C2S of a gateway that only looks."""
+    """The InitConnect.C2S that the gateway uses to check OpenD."""
     c2s = REQUESTS[ProtoId.InitConnect]().c2s
     c2s.clientVer, c2s.clientID, c2s.recvNotify = 1011, "qotgate", False
     c2s.programmingLanguage = "Python"

@@ -1,9 +1,9 @@
 """All messages of the interface, from the ``futu-api`` or ``moomoo-api`` that the user has installed.
 
-The definitions of OpenD's messages are its publisher's, so that this package has none but its own questions'.
-The published packages carry them as generated modules, each with its descriptor as one bytes literal. The
-literals are read from the files: to import the packages would take seconds, start their log, and register
-their files in protobuf's default pool, which takes only one brand.
+OpenD's publisher owns the message definitions, so this package only has those of its own questions. The
+published packages carry theirs as generated modules, each with its descriptor as one bytes literal. The
+literals are read from the files. Importing the packages would take seconds, start their log, and register
+their files in protobuf's default pool, which accepts only one brand.
 """
 
 import ast
@@ -22,26 +22,26 @@ from google.protobuf.message import DecodeError
 from qotgate.protocol.messages import REQUESTS, RESPONSES, ProtoId, make_classes
 
 PACKAGES = {"futu": "futu-api", "moomoo": "moomoo-api"}
-"""The module of each published package, and the name that pip installs it by."""
+"""The module of each published package, and its name for pip."""
 SKILLS = ("SkillWrap_", "SkillWrapAPI.")
-"""How the names of three proto ids start, and how those of their messages do, which are of one file."""
+"""Name prefixes of three proto ids and of their messages, which share one file."""
 
 
 @dataclass(frozen=True)
 class Messages:
-    """The messages that are known; ``source`` says from where, None for qotgate's own alone."""
+    """The known messages; ``source`` is the package that defines them, None for qotgate's own alone."""
 
     source: str | None
     names: dict[int, str]
     requests: dict[int, Any]
-    """The class of the request, by proto id. A push has none."""
+    """The class of each request, by proto id. A push has none."""
     responses: dict[int, Any]
-    """The class of the answer, or of the push, by proto id."""
+    """The class of each answer or push, by proto id."""
     classes: dict[str, Any]
-    """The class of every message, by its full name. Holding them is what keeps them."""
+    """Every message class by full name. This reference keeps the classes alive."""
 
     def name(self, proto_id: int) -> str:
-        """What the interface calls a proto id; its number where it is not known."""
+        """The name of a proto id in the interface; its number if unknown."""
         return self.names.get(proto_id, str(proto_id))
 
 
@@ -74,7 +74,7 @@ def _version(module: str) -> tuple[int, ...]:
 
 
 def _published(module: str) -> Messages | None:
-    """The messages of an installed package, None where it is not there or not as it is known to be."""
+    """The messages of an installed package; None if it is missing or has an unknown layout."""
     found = _version(module)
     spec = find_spec(module) if found else None
     if spec is None or not spec.submodule_search_locations:
@@ -114,7 +114,7 @@ def _proto_ids(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _descriptor(path: Path) -> Any:
-    """The FileDescriptorProto in a generated module, None where there is none."""
+    """The FileDescriptorProto in a generated module, None if it has none."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Constant) and isinstance(node.value, bytes):
             try:

@@ -1,4 +1,4 @@
-"""A recording in memory: exchanges by what was asked, and pushes by the exchange that caused them."""
+"""A recording in memory: exchanges by their request, and pushes by the exchange that caused them."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ from qotgate.relay.published import PACKAGES, Messages, known_messages
 from qotgate.relay.recording import Line, read_lines
 
 QUOTE_SUB, QUOTE_PUSH = 3001, 3002
-"""Qot_Sub and Qot_RegQotPush: each names securities and kinds of data, in any order."""
+"""Qot_Sub and Qot_RegQotPush name securities and kinds of data, in any order."""
 ORDERS = (2202, 2205, 2227)
 CAUSES = {
     **dict.fromkeys((3005, 3007, 3009, 3011, 3013, 3015), (QUOTE_SUB, QUOTE_PUSH)),
@@ -24,20 +24,20 @@ CAUSES = {
     3261: (3260,),
     3310: (3309,),
 }
-"""The requests that may cause a push, by its proto id. Others are caused by the session's begin."""
+"""The requests that may cause a push, by the push's proto id. The start of a session causes other pushes."""
 ALL_CAUSES = frozenset(proto_id for causes in CAUSES.values() for proto_id in causes)
 PUSHES = {1: 3005, 2: 3013, 4: 3011, 5: 3009, 14: 3015, 22: 3013}
-"""The proto id of pushes by SubType; those that are not here are K-lines' of a length."""
+"""The proto id of pushes by SubType; other SubTypes are K-lines of some period."""
 KLINE_PUSH = 3007
 WITHIN_ANY_CONNECTION = {"packetID", "connID", "userID"}
-"""Fields of a request that identify the client, and not the question. userID is out of use: clients give
-their own or 0."""
+"""Fields of a request that identify the client, not the question. userID is out of use: clients send their
+own or 0."""
 
 Security = tuple[int, str]
 
 
 class Unsubscribed(NamedTuple):
-    """What a request ends the pushes of; ``proto_ids`` is None for all of quotes."""
+    """The pushes that a request ends; ``proto_ids`` None means all quotes."""
 
     proto_ids: frozenset[int] | None
     securities: frozenset[Security]
@@ -50,13 +50,14 @@ class Unsubscribed(NamedTuple):
 
 @dataclass(slots=True, frozen=True)
 class Push:
-    """A push, ``after`` seconds after what caused it."""
+    """A push, ``after`` seconds after its cause."""
 
     line: int
     proto_id: int
     after: float
     load: Callable[[], Body]
-    """Reads its body, which takes a third of a millisecond: there may be very many."""
+    """Reads its body when needed: it takes a third of a millisecond, and a recording may have very many
+    pushes."""
     securities: frozenset[Security]
 
 
@@ -94,14 +95,14 @@ class Exchange:
         return Unsubscribed(self.subscribed_to, self.securities)
 
     def covers(self, proto_id: int, securities: frozenset[Security]) -> bool:
-        """Whether a subscription is to what a push of this kind says of these securities."""
+        """Whether a subscription covers a push of this kind about these securities."""
         if self.request.message is None or self.proto_id not in (QUOTE_SUB, QUOTE_PUSH):
             return True
         return proto_id in self.subscribed_to and securities <= self.securities
 
     @cached_property
     def subscribed_to(self) -> frozenset[int]:
-        """The proto ids of the pushes that a quote subscription names."""
+        """The proto ids of the pushes in a quote subscription."""
         return frozenset(PUSHES.get(kind, KLINE_PUSH) for kind in self.request.message.c2s.subTypeList)
 
     @cached_property
@@ -111,8 +112,8 @@ class Exchange:
 
 @dataclass(slots=True)
 class RecordedSession:
-    """A client's session: what it was told at its begin, its exchanges in the order in which they were asked,
-    and the pushes that its begin caused."""
+    """A client's session: the answer to its login, its exchanges in the order of the requests, and the pushes
+    that its start caused."""
 
     number: int
     greeting: Exchange | None = None
@@ -123,17 +124,17 @@ class RecordedSession:
 class Recording:
     """The recording in the file at ``path``, read with ``messages``.
 
-    Raises QotGateError for a file that is no recording, and for a line that cannot be given back.
+    Raises QotGateError for a file that is not a recording, and for a line that cannot be replayed.
     """
 
     def __init__(self, path: Path, messages: Messages | None = None) -> None:
         self.path = path
         self.messages = messages or known_messages()
         self.exchanges: list[Exchange] = []
-        """In the order of the file, but for those that begin a session."""
+        """In the order of the file, without those that start a session."""
         self.by_key: dict[bytes, list[Exchange]] = {}
         self.left_out: dict[int, int] = {}
-        """Proto ids of which exchanges are there without their bodies, and the line of the last."""
+        """Proto ids of exchanges without bodies, and the line of the last one."""
         self.pushes = 0
         sessions: dict[int, RecordedSession] = {}
         pushes: list[tuple[Line, Push]] = []
@@ -192,7 +193,7 @@ class Recording:
             message = load().message
             written = json_fields(message) if message is not None else {}
         elif kind is None:
-            # Told before anything is served.
+            # So that an unreadable body is reported before the replay serves.
             load()
         return Push(number, line.proto, 0.0, load, _securities(written))
 
@@ -213,7 +214,7 @@ class Recording:
 
 
 def request_key(proto_id: int, body: Body) -> bytes:
-    """Equal for requests that ask the same: the client, the connection and the PacketID do not count."""
+    """A key that is equal for requests that ask the same; client, connection and PacketID do not count."""
     head = f"{proto_id}:".encode()
     if body.message is None:
         return head + b"%d:" % body.body_format + body.data
@@ -236,7 +237,7 @@ def _copied(message: Any) -> Any:
 
 
 def _securities(push: dict[str, Any]) -> frozenset[Security]:
-    """The securities that a push is about, by its JSON; none where it does not say."""
+    """The securities in a push's JSON; empty if it names none."""
     try:
         s2c = push["s2c"]
         parts = [s2c] if "security" in s2c else s2c.get("basicQotList", ())
@@ -250,8 +251,8 @@ def _may_cause(exchange: Exchange) -> bool:
 
 
 def _hang(session: RecordedSession, causing: list[Exchange], at: float, push: Push) -> None:
-    """Give a push to the exchange that caused it: the last one before it that is to what the push says, of
-    those of its session that may cause any."""
+    """Add a push to the exchange that caused it: of its session's exchanges that may cause pushes, the last
+    earlier one that covers the push."""
     causes = CAUSES.get(push.proto_id, ())
     before = [exchange for exchange in causing if exchange.proto_id in causes and exchange.asked_at <= at]
     covering = [exchange for exchange in before if exchange.covers(push.proto_id, push.securities)]
@@ -263,7 +264,7 @@ def _hang(session: RecordedSession, causing: list[Exchange], at: float, push: Pu
 
 
 def _flat(body: Body) -> dict[str, Any]:
-    """The values of a request by their paths."""
+    """The values of a request by path."""
     found: dict[str, Any] = {}
 
     def walk(path: str, value: Any) -> None:
@@ -287,7 +288,7 @@ def _is_connection(path: str) -> bool:
 
 
 def likeness(recorded: Body, asked: Body) -> float:
-    """How much two requests have in common, for the nearest to be named."""
+    """The similarity of two requests, to find the nearest one."""
     one, other = _flat(recorded), _flat(asked)
     equal = sum(1 for path, value in other.items() if one.get(path) == value)
     return equal - len(set(one) ^ set(other)) / 1000

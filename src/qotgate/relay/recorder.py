@@ -1,8 +1,9 @@
-"""Records what passes between clients and the upstream that it wraps.
+"""Records the packets between clients and the upstream that it wraps.
 
-The lines of a turn of the event loop are written together at its end, when clients get the packets that they
-record: a gateway that is killed has recorded all but its last turn. A packet that cannot be recorded is
-passed on all the same."""
+The lines of one turn of the event loop are written together at its end, when clients get the recorded
+packets. So a killed gateway loses at most its last turn. A packet that cannot be recorded is forwarded all
+the same.
+"""
 
 import asyncio
 import time
@@ -21,8 +22,8 @@ from qotgate.relay.scrubbing import NEVER_RECORDED, Scrubber
 from qotgate.relay.upstream import Client, Figures, Reply, Upstream, UpstreamSession
 
 FIRST_OF_MARKET = 3000
-"""The first proto id of market data. What comes before is about the user: a body of it that is not known
-cannot be scrubbed, and is left out."""
+"""The first proto id of market data. Lower ones are about the user: an unknown body of theirs cannot be
+scrubbed, and is left out."""
 
 log = structlog.get_logger()
 
@@ -36,10 +37,10 @@ class Recorder:
         self._scrubber = Scrubber(key)
         self._stopped = False
         self._flushes = False
-        """Whether lines were added in this turn of the event loop."""
+        """Whether this turn of the event loop added lines."""
 
     def began(self, session: int, c2s: Any, s2c: Any) -> None:
-        """A session began with this InitConnect."""
+        """Record the start of a session with this InitConnect."""
         name = ProtoId.InitConnect.name
         request = CLASSES[f"{name}.Request"](c2s=c2s)
         response = CLASSES[f"{name}.Response"](retType=RetType.SUCCEED, s2c=s2c)
@@ -48,7 +49,7 @@ class Recorder:
         self.exchanged(session, 0, asked, answer, 0.0)
 
     def exchanged(self, session: int, number: int, request: Frame, response: Frame, took: float) -> None:
-        """OpenD has answered the request ``number`` of a session after ``took`` seconds."""
+        """Record OpenD's answer to the request ``number`` of a session, after ``took`` seconds."""
         messages, proto_id = self.messages, request.proto_id
         bodies = {
             "request": read_body(messages.requests.get(proto_id), request.body, request.body_format),
@@ -57,7 +58,7 @@ class Recorder:
         self._write(session, proto_id, bodies, n=number, took=round(took, 6))
 
     def pushed(self, session: int, push: Frame) -> None:
-        """OpenD has sent a push."""
+        """Record a push."""
         kind = self.messages.responses.get(push.proto_id)
         self._write(session, push.proto_id, {"push": read_body(kind, push.body, push.body_format)})
 
@@ -76,7 +77,7 @@ class Recorder:
             if not self._flushes:
                 self._flushes = True
                 asyncio.get_running_loop().call_soon(self._flush)
-        except Exception as error:  # noqa: BLE001, RUF100 - an order, say, must go through all the same
+        except Exception as error:  # noqa: BLE001, RUF100 - recording must not stop an order, for example
             self._stop(error)
 
     def _flush(self) -> None:
@@ -98,7 +99,7 @@ class Recorder:
         self.file.close()
 
     def _scrubbed(self, proto_id: int, bodies: dict[str, Body]) -> tuple[dict[str, Any], str | None]:
-        """The bodies as they are written, and why not all of them are."""
+        """The bodies to write, and why some are left out."""
         written: dict[str, Any] = {}
         left_out = None
         about_user = proto_id < FIRST_OF_MARKET
@@ -131,7 +132,7 @@ class RecordingUpstream:
         recording = RecordingClient(client, self._recorder)
         session = await self._upstream.open(c2s, recording, secure=secure)
         if session.s2c is None:
-            # There is no OpenD behind it, and nothing that it says.
+            # No OpenD behind it, so nothing to record.
             return session
         recording.begin(c2s, session.s2c)
         return RecordingSession(session, self._recorder, recording.number)
@@ -157,14 +158,14 @@ class RecordingClient:
     """A client whose pushes are recorded."""
 
     raw = None
-    """Each packet is looked at."""
+    """The fast path is off: each packet is recorded."""
 
     def __init__(self, client: Client, recorder: Recorder) -> None:
         self._client = client
         self._recorder = recorder
         self._early: list[Frame] = []
         self.number = 0
-        """Of the session, once that has begun."""
+        """The session's number, once it has started."""
 
     def begin(self, c2s: Any, s2c: Any) -> None:
         self.number = self._recorder.file.begin()
@@ -188,10 +189,10 @@ class RecordingClient:
 
 
 class RecordingSession:
-    """An upstream session whose exchanges are recorded. What the upstream refuses by itself is not."""
+    """An upstream session whose exchanges are recorded. Refusals by the upstream itself are not."""
 
     raw = None
-    """Each packet is looked at."""
+    """The fast path is off: each packet is recorded."""
 
     def __init__(self, session: UpstreamSession, recorder: Recorder, number: int) -> None:
         self._session = session

@@ -1,8 +1,7 @@
-"""The file of a recording: JSON Lines, of which each says all of one exchange or push.
+"""The file format of a recording: JSON Lines, one line for each exchange or push.
 
 The first line is a header. Each other line belongs to a client's session, whose first line is its
-InitConnect. A gateway that is killed leaves a file that can be read: an incomplete last line is
-ignored.
+InitConnect. A file from a killed gateway is readable: an incomplete last line is ignored.
 """
 
 import io
@@ -22,11 +21,12 @@ from qotgate.model import QotGateError
 from qotgate.model.version import __version__
 
 MAX_LINE = 64 << 20
-"""Bytes of the longest line: an answer has 16 MiB at most, and JSON takes a few times that."""
+"""The longest line in bytes: an answer has 16 MiB at most, and JSON takes a few times as much."""
 
 
 class Header(BaseModel):
-    """The first line: the version of the format; what wrote it, with whose messages, and when."""
+    """The first line: the version of the format, the program, the source of its message classes, and the
+    time."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -39,10 +39,10 @@ class Header(BaseModel):
 class Line(BaseModel):
     """An exchange, or a push, with OpenD.
 
-    ``at`` is when the answer or the push came, in seconds from the beginning of the file; ``took`` is how
-    long before that the request came; ``n`` numbers the requests of a session by when they came, InitConnect
-    as 0. ``format`` is that of base64 bodies, protobuf unless given. ``left_out`` says why bodies, or parts
-    of them, are not there.
+    ``at`` is the time of the answer or push, in seconds from the start of the file; ``took`` is the time
+    since the request; ``n`` numbers the requests of a session in order of arrival, InitConnect as 0.
+    ``format`` is the format of base64 bodies, protobuf by default. ``left_out`` says why bodies, or parts of
+    them, are missing.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -78,7 +78,7 @@ def read_header(path: Path) -> Header:
 def read_lines(path: Path) -> Iterator[tuple[int, Line]]:
     """The lines after the header, each with its number in the file.
 
-    Raises QotGateError for a file that cannot be read or is no recording, and for a line that is none.
+    Raises QotGateError for a file that cannot be read or is not a recording, and for an invalid line.
     """
     try:
         with path.open("rb") as file:
@@ -120,10 +120,9 @@ def _not_read(path: Path, number: int, text: bytes, error: ValidationError) -> Q
 
 
 class RecordingFile:
-    """A recording that is being written; an existing one goes on where it ends.
+    """A recording that is being written; an existing file is continued.
 
-    Raises QotGateError where the file cannot be written, is no recording, or is being written by another
-    gateway.
+    Raises QotGateError if the file cannot be written, is not a recording, or another gateway writes it.
     """
 
     def __init__(self, path: Path, messages: str | None) -> None:
@@ -156,7 +155,7 @@ class RecordingFile:
         self._began = time.monotonic() - at
 
     def now(self) -> float:
-        """Seconds from the beginning of the file."""
+        """Seconds from the start of the file."""
         return round(time.monotonic() - self._began, 6)
 
     def begin(self) -> int:
@@ -165,18 +164,18 @@ class RecordingFile:
         return self.sessions
 
     def add(self, line: dict[str, Any]) -> None:
-        """Add the fields of a :class:`Line`; they are in the file after :meth:`flush`."""
+        """Add the fields of a :class:`Line`; :meth:`flush` writes them."""
         self._lines.append(to_json(line))
 
     def flush(self) -> None:
-        """Write the lines that were added, in one piece. Raises OSError."""
+        """Write the added lines in one piece. Raises OSError."""
         data = memoryview(b"".join(line + b"\n" for line in self._lines))
         self._lines.clear()
         while data:
             data = data[os.write(self._file, data) :]
 
     def close(self) -> None:
-        """Close the file, without what was added and not written."""
+        """Close the file without the lines not flushed yet."""
         if self._file >= 0:
             os.close(self._file)
         self._file = -1
@@ -192,7 +191,7 @@ class RecordingFile:
             raise QotGateError(f"Another gateway is recording into {self.path}.") from error
 
     def _cut_torn_line(self) -> None:
-        """Cut what a gateway that was killed had not written to the end."""
+        """Cut the incomplete last line of a killed gateway."""
         with self.path.open("rb") as file:
             size = end = file.seek(0, os.SEEK_END)
             while end:

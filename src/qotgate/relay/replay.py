@@ -1,9 +1,9 @@
-"""An upstream that answers from a recording: no OpenD, no login, no network; nothing is sent anywhere.
+"""An upstream that answers from a recording: no OpenD, no login, no network; it sends nothing anywhere.
 
-The sessions of clients are given those of the recording in turn, and the first again after the last. A
-request is answered by what was recorded for an equal one: in that session, else in any. Asked again, it gets
-the next answer that was recorded for it, then the last one for ever. Each exchange brings the pushes that it
-caused, once for a client's session.
+Clients' sessions get the recorded sessions in turn, starting over after the last. A request gets the recorded
+answer to an equal one: in the same session, else in any. A repeated request gets the next recorded answer to
+it, and then the last one again and again. Each exchange brings the pushes that it caused, once for each
+client's session.
 """
 
 import asyncio
@@ -32,18 +32,18 @@ from qotgate.relay.recorded import (
 from qotgate.relay.upstream import Client, Figures, Reply
 
 UNLOCK = 2005
-"""Trd_UnlockTrade, which no recording has: whatever the password, nothing is there to unlock."""
+"""Trd_UnlockTrade, never recorded: any password is accepted, since nothing is there to unlock."""
 BURST = 256
-"""Pushes that are sent in one turn of the event loop."""
+"""Pushes sent in one turn of the event loop."""
 MAX_DIFFERENCES = 3
-"""Differences from the nearest recorded request that a refusal names."""
+"""Differences from the nearest recorded request that a refusal lists."""
 
 log = structlog.get_logger()
 
 
 class Replay:
-    """Answers from ``recording``. Pushes come ``speed`` times as fast as they were recorded, at once with 0;
-    ``strict`` takes the requests of each session only in the order in which they were recorded."""
+    """Answers from ``recording``. Pushes come ``speed`` times as fast as recorded, at once with 0. With
+    ``strict``, a session's requests are accepted only in the recorded order."""
 
     def __init__(self, recording: Recording, *, speed: float = 1.0, strict: bool = False) -> None:
         self.recording = recording
@@ -82,7 +82,7 @@ class Replay:
 
 
 class ReplaySession:
-    """A client's session, which is told what was recorded in ``recorded``."""
+    """A client's session, answered from ``recorded``."""
 
     raw = None
 
@@ -95,7 +95,7 @@ class ReplaySession:
         self._s2c = self._greeting()
         self._cursors: dict[bytes, int] = {}
         self._place = 0
-        """In the recorded order, where that is wanted."""
+        """The position in the recorded order, if ``strict``."""
         self._released: set[int] = set()
         self._due: list[tuple[float, int, Push]] = []
         self._numbers = count(1)
@@ -111,7 +111,7 @@ class ReplaySession:
 
     @property
     def waiting(self) -> int:
-        """The pushes that are still to come of what has been asked."""
+        """The number of pushes still to come for the requests so far."""
         return len(self._due)
 
     def ask(self, frame: Frame, reply: Reply) -> None:
@@ -122,7 +122,7 @@ class ReplaySession:
             exchange = self._find(frame)
             body = self._answer(exchange, frame)
         except Refused as error:
-            # The client is told how it differs: accounts and orders are no matter for a log.
+            # Only the client learns how the request differs: accounts and orders do not belong in a log.
             name = self._replay.recording.messages.name(frame.proto_id)
             log.warning("not in the recording", proto_id=frame.proto_id, interface=name, why=error.sentence)
             reply(error)
@@ -145,7 +145,7 @@ class ReplaySession:
         self._set_timer()
 
     def _greeting(self) -> Any:
-        """InitConnect.S2C as recorded, with a connection id of its own."""
+        """The recorded InitConnect.S2C, with a new connection id."""
         s2c = CLASSES["InitConnect.S2C"](serverVer=0, loginUserID=0, keepAliveInterval=10)
         greeting = self._recorded.greeting
         if greeting is not None and greeting.response is not None and greeting.response.message is not None:
@@ -198,7 +198,7 @@ class ReplaySession:
         return InvalidRequest("replay_differs", line=nearest.line, differences=told, **asked)
 
     def _answer(self, exchange: Exchange, frame: Frame) -> bytes:
-        """The recorded answer in the format that is asked for. Raises InvalidRequest."""
+        """The recorded answer in the requested format. Raises InvalidRequest."""
         body = exchange.response
         message = body.message
         if message is not None and frame.proto_id == ProtoId.GetGlobalState and message.s2c.connID:
@@ -220,7 +220,7 @@ class ReplaySession:
         return Body(answer).encode(body_format)
 
     def _plan(self, pushes: list[Push]) -> None:
-        """Have pushes sent at their recorded distance from now, after the answer that was given now."""
+        """Schedule pushes at their recorded delays from now, just after the answer."""
         speed, now = self._replay.speed, self._loop.time()
         for push in pushes:
             due = now + push.after / speed if speed else now
@@ -229,7 +229,7 @@ class ReplaySession:
             self._set_timer()
 
     def _cancel(self, exchange: Exchange) -> None:
-        """Send no more of what a client has unsubscribed."""
+        """Cancel the pushes that a client has unsubscribed from."""
         ended = exchange.unsubscribes
         if ended is not None and self._due:
             self._due = [one for one in self._due if not ended.covers(one[2])]

@@ -1,12 +1,12 @@
-"""What is personal in OpenD's messages, and the stand-ins that a recording has instead.
+"""Finds personal values in OpenD's messages, and replaces them by stand-ins in a recording.
 
-A stand-in is made from the value and a secret key by HMAC-SHA256: the same value has the same stand-in in
-every recording made with the key, and without the key nothing leads back, however short the value. Numbers
-stay numbers of the same type, and texts keep their letters, digits and signs in their places. 0 and "" stay,
-since they say that nothing is named.
+A stand-in is computed from the value and a secret key by HMAC-SHA256. A value has the same stand-in in every
+recording made with the key; without the key the value cannot be recovered, however short it is. Numbers stay
+numbers of the same type, and texts keep letters, digits and signs in their places. 0 and "" stay, since they
+name nothing.
 
-Rules are by field name, and hold in every message unless they name those they hold in. They were set up by
-reading all messages of futu-api 10.11.7108; a test walks over the messages of the package that is installed.
+Rules go by field name, and apply to every message unless they name some. They come from a review of all
+messages of futu-api 10.11.7108; a test checks the messages of the installed package.
 """
 
 import hmac
@@ -23,7 +23,8 @@ import platformdirs
 from qotgate.model import QotGateError
 
 NEVER_RECORDED = {1006, 1008, 2005}
-"""Verification and Trd_UnlockTrade, which carry codes and passwords, and TestCmd, which carries anything."""
+"""Verification and Trd_UnlockTrade, which carry codes and passwords, and TestCmd, which may carry
+anything."""
 KEY_BYTES = 32
 PERSONAL = {
     "accID": "account",
@@ -60,8 +61,8 @@ PERSONAL = {
     "pwdMD5": "user",
     "key": "alert",
 }
-"""Fields whose values are replaced, and what the value names. Equal values that name the same have the same
-stand-in, whichever field they stand in."""
+"""Fields whose values are replaced, and the kind of each value. Equal values of one kind have the same
+stand-in, in whichever field."""
 ALERTS = (
     *("Qot_SetPriceReminder", "Qot_GetPriceReminder", "Qot_UpdatePriceReminder"),
     *("Qot_GetOptionEventAlert", "Qot_SetOptionEventAlert"),
@@ -71,30 +72,30 @@ ONLY_IN = {
     "idList": ("Trd_",),
     "key": tuple(f"{name}." for name in ALERTS),
 }
-"""How the names of the messages start that a rule is for: the order ids of Qot_Common are the exchange's, of
-anyone's orders, and keys elsewhere are keys of pages."""
+"""Prefixes of the messages that a rule applies to: order ids in Qot_Common are the exchange's, and keys
+elsewhere are page keys."""
 SENTENCES = {"retMsg", "desc", "strExtDesc", "lastErrMsg"}
-"""Fields with OpenD's own sentences, where whatever looks personal is replaced."""
+"""Fields with OpenD's own sentences, in which anything that looks personal is replaced."""
 OWN_WORDS = {"remark", "note", "groupName", "watchlistGroupName"}
-"""Fields with the user's own words, which a program finds its things by. They stay, but for e-mail addresses
-and for what is replaced elsewhere."""
+"""Fields with the user's own words, by which a program finds its orders and groups. They stay, except for
+e-mail addresses and values that are replaced elsewhere."""
 LOOKED_FOR = {"account", "order", "user", "name"}
-"""What is looked for within texts, too: by then it has been seen in a field of its own."""
+"""Kinds of values that are also replaced within texts, once they have occurred in a field of their own."""
 SHORTEST_KNOWN = 5
-"""Characters of the shortest value that is looked for within texts; two where some are not ASCII."""
+"""The shortest value that is replaced within texts, in characters; two if some are not ASCII."""
 MAX_KNOWN = 2000
-"""Values that are looked for within texts; later ones are not."""
+"""The number of values that are replaced within texts; later ones are not."""
 DIGITS = (15, 18)
-"""Digits of a 64-bit stand-in: enough that two values hardly meet, and within the type."""
+"""Digits of a 64-bit stand-in: enough that two values hardly collide, and within the type."""
 LOOKS_PERSONAL = re.compile(
     r"acc(?!um|el)|card|order_?id|fill_?id|position_?id|flow_?id|combo_?id|quote_?id|user(?!t)|login|nick|avatar|phone"
     r"|mobile|mail|device|imei(?!n)|conn|packet|serial|client|pwd|passw|token|secret|key|addr|remark(?!et)|note(?!s)"
     r"|group_?name|person|birth|passport|identity|contact(?!s)|u_?id$|id_?list$|desc$|msg$",
     re.IGNORECASE,
 )
-"""Names of fields that may be personal, for a test and for readers of a recording to look at."""
+"""Field names that may be personal, for a test and for a recording's reviewer."""
 NOT_PERSONAL = {
-    # Kinds and states, not whose.
+    # Kinds and states, not identities.
     *(
         "accRole",
         "accStatus",
@@ -105,24 +106,24 @@ NOT_PERSONAL = {
         "userAttribution",
     ),
     *("clientVer", "packetEncAlgo", "isOwnConnData", "isReqAllConn", "qotLogined", "trdLogined"),
-    # Where a list goes on, and what is searched for in the market.
+    # Page keys, and search terms for the market.
     *("nextKey", "nextPageKey", "nextReqKey", "keyword", "searchKey", "time_key", "plateIdList"),
-    # Of companies, institutions and analysts.
+    # Names and texts of companies, institutions and analysts.
     *("accountingStandards", "eventProceDesc", "sourceGroupName", "analystUid", "institutionUid", "uid"),
-    # Of orders of anyone at the exchange.
+    # Any participant's orders at the exchange.
     *("Qot_Common.Broker.orderID", "Qot_Common.OrderBookDetail.orderID"),
 }
-"""Fields that look personal by their names, and were found not to be by reading their messages."""
+"""Fields with names that look personal, found not to be in a review of their messages."""
 CHECK = 97
-"""Stand-ins of digits leave 1 when divided by this, as few real numbers do."""
+"""Stand-ins made of digits leave 1 when divided by this; few real numbers do."""
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]++@[\w-]+\.[\w.-]+")
-"""It starts at no other place of a word than its first, so that long words take linear time."""
+"""Matches only at the start of a word, so that long words take linear time."""
 _LONG_NUMBER = re.compile(r"\d{4}-\d\d-\d\d|(?<![A-Za-z\d])(\+\d[\d* -]{5,}\d|\d[\d*-]{5,}\d)(?![A-Za-z\d])")
-"""A date, to pass over, or a number of seven digits or more, perhaps written as phone numbers are."""
+"""A date, to be skipped; or a number of seven digits or more, perhaps formatted as a phone number."""
 
 
 def user_key() -> bytes:
-    """The key of this user's stand-ins, kept in the folder of the user's data. Raises QotGateError."""
+    """The key of this user's stand-ins, stored in the user's data folder. Raises QotGateError."""
     try:
         folder = platformdirs.user_data_path("qotgate")
     except RuntimeError as error:
@@ -133,9 +134,9 @@ def user_key() -> bytes:
 
 
 def read_key(path: Path) -> bytes:
-    """The key that this user's stand-ins are made with, made and kept in ``path`` when first asked for.
+    """The key of this user's stand-ins in ``path``; created at first use.
 
-    Raises QotGateError where it cannot be read or written.
+    Raises QotGateError if it cannot be read or written.
     """
     try:
         if not path.exists():
@@ -151,7 +152,7 @@ def read_key(path: Path) -> bytes:
 
 
 def personal_kind(message: str, field: str) -> str | None:
-    """What a field of a message, both by name, names of a person; None where it stays as it is."""
+    """The kind of personal value in a field of a message, both by name; None if the field stays as it is."""
     only = ONLY_IN.get(field)
     if only is not None and not message.startswith(only):
         return None
@@ -159,16 +160,16 @@ def personal_kind(message: str, field: str) -> str | None:
 
 
 class Plan(NamedTuple):
-    """What to look at in the messages of a class."""
+    """The fields of a message class to check."""
 
     personal: tuple[tuple[Any, str], ...]
     texts: tuple[Any, ...]
     parts: "tuple[tuple[Any, Any], ...]"
-    """Fields of messages that have something to look at, and the descriptors of these messages."""
+    """Fields whose messages have something to check, and the descriptors of these messages."""
 
 
 class Scrubber:
-    """Replaces what is personal in messages by stand-ins made with ``key``."""
+    """Replaces personal values in messages by stand-ins made with ``key``."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
@@ -176,12 +177,12 @@ class Scrubber:
         self._pattern: re.Pattern[str] | None = None
 
     def scrub(self, message: Any) -> None:
-        """Replace what is personal in ``message``, in place."""
+        """Replace the personal values in ``message``, in place."""
         self._replace(message)
         self._clean(message)
 
     def stand_in(self, kind: str, value: Any, *, bits: int = 64) -> Any:
-        """The stand-in of a value, of its type; an int has at most ``bits`` bits."""
+        """The stand-in of a value, with the same type; an int has at most ``bits`` bits."""
         if isinstance(value, int):
             if value == 0:
                 return 0
@@ -257,7 +258,7 @@ class Scrubber:
         return str(number + (1 - number) % CHECK)
 
     def _shaped(self, kind: str, value: str) -> str:
-        """Another text with digits, letters and signs in the same places; a short one gets longer."""
+        """Another text with digits, letters and signs in the same places; a short text gets longer."""
         stream, made = self._stream(kind, value), []
         for sign in value:
             number = next(stream)
@@ -279,15 +280,14 @@ class Scrubber:
 
 
 def personal_text(text: Any) -> bool:
-    """Whether a sentence has an e-mail address that is no stand-in."""
+    """Whether a sentence has an e-mail address that is not a stand-in."""
     if not isinstance(text, str):
         return False
     return any(not found.endswith("@example.com") for found in _EMAIL.findall(text))
 
 
 def may_be_stand_in(kind: str, value: Any) -> bool:
-    """Whether a value of a field that is replaced can have been made here; of texts of letters and signs
-    that is not known."""
+    """Whether a field's value can be a stand-in; cannot be told for texts of letters and signs."""
     text = str(value)
     if text in ("", "0"):
         return True
@@ -297,13 +297,13 @@ def may_be_stand_in(kind: str, value: Any) -> bool:
 
 
 def is_repeated(field: Any) -> bool:
-    # label is deprecated from protobuf 6 on, and what replaces it is not in protobuf 4.
+    # ``label`` is deprecated since protobuf 6, and its replacement is missing in protobuf 4.
     repeated = getattr(field, "is_repeated", None)
     return bool(repeated) if repeated is not None else field.label == field.LABEL_REPEATED
 
 
 def parts_of(message: Any, plan: Plan) -> Iterator[Any]:
-    """The messages within ``message`` that have something to look at."""
+    """The messages within ``message`` that have something to check."""
     for field, _ in plan.parts:
         if is_repeated(field):
             yield from getattr(message, field.name)
@@ -313,7 +313,7 @@ def parts_of(message: Any, plan: Plan) -> Iterator[Any]:
 
 @cache
 def plan_of(descriptor: Any) -> Plan:
-    """What to look at in messages of this descriptor. Messages that hold themselves are looked into."""
+    """The plan for messages of this descriptor, including messages that contain themselves."""
     return _plan(descriptor, ())
 
 

@@ -1,14 +1,14 @@
-"""The requests about the user's accounts and money, when they may pass, and the PacketID of orders."""
+"""The requests about the user's accounts and money, the rules for passing them on, and the PacketID of
+orders."""
 
 from qotgate.model import InvalidRequest, Refused
 from qotgate.protocol.frame import MAX_SERIAL, Frame
 
 VERIFICATION = 1006
-"""Asks for, or gives, the code that a login takes."""
+"""Requests or submits the code that a login needs."""
 TRADING = range(2000, 3000)
 WITH_PACKET_ID = frozenset({2202, 2205, 2227})
-"""Trd_PlaceOrder, Trd_ModifyOrder, Trd_PlaceComboOrder. By the PacketID OpenD knows one that it has already
-carried out."""
+"""Trd_PlaceOrder, Trd_ModifyOrder, Trd_PlaceComboOrder. OpenD recognises a repeated order by the PacketID."""
 
 
 def is_trading(proto_id: int) -> bool:
@@ -17,8 +17,8 @@ def is_trading(proto_id: int) -> bool:
 
 
 def trading_refusal(proto_id: int, *, allowed: bool, secure: bool) -> Refused | None:
-    """Why a request may not pass, None where it may. ``allowed`` by --upstream-trade; ``secure`` as in
-    :meth:`qotgate.relay.upstream.Upstream.open`."""
+    """Why a request may not pass, None if it may. ``allowed`` is the option --upstream-trade; ``secure`` as
+    in :meth:`qotgate.relay.upstream.Upstream.open`."""
     if not is_trading(proto_id):
         return None
     if not allowed:
@@ -30,14 +30,15 @@ def trading_refusal(proto_id: int, *, allowed: bool, secure: bool) -> Refused | 
 
 def fill_packet_id(frame: Frame, connection_id: int) -> Frame:
     """A request of a WebSocket client, with the PacketID that OpenD expects on TCP: the connection's id and
-    the packet's serial number. npm's client documents that a program need not fill it in, and tells it no
-    serial number.
+    the packet's serial number. The npm client documents that programs need not fill it in, and does not tell
+    them the serial number.
 
-    The field is appended: a parser of protobuf merges it into the message, and its values win.
+    The field is appended: protobuf parsers merge it into the message, and its values win.
     """
     if frame.proto_id not in WITH_PACKET_ID:
         return frame
-    # PacketID has connID as field 1 and serialNo as field 2; it is field 1 of C2S, and C2S of Request.
+    # PacketID has connID as field 1 and serialNo as field 2; it is field 1 of C2S, and C2S is field 1 of
+    # Request.
     packet_id = b"\x08" + _varint(connection_id) + b"\x10" + _varint(frame.serial % MAX_SERIAL)
     c2s = b"\x0a" + _varint(len(packet_id)) + packet_id
     return frame._replace(body=frame.body + b"\x0a" + _varint(len(c2s)) + c2s)
