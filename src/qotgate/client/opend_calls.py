@@ -15,7 +15,7 @@ from qotgate.protocol.names import MARKET_STATES, MARKETS, RESEARCH_RATINGS, TRA
 
 NO_VALUE = "N/A"
 OWN_FIELDS = 50_000
-"""From this number on the fields of a message are our own."""
+"""Field numbers from which on a message's fields are qotgate's own."""
 TRADE_DATE_TYPES = ("WHOLE", "MORNING", "AFTERNOON")
 RATING_WORDS = {number: level.value for level, number in RESEARCH_RATINGS.items()}
 STATE_WORDS = {number: state.value for state, number in MARKET_STATES.items()}
@@ -104,8 +104,8 @@ class OpenDCalls(ABC):
         end: str | None = None,
         code: str | None = None,
     ) -> tuple[int, Any]:
-        """The trading days of a market, or of the market of ``code``, as a list of dicts. ``end`` is today by
-        default, ``start`` a year before ``end``."""
+        """The trading days of a market, or of the market of ``code``, as a list of dicts: the year up to
+        today by default, a year if only one of ``start`` and ``end`` is given."""
 
         def question() -> Question[Any]:
             first, last = span_of_days(

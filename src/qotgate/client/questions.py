@@ -92,7 +92,7 @@ def ask(
 def _day(day: date | str, parameter: str) -> date:
     """Raises InvalidRequest."""
     try:
-        # Of a moment, too, the day counts.
+        # Only the day of a datetime counts.
         return date.fromisoformat(day if isinstance(day, str) else day.strftime("%Y-%m-%d"))
     except (ValueError, AttributeError) as error:
         raise InvalidRequest("client_day", parameter=parameter, value=day) from error

@@ -260,7 +260,7 @@ class QuoteClient(ResearchCalls):
         )
 
     def analyst_consensus(self, security: Security | str, *, as_of: date | None = None) -> AnalystConsensus:
-        """What institutions think of a stock in sum, by what each last said in three months."""
+        """The consensus of institutions on a stock, from the last note of each in three months."""
         return self._link.ask(questions.analyst_consensus(security, as_of))
 
     def rating_summary(
@@ -271,9 +271,9 @@ class QuoteClient(ResearchCalls):
         as_of: date | None = None,
         page_size: int = 20,
     ) -> StreamedRows[InstitutionRating, Part[InstitutionRating]]:
-        """The ratings of a stock by institution, the one with the newest first, and each one's newest first;
-        ``page_size`` (1 to 20) institutions are asked for at a time. ``institution`` is one of them alone, by
-        any of its names; OpenD wants its ``uid``."""
+        """The ratings of a stock by institution, sorted by each one's newest rating, newest first; each one's
+        ratings are newest first too. ``page_size`` (1 to 20) is the number of institutions fetched at a time.
+        ``institution`` selects one by any of its names; OpenD needs its ``uid``."""
         count = page_rows(page_size, MAX_INSTITUTIONS)
         return StreamedRows(
             InstitutionRating,
@@ -286,17 +286,17 @@ class QuoteClient(ResearchCalls):
     def trading_days(
         self, market: Market | str, start: Day | None = None, end: Day | None = None
     ) -> Rows[TradingDay]:
-        """The trading days of a market from ``start`` to ``end``: a year of them where one of the two is not
-        named, the year up to today where neither is."""
+        """The trading days of a market from ``start`` to ``end``: the year up to today by default, a year if
+        only one of the two is given."""
         return Rows(TradingDay, self._link.ask(questions.trading_days(market, start, end)))
 
     def market_states(self, codes: Iterable[Security | str] | str) -> Rows[SecurityState]:
-        """The states, now, of the markets of 1 to 400 securities."""
+        """The current states of the markets of 1 to 400 securities."""
         asked = codes.split(",") if isinstance(codes, str) else codes
         return Rows(SecurityState, self._link.ask(questions.market_states(asked)))
 
     def user_info(self) -> UserInfo:
-        """What the user may do; the gateway has no account and no quotes, and says so."""
+        """The user's rights. The gateway has no account and no quotes, and its answer says so."""
         return self._link.ask(questions.user_info())
 
     def _pages(

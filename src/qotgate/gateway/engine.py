@@ -109,7 +109,7 @@ class Engine:
     def _moved(self) -> bool:
         moved = self._watch.moved()
         if moved and self.questions.columns is not None:
-            # They are asked without a look of their own.
+            # Otherwise they would be used without checking for commits.
             self.questions.columns.expire()
         return moved
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from qotgate.limits.shared_memory import SharedLimits
 
 SWEEP_SECONDS = 1.0
-"""How often an idle gateway looks for silent sessions, and for a load."""
+"""Seconds between an idle gateway's checks for silent sessions and for a load."""
 SETTLE_SECONDS = 2.0
 
 

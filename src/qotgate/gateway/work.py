@@ -47,7 +47,7 @@ class Work:
         self._turn_seconds = 0.0
         """Seconds of this turn of the loop spent on questions that memory answers."""
         self._columns_epoch = -1
-        """The epoch of the columns when the cache was last checked because of them."""
+        """The epoch of the columns at the cache's last check because of them."""
 
     def stop(self) -> None:
         """Drop the jobs that have not started."""
@@ -73,7 +73,7 @@ class Work:
         self._counts.worked(question.proto_id, seconds)
         columns = questions.columns
         if columns is not None and columns.epoch != self._columns_epoch:
-            # Columns that were read again may be newer than the kept answers.
+            # Columns read again may be newer than the cached answers.
             self._columns_epoch = columns.epoch
             self._cache.check(now)
         self._cache.keep(question.request, CachedAnswer(sealed, question.counted), epoch)

@@ -58,11 +58,12 @@ class Note(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class InstitutionRating(FiniteNumbers):
-    """What an institution said of a security on ``day``: the level, UNKNOWN where its word tells none, and
-    the target in the currency of the listing, None where it gave none.
+    """An institution's rating of a security on ``day``: the level (UNKNOWN if its word is not in the table of
+    grades), and the target in the currency of the listing (None without a target).
 
-    ``institution`` is its name in the language that was asked in, ``uid`` its English name, by which it is
-    asked for."""
+    ``institution`` is its name in the requested language, ``uid`` its English name, by which a request can
+    select it.
+    """
 
     institution: str
     uid: str
@@ -73,12 +74,12 @@ class InstitutionRating(FiniteNumbers):
 
 @dataclass(frozen=True, slots=True)
 class AnalystConsensus(FiniteNumbers):
-    """What institutions thought of a security at the end of ``known_to``, by what each last said in the three
-    months before; a client that named no day has None for ``known_to``.
+    """The institutions' consensus on a security at the end of ``known_to``, from the last note of each in the
+    three months before; ``known_to`` is None in a client that named no day.
 
-    ``buy``, ``hold`` and ``sell`` are the institutions on each level, ``rating`` the level of more than half
-    of them, None where there is none. Targets are in the currency of the listing, None where none is known.
-    ``newest`` is the day of the newest of these notes.
+    ``buy``, ``hold`` and ``sell`` are the numbers of institutions on each level, ``rating`` the level of more
+    than half of them, None if there is none. Targets are in the currency of the listing, None if none is
+    known. ``newest`` is the day of the newest of these notes.
     """
 
     rating: RatingLevel | None
@@ -93,7 +94,7 @@ class AnalystConsensus(FiniteNumbers):
 
     @property
     def total(self) -> int:
-        """The institutions on any level."""
+        """The number of institutions on all levels."""
         return self.buy + self.hold + self.sell
 
 

@@ -78,8 +78,8 @@ DAYS_UNLESS_NAMED = timedelta(days=365)
 
 
 def span_of_days(start: date | None, end: date | None, today: date) -> tuple[date, date]:
-    """The first and the last day of a question about trading days, as the published clients have them: the
-    year from ``start``, or the one up to ``end``, which is ``today`` where neither is named."""
+    """The first and the last day of a question about trading days, as in the published clients: the year from
+    ``start``, or the year up to ``end``, which is ``today`` if neither is given."""
     if start is None:
         last = end or today
         return max(last, date.min + DAYS_UNLESS_NAMED) - DAYS_UNLESS_NAMED, last
@@ -142,7 +142,7 @@ class Security:
 
 @dataclass(frozen=True, slots=True)
 class SecurityState:
-    """The state of the market of a security; ``name`` is empty where it is not known."""
+    """The state of a security's market; ``name`` is empty if unknown."""
 
     security: Security
     name: str
@@ -151,10 +151,10 @@ class SecurityState:
 
 @dataclass(frozen=True, slots=True)
 class UserInfo:
-    """What the user of a server may do.
+    """A user's rights on a server.
 
-    ``quote_rights`` are the published words for each kind of quotes, such as LV1 for ``us_option``; NO is
-    none. The quotas are the subscriptions and the stocks with historical K-lines that are allowed.
+    ``quote_rights`` has the published word for each kind of quotes, such as LV1 for ``us_option``; NO means
+    none. The quotas are the allowed numbers of subscriptions and of stocks with historical K-lines.
     """
 
     nick_name: str

@@ -1,4 +1,4 @@
-"""The Responses of 1005, 3219 and 3223, written and read."""
+"""Writes and reads the Responses of 1005, 3219 and 3223."""
 
 import re
 from collections.abc import Iterable
@@ -33,7 +33,7 @@ def _response(proto_id: ProtoId) -> Any:
 
 
 def write_user_info(user: UserInfo, flag: int) -> Any:
-    """The Response of 1005 with the parts that ``flag`` names, all for 0."""
+    """The Response of 1005 with the parts selected by ``flag``; 0 selects all."""
     response, wanted = _response(ProtoId.GetUserInfo), flag or -1
     s2c = response.s2c
     if wanted & BASIC:
@@ -69,7 +69,8 @@ def read_user_info(s2c: Any) -> UserInfo:
 
 
 def trading_market(market: Market) -> dict[str, Any]:
-    """The fields of 3219's C2S that name a market: a security of it where TradeDateMarket has no number."""
+    """The C2S fields of 3219 that name a market; a security of it if TradeDateMarket has no number for the
+    market."""
     listed = Market.SH if market is Market.SZ else market
     for number, one in TRADE_DATE_MARKETS.items():
         if one is listed:

@@ -1,4 +1,4 @@
-"""The Responses of 3229 and 3230, written and read.
+"""Writes and reads the Responses of 3229 and 3230.
 
 Fields that notes do not contain are absent: analysts, pictures, links, the time of a rating's last edit. The
 five-step ratings of markets other than the US are absent too: three levels cannot express them.
@@ -23,7 +23,7 @@ BY_INSTITUTION = 1
 MAX_INSTITUTIONS = 20
 """Largest number of institutions in a page."""
 SHARES = {"buy": ("buy", "strongBuy"), "hold": ("hold",), "sell": ("sell", "underperform")}
-"""The percentages that make up each of our three levels."""
+"""The percentages that add up to each of our three levels."""
 
 
 def write_consensus(answer: AnalystConsensus, market: Market) -> Any:
@@ -66,7 +66,7 @@ def read_consensus(s2c: Any) -> AnalystConsensus:
 
 
 def write_summary(answer: Part[InstitutionRating], market: Market) -> Any:
-    """The Response of 3230 that lists institutions; the ratings of one stand together."""
+    """The Response of 3230 that lists institutions; each one's ratings are consecutive."""
     response = _summary(answer.next_page)
     for _, ratings in groupby(answer.rows, key=attrgetter("uid")):
         _write(response.s2c.instRatingSummaryList.add(), list(ratings), market)

@@ -1,1 +1,1 @@
-"""What analysts changed: pure functions on model words."""
+"""Analysts' rating changes: pure functions on the model."""

@@ -1,12 +1,12 @@
-"""What each note changed against the same institution's previous note on the same security.
+"""The change of each note against the same institution's previous note on the same security.
 
-In order: no previous note, or coverage starts, is a new rating; else the grade on the five-step scale
-decides; else the target price; a note that moved neither is a reiteration and no change. The rules are
-the project's own; the reference documents give only examples (BUY, BUY, 950 to 1500: UPGRADE).
+Without a previous note, or if coverage starts, a note is a new rating. Otherwise the grade on the five-step
+scale decides, then the target price. A note that changes neither is a reiteration, not a change. The rules
+are the project's own; the reference documents give only examples (BUY, BUY, 950 to 1500: UPGRADE).
 
-An institution has one view on a security and day. Notes of a day that do not contradict one another are one
-note, told by several feeds, and complete one another. Of those that do, the latest by time of day wins, then
-the one that says more, then the better view: nothing depends on the order in which notes were loaded.
+An institution has one view on a security and day. Notes of a day that do not contradict each other are one
+note from several feeds, and complete each other. Of contradicting notes the latest by time of day wins, then
+the more complete one, then the better view: the order of loading has no influence.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,13 +22,13 @@ T = TypeVar("T")
 
 
 class View(NamedTuple):
-    """An institution's view on a security: the grade and the target price, each None where unknown."""
+    """An institution's view on a security: the grade and the target price, each None if unknown."""
 
     grade: Grade | None
     target: float | None
 
     def contradicts(self, other: "View") -> bool:
-        """Whether both give a grade, or both a target, and it is not the same."""
+        """Whether both have different grades, or different targets."""
         return _differ(self.grade, other.grade) or _differ(self.target, other.target)
 
     def completed(self, other: "View") -> "View":
@@ -39,8 +39,8 @@ NOTHING = View(None, None)
 
 
 class DatedNote(NamedTuple):
-    """A note within one institution's history on one security. ``prior`` is the view before it as the feed
-    gives it, NOTHING where the feed gives none."""
+    """A note within one institution's history on one security. ``prior`` is the feed's own record of the
+    previous view, NOTHING if the feed has none."""
 
     note_id: int
     day: date
@@ -50,7 +50,7 @@ class DatedNote(NamedTuple):
     starts: bool
 
     def completed(self, other: "DatedNote") -> "DatedNote":
-        """This note with what the other adds; it is known by the id of the one that was loaded first."""
+        """This note completed by the other's values; it keeps the id of the note loaded first."""
         return self._replace(
             note_id=min(self.note_id, other.note_id),
             time=_first(self.time, other.time),
@@ -61,10 +61,10 @@ class DatedNote(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """A day's note and what it changed: ``change_type`` is None for a reiteration.
+    """A day's note and its change: ``change_type`` is None for a reiteration.
 
-    ``last`` is the view before it, None where none is known; ``last_day`` is None where that view comes from
-    the feed, or is none. ``disagrees`` says that the feed's own prior view is not the previous note's.
+    ``last`` is the previous view, None if unknown; ``last_day`` is None if that view comes from the feed, or
+    is unknown. ``disagrees`` tells whether the feed's own prior view differs from the previous note.
     """
 
     note: DatedNote
@@ -92,7 +92,7 @@ def judge(history: Iterable[DatedNote]) -> Iterator[Judged]:
 
 
 def settle(notes: Iterable[DatedNote]) -> DatedNote:
-    """The one note of a day, whatever the order of ``notes``."""
+    """The combined note of a day, whatever the order of ``notes``."""
     first, *others = notes
     if not others:
         return first
@@ -108,7 +108,7 @@ def settle(notes: Iterable[DatedNote]) -> DatedNote:
 
 
 def _rank(note: DatedNote) -> tuple[object, ...]:
-    """Orders notes of a day by content alone, except that equal ones go by their ids."""
+    """Orders the notes of a day by content alone; equal notes by their ids."""
     known = [note.view.grade, note.view.target, note.prior.grade, note.prior.target]
     return (
         note.time or time.min,

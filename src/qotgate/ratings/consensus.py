@@ -1,9 +1,9 @@
-"""What institutions think of a security in sum, as OpenD tells it: by what each last said in three months.
+"""The consensus of institutions on a security, as OpenD shows it: from the last note of each in three months.
 
 The reference documents give the three months and the fields, not the rules. Ours: an institution counts with
-the last grade that it gave in them, and with the last target. Those that gave no grade that the scale knows
-are not among the total. The rating of all is that of more than half of them; where no level has more than
-half, there is none. A target from before a split that came since is in other share units, and not counted.
+its last grade and its last target in that period. Institutions without a known grade are not in the total.
+The overall rating is the level of more than half of the institutions; if no level has more than half, there
+is none. A target from before a later split is in other share units, and does not count.
 """
 
 from calendar import monthrange
@@ -24,8 +24,8 @@ MONTHS = 3
 def consensus(
     histories: Iterable[Sequence[DatedNote]], as_of: date, split_days: Collection[date]
 ) -> AnalystConsensus:
-    """The consensus at the end of ``as_of`` of institutions with these notes, each history sorted by day and
-    none after ``as_of``."""
+    """The consensus at the end of ``as_of``. Each institution's history is sorted by day, without notes after
+    ``as_of``."""
     start = months_before(as_of, MONTHS)
     last_split = max((day for day in split_days if day <= as_of), default=date.min)
     counts: Counter[RatingLevel] = Counter()
@@ -56,12 +56,12 @@ def consensus(
 
 
 def daily(history: Iterable[DatedNote]) -> list[DatedNote]:
-    """The one note of each day, oldest first."""
+    """One combined note for each day, oldest first."""
     return [settle(notes) for _, notes in groupby(history, key=attrgetter("day"))]
 
 
 def months_before(day: date, months: int) -> date:
-    """The same day of an earlier month, its last day where it is shorter."""
+    """The same day of an earlier month, or the last day of a shorter month."""
     number = day.year * 12 + day.month - 1 - months
     year, month = divmod(number, 12)
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))

@@ -1,6 +1,6 @@
-"""The words of brokers: their grades on one scale, their names under one identity.
+"""Brokers' words: their grades on one scale, their names under one identity.
 
-Words are compared by their letters and digits alone, so that "Equal-Weight" and "equal weight" are one.
+Words are compared by letters and digits alone, so that "Equal-Weight" equals "equal weight".
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,12 +26,12 @@ def normalise(word: str) -> str:
 
 
 def known_grade(number: int | None) -> Grade | None:
-    """The grade that is stored as ``number``."""
+    """The grade stored as ``number``."""
     return None if number is None else _GRADES[number]
 
 
 def level(grade: Grade | None) -> RatingLevel:
-    """The three-step level of a grade; Unknown for none."""
+    """The three-step level of a grade; Unknown without one."""
     return RatingLevel.UNKNOWN if grade is None else LEVEL_OF_GRADE[grade]
 
 
@@ -40,24 +40,24 @@ class GradeScale:
 
     def __init__(self, words: Mapping[str, Grade]) -> None:
         self._grades = {normalise(word): grade for word, grade in words.items()}
-        # A feed has few words and many notes.
+        # A feed has few different words and many notes.
         self.grade = lru_cache(maxsize=SPELLINGS_KEPT)(self._grade)
 
     def _grade(self, word: str) -> Grade | None:
-        """The grade of a word, None where the scale does not know it."""
+        """The grade of a word, None if the scale does not have it."""
         return self._grades.get(normalise(word))
 
 
 class Institutions:
-    """The identity behind the spellings of an institution, and its names.
+    """The identity of an institution's spellings, and its names.
 
     ``rows`` are (English name, Chinese name or "", other spellings). An institution outside the table is
-    its own spelling.
+    identified by its own spelling.
     """
 
     def __init__(self, rows: Iterable[tuple[str, str, Iterable[str]]]) -> None:
         self.spellings: dict[str, str] = {}
-        """The English name by each spelling, normalised."""
+        """The English name of each normalised spelling."""
         self._chinese: dict[str, str] = {}
         for name, chinese, spellings in rows:
             self.spellings.update((normalise(spelling), name) for spelling in (name, *spellings))
@@ -67,12 +67,12 @@ class Institutions:
         self.identity = lru_cache(maxsize=SPELLINGS_KEPT)(self._identity)
 
     def _identity(self, spelling: str) -> str:
-        """The English name under which an institution's notes are kept."""
+        """The English name under which an institution's notes are stored."""
         return self.spellings.get(normalise(spelling), spelling.strip())
 
     def named(self, text: str) -> str:
-        """The identity behind what a reader typed."""
-        # No file has a name with it, and PostgreSQL cannot even be asked for one.
+        """The identity of a name that a user typed."""
+        # No file has a name with NUL, and PostgreSQL rejects it.
         return self.identity(text.replace("\0", ""))
 
     def has(self, identity: str) -> bool:

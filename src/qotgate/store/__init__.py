@@ -1,4 +1,4 @@
-"""The database: tables, migrations, loading, reads. No parsing and no wire in here."""
+"""The database: tables, migrations, loading, reads. No parsing and no wire here."""
 
 from qotgate.store.database import Store
 

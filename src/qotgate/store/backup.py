@@ -1,8 +1,8 @@
-"""A backup: the whole of a database in one SQLite file, whatever engine it was on.
+"""A backup: a whole database of either engine in one SQLite file.
 
-It is one state of the data, taken while loads and gateways go on. The file has the tables as they are, and
-one more, the manifest: how many rows each table has, and a digest of them, by which a restore knows that
-nothing is missing or damaged. It is written under another name, checked, and then given its own.
+It is one state of the data, taken while loads and gateways continue. The file has all tables, and one more,
+the manifest: the number of rows of each table and a digest of them, by which a restore detects missing or
+damaged rows. The file is written under a temporary name, verified, and then renamed.
 """
 
 import json
@@ -31,13 +31,13 @@ from qotgate.store.faults import reason
 
 OWNER_ALONE = 0o600
 CHUNK = 5_000
-"""Rows that are held at once."""
+"""Rows in memory at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a backup holds; ``rows`` and ``digests`` by table, the digests over all rows in the order of their
-    keys."""
+    """The contents of a backup: ``rows`` and ``digests`` by table, each digest over all rows in the order of
+    their keys."""
 
     made_at: str
     version: str
@@ -48,9 +48,9 @@ class Manifest:
 
 
 def backup(store: Store, path: Path, *, replace: bool = False, progress: Progress | None = None) -> Manifest:
-    """Write the data as it is now to the file ``path``; ``replace`` one that is there.
+    """Write the current data to the file ``path``; with ``replace``, over an existing file.
 
-    Raises StoreError, and leaves nothing behind then.
+    Raises StoreError, and then leaves nothing behind.
     """
     tell = progress or _silent
     if path.exists() and not replace:
@@ -86,10 +86,10 @@ def backup(store: Store, path: Path, *, replace: bool = False, progress: Progres
 
 @contextmanager
 def opened(path: Path, progress: Progress | None = None) -> Iterator[tuple[Connection, Manifest]]:
-    """The rows of a backup, which is looked through first, and its manifest. The file is not changed: one
-    that an older version made is brought up to date in a copy.
+    """The rows of a backup, which is verified first, and its manifest. The file is not changed: one from an
+    older version is migrated in a copy.
 
-    Raises StoreError where it is no backup, is damaged, or was made by a newer version.
+    Raises StoreError if it is not a backup, is damaged, or is from a newer version.
     """
     tell = progress or _silent
     manifest = _read_manifest(path)
@@ -119,8 +119,8 @@ def is_file_of(store: Store, path: Path) -> bool:
 
 
 def contents(connection: Connection, what: str, tell: Progress) -> tuple[dict[str, int], dict[str, str]]:
-    """How many rows each table has, and a digest of them, but for the state, whose secret and number are new
-    after a restore."""
+    """The number of rows of each table, and their digest, without the state, whose secret and number a
+    restore renews."""
     rows: dict[str, int] = {}
     digests: dict[str, str] = {}
     total = sum(map(connection.scalar, map(_count, tables.METADATA.sorted_tables)))
@@ -140,7 +140,7 @@ def contents(connection: Connection, what: str, tell: Progress) -> tuple[dict[st
 
 
 def chunks(connection: Connection, table: Table) -> Iterator[list[Any]]:
-    """The rows of a table in the order of their keys, some at a time."""
+    """The rows of a table in the order of their keys, in chunks."""
     dialect = dialect_of(connection)
     keys = map(dialect.key, table.primary_key.columns)
     columns = map(dialect.value, table.columns)
@@ -180,7 +180,7 @@ def copy_tables(source: Connection, target: Connection, what: str, tell: Progres
 
 
 def _seal(path: Path, manifest: Manifest) -> None:
-    """Add the manifest, and leave one file that needs no other beside it."""
+    """Add the manifest, and leave one self-contained file."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode=DELETE")
         connection.execute("BEGIN")
@@ -196,7 +196,7 @@ def _check(path: Path, manifest: Manifest, tell: Progress) -> None:
 
 
 def _give_name(partial: Path, path: Path, *, replace: bool) -> None:
-    """Bring the file to the disk, then give it its name, in one step each."""
+    """Sync the file to the disk, then rename it, each in one step."""
     with partial.open("rb+") as file:
         os.fsync(file.fileno())
     if replace:
@@ -248,7 +248,7 @@ def _read_manifest(path: Path) -> Manifest:
 
 
 def _whole(path: Path, connection: Connection) -> None:
-    """Raises StoreError where a file is damaged as SQLite sees it, DBAPIError where it cannot be read."""
+    """Raises StoreError if SQLite finds the file damaged, DBAPIError if it cannot be read."""
     said = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
     if said != "ok":
         raise StoreError(f"{path} is damaged: {said}.")
@@ -257,7 +257,7 @@ def _whole(path: Path, connection: Connection) -> None:
 
 
 def _compare(path: Path, connection: Connection, manifest: Manifest, tell: Progress) -> None:
-    """Whether a backup is what its manifest says. Raises StoreError."""
+    """Compare a backup with its manifest. Raises StoreError."""
     try:
         _whole(path, connection)
         found = contents(connection, "Checking", tell)

@@ -1,4 +1,4 @@
-"""What the questions about all of the funds' positions ask the database: books, trades and splits."""
+"""Queries for the questions that sum over the funds: books, trades and splits."""
 
 from collections.abc import Collection, Sequence
 from datetime import date
@@ -13,7 +13,7 @@ from qotgate.store.tables import HOLE
 
 
 def sessions(connection: Connection, day: date, count: int) -> list[date]:
-    """The last ``count`` trading days up to ``day``, latest first; fewer where they are not loaded."""
+    """The last ``count`` trading days up to ``day``, latest first; fewer if fewer are loaded."""
     session = tables.session.c.day
     query = select(session).where(session <= day).order_by(session.desc()).limit(count)
     return list(connection.scalars(query))
@@ -22,8 +22,8 @@ def sessions(connection: Connection, day: date, count: int) -> list[date]:
 def level_books(
     connection: Connection, funds: Collection[str], ends: Collection[date]
 ) -> dict[tuple[str, date], date]:
-    """The days of the holdings files of some funds that show all trading up to one of ``ends``, trading days,
-    and none after it: by fund and end."""
+    """The days of the holdings files of some funds that show all trading up to one of the trading days
+    ``ends``, and none after it: by fund and end."""
     snapshot = tables.snapshot
     query = (
         select(snapshot.c.fund, snapshot.c.through, snapshot.c.day)
@@ -46,7 +46,7 @@ def latest_book(connection: Connection, fund: str, end: date) -> BookDay | None:
 
 
 def last_shown(connection: Connection, funds: Collection[str], end: date) -> dict[str, date]:
-    """By fund the last trading day up to ``end`` that one of its books shows."""
+    """By fund, the last trading day up to ``end`` that one of its books shows."""
     snapshot = tables.snapshot
     query = select(snapshot.c.fund, func.max(snapshot.c.through)).where(
         snapshot.c.fund.in_(funds), snapshot.c.through <= end
@@ -55,8 +55,8 @@ def last_shown(connection: Connection, funds: Collection[str], end: date) -> dic
 
 
 def holes(connection: Connection, funds: Collection[str], since: date, until: date) -> dict[str, date]:
-    """By fund the last day of the latest hole in its files that ends after ``since``, up to ``until``: the
-    next book is the first of what is known from then on."""
+    """By fund, the last day of the latest hole in its files that ends after ``since``, up to ``until``.
+    Positions are known again from the next book on."""
     day = tables.ark_day
     query = (
         select(day.c.fund, func.max(day.c.through))
@@ -67,7 +67,7 @@ def holes(connection: Connection, funds: Collection[str], since: date, until: da
 
 
 def loaded_funds(connection: Connection) -> set[str]:
-    """The funds of which holdings or trades are loaded."""
+    """The funds with loaded holdings or trades."""
     day, snapshot = tables.ark_day, tables.snapshot
     both = select(day.c.fund).union(select(snapshot.c.fund))
     return set(connection.scalars(both))
@@ -102,11 +102,10 @@ def trades_query(
     apart: Collection[int],
     funds_apart: Collection[str],
 ) -> Select[Any]:
-    """What each fund traded of each security in the cycle: (security_id, fund, first day, last day that it
-    may be of, shares, USD, the shares of it without a price).
+    """Each fund's trades of each security in the cycle: (security_id, fund, first day, last possible day,
+    shares, USD, the shares without a price).
 
-    The days of the securities ``apart`` have rows of their own, and so have those of ``funds_apart``, from
-    ``since`` on.
+    The securities ``apart`` and the funds ``funds_apart`` have a row for each day from ``since`` on.
     """
     trade = tables.trade
     known = and_(trade.c.fund.in_(funds), trade.c.day.between(since, as_of), trade.c.through <= as_of)

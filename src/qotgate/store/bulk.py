@@ -1,5 +1,5 @@
-"""Writing many rows at once, the way each engine is quickest at: PostgreSQL by COPY, SQLite by one prepared
-statement, with nothing compiled or looked up for a row."""
+"""Writes many rows at once, in each engine's fastest way: PostgreSQL by COPY, SQLite by one prepared
+statement, without compiling or looking up anything for each row."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from qotgate.store.dialects import dialect_of
 from qotgate.store.tables import Row
 
 CHUNK = 500
-"""Rows or keys of one statement; SQLite takes 32,766 variables."""
+"""Rows or keys in one statement; SQLite accepts 32,766 variables."""
 
 
 def chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
@@ -20,21 +20,21 @@ def chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Insert ``rows``, which have the same columns, in their order."""
+    """Insert ``rows``, which have the same columns, in order."""
     if rows:
         insert_columns(connection, table, {name: [row[name] for row in rows] for name in rows[0]})
 
 
 def insert_columns(connection: Connection, table: Table, columns: Columns) -> None:
-    """Insert rows in their order."""
+    """Insert rows in order."""
     if _length(columns):
         dialect_of(connection).write(connection, table, columns)
 
 
 @contextmanager
 def staged(connection: Connection, like: Iterable[Column[Any]], columns: Columns) -> Iterator[Table]:
-    """Rows in a table of this transaction's own, with columns ``like`` those and their ``place`` in the
-    order."""
+    """Rows in a temporary table of this transaction, with columns like ``like``, and ``place`` for their
+    position."""
     table = Table(
         "staged",
         MetaData(),
@@ -58,7 +58,7 @@ def existing(connection: Connection, column: Column[Any], values: Sequence[Any])
 
 
 def insert_new(connection: Connection, table: Table, key: str, columns: Columns) -> None:
-    """Insert, in their order, those rows whose ``key`` is not there yet."""
+    """Insert, in order, the rows whose ``key`` is new."""
     dialect, count = dialect_of(connection), _length(columns)
     if count < dialect.stages_from:
         if count:
@@ -76,7 +76,7 @@ def _length(columns: Columns) -> int:
 def insert_chosen(
     connection: Connection, table: Table, names: Sequence[str], chosen: Select[Any], key: Sequence[str]
 ) -> None:
-    """Insert what a query finds, in its order, leaving out rows whose ``key`` is there already."""
-    # Without a WHERE, SQLite reads ON as the ON of a join.
+    """Insert the result of a query, in order, except rows whose ``key`` exists."""
+    # Without a WHERE, SQLite would parse ON as the ON of a join.
     statement = dialect_of(connection).insert(table).from_select(names, chosen.where(true()))
     connection.execute(statement.on_conflict_do_nothing(index_elements=key))

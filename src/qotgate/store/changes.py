@@ -1,8 +1,8 @@
-"""From which day on the rows of one generation of the data differ from those of another.
+"""Records the day from which the rows of one generation of the data differ from those of another.
 
-Every function that writes rows that questions read calls :func:`touch` with the first day of those rows.
-:func:`record` writes the days down with the new generation. So columns of an earlier generation that are kept
-in memory are extended by what changed, and are not read anew: a load that adds a day costs that day.
+Every function that writes rows for questions calls :func:`touch` with the first day of those rows.
+:func:`record` stores the days with the new generation. So columns in memory from an earlier generation need
+only read the changed days again: a load that adds one day costs one day.
 """
 
 import json
@@ -14,17 +14,17 @@ from sqlalchemy import Connection, Select, select
 from qotgate.store import tables
 
 Part = Literal["ark", "ratings"]
-"""The rows that follow from holdings and notices, and those that follow from notes."""
+"""Rows derived from holdings and notices, or rows derived from notes."""
 PARTS: tuple[Part, ...] = ("ark", "ratings")
 KEY = "changes"
 TOUCHED = "qotgate_touched"
 MAX_GENERATIONS = 64
-"""Generations whose days are kept; columns that are older are read anew."""
+"""Generations whose days are stored; columns of older generations are read again in full."""
 
 
 def touch(connection: Connection, part: Part, day: date) -> None:
-    """Note that rows of ``day`` or later days change in this transaction. Where it is undone, the day stays
-    noted for the next one, which then only makes readers read more."""
+    """Note that rows of ``day`` or later days change in this transaction. After a rollback the day stays
+    noted for the next transaction, whose readers then only read more than needed."""
     touched = connection.info.setdefault(TOUCHED, {})
     touched[part] = min(day, touched.get(part, day))
 
@@ -36,8 +36,8 @@ def touch_all(connection: Connection) -> None:
 
 
 def record(connection: Connection, generation: int) -> None:
-    """Write down what this transaction has touched, as what differs between ``generation`` and the one
-    before it."""
+    """Store what this transaction has touched: the difference between ``generation`` and the one before
+    it."""
     touched = connection.info.pop(TOUCHED, {})
     days = [touched[part].isoformat() if part in touched else None for part in PARTS]
     text = connection.scalar(_kept())
@@ -51,11 +51,11 @@ def record(connection: Connection, generation: int) -> None:
 
 def changed_from(connection: Connection, part: Part, known: int, generation: int) -> date | None:
     """The first day whose rows may differ between the generations ``known`` and ``generation``: ``date.max``
-    where none do, None where that is not written down."""
+    if none do, None if that is not stored."""
     rows = json.loads(connection.scalar(_kept()) or "[]")
     place = 1 + PARTS.index(part)
     days = {row[0]: row[place] for row in rows if known < row[0] <= generation}
-    # A generation that is missing was written by an earlier version, or came with a restore.
+    # A missing generation was written by an earlier version, or came with a restore.
     if known > generation or len(days) < generation - known:
         return None
     return min((date.fromisoformat(day) for day in days.values() if day), default=date.max)

@@ -1,8 +1,8 @@
-"""What files hold, kept so that one can be taken out again.
+"""The bytes of the loaded files, stored so that a file can be unloaded.
 
-What a database answers from does not tell what it would be without a file: a book replaces another of its
-day, and a line that stands in two files is kept once. So the bytes of each file are kept, packed, and those
-of the files that remain are read anew. Every call works inside the transaction that it is given.
+The derived tables do not show what the database would be without a file: a book replaces another of its day,
+and a line in two files is stored once. So the bytes of each file are stored, compressed, and unloading one
+reads the remaining files again. Every call works inside the given transaction.
 """
 
 import zlib
@@ -21,7 +21,8 @@ _KEEP = insert(tables.content)
 
 
 def keep(connection: Connection, file_id: int, name: str, content: bytes, any_book: bool) -> None:
-    """Keep the bytes of a file, the name under which it was read, and whether parts of books were taken."""
+    """Store the bytes of a file, the name under which it was read, and whether parts of books were
+    accepted."""
     row = {"file_id": file_id, "name": name, "any_book": any_book, "packed": zlib.compress(content)}
     connection.execute(_KEEP, row)
 
@@ -32,8 +33,8 @@ def file_ids(connection: Connection) -> list[int]:
 
 
 def of_file(connection: Connection, file_id: int) -> Row:
-    """A file's path and digest, and its ``name``, ``any_book`` and ``content`` as they were kept; these are
-    None of one from an earlier version."""
+    """A file's path and digest, and its stored ``name``, ``any_book`` and ``content``, which are None for a
+    file loaded by an earlier version."""
     file, content = tables.file, tables.content
     query = (
         select(file.c.path, file.c.digest, content.c.name, content.c.any_book, content.c.packed)
@@ -46,7 +47,7 @@ def of_file(connection: Connection, file_id: int) -> Row:
 
 
 def of_book(connection: Connection, fund: str, day: date) -> bytes | None:
-    """The bytes of the file that a fund's book is from; None where they are not kept."""
+    """The bytes of the file of a fund's book; None if they are not stored."""
     snapshot, content = tables.snapshot, tables.content
     query = (
         select(content.c.packed)
@@ -58,12 +59,12 @@ def of_book(connection: Connection, fund: str, day: date) -> bytes | None:
 
 
 def of_load(connection: Connection, load_id: int) -> list[Row]:
-    """The id, path and load of the files that a load brought."""
+    """The id, path and load of the files added by a load."""
     return _files(connection, tables.file.c.load_id == load_id)
 
 
 def of_path(connection: Connection, path: str) -> list[Row]:
-    """The files that were loaded from ``path``."""
+    """The files loaded from ``path``."""
     return _files(connection, tables.file.c.path == path)
 
 
@@ -74,7 +75,7 @@ def _files(connection: Connection, which: ColumnElement[bool]) -> list[Row]:
 
 
 def forget(connection: Connection, file_ids: Collection[int]) -> None:
-    """Take files out, and with them all that was read from any file."""
+    """Remove files, and all rows read from any file."""
     changes.touch_all(connection)
     for table in reversed(DERIVED):
         connection.execute(delete(table))

@@ -1,7 +1,7 @@
-"""The database and its transactions, whatever engine keeps it.
+"""The database and its transactions, for any engine.
 
-A reader sees one state of the data for as long as its transaction lasts; a writer's work appears at once,
-when it commits, or never. What differs between the engines is in :mod:`qotgate.store.dialects`.
+A reader sees one state of the data during its transaction; a writer's changes appear at once at its commit,
+or never. Differences between the engines are in :mod:`qotgate.store.dialects`.
 """
 
 import re
@@ -25,7 +25,7 @@ from qotgate.store.faults import told, unwritten
 
 HEAD = "0005"
 WRITER_WAIT = 60.0
-"""How long a load waits for another one to finish, in seconds."""
+"""Time that a load waits for another one to finish, in seconds."""
 WRITES = "qotgate_writes"
 STORE = "qotgate_store"
 TAKES = "--db takes sqlite:///FILE or postgresql://USER@HOST/DATABASE"
@@ -33,9 +33,9 @@ ESCAPES = "; in a password, /, ?, #, @ and % are written %2F, %3F, %23, %40 and 
 
 
 class Store:
-    """A database of published files and what follows from them.
+    """A database of published files and the rows derived from them.
 
-    ``known`` is the number of the state of the data that was last read in this process.
+    ``known`` is the generation of the data that this process last read.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -45,8 +45,8 @@ class Store:
 
     @classmethod
     def open(cls, url: str) -> Self:
-        """Open the database at ``url`` (``sqlite:///FILE`` or ``postgresql://USER@HOST/DATABASE``), bringing
-        its tables up to date.
+        """Open the database at ``url`` (``sqlite:///FILE`` or ``postgresql://USER@HOST/DATABASE``) and
+        migrate its tables.
 
         Raises StoreError.
         """
@@ -60,7 +60,8 @@ class Store:
 
     @classmethod
     def unopened(cls, url: str) -> Self:
-        """The database at ``url``, its tables as they are. Raises StoreError for a URL that names none."""
+        """The database at ``url``, with its tables unmigrated. Raises StoreError for a URL that names no
+        database."""
         return cls(_engine(url))
 
     def close(self) -> None:
@@ -68,47 +69,48 @@ class Store:
 
     @property
     def name(self) -> str:
-        """The URL without its passwords."""
+        """The URL without passwords."""
         return _shown(self.engine.url)
 
     @property
     def url(self) -> str:
-        """The URL that opens it, with its password."""
+        """The URL to open it, with the password."""
         return self.engine.url.render_as_string(hide_password=False)
 
     def watch(self) -> Watch:
-        """Raises StoreError where the database cannot be read."""
+        """A watch on the database. Raises StoreError if it cannot be read."""
         try:
             return dialect_of(self.engine).watch(self)
         except DBAPIError as error:
             raise StoreError(f"The database {self.name} cannot be used: {told(error)}") from error
         except self.engine.dialect.loaded_dbapi.Error as error:
-            # A watch asks the driver itself.
+            # A watch uses the driver directly.
             said, *_ = str(error).splitlines() or [type(error).__name__]
             raise StoreError(f"The database {self.name} cannot be used: {said}.") from error
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction that sees one state of the data. Raises StoreError where it cannot be read."""
+        """A transaction that sees one state of the data. Raises StoreError if the database cannot be read."""
         try:
             with _begun(self.engine) as connection:
                 yield connection
         except StoreError:
-            # Its files are others now; once they are back, they are opened anew.
+            # The files have been replaced; new connections open the new ones once they exist.
             self.engine.dispose()
             raise
         except DBAPIError as error:
-            # Idle connections keep pages in memory, damaged ones too: once mended, it is read anew.
+            # Idle connections cache pages, damaged ones too: after a repair, new connections read the file
+            # again.
             self.engine.dispose()
             raise StoreError(f"The database {self.name} cannot be used: {told(error)}") from error
 
     @contextmanager
     def writing(self, *, keep: bool = True) -> Iterator[Connection]:
-        """The one writing transaction: it is committed at the end, or undone when an error leaves it or
-        ``keep`` is False.
+        """The single writing transaction. It commits at the end, or rolls back on an error or if ``keep`` is
+        False.
 
-        Raises StoreError where another writer is still at work after ``WRITER_WAIT`` seconds, or where the
-        database cannot be written.
+        Raises StoreError if another writer is still active after ``WRITER_WAIT`` seconds, or if the database
+        cannot be written.
         """
         try:
             with _begun(self._writing) as connection:
@@ -119,7 +121,7 @@ class Store:
             raise StoreError(unwritten(error)) from error
 
     def secret(self) -> str:
-        """The key that this database's cursors are signed with."""
+        """The key that signs this database's cursors."""
         with self.reading() as connection:
             return secret(connection)
 
@@ -132,7 +134,7 @@ class Store:
             )
         if revision == HEAD:
             return
-        # Alembic is imported only where it has work to do: it would double the time of a command.
+        # Alembic is imported only when needed: it would double the time of a command.
         from alembic import command
         from alembic.config import Config
         from alembic.script import ScriptDirectory
@@ -165,7 +167,7 @@ def _engine(url: str) -> Engine:
 
 
 def parsed_url(url: str) -> URL | None:
-    """A database's URL, or None where it cannot be read as one."""
+    """A database's URL, or None if it cannot be parsed."""
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
@@ -176,11 +178,11 @@ def parsed_url(url: str) -> URL | None:
 
 
 def shown(url: str) -> str:
-    """A database's URL as it may be shown: without its passwords."""
+    """A database's URL for display, without passwords."""
     parsed = parsed_url(url)
     if parsed is not None:
         return _shown(parsed)
-    # Where a password ends is not known: what may be of one goes.
+    # The end of the password is unknown, so everything that may belong to it is removed.
     scheme, _, rest = url.rpartition("@")[0].partition("://")
     end = url.rpartition("@")[2].partition("?")[0]
     return f"{scheme}://***@{end}" if rest else end
@@ -188,7 +190,7 @@ def shown(url: str) -> str:
 
 def _shown(url: URL) -> str:
     secret = [name for name in url.query if "pass" in name.lower()]
-    # The driver is ours to choose, and is not what was given.
+    # We choose the driver; the user did not give it.
     shown = url.difference_update_query(secret).set(drivername=url.drivername.partition("+")[0])
     return shown.render_as_string(hide_password=True)
 
@@ -208,7 +210,8 @@ def _begun(engine: Engine) -> Iterator[Connection]:
         connection.close()
         if not error.connection_invalidated:
             raise
-        # The server has restarted since the connection was used last. Nothing was asked yet: ask again.
+        # The server has restarted since the connection was last used. Nothing was sent yet, so a retry is
+        # safe.
         connection = engine.connect()
         transaction = connection.begin()
     with connection, transaction:
@@ -227,9 +230,10 @@ def write_state(connection: Connection, key: str, value: str) -> None:
 
 
 def secret(connection: Connection) -> str:
-    """The key that this database's cursors are signed with; a restore brings a new one.
+    """The key that signs this database's cursors; a restore makes a new one.
 
-    The generation is read as well: a later page, or its refusal, also shows that the data has moved."""
+    This reads the generation too, so that a later page, or its refusal, also shows that the data has changed.
+    """
     rows = connection.execute(select(tables.state).where(tables.state.c.key.in_(("secret", "generation"))))
     state = {row.key: row.value for row in rows}
     _note_generation(connection, int(state.get("generation") or 0))
@@ -237,7 +241,7 @@ def secret(connection: Connection) -> str:
 
 
 def generation(connection: Connection) -> int:
-    """The number of the state of the data: it grows by one with every load that changes something."""
+    """The number of the state of the data; each load that changes something increments it."""
     number = int(read_state(connection, "generation") or 0)
     _note_generation(connection, number)
     return number
@@ -250,7 +254,7 @@ def _note_generation(connection: Connection, number: int) -> None:
 
 
 def move_generation(connection: Connection, number: int) -> None:
-    """Write down the new generation; watches learn of it when the transaction commits."""
+    """Store the new generation; watches see it when the transaction commits."""
     write_state(connection, "generation", str(number))
     changes.record(connection, number)
     dialect_of(connection).tell(connection, number)

@@ -1,6 +1,6 @@
-"""What trades are derived from, and where they are written.
+"""The inputs of derived trades, and where they are written.
 
-Every call works inside the one writing transaction of a load.
+Every call works inside the single writing transaction of a load.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -18,7 +18,7 @@ FundDay = tuple[str, date]
 
 
 class BookDay(NamedTuple):
-    """A holdings file of a fund: the last trading day that it shows, and the day that it is dated."""
+    """A fund's holdings file: the last trading day that it shows, and its own date."""
 
     through: date
     day: date
@@ -27,7 +27,8 @@ class BookDay(NamedTuple):
 def book_days(connection: Connection, fund: str, since: date, before: int) -> list[BookDay]:
     """A fund's books that show ``since`` or a later day, and the last ``before`` earlier ones, oldest first.
 
-    Of files that show the same day the one that is dated last counts."""
+    Of files that show the same day, the one with the latest date counts.
+    """
     snapshot = tables.snapshot
     query = (
         select(snapshot.c.through, func.max(snapshot.c.day))
@@ -41,7 +42,7 @@ def book_days(connection: Connection, fund: str, since: date, before: int) -> li
 
 
 def shown_days(connection: Connection, gaps: Collection[tuple[str, date, date]]) -> dict[FundDay, date]:
-    """The last trading day that each holdings file at the ends of some ``gaps`` (fund, file, file) shows."""
+    """The last trading day shown by each holdings file at the ends of some ``gaps`` (fund, file, file)."""
     if not gaps:
         return {}
     snapshot = tables.snapshot
@@ -52,7 +53,8 @@ def shown_days(connection: Connection, gaps: Collection[tuple[str, date, date]])
 
 
 def redate_books(connection: Connection, shown: Callable[[date], date]) -> set[FundDay]:
-    """Write down anew which trading day each holdings file shows; the fund and that day of every file."""
+    """Recompute which trading day each holdings file shows. Returns the fund and that day of every changed
+    file."""
     snapshot = tables.snapshot
     for day, through in connection.execute(select(snapshot.c.day, snapshot.c.through).distinct()).all():
         if shown(day) != through:
@@ -64,7 +66,7 @@ def redate_books(connection: Connection, shown: Callable[[date], date]) -> set[F
 
 
 def differences(connection: Connection, fund: str, start: date | None) -> dict[date, tuple[date, Any]]:
-    """What was inferred for a fund from ``start`` on, from the first day on if it is None: by the day of the
+    """The stored inferences of a fund from ``start`` on (from the first day if None): by the day of the
     earlier file, the day of the later one and the state."""
     difference = tables.difference
     query = select(difference).where(difference.c.fund == fund)
@@ -76,8 +78,7 @@ def differences(connection: Connection, fund: str, start: date | None) -> dict[d
 def all_differences(
     connection: Connection, since: date, until: date
 ) -> Iterator[tuple[str, date, date, Any]]:
-    """(fund, day of the earlier file, day of the later one, state) of what was inferred of the files between
-    two days."""
+    """(fund, day of the earlier file, day of the later one, state) of the inferences between two days."""
     difference = tables.difference
     query = select(difference.c.fund, difference.c.before, difference.c.after, difference.c.state).where(
         difference.c.before.between(since, until)
@@ -86,8 +87,8 @@ def all_differences(
 
 
 def save_differences(connection: Connection, rows: Sequence[Row]) -> None:
-    """Write what was inferred, rows of ``fund``, ``before``, ``after`` and ``state``, in place of what was
-    inferred before from the same earlier file on."""
+    """Store inferences, rows of ``fund``, ``before``, ``after`` and ``state``, replacing those with the same
+    earlier file."""
     difference = tables.difference
     old: dict[str, list[date]] = {}
     for row in rows:
@@ -98,7 +99,7 @@ def save_differences(connection: Connection, rows: Sequence[Row]) -> None:
 
 
 def drop_differences(connection: Connection, fund: str, days: Collection[date]) -> None:
-    """Forget what was inferred from some earlier files on."""
+    """Delete the inferences that start at some earlier files."""
     difference = tables.difference
     for some in chunks(sorted(days)):
         here = and_(difference.c.fund == fund, difference.c.before.in_(some))
@@ -106,15 +107,15 @@ def drop_differences(connection: Connection, fund: str, days: Collection[date]) 
 
 
 def security_ids(connection: Connection, codes: Collection[str]) -> dict[str, int]:
-    """The securities of some codes, of those that are known."""
+    """The securities of some codes, without unknown codes."""
     spelling = tables.spelling
     query = select(spelling.c.code, spelling.c.security_id).where(spelling.c.code.in_(codes)).distinct()
     return {row.code: row.security_id for row in connection.execute(query)}
 
 
 def identified(connection: Connection, fund: str, days: tuple[date, date]) -> set[tuple[int, int]]:
-    """The pairs of a security in the first and another in the second of two books of a fund whose lines have
-    an identifier in common, whether it is believed or not."""
+    """Pairs of a security in the first and another in the second of two books of a fund whose lines share an
+    identifier, whether it is believed or not."""
     old, new = tables.holding.alias(), tables.holding.alias()
     query = select(old.c.security_id, new.c.security_id).where(
         old.c.fund == fund,
@@ -129,8 +130,8 @@ def identified(connection: Connection, fund: str, days: tuple[date, date]) -> se
 
 
 def held(connection: Connection, security: int, since: date, until: date) -> dict[str, list[float]]:
-    """The share counts of a security in the books that show the days from ``since`` to ``until``, by fund,
-    oldest first."""
+    """A security's share counts in the books of the days from ``since`` to ``until``, by fund, oldest
+    first."""
     holding, snapshot = tables.holding, tables.snapshot
     query = (
         select(holding.c.fund, snapshot.c.through, func.sum(holding.c.shares))
@@ -191,8 +192,8 @@ def replace_trades(
     trades: Sequence[Row],
     splits: Sequence[Row],
 ) -> None:
-    """Put new trades, covered days and splits in place of those in some ``spans``, of a fund after one day up
-    to another."""
+    """Replace trades, covered days and splits in some ``spans``: of a fund, after one day and up to
+    another."""
     spans = list(spans)
     for _, shown, _ in spans:
         changes.touch(connection, "ark", shown if shown == date.min else shown + timedelta(days=1))

@@ -1,4 +1,4 @@
-"""What each database engine does in its own way. The tables, the queries and the migrations are the same."""
+"""The differences between database engines. Tables, queries and migrations are the same."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -10,24 +10,24 @@ from typing import Any, Protocol
 from sqlalchemy import URL, Column, Connection, Engine, Table
 
 Columns = Mapping[str, Sequence[Any]]
-"""Rows: by the name of each column its values, of one length."""
+"""Rows as columns: the values of each column by its name, all of one length."""
 Progress = Callable[[str, int, int], None]
-"""What is being done, how much of it is done, and how much there is."""
+"""Called with a step, the amount done and the total."""
 
 
 class Watched(Protocol):
-    """A database that is watched. ``known`` is the generation that was last read in this process."""
+    """A database under watch. ``known`` is the generation that this process last read."""
 
     engine: Engine
     known: int | None
 
 
 class Watch(Protocol):
-    """Looks whether the data has changed, at the price of a few microseconds a look."""
+    """Detects changes of the data; one look takes a few microseconds."""
 
     def moved(self) -> bool:
-        """Whether anything was committed since the last look. Also True where the database cannot be read:
-        the question that is asked of it then says why."""
+        """Whether anything was committed since the last look. Also True if the database cannot be read: the
+        next question then reports why."""
         ...
 
     def close(self) -> None: ...
@@ -36,8 +36,8 @@ class Watch(Protocol):
 class Dialect(ABC):
     """A database engine.
 
-    ``stages_from`` is the number of rows from which on it is quicker to write rows into a table of the
-    transaction's own, and to choose those that are new by a query.
+    ``stages_from`` is the number of rows from which it is faster to write rows into a temporary table and to
+    select the new ones by a query.
     """
 
     stages_from: float = inf
@@ -48,20 +48,20 @@ class Dialect(ABC):
 
     @abstractmethod
     def engine(self, url: URL, writes: str, writer_wait: float) -> Engine:
-        """``writes`` is the execution option of a writing transaction; ``writer_wait`` in seconds. Raises
-        StoreError."""
+        """``writes`` is the execution option that marks a writing transaction; ``writer_wait`` is in seconds.
+        Raises StoreError."""
 
     @abstractmethod
     def watch(self, store: Watched) -> Watch:
-        """What tells that the data has changed."""
+        """A watch on the data."""
 
     @abstractmethod
     def check(self, connection: Connection, name: str) -> None:
-        """Raises StoreError where the database ``name`` could not keep every text."""
+        """Raises StoreError if the database ``name`` cannot store every text."""
 
     @abstractmethod
     def insert(self, table: Table) -> Any:
-        """An INSERT that takes ON CONFLICT."""
+        """An INSERT that supports ON CONFLICT."""
 
     @abstractmethod
     def write(
@@ -71,7 +71,7 @@ class Dialect(ABC):
         columns: Columns,
         key: Sequence[str] = (),
     ) -> None:
-        """Insert rows, at least one, in their order; those whose ``key`` is there already are left out."""
+        """Insert rows, at least one, in order, except those whose ``key`` exists."""
 
     @abstractmethod
     def next_ids(self, connection: Connection, table: Table, count: int) -> Sequence[int]:
@@ -84,10 +84,10 @@ class Dialect(ABC):
 
     @abstractmethod
     def tell(self, connection: Connection, generation: int) -> None:
-        """Tell those that watch of a new generation, once this transaction commits."""
+        """Announce a new generation to watches, once this transaction commits."""
 
     def key(self, column: Column[Any]) -> Any:
-        """``column`` in an order that is the same on every engine."""
+        """``column`` as a sort key that orders alike on every engine."""
         return column
 
     def value(self, column: Column[Any]) -> Any:
@@ -96,16 +96,16 @@ class Dialect(ABC):
 
     @abstractmethod
     def copy_file(self, source: Connection, path: Path, tell: Progress) -> bool:
-        """Copy the database's file as ``source`` sees it; False where there is none to copy."""
+        """Copy the database's file as ``source`` sees it; False if there is no file."""
 
     @abstractmethod
     def before_restore(self, connection: Connection, tables: Sequence[Table]) -> None:
-        """Make the deletion of all rows quick."""
+        """Make deleting all rows fast."""
 
     @abstractmethod
     def restored(self, connection: Connection, tables: Sequence[Table]) -> None:
-        """Number on after the rows that came with their numbers."""
+        """Continue ids after those of the restored rows."""
 
     @abstractmethod
     def after_restore(self, engine: Engine, tables: Sequence[Table]) -> None:
-        """Take away what :meth:`before_restore` made, once the restore is committed."""
+        """Undo :meth:`before_restore`, once the restore is committed."""

@@ -1,4 +1,4 @@
-"""The database engines by the names that SQLAlchemy has for them."""
+"""The database engines by their SQLAlchemy names."""
 
 from sqlalchemy import Connection, Engine
 

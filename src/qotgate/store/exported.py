@@ -1,5 +1,5 @@
-"""The research tables in one SQLite file, for SQL: written in one transaction, a month at a time, and only
-the months that have changed."""
+"""The research tables in one SQLite file, for SQL: written in one transaction, a month at a time; only
+changed months are written."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -29,14 +29,14 @@ from sqlalchemy.types import TypeEngine
 from qotgate.model import QotGateError
 
 MONTHS = "export_month"
-"""The table that knows the digest of each month of a table."""
+"""The table with the digest of each month of a table."""
 ID = "export_month_id"
-"""The column that says of which month a row is."""
+"""The column with the month of a row."""
 
 
 class SqliteFile:
-    """The tables in the file ``path``; use it in a ``with`` block, whose end commits. Raises QotGateError
-    where the file is a database of another kind, or cannot be written."""
+    """The tables in the file ``path``; use it in a ``with`` block, whose end commits. Raises QotGateError if
+    the file is another kind of database, or cannot be written."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -53,7 +53,7 @@ class SqliteFile:
 
     def __enter__(self) -> Self:
         engine = create_engine(URL.create("sqlite", database=str(self._path)), poolclass=NullPool)
-        # pysqlite begins a transaction late, after the tables are made.
+        # pysqlite begins a transaction late, after the tables have been created.
         event.listen(engine, "connect", lambda connection, _record: _own_transactions(connection))
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
         try:
@@ -79,7 +79,7 @@ class SqliteFile:
     def table(
         self, name: str, columns: Mapping[str, TypeEngine[Any]], indexes: Iterable[Sequence[str]]
     ) -> "MonthlyTable":
-        """The table of ``columns``, made where there is none; one of other columns is made anew."""
+        """The table with ``columns``; created if missing, and recreated if its columns differ."""
         table = Table(
             name,
             self._metadata,
@@ -102,19 +102,19 @@ class SqliteFile:
 
 
 class MonthlyTable:
-    """A table whose rows are written a month at a time. Raises SQLAlchemyError."""
+    """A table whose rows are written by the month. Raises SQLAlchemyError."""
 
     def __init__(self, connection: Connection, months: Table, table: Table) -> None:
         self._connection, self._months, self._table = connection, months, table
 
     def digests(self) -> dict[str, str]:
-        """By month the digest of what is there."""
+        """The digest of each stored month."""
         months = self._months.c
         query = select(months.month, months.digest).where(months.table_name == self._table.name)
         return {row[0]: row[1] for row in self._connection.execute(query)}
 
     def replace(self, month: str, rows: Iterable[Mapping[str, Any]], digest: str) -> None:
-        """Put ``rows`` in the place of what a month has."""
+        """Replace the rows of a month."""
         self.remove(month)
         values = {"table_name": self._table.name, "month": month, "digest": digest}
         (number,) = self._connection.execute(insert(self._months).values(values)).inserted_primary_key or (0,)
@@ -123,7 +123,7 @@ class MonthlyTable:
             self._connection.execute(insert(self._table), listed)
 
     def remove(self, month: str) -> None:
-        """Take a month out."""
+        """Remove the rows of a month."""
         months = self._months.c
         wanted = (months.table_name == self._table.name) & (months.month == month)
         number = select(months.id).where(wanted).scalar_subquery()

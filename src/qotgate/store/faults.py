@@ -1,4 +1,4 @@
-"""What a failing database says, and how to mend it, in one sentence."""
+"""A database failure and its remedy, in one sentence."""
 
 from sqlalchemy.exc import DBAPIError
 
@@ -8,7 +8,7 @@ _FULL = "free some space on its disk"
 _DAMAGED = "put a backup in its place, or delete it and load all files anew"
 _RUNS = "see that the server runs and takes connections"
 _ADVICE = {
-    # SQLite's primary result codes; codes of more detail begin with them.
+    # SQLite's primary result codes; extended codes start with them.
     "SQLITE_FULL": _FULL,
     "SQLITE_IOERR": "see that its disk is there, sound, and has space",
     "SQLITE_READONLY": _WRITABLE,
@@ -38,7 +38,7 @@ def unwritten(error: DBAPIError) -> str:
 
 
 def told(error: DBAPIError) -> str:
-    """The end of a sentence: what the engine says of ``error``, and what helps."""
+    """The end of a sentence: the engine's message about ``error``, and the remedy."""
     said = reason(error)
     name = str(getattr(error.orig, "sqlite_errorname", ""))
     state = getattr(error.orig, "sqlstate", None)
@@ -49,12 +49,12 @@ def told(error: DBAPIError) -> str:
 
 
 def reason(error: DBAPIError) -> str:
-    """What the engine says is wrong, on one line."""
+    """The engine's message, on one line."""
     diag = getattr(error.orig, "diag", None)
     if diag is not None and diag.message_primary:
-        # The rest shows the statement, which is ours.
+        # The rest contains our statement.
         said = [diag.message_primary, diag.message_detail or ""]
     else:
-        # libpq guesses, in a line that is a question, why no server answers.
+        # libpq adds guesses, phrased as questions, about why no server answers.
         said = [line for line in str(error.orig).splitlines() if not line.endswith("?")]
     return " ".join(" ".join(said).split()).rstrip(".")

@@ -1,6 +1,6 @@
-"""The history of loads: what each found, and what it left out.
+"""The history of loads: what each one found and rejected.
 
-Each call works within the transaction it is given; a load is recorded in its own.
+Each call works within the given transaction; a load is recorded in a transaction of its own.
 """
 
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from qotgate.store.bulk import insert_rows
 from qotgate.store.tables import Row
 
 MAX_IDLE_LOADS = 200
-"""How many loads that brought no file are kept, such as the loads of a timer that found nothing new."""
+"""Loads without new files that are kept in the history, such as those of a timer that found nothing."""
 MAX_REJECTED_FILES = 1000
-"""Files that could not be read, of one load, that are kept by name; all are counted."""
+"""Unreadable files of one load that are recorded by name; all are counted."""
 
 
 def begin(connection: Connection) -> int:
-    """Record a load; its number, which its files refer to. :func:`finish` says what came of it."""
+    """Record a load. Returns its number, which its files refer to. :func:`finish` records the outcome."""
     counts = dict.fromkeys(("generation", "files", "read", "unchanged", "rejected", "left_out", "added"), 0)
     inserted = connection.execute(
         insert(tables.load).values(loaded_at=_now(), outcome="", **counts)
@@ -33,8 +33,8 @@ def begin(connection: Connection) -> int:
 def finish(
     connection: Connection, number: int, rejected_files: Sequence[tuple[str, str]], **found: Any
 ) -> None:
-    """Write down what a load ``found``, the columns of its row, and (path, reason) of the files that it could
-    not read. Forgets the oldest of those that brought nothing."""
+    """Record what a load ``found``, the columns of its row, and (path, reason) of its unreadable files.
+    Deletes the oldest loads without new files."""
     load, rejected, file = tables.load, tables.rejected_file, tables.file
     connection.execute(update(load).where(load.c.id == number).values(loaded_at=_now(), **found))
     rows = [{"load_id": number, "path": path, "reason": reason} for path, reason in rejected_files]
@@ -48,12 +48,13 @@ def finish(
 
 
 def last(connection: Connection) -> int:
-    """The number of the latest load, 0 before any; it grows with each, also with one that brings nothing."""
+    """The number of the latest load, 0 if there is none; each load increments it, even one without new
+    files."""
     return connection.scalar(select(func.max(tables.load.c.id))) or 0
 
 
 def loads(connection: Connection, before: int | None, count: int) -> list[Row]:
-    """Up to ``count`` loads, the latest first; ``before`` is the number of the last of the page before."""
+    """Up to ``count`` loads, latest first; ``before`` is the number of the last one on the previous page."""
     load = tables.load
     query = select(load).order_by(load.c.id.desc()).limit(count)
     if before is not None:
@@ -67,8 +68,8 @@ def load(connection: Connection, number: int) -> Row | None:
 
 
 def left_out(connection: Connection, number: int, count: int) -> list[Row]:
-    """Up to ``count`` of what a load left out: whole files, which have neither ``file_id`` nor ``line``, then
-    lines of those that it read."""
+    """Up to ``count`` rejects of a load: whole files, without ``file_id`` and ``line``, then lines of files
+    that were read."""
     rejected, reject, file = tables.rejected_file, tables.reject, tables.file
     whole = select(
         literal_column("0").label("lines"),
@@ -100,7 +101,7 @@ def left_out(connection: Connection, number: int, count: int) -> list[Row]:
 
 
 def unread_files(connection: Connection, count: int) -> tuple[int, list[Row]]:
-    """How many files a load could not read and no later one read, under the same path, and the latest of
+    """The number of unreadable files that no later load has read under the same path, and the latest of
     them."""
     rejected, file = tables.rejected_file, tables.file
     latest = select(func.max(rejected.c.id)).group_by(rejected.c.path)

@@ -1,8 +1,8 @@
 """PostgreSQL, for several gateways on one data set.
 
-Readers run in REPEATABLE READ, READ ONLY transactions, which a standby server takes as well; writers one
-after the other, by an advisory lock that ends with the transaction. A load tells of the new generation by
-NOTIFY, which is heard when it commits, and not where it is undone.
+Readers use REPEATABLE READ, READ ONLY transactions, which a standby server accepts too. Writers run one at a
+time, by an advisory lock that ends with the transaction. A load announces the new generation by NOTIFY, which
+is delivered at commit, and not after a rollback.
 """
 
 import json
@@ -37,26 +37,26 @@ ENCODING = "UTF8"
 ENCODING_ADVICE = "make one with: createdb --encoding=UTF8 --template=template0"
 WRITER_LOCK = 0x716F74676174  # "qotgat"; the same in every version
 COPIES_FROM = 50
-"""Rows from which on COPY is quicker than a statement for each."""
+"""Number of rows from which COPY is faster than a statement for each row."""
 CONNECT_SECONDS = 5
 LOCK_SECONDS = 5
-"""How long a reader waits for a table that is locked, as by VACUUM FULL."""
+"""Time that a reader waits for a locked table, as during VACUUM FULL."""
 LOOK_SECONDS = 0.5
-"""How often the generation is looked up, whether or not something was heard."""
+"""Seconds between look-ups of the generation, with or without notifications."""
 DEAF_SECONDS = 3.0
-"""How long an unanswered look leaves the last one standing."""
+"""Time after which an unanswered look-up counts as a change."""
 
 SETTINGS = {
-    # Sums of floating-point numbers must come out the same each time, and cursors rest on them: no workers
-    # that add in another order, no scan that starts where another one is.
+    # Floating-point sums have to be the same each time, since cursors depend on them: no parallel workers,
+    # which add in another order, and no synchronised scans.
     "max_parallel_workers_per_gather": "0",
     "synchronize_seqscans": "off",
-    # The questions are short; compiling them would take longer than answering them.
+    # Questions are short; compiling them would take longer than running them.
     "jit": "off",
     "lock_timeout": str(LOCK_SECONDS * 1000),
 }
 NETWORK = {
-    # A server that has vanished is noticed in seconds and not in hours.
+    # Detects a vanished server in seconds, not hours.
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
@@ -65,11 +65,11 @@ NETWORK = {
 
 
 class Watch:
-    """Looks whether the generation has moved; a look costs nothing, as a thread of its own does the asking.
+    """Detects changes of the generation; a look is free, since a separate thread asks the server.
 
-    The thread listens (LISTEN), and also asks every ``LOOK_SECONDS``: a standby server takes no LISTEN, and
-    what is told while a connection breaks is lost. A generation that any question of this process
-    reads counts as well, so that no client sees old data after one has seen new.
+    The thread listens (LISTEN), and also asks every ``LOOK_SECONDS``: a standby server does not support
+    LISTEN, and notifications on a broken connection are lost. A generation read by any question of this
+    process counts too, so that no client sees old data after another has seen new data.
     """
 
     def __init__(self, store: Watched) -> None:
@@ -99,7 +99,7 @@ class Watch:
     def _connect(self) -> Any:
         self._held = self._store.engine.raw_connection()
         driver: Any = self._held.driver_connection
-        # The pool would take it back, and give it to a reader.
+        # Otherwise the pool would take it back, and hand it to a reader.
         self._held.detach()
         (standby,) = driver.execute("SELECT pg_is_in_recovery()").fetchone()
         if not standby:
@@ -124,7 +124,7 @@ class Watch:
                     pass
                 self._look()
             except Exception:
-                # Whatever it is, it is tried again: a watch that had ended would have nothing kept any more.
+                # Retry after any error: without a watch nothing would be cached any more.
                 self._hears = False
                 if self._connection is not None:
                     with suppress(psycopg.Error):
@@ -145,7 +145,7 @@ class PostgreSQL(Dialect):
 
     def engine(self, url: URL, writes: str, writer_wait: float) -> Engine:
         try:
-            import psycopg  # noqa: F401 - only whether it is there
+            import psycopg  # noqa: F401 - checks that it is installed
         except ImportError as error:
             raise StoreError(
                 "--db postgresql://... takes the driver psycopg: "
@@ -159,7 +159,7 @@ class PostgreSQL(Dialect):
 
         @event.listens_for(made, "connect")
         def _connect(connection: Any, _record: object) -> None:
-            # Transactions are begun below, in the mode that they need.
+            # Transactions are started below, in the mode that they need.
             connection.autocommit = True
             connection.execute("; ".join(f"SET {name} = {value}" for name, value in SETTINGS.items()))
 
@@ -168,8 +168,8 @@ class PostgreSQL(Dialect):
             if not connection.get_execution_options().get(writes):
                 connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                 return
-            # Each statement sees what was committed before it: the first one after the lock, what the writer
-            # before has done.
+            # Each statement sees earlier commits, so the first one after the lock sees the previous writer's
+            # changes.
             connection.exec_driver_sql(
                 f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {round(writer_wait * 1000)};"
                 f"SELECT pg_advisory_xact_lock({WRITER_LOCK}); SET LOCAL lock_timeout = 0"
@@ -186,7 +186,7 @@ class PostgreSQL(Dialect):
             raise StoreError(f"The database {name} has the encoding {encoding}; {ENCODING_ADVICE}.")
 
     def insert(self, table: Table) -> Any:
-        # Imported late: it would take a tenth of the time to start.
+        # Imported late: it takes a tenth of the time to start.
         from sqlalchemy.dialects.postgresql import insert
 
         return insert(table)
@@ -219,33 +219,33 @@ class PostgreSQL(Dialect):
         connection.exec_driver_sql("SELECT pg_notify(%s, %s)", (CHANNEL, str(generation)))
 
     def key(self, column: Column[Any]) -> Any:
-        # By their bytes: how else letters are ordered is each database's own.
+        # By bytes: any other order of letters depends on the database.
         return column.collate("C") if isinstance(column.type, String) else column
 
     def value(self, column: Column[Any]) -> Any:
-        # It tells -0.0 from 0.0, SQLite does not: added to 0.0, they are one.
+        # PostgreSQL distinguishes -0.0 from 0.0, SQLite does not; adding 0.0 makes them equal.
         return (column + 0.0).label(column.name) if isinstance(column.type, Float) else column
 
     def copy_file(self, *_: Any, **__: Any) -> bool:
         return False
 
     def before_restore(self, connection: Connection, tables: Sequence[Table]) -> None:
-        """Index each reference, until the restore is committed: each row that is deleted is looked for in the
-        tables that refer to it."""
+        """Index every reference until the restore is committed: each deleted row is looked up in the tables
+        that refer to it."""
         for name, table, column in _bare_references(tables):
-            # One may be left of a restore that ended just after its transaction.
+            # It may exist after a restore that ended just after its transaction.
             connection.exec_driver_sql(f"CREATE INDEX IF NOT EXISTS {name} ON {table} ({column})")
 
     def restored(self, connection: Connection, tables: Sequence[Table]) -> None:
         for table in tables:
             _number_on(connection, table)
-        # The planner would look at tables that have grown much by itself, but a minute later.
+        # The planner analyses grown tables by itself, but only a minute later.
         for table in tables:
             connection.exec_driver_sql(f"ANALYZE {connection.dialect.identifier_preparer.quote(table.name)}")
 
     def after_restore(self, engine: Engine, tables: Sequence[Table]) -> None:
-        """Drop the indexes. Within the transaction of the restore, that would deadlock with readers that hold
-        locks on other tables. Where it fails the indexes stay, and do no harm."""
+        """Drop the indexes. Within the restore's transaction, that would deadlock with readers that hold
+        locks on other tables. If it fails, the indexes stay and do no harm."""
         import psycopg
 
         with suppress(DBAPIError, psycopg.Error):
@@ -253,7 +253,7 @@ class PostgreSQL(Dialect):
             driver: Any = held.driver_connection
             held.detach()
             with closing(driver):
-                # The next restore is not to see them go while it needs them.
+                # Otherwise they could vanish while the next restore needs them.
                 driver.execute(f"SELECT pg_advisory_lock({WRITER_LOCK})")
                 for name, _, _ in _bare_references(tables):
                     driver.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
@@ -278,8 +278,8 @@ def _copy(connection: Connection, table: Table, names: Sequence[str], rows: Iter
 
 
 def _number_on(connection: Connection, table: Table) -> None:
-    """Have a table's new rows numbered after those that came with their numbers. Never from a lower number
-    than before: this holds even where the transaction is undone, and the rows before it stay."""
+    """Continue a table's ids after those of the restored rows. Ids never go back, since this holds even if
+    the transaction rolls back and the previous rows stay."""
     key = table.autoincrement_column
     last = None if key is None else connection.scalar(select(func.max(key)))
     if key is not None and last is not None:
@@ -288,7 +288,7 @@ def _number_on(connection: Connection, table: Table) -> None:
 
 
 def _bare_references(tables: Iterable[Table]) -> Iterator[tuple[str, str, str]]:
-    """An index's name, the table and the column, of each reference that no index leads with."""
+    """An index name, the table and the column, for each reference without an index on it."""
     for table in tables:
         leading = {next(iter(index.columns)).name for index in table.indexes}
         leading.add(next(iter(table.primary_key.columns)).name)

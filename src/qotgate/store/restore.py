@@ -1,7 +1,7 @@
-"""Putting a backup in the place of a database's data, in one transaction, while gateways serve.
+"""Replaces a database's data by a backup, in one transaction, while gateways serve.
 
-A reader sees the data before or after, and nothing in between. The generation grows beyond both, so that no
-process takes one for the other. The cursors get a new key: a page of the data before is refused.
+A reader sees the data before or after, and nothing in between. The new generation is greater than both, so
+that no process confuses them. The cursors get a new key, so old pages are refused.
 """
 
 import secrets
@@ -20,10 +20,10 @@ TABLES = tables.METADATA.sorted_tables
 def restore(
     store: Store, path: Path, *, replace: bool = False, progress: Progress | None = None
 ) -> tuple[Manifest, int]:
-    """Put the backup ``path`` into the database; ``replace`` data that is there. Gives what was restored, and
-    the number that its state has now.
+    """Restore the backup ``path`` into the database; with ``replace``, over existing data. Returns the
+    manifest, and the new generation.
 
-    Raises StoreError, and has changed nothing then.
+    Raises StoreError, and then has changed nothing.
     """
     if is_file_of(store, path):
         raise StoreError(f"{path} is the database itself; name a backup.")
@@ -42,7 +42,7 @@ def restore(
             )
         dialect.before_restore(target, TABLES)
         changes.touch_all(target)
-        # The tables that name others first.
+        # Tables with references first.
         for table in reversed(TABLES):
             target.execute(table.delete())
         copy_tables(source, target, "Restoring", tell)

@@ -1,6 +1,6 @@
-"""The holdings files of a load, looked up in memory and written many at a time.
+"""The holdings files of a load, looked up in memory and written in batches.
 
-Every call works inside the one writing transaction of the load.
+Every call works inside the single writing transaction of the load.
 """
 
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from qotgate.store.bulk import insert_columns
 from qotgate.store.deriving import FundDay
 
 LINE = (*Holding._fields, "security_id", "file_id")
-"""The columns of a line, in order."""
+"""The columns of a line, in their order."""
 SNAPSHOT = ("fund", "day", "through", "file_id", "digest")
 MAX_WAITING = 10_000
 """Lines that wait to be written."""
 
 
 class Snapshots:
-    """The books that are loaded, by fund and day."""
+    """The loaded books, by fund and day."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -32,8 +32,8 @@ class Snapshots:
         self._lines: list[tuple[Any, ...]] = []
 
     def neighbour(self, fund: str, day: date, within: timedelta) -> date | None:
-        """The day of a fund's last book before ``day``, else of the first one after it, not further than
-        ``within``; None where there is none."""
+        """The day of a fund's last book before ``day``, else of the first one after it, within ``within``;
+        None if there is none."""
         for step in (timedelta(days=-1), timedelta(days=1)):
             for number in range(1, within.days + 1):
                 if self._digest(fund, day + number * step) is not None:
@@ -51,9 +51,10 @@ class Snapshots:
     def replace(
         self, fund: str, day: date, through: date, digest: str, file_id: int, lines: Sequence[tuple[Any, ...]]
     ) -> bool:
-        """Put ``lines`` in place of what is known of a fund's day; False where that is the same already.
+        """Store ``lines`` as the book of a fund's day; False if the stored book is the same.
 
-        ``through`` is the last trading day that the book of ``day`` shows."""
+        ``through`` is the last trading day that the book of ``day`` shows.
+        """
         known = self._digest(fund, day)
         if known == digest:
             return False
@@ -71,7 +72,7 @@ class Snapshots:
         return True
 
     def write(self) -> None:
-        """Write what waits."""
+        """Write the waiting lines."""
         for table, names, rows in (
             (tables.snapshot, SNAPSHOT, self._waiting),
             (tables.holding, LINE, self._lines),
@@ -83,7 +84,7 @@ class Snapshots:
                 rows.clear()
 
     def _digest(self, fund: str, day: date) -> str | None:
-        """The digest of a book, None where there is none. Books are looked up by the month."""
+        """The digest of a book, None if there is none. Books are looked up by the month."""
         month = (fund, day.year, day.month)
         if month not in self._months:
             self._months.add(month)

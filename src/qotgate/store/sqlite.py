@@ -1,7 +1,7 @@
 """SQLite, in one file and without a server.
 
-It runs in WAL mode, where readers and the writer do not wait for each other, and with ``synchronous=FULL``,
-so that a load that was reported survives a power cut.
+It runs in WAL mode, in which readers and the writer do not block each other, and with ``synchronous=FULL``,
+so that a reported load survives a power cut.
 """
 
 import sqlite3
@@ -36,7 +36,7 @@ from qotgate.store.dialect import Columns, Dialect, Progress, Watched
 FILES = "qotgate_files"
 IN_MEMORY = (None, "", ":memory:")
 PAGES = 2_000
-"""Pages that a backup copies between two reports of its progress."""
+"""Pages copied by a backup between two progress reports."""
 WRITER_CACHE = 128 << 20
 """Bytes of pages that a writer may keep in memory: rows go to random places of an index. With SQLite's own
 2 MB most of its pages would be read and written again for each."""
@@ -45,28 +45,28 @@ BULK_FROM = 50_000
 LITERALS_FROM = 100
 """Rows from which on it pays to write a value that all of them share into the statement."""
 LOOK_SECONDS = 5.0
-"""How often it is seen whether the files are still there."""
+"""Seconds between checks that the files still exist."""
 
 
 class Files:
-    """The file of a database and the one beside it with what was written last, as a connection has opened
-    them: SQLite goes on in both when they are deleted, or others are put in their place."""
+    """A database's file and its WAL file, as a connection opened them: SQLite keeps using both after they are
+    deleted or replaced."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.seen = False
-        """Whether it was there."""
+        """Whether the file has ever existed."""
         self.gone = (
             f"The database {path} was deleted or replaced, or its -wal file was, while it was open: what is "
             "loaded now would be lost. Restore it from a backup (qotgate restore)."
         )
 
     def numbers(self) -> tuple[int | None, int | None]:
-        """The inodes of both, None for one that is not there."""
+        """The inodes of both files, None for a missing one."""
         return _inode(self.path), _inode(self.path.with_name(f"{self.path.name}-wal"))
 
     def same_as(self, opened: tuple[int | None, int | None] | None) -> bool:
-        """Whether they are those that were ``opened``; the second may have come later."""
+        """Whether the files are the ``opened`` ones; the second may have been created later."""
         if opened is None:
             return True
         now = self.numbers()
@@ -81,11 +81,11 @@ def _inode(path: Path) -> int | None:
 
 
 class Watch:
-    """Looks whether anything was committed; of one thread.
+    """Detects commits; for use in one thread.
 
-    It asks SQLite's own change counter (PRAGMA data_version) on a connection kept for it, which never
-    writes, holds no transaction, and never waits. While the files are deleted, each look finds that the
-    data has moved; once there are files again, it watches those.
+    It reads SQLite's own change counter (PRAGMA data_version) on a separate connection, which never writes,
+    holds no transaction, and never blocks. While the files are missing, each look reports a change; once
+    there are files again, it watches those.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -112,7 +112,7 @@ class Watch:
         self._driver.close()
 
     def _connected(self) -> sqlite3.Connection:
-        # Not of the pool, which has connections to files that were there before. It makes no file.
+        # Not from the pool, whose connections may use deleted files. This mode creates no file.
         name = f"{self._files.path.absolute().as_uri()}?mode=rw"
         return sqlite3.connect(name, timeout=0, check_same_thread=False, uri=True)
 
@@ -132,12 +132,12 @@ class Watch:
 
 
 def _as_written(connection: Connection, column: Column[Any], values: Sequence[Any]) -> Iterable[Any]:
-    """The values of a column as the driver takes them."""
+    """The values of a column as the driver expects them."""
     process = column.type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
     if process is None:
         return values
     if isinstance(column.type, (Boolean, Date, Time)):
-        # Many rows have few of these.
+        # Many rows share few values.
         known = {value: process(value) for value in set(values)}
         return map(known.__getitem__, values)
     return map(process, values)
@@ -174,12 +174,12 @@ class SQLite(Dialect):
         @event.listens_for(made, "do_connect")
         def _may_connect(*_arguments: object) -> None:
             if files.seen and not files.path.exists():
-                # SQLite would make an empty one.
+                # SQLite would create an empty one.
                 raise StoreError(files.gone)
 
         @event.listens_for(made, "connect")
         def _connect(connection: Any, record: Any) -> None:
-            # The driver's own transactions start too late for one state across reads; we begin ours below.
+            # The driver starts transactions too late for several reads of one state; they are started below.
             connection.isolation_level = None
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
@@ -202,7 +202,7 @@ class SQLite(Dialect):
         return Watch(store.engine)
 
     def check(self, connection: Connection, name: str) -> None:
-        """SQLite keeps every text."""
+        """Accept any database: SQLite stores every text."""
 
     def insert(self, table: Table) -> Any:
         return insert(table)
@@ -247,7 +247,7 @@ class SQLite(Dialect):
             index.create(connection)
 
     def copy_file(self, source: Connection, path: Path, tell: Progress) -> bool:
-        # The transaction of ``source`` holds on to one state, so that loads do not matter.
+        # The transaction of ``source`` keeps its state, so that loads do not interfere.
         driver = cast(sqlite3.Connection, source.connection.driver_connection)
         with closing(sqlite3.connect(path)) as target:
 
@@ -258,13 +258,13 @@ class SQLite(Dialect):
         return True
 
     def tell(self, connection: Connection, generation: int) -> None:
-        """SQLite counts commits itself, see :class:`Watch`."""
+        """Do nothing: SQLite counts commits itself, see :class:`Watch`."""
 
     def before_restore(self, connection: Connection, tables: Sequence[Table]) -> None:
-        """A DELETE of all rows is quick as it is."""
+        """Do nothing: SQLite deletes all rows fast."""
 
     def restored(self, connection: Connection, tables: Sequence[Table]) -> None:
-        """SQLite numbers on after the largest number."""
+        """Do nothing: SQLite continues ids after the largest one."""
 
     def after_restore(self, engine: Engine, tables: Sequence[Table]) -> None:
-        """Nothing was made."""
+        """Do nothing: there is nothing to undo."""

@@ -1,4 +1,4 @@
-"""Sums that come out the same on every engine, and each time they are asked for."""
+"""Sums that are the same on every engine and at every repetition."""
 
 from typing import Any
 
@@ -9,19 +9,19 @@ from sqlalchemy.sql.functions import GenericFunction
 
 
 def whole_sum(column: ColumnElement[Any]) -> ColumnElement[int]:
-    """The sum of whole numbers, as one; PostgreSQL's own is a decimal number."""
+    """The integer sum of an integer column; PostgreSQL's own sum is a decimal."""
     return cast(func.sum(column), BigInteger)
 
 
 PARTS = 1_000_000
 
 
-class exact_sum(GenericFunction[float]):  # noqa: N801 - it is a function of SQL
-    """The sum of floating-point numbers, whatever order the rows are met in.
+class exact_sum(GenericFunction[float]):  # noqa: N801 - named as an SQL function
+    """The sum of floating-point numbers, independent of the order of rows.
 
-    Each is rounded to a whole number of ``PARTS`` first, in the same way by both engines: whole numbers have
-    one sum. PostgreSQL adds them up as decimal numbers; SQLite's floating-point numbers are exact up to 9e15
-    of these parts, 9e9 dollars.
+    Both engines first round each value to a whole number of ``PARTS`` in the same way, and integer sums do
+    not depend on order. PostgreSQL sums decimals; SQLite's floating-point numbers are exact up to 9e15 parts,
+    9e9 dollars.
     """
 
     type = Float()
@@ -37,7 +37,7 @@ def _sum(element: exact_sum, compiler: SQLCompiler, **keywords: Any) -> str:
 @compiles(exact_sum, "postgresql")
 def _sum_of_decimals(element: exact_sum, compiler: SQLCompiler, **keywords: Any) -> str:
     (clause,) = element.clauses
-    # As SQLite's round() does it, halves away from zero; PostgreSQL's own rounds them to even.
+    # Rounds halves away from zero, as SQLite's round() does; PostgreSQL's own rounds them to even.
     parts = clause * cast(float(PARTS), Float)
     whole = cast(func.trunc(parts + func.sign(parts) * cast(0.5, Float)), Numeric)
     return compiler.process(cast(func.sum(whole), Float) / cast(float(PARTS), Float), **keywords)

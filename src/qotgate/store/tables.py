@@ -1,8 +1,8 @@
-"""The tables. What is published is kept as it was read, with its file and line; what follows from it
-(trades, rating changes) stands in tables of its own and can be made again.
+"""The tables. Published lines are stored as read, with their file and line. Derived rows (trades, rating
+changes) are in separate tables and can be recomputed.
 
-Rating changes are kept by generation: a row holds from ``since`` until before ``until``, so that a client
-that pages through one generation sees all of it while the next is loaded.
+Rating changes are stored by generation: a row is valid from ``since`` until before ``until``, so that a
+client that pages through one generation sees all of it while the next is loaded.
 """
 
 from typing import Any
@@ -28,11 +28,11 @@ from sqlalchemy import (
 )
 
 Row = dict[str, Any]
-"""A row by the names of its columns."""
+"""A row by column name."""
 NOTICE, PARTIAL, HOLDINGS, UNTOLD, HOLE = "notice", "partial", "holdings", "untold", "hole"
-"""What an ark_day rests on: a notice that names all of its trades, a notice of some of them beside two
-holdings files, two holdings files; UNTOLD where two files do not tell the flow from the trades, HOLE where
-too many days have no file."""
+"""The evidence of an ark_day: a notice that names all of its trades; a notice of some of them and two
+holdings files; two holdings files; UNTOLD if the flow between two files cannot be separated from the trades;
+HOLE if too many days have no file."""
 METADATA = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -42,10 +42,10 @@ METADATA = MetaData(
     }
 )
 FOREVER = 2**62
-"""The ``until`` of a row that still holds."""
+"""The ``until`` of a valid row."""
 Text = String().with_variant(String(collation="C"), "postgresql")
-"""Text in the order of its code points on every engine: one that follows a locale changes with the system's
-library, and indexes break."""
+"""Text ordered by code points on every engine: a locale's order changes with the system's library, which
+breaks indexes."""
 
 state = Table(
     "state",
@@ -60,13 +60,13 @@ load = Table(
     Column("id", Integer, primary_key=True),
     Column("loaded_at", Text, nullable=False),  # UTC, ISO 8601
     Column("outcome", Text, nullable=False),  # a LoadOutcome
-    Column("generation", Integer, nullable=False),  # the number of the state of the data after it
-    Column("files", Integer, nullable=False),  # all that were found ...
-    Column("read", Integer, nullable=False),  # ... those of them that were new and could be read ...
-    Column("unchanged", Integer, nullable=False),  # ... that were known ...
-    Column("rejected", Integer, nullable=False),  # ... and that could not be read
-    Column("left_out", Integer, nullable=False),  # lines of the files that were read
-    Column("added", Integer, nullable=False),  # rows that were new
+    Column("generation", Integer, nullable=False),  # the number of the state of the data after the load
+    Column("files", Integer, nullable=False),  # all files found ...
+    Column("read", Integer, nullable=False),  # ... new ones that were read ...
+    Column("unchanged", Integer, nullable=False),  # ... known ones ...
+    Column("rejected", Integer, nullable=False),  # ... and unreadable ones
+    Column("left_out", Integer, nullable=False),  # rejected lines of the files that were read
+    Column("added", Integer, nullable=False),  # new rows
 )
 
 rejected_file = Table(
@@ -88,16 +88,16 @@ file = Table(
     Column("generation", Integer, nullable=False),
     Column("loaded_at", Text, nullable=False),  # UTC, ISO 8601
     Column("records", Integer, nullable=False),
-    Column("load_id", ForeignKey("load.id"), index=True),  # null of files from before loads were recorded
+    Column("load_id", ForeignKey("load.id"), index=True),  # null for files from before loads were recorded
 )
 
 content = Table(
     "content",
     METADATA,
     Column("file_id", ForeignKey("file.id"), primary_key=True),
-    Column("name", Text, nullable=False),  # under which it was read
-    Column("any_book", Boolean, nullable=False),  # whether a part of a book was taken for one
-    Column("packed", LargeBinary, nullable=False),  # its bytes, by zlib; see qotgate.store.contents
+    Column("name", Text, nullable=False),  # the name under which it was read
+    Column("any_book", Boolean, nullable=False),  # whether a part of a book was accepted as one
+    Column("packed", LargeBinary, nullable=False),  # zlib-compressed bytes; see qotgate.store.contents
 )
 
 reject = Table(
@@ -113,7 +113,7 @@ security = Table(
     "security",
     METADATA,
     Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("code", Text, index=True),  # US.TSLA; null where none is known
+    Column("code", Text, index=True),  # US.TSLA; null if unknown
     Column("name", Text, nullable=False),
 )
 
@@ -130,12 +130,12 @@ spelling = Table(
     Column("ticker", Text, nullable=False),
     Column("identifier", Text, nullable=False),
     Column("name", Text, nullable=False),
-    Column("code", Text, index=True),  # of the lines themselves; several codes may be one security
+    Column("code", Text, index=True),  # of the lines themselves; one security may have several codes
     Column("security_id", ForeignKey("security.id"), nullable=False, index=True),
-    Column("first_day", Date, nullable=False),  # of the lines that are spelled so
+    Column("first_day", Date, nullable=False),  # of the lines with this spelling
     Column("last_day", Date, nullable=False),
-    Column("believed", Boolean, nullable=False),  # whether the identifier is
-    Column("older", Integer),  # the spelling that this one continues under a new name
+    Column("believed", Boolean, nullable=False),  # whether the identifier is believed
+    Column("older", Integer),  # the spelling that this one continues after a rename
     UniqueConstraint("ticker", "identifier", "name"),
 )
 
@@ -146,7 +146,7 @@ snapshot = Table(
     Column("day", Date, primary_key=True),
     Column("through", Date, nullable=False),  # the last trading day that the book shows
     Column("file_id", ForeignKey("file.id"), nullable=False),
-    Column("digest", Text, nullable=False),  # of the rows, whatever file they stand in
+    Column("digest", Text, nullable=False),  # of the rows, in whatever file
     Index(None, "fund", "through", "day"),
 )
 
@@ -193,11 +193,11 @@ ark_day = Table(
     METADATA,
     Column("fund", Text, primary_key=True),
     Column("day", Date, primary_key=True),
-    Column("source", Text, nullable=False),  # NOTICE or another of its row above
-    Column("through", Date, nullable=False),  # the last day that the row's trades may belong to
+    Column("source", Text, nullable=False),  # NOTICE or another source in its row above
+    Column("through", Date, nullable=False),  # the last possible day of the row's trades
     Column("before", Date),  # the holdings files whose difference it is; null for a notice
     Column("after", Date),
-    Column("flow", Float),  # the fund's growth between them, taken out; null for a notice
+    Column("flow", Float),  # the fund's growth between them, subtracted; null for a notice
     Index(None, "fund", "through"),
 )
 
@@ -207,7 +207,7 @@ difference = Table(
     Column("fund", Text, primary_key=True),
     Column("before", Date, primary_key=True),
     Column("after", Date, nullable=False),
-    Column("state", JSON, nullable=False),  # the inference, which the next ones build on
+    Column("state", JSON, nullable=False),  # the inference, on which later ones depend
 )
 
 trade = Table(
@@ -218,10 +218,10 @@ trade = Table(
     Column("fund", Text, primary_key=True),
     Column("shares", BigInteger, nullable=False),  # signed, in the units of the day
     Column("through", Date, nullable=False),
-    Column("ground", Text),  # what an inferred trade rests on; null for a notice
+    Column("ground", Text),  # the kind of evidence of an inferred trade; null for a notice
     Column("change", Float),  # of the position between the two files, in shares
     Column("flow", BigInteger),  # the part of the change that was flow
-    Column("price", Float),  # USD a share at the close of ``through``, as the fund's files show it
+    Column("price", Float),  # USD a share at the close of ``through``, from the fund's files
     Index(None, "fund", "day"),
 )
 
@@ -230,8 +230,8 @@ split = Table(
     METADATA,
     Column("security_id", ForeignKey("security.id"), primary_key=True),
     Column("day", Date, primary_key=True),  # the first day in the new units
-    Column("fund", Text, primary_key=True),  # the fund with holdings that show it
-    Column("through", Date, nullable=False),  # the last day that it may belong to
+    Column("fund", Text, primary_key=True),  # the fund whose holdings show it
+    Column("through", Date, nullable=False),  # the last possible day
     Column("numerator", Integer, nullable=False),  # new shares ...
     Column("denominator", Integer, nullable=False),  # ... for so many old ones
     Index(None, "fund", "day"),
@@ -264,7 +264,7 @@ note = Table(
     Column("prior_grade", Integer),
     Column("prior_target", Float),
     Column("starts", Boolean, nullable=False),
-    Column("disagrees", Boolean, nullable=False),  # the feed's prior view with our previous note
+    Column("disagrees", Boolean, nullable=False),  # whether prior_* differ from our previous note
     Column("file_id", ForeignKey("file.id"), nullable=False),
     Column("line", Integer, nullable=False),
     Index(None, "history_id", "day"),
@@ -293,5 +293,5 @@ rating_change = Table(
 
 
 def rows_of(connection: Connection, query: Select[Any]) -> list[Row]:
-    """What ``query`` finds."""
+    """The rows of ``query``."""
     return [dict(row) for row in connection.execute(query).mappings()]

@@ -1,4 +1,4 @@
-"""Writing a load into the database. Every call works inside the one writing transaction of the load."""
+"""Writes a load to the database. Every call works inside the single writing transaction of the load."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -47,7 +47,7 @@ def digests(connection: Connection) -> set[str]:
 def add_file(
     connection: Connection, path: str, digest: str, kind: FileKind, generation: int, load_id: int
 ) -> int:
-    """Record a file of a load; its id."""
+    """Record a file of a load. Returns its id."""
     inserted = connection.execute(
         _ADD_FILE,
         {
@@ -66,7 +66,7 @@ def add_file(
 
 
 def count_records(connection: Connection, counts: Mapping[int, int]) -> None:
-    """Record how many records each file has, by its id."""
+    """Record the number of records of each file, by its id."""
     file = tables.file
     if counts:
         connection.execute(
@@ -76,13 +76,13 @@ def count_records(connection: Connection, counts: Mapping[int, int]) -> None:
 
 
 def add_rejects(connection: Connection, file_id: int, rejects: Sequence[Reject]) -> None:
-    """Record the lines of a file that were left out."""
+    """Record the rejected lines of a file."""
     rows = [{"file_id": file_id, "line": reject.line, "reason": reject.reason} for reject in rejects]
     insert_rows(connection, tables.reject, rows)
 
 
 def read_identities(connection: Connection, listings: Listings) -> Identities:
-    """The securities of all loaded lines, with the codes that ``listings`` give them now."""
+    """The securities of all loaded lines, with their current codes by ``listings``."""
     rows = connection.execute(select(tables.spelling)).all()
     return Identities(
         listings,
@@ -106,7 +106,7 @@ def read_identities(connection: Connection, listings: Listings) -> Identities:
 
 
 def save_securities(connection: Connection, identities: Identities) -> None:
-    """Write the securities that are new or go by another label; lines can be of them then."""
+    """Write new and relabelled securities, so that lines can refer to them."""
     labels = [
         (security_id, *identities.labels[security_id])
         for security_id in sorted(identities.relabelled - identities.dropped)
@@ -117,7 +117,7 @@ def save_securities(connection: Connection, identities: Identities) -> None:
 
 
 def save_identities(connection: Connection, identities: Identities, moves: Sequence[Move]) -> None:
-    """Write what ``identities`` learned; the lines that change hands do so."""
+    """Write the changes of ``identities``, and move the lines that change hands."""
     save_securities(connection, identities)
     for table in (tables.holding, tables.notice) if moves else ():
         connection.execute(
@@ -159,7 +159,7 @@ def save_identities(connection: Connection, identities: Identities, moves: Seque
 
 
 def moved_days(connection: Connection, moves: Sequence[Move]) -> Iterator[FundDay]:
-    """The funds and days of lines that are about to change hands; of holdings the last trading day that they
+    """The funds and days of lines about to change hands; for holdings, the last trading day that they
     show."""
     snapshot, holding, notice = tables.snapshot, tables.holding, tables.notice
     shown = select(snapshot.c.fund, snapshot.c.through).join(
@@ -182,7 +182,7 @@ def _upsert(connection: Connection, table: Table, key: str, rows: Sequence[Row])
 
 
 def session_span(connection: Connection) -> tuple[date, date] | None:
-    """The first and the last trading day that is written down, None where none is."""
+    """The first and the last stored trading day, None if there is none."""
     day = tables.session.c.day
     first, last = connection.execute(select(func.min(day), func.max(day))).one()
     return None if first is None else (first, last)
@@ -197,14 +197,14 @@ def add_sessions(connection: Connection, days: Sequence[date]) -> None:
 
 
 def add_notices(connection: Connection, columns: Columns) -> int:
-    """Insert the notices whose ``key`` is not there yet; how many they were."""
+    """Insert the notices whose ``key`` is new. Returns their number."""
     before = _last_id(connection, tables.notice)
     insert_new(connection, tables.notice, "key", columns)
     return _newer(connection, tables.notice, before)
 
 
 class Histories:
-    """The ids of the histories of an institution's notes on a security, by market, code and institution."""
+    """The ids of the histories of institutions' notes on securities, by market, code and institution."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -213,7 +213,7 @@ class Histories:
         self._last_before = _last_id(connection, tables.history)
 
     def ids(self, keys: Iterable[HistoryKey]) -> Mapping[HistoryKey, int]:
-        """The ids of some histories, of which those that are new are made in the order of ``keys``."""
+        """The ids of some histories; new ones are created in the order of ``keys``."""
         history = tables.history
         columns = (history.c.market, history.c.code, history.c.institution, history.c.id)
         keys = list(keys)
@@ -244,7 +244,8 @@ def add_notes(
 ) -> Columns:
     """Insert the notes whose ``key`` is not there yet; gives these, by the columns by which they are judged.
 
-    ``keys`` name the history of each note."""
+    ``keys`` name the history of each note.
+    """
     note = tables.note
     dialect = dialect_of(connection)
     is_empty = not _last_id(connection, note)
@@ -284,8 +285,8 @@ def _newer(connection: Connection, table: Table, before: int) -> int:
 
 
 def blocks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    """``ids``, in ascending order, in parts that one statement takes; numbers that follow one another are one
-    part however many they are."""
+    """Split ``ids``, in ascending order, into parts for one statement each; a run of consecutive numbers is
+    one part of any length."""
     start = 0
     while start < len(ids):
         some = ids[start : start + RUN]
@@ -296,7 +297,7 @@ def blocks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
 
 
 def _among(column: Column[Any], ids: Sequence[int]) -> ColumnElement[bool]:
-    """Whether a column has one of some ids, which are one of :func:`blocks`."""
+    """Whether a column has one of some ids, a part from :func:`blocks`."""
     if ids[-1] - ids[0] == len(ids) - 1:
         return column.between(ids[0], ids[-1])
     return column.in_(ids)
@@ -316,8 +317,8 @@ def notes_of(connection: Connection, histories: Sequence[int], names: Sequence[s
 def standing_changes(
     connection: Connection, histories: Sequence[int], names: Sequence[str]
 ) -> dict[tuple[Any, ...], int]:
-    """The ids of the rating changes of some ``histories``, one of :func:`blocks`, that hold now, by their
-    values in some columns."""
+    """The ids of the valid rating changes of some ``histories``, a part from :func:`blocks`, by their values
+    in some columns."""
     change = tables.rating_change
     query = select(change.c.id, *(change.c[name] for name in names))
     query = query.where(_among(change.c.history_id, histories), change.c.until == FOREVER)
@@ -325,7 +326,7 @@ def standing_changes(
 
 
 def mark_disagreements(connection: Connection, note_ids: Collection[int], *, disagrees: bool) -> None:
-    """Mark notes as disagreeing, or as not."""
+    """Mark notes as disagreeing, or remove the mark."""
     note = tables.note
     if note_ids:
         connection.execute(

@@ -1,4 +1,4 @@
-"""What the services ask the database, by subject. Each call reads within the transaction it is given."""
+"""The services' queries, by subject. Each call reads within the given transaction."""
 
 from qotgate.store.reads import ark, columns, files, funds, ratings, research, securities
 

@@ -1,4 +1,4 @@
-"""What is known of the ARK funds: days, trades, positions, books and splits."""
+"""Queries about the ARK funds: days, trades, positions, books and splits."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ from qotgate.store import tables
 from qotgate.store.tables import HOLE, NOTICE, UNTOLD, Row, rows_of
 
 LONGEST_GAP = timedelta(days=30)
-"""Longer than the days between two books over which something is inferred."""
+"""More days than an inference between two books can span."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A line of a file; ``line`` is None where the file is telling by not having the security."""
+    """A line of a file; ``line`` is None if the evidence is that the file does not list the security."""
 
     file_id: int
     path: str
@@ -40,13 +40,12 @@ Places = dict[tuple[str, date], list[Place]]
 
 
 def each_fund(funds: Collection[str]) -> CTE:
-    """The ``funds`` as rows: a query that looks up one row of each is quick where one over all of them would
-    read all of their days."""
+    """The ``funds`` as rows: one index look-up for each is faster than a query over all of their days."""
     return values(column("fund", String)).data([(fund,) for fund in funds]).cte("wanted")
 
 
 def latest_ark_day(connection: Connection, funds: Collection[str]) -> date | None:
-    """The last day whose trades are known for any of ``funds``."""
+    """The last day with known trades of any of ``funds``."""
     day, wanted = tables.ark_day, each_fund(funds)
     latest = select(func.max(day.c.through)).where(day.c.fund == wanted.c.fund).scalar_subquery()
     found: date | None = connection.scalar(select(func.max(latest)).select_from(wanted))
@@ -54,7 +53,7 @@ def latest_ark_day(connection: Connection, funds: Collection[str]) -> date | Non
 
 
 def first_ark_day(connection: Connection, funds: Collection[str]) -> date | None:
-    """The first day that a book of any of ``funds`` shows, or whose trades are known."""
+    """The first day that a book of any of ``funds`` shows, or with known trades."""
     day, snapshot, wanted = tables.ark_day, tables.snapshot, each_fund(funds)
     found = []
     for table, known in ((tables.ark_day, day.c.day), (snapshot, snapshot.c.through)):
@@ -66,12 +65,12 @@ def first_ark_day(connection: Connection, funds: Collection[str]) -> date | None
 def untold_days(
     connection: Connection, funds: Collection[str], since: date, until: date
 ) -> list[tuple[str, date, date, str]]:
-    """(fund, first day, last day, why) of the days from ``since`` to ``until`` that are not told without
-    a notice, oldest first. Why is UNTOLD or HOLE."""
+    """(fund, first day, last day, why) of the days from ``since`` to ``until`` that are not told and have no
+    notice, oldest first. Why is UNTOLD or HOLE."""
     day, wanted = tables.ark_day, each_fund(funds)
     rows = select(day.c.fund, day.c.day, day.c.through, day.c.source).where(day.c.source.in_((UNTOLD, HOLE)))
-    # A longer history costs no more: of the days between two books, what ends long after ``until`` is the
-    # last that begins before it. Notices tell of single days within it.
+    # Bounds the rows read, however long the history: a gap between two books that ends long after ``until``
+    # is the last one that starts before it. Notices cover single days within gaps.
     ends_soon = rows.where(
         day.c.fund.in_(funds), day.c.through.between(since, until + LONGEST_GAP), day.c.day <= until
     )
@@ -87,8 +86,8 @@ def untold_days(
 def trades(
     connection: Connection, security: int, funds: Collection[str], since: date, until: date, as_of: date
 ) -> list[tuple[str, date, int]]:
-    """(fund, day, signed shares) of each trade of the days from ``since`` to ``until`` that is known on
-    ``as_of``, oldest first."""
+    """(fund, day, signed shares) of each trade from ``since`` to ``until`` that is known on ``as_of``, oldest
+    first."""
     trade = tables.trade
     query = (
         select(trade.c.fund, trade.c.day, trade.c.shares)
@@ -106,7 +105,7 @@ def trades(
 def last_trade_day(
     connection: Connection, security: int, funds: Collection[str], before: date, as_of: date
 ) -> date | None:
-    """The last day before ``before`` of a trade known on ``as_of``."""
+    """The last day before ``before`` with a trade known on ``as_of``."""
     trade = tables.trade
     query = (
         select(trade.c.day)
@@ -126,8 +125,7 @@ def last_trade_day(
 def explained_trades(
     connection: Connection, security: int, funds: Collection[str], days: Collection[date], as_of: date
 ) -> list[Row]:
-    """The trades of some days that are known on ``as_of``, with the difference or notice that they come
-    from, oldest first."""
+    """The trades of some days known on ``as_of``, with the difference or notice behind them, oldest first."""
     trade, day = tables.trade, tables.ark_day
     query = (
         select(trade, day.c.source, day.c.before, day.c.after)
@@ -144,7 +142,7 @@ def explained_trades(
 
 
 def latest_trade_day(connection: Connection, funds: Collection[str], as_of: date) -> date | None:
-    """The latest day with a trade that is known on ``as_of``."""
+    """The latest day with a trade known on ``as_of``."""
     trade = tables.trade
     found: date | None = connection.scalar(
         select(func.max(trade.c.day)).where(
@@ -155,8 +153,8 @@ def latest_trade_day(connection: Connection, funds: Collection[str], as_of: date
 
 
 def trades_of(connection: Connection, funds: Collection[str], day: date, as_of: date) -> list[Row]:
-    """All trades of ``day`` that are known on ``as_of``, with the security's code and name, and the price of
-    a share in USD, None where the fund's files show none."""
+    """All trades of ``day`` known on ``as_of``, with the security's code and name, and the price of a share
+    in USD (None if the fund's files have none)."""
     trade, security = tables.trade, tables.security
     query = (
         select(
@@ -175,7 +173,7 @@ def trades_of(connection: Connection, funds: Collection[str], day: date, as_of: 
 
 
 def places(connection: Connection, kind: str, security: int, days: Collection[date]) -> Places:
-    """Where a security's lines of ``kind`` (holding or notice) on some days stand."""
+    """The places of a security's lines of ``kind`` (holding or notice) on some days."""
     table = tables.METADATA.tables[kind]
     query = (
         select(table.c.fund, table.c.day, table.c.file_id, tables.file.c.path, table.c.line)
@@ -200,7 +198,7 @@ def snapshots(connection: Connection, days: Collection[date]) -> dict[tuple[str,
 def splits(
     connection: Connection, security: int, funds: Collection[str], as_of: date
 ) -> dict[str, list[Split]]:
-    """The splits known on ``as_of``, as each fund's files show them."""
+    """The splits known on ``as_of``, by the fund whose files show them."""
     split = tables.split
     query = (
         select(split.c.fund, split.c.day, split.c.numerator, split.c.denominator)
@@ -215,7 +213,7 @@ def splits(
 
 def positions(connection: Connection, security: int, funds: Collection[str], as_of: date) -> list[Row]:
     """A security's lines in the books of the trading days up to ``as_of``; ``through`` is the day that a book
-    shows, ``day`` that of its file. A fund's several lines of one day are one."""
+    shows, ``day`` the date of its file. Several lines of a fund on one day are combined."""
     holding, snapshot, file = tables.holding, tables.snapshot, tables.file
     query = (
         select(
@@ -238,7 +236,7 @@ def positions(connection: Connection, security: int, funds: Collection[str], as_
 
 
 def books(connection: Connection, funds: Collection[str], as_of: date) -> list[tuple[date, str, date, Place]]:
-    """(trading day that it shows, fund, day of its file, file) of each book up to ``as_of``, oldest first."""
+    """(trading day shown, fund, date of the file, file) of each book up to ``as_of``, oldest first."""
     snapshot, file = tables.snapshot, tables.file
     query = (
         select(snapshot.c.through, snapshot.c.fund, snapshot.c.day, file.c.id, file.c.path)
@@ -251,8 +249,8 @@ def books(connection: Connection, funds: Collection[str], as_of: date) -> list[t
 
 
 def holes(connection: Connection) -> list[Row]:
-    """The ``first_day`` and ``last_day`` of each hole in a ``fund``'s files, and its ``sessions``: the
-    trading days of it that no notice tells of either. By fund, the oldest first."""
+    """The ``first_day`` and ``last_day`` of each hole in a ``fund``'s files, and its ``sessions``: the number
+    of its trading days without a notice. By fund, oldest first."""
     hole, session = tables.ark_day, tables.session
     told = tables.ark_day.alias()
     noticed = exists().where(told.c.fund == hole.c.fund, told.c.day == session.c.day, told.c.source == NOTICE)
@@ -272,21 +270,21 @@ def holes(connection: Connection) -> list[Row]:
 
 
 def session_ends(connection: Connection) -> tuple[date, date] | None:
-    """The first and the last trading day that is loaded; None where none is."""
+    """The first and the last loaded trading day; None if there is none."""
     day = tables.session.c.day
     first, last = connection.execute(select(func.min(day), func.max(day))).one()
     return None if first is None else (first, last)
 
 
 def sessions(connection: Connection, since: date, until: date) -> list[date]:
-    """The loaded trading days from ``since`` to ``until``, the first one first."""
+    """The loaded trading days from ``since`` to ``until``, oldest first."""
     day = tables.session.c.day
     return list(connection.scalars(select(day).where(day.between(since, until)).order_by(day)))
 
 
 def fund_days(connection: Connection, since: date, until: date) -> list[tuple[str, date, date, str]]:
-    """(fund, first day, last day, source) of each fund's days that lie, in part or whole, between ``since``
-    and ``until``; by fund, the first day first."""
+    """(fund, first day, last day, source) of each fund's periods that overlap ``since`` to ``until``; by
+    fund, oldest first."""
     day = tables.ark_day
     query = (
         select(day.c.fund, day.c.day, day.c.through, day.c.source)

@@ -1,4 +1,4 @@
-"""Whole tables, and their rows from some day on, for those that keep them in memory."""
+"""Queries for whole tables, or their rows from some day on, for caches in memory."""
 
 from collections.abc import Collection, Iterator
 from datetime import date
@@ -10,7 +10,7 @@ from qotgate.store import tables
 from qotgate.store.tables import FOREVER, HOLE, UNTOLD
 
 ROWS_AT_ONCE = 5_000
-"""Rows that are fetched together: with all at once, reading would take several times their memory."""
+"""Rows fetched at once: fetching all would take several times their memory."""
 
 
 def _rows(connection: Connection, query: Select[Any]) -> Iterator[Any]:
@@ -20,7 +20,7 @@ def _rows(connection: Connection, query: Select[Any]) -> Iterator[Any]:
 
 
 def funds(connection: Connection) -> list[str]:
-    """The funds that have a trade, a covered day or a book."""
+    """The funds with a trade, a covered day or a book."""
     day, snapshot = tables.ark_day, tables.snapshot
     both = select(day.c.fund).union(select(snapshot.c.fund))
     return sorted(connection.scalars(both))
@@ -31,7 +31,7 @@ def trades(connection: Connection, funds: Collection[str], since: date) -> Itera
     trade = tables.trade
     query = (
         select(trade.c.security_id, trade.c.day, trade.c.fund, trade.c.shares, trade.c.through)
-        # By fund, since the index on days is.
+        # By fund, since the index is on (fund, day).
         .where(trade.c.fund.in_(funds), trade.c.day >= since)
         .order_by(trade.c.security_id, trade.c.day, trade.c.fund)
     )
@@ -66,9 +66,9 @@ def untold(connection: Connection, fund: str, since: date) -> list[tuple[str, da
 
 
 def span(connection: Connection, fund: str) -> tuple[date | None, date | None]:
-    """The first day that a book of a fund shows, or whose trades are known, and the last of the latter."""
+    """The first day that a book of a fund shows or with known trades, and the last day with known trades."""
     day, snapshot = tables.ark_day, tables.snapshot
-    # Apart: an index answers the one smallest or largest, not both at once.
+    # As separate queries: an index answers a minimum or a maximum, not both at once.
     queries = (
         select(func.min(day.c.day)).where(day.c.fund == fund),
         select(func.min(snapshot.c.through)).where(snapshot.c.fund == fund),
@@ -79,21 +79,21 @@ def span(connection: Connection, fund: str) -> tuple[date | None, date | None]:
 
 
 def codes(connection: Connection) -> dict[str, int]:
-    """The security whose lines have, or had, each code."""
+    """By code, the security whose lines have, or had, it."""
     spelling = tables.spelling
     query = select(spelling.c.code, spelling.c.security_id).where(spelling.c.code.is_not(None))
     return {row[0]: row[1] for row in connection.execute(query.order_by(spelling.c.id.desc()))}
 
 
 def histories(connection: Connection, after: int) -> dict[int, tuple[str, str]]:
-    """The code and institution of each history whose id is more than ``after``."""
+    """The code and institution of each history with an id greater than ``after``."""
     history = tables.history
     query = select(history.c.id, history.c.code, history.c.institution).where(history.c.id > after)
     return {row[0]: (row[1], row[2]) for row in connection.execute(query)}
 
 
 def changes(connection: Connection, market: str, change_type: str, since: date) -> Iterator[Any]:
-    """The rating changes that hold now, of one market and kind, from ``since`` on, by day, then note: (day,
+    """The currently valid rating changes of one market and kind, from ``since`` on, by day, then note: (day,
     note_id, history_id, grade, has_last, last_grade, target, last_target, last_day, name)."""
     change, note = tables.rating_change, tables.note
     query = (
@@ -114,7 +114,7 @@ def changes(connection: Connection, market: str, change_type: str, since: date) 
 
 
 def sessions(connection: Connection) -> list[date]:
-    """All trading days that are written down, oldest first."""
+    """All stored trading days, oldest first."""
     return list(connection.scalars(select(tables.session.c.day).order_by(tables.session.c.day)))
 
 
@@ -134,8 +134,8 @@ def priced_trades(connection: Connection, funds: Collection[str], since: date) -
 
 
 def books(connection: Connection, fund: str, since: date) -> list[tuple[date, date]]:
-    """(last trading day that it shows, day of the file) of a fund's books that show ``since`` or a later day,
-    oldest first."""
+    """(last trading day shown, date of the file) of a fund's books that show ``since`` or a later day, oldest
+    first."""
     snapshot = tables.snapshot
     query = (
         select(snapshot.c.through, snapshot.c.day)

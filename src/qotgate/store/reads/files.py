@@ -1,4 +1,4 @@
-"""What is known of the loaded files: their lines, what was left out of them, and the days they span."""
+"""Queries about the loaded files: their lines, their rejects, and the days they span."""
 
 from sqlalchemy import Connection, Table, func, select
 
@@ -10,7 +10,7 @@ LINE_COLUMNS = {
     "notices": ("day", "fund", "ticker", "identifier", "name", "shares", "weight"),
     "notes": ("day", "time", "name", "firm", "word", "target", "prior_word", "prior_target"),
 }
-"""What is shown of a line, by the kind of its file."""
+"""The columns shown of a line, by the kind of its file."""
 
 LINES_OF = {"holdings": tables.holding, "notices": tables.notice, "notes": tables.note}
 
@@ -27,7 +27,7 @@ def _span(connection: Connection, table: Table, *groups: str) -> list[Row]:
 
 
 def spans(connection: Connection) -> dict[str, list[Row]]:
-    """Rows and day ranges of what is loaded and of what follows from it."""
+    """Row counts and day ranges of loaded and derived rows."""
     change = tables.rating_change
     changes = (
         select(
@@ -51,7 +51,7 @@ def spans(connection: Connection) -> dict[str, list[Row]]:
 
 
 def kinds(connection: Connection) -> list[Row]:
-    """Files and records by kind."""
+    """Number of files and records by kind."""
     file = tables.file
     query = select(file.c.kind, func.count().label("files"), func.sum(file.c.records).label("records"))
     return [
@@ -60,8 +60,8 @@ def kinds(connection: Connection) -> list[Row]:
 
 
 def files(connection: Connection, before: int | None, count: int, kind: str | None) -> list[Row]:
-    """Up to ``count`` loaded files, the latest first, with the lines left out of each; ``before`` is the id
-    of the last one of the page before."""
+    """Up to ``count`` loaded files, latest first, with the number of rejects of each; ``before`` is the id of
+    the last one on the previous page."""
     file, reject = tables.file, tables.reject
     left_out = select(func.count()).where(reject.c.file_id == file.c.id).correlate(file).scalar_subquery()
     query = select(file, left_out.label("left_out")).order_by(file.c.id.desc()).limit(count)
@@ -73,13 +73,13 @@ def files(connection: Connection, before: int | None, count: int, kind: str | No
 
 
 def last_load(connection: Connection) -> tuple[str | None, int]:
-    """When a file was last loaded (UTC, ISO 8601), and how many lines were left out in all."""
+    """When a file was last loaded (UTC, ISO 8601), and the total number of rejected lines."""
     loaded = connection.scalar(select(func.max(tables.file.c.loaded_at)))
     return loaded, connection.scalar(select(func.count()).select_from(tables.reject)) or 0
 
 
 def rejects(connection: Connection, before: int | None, count: int) -> list[Row]:
-    """Up to ``count`` lines that were left out, the latest first; ``before`` as in :func:`files`."""
+    """Up to ``count`` rejected lines, latest first; ``before`` as in :func:`files`."""
     reject, file = tables.reject, tables.file
     query = (
         select(reject.c.id, reject.c.file_id, file.c.path, reject.c.line, reject.c.reason)
@@ -96,8 +96,8 @@ def file(connection: Connection, file_id: int) -> Row | None:
 
 
 def lines(connection: Connection, file_id: int, kind: str, start: int, count: int) -> list[Row]:
-    """Up to ``count`` lines of a file as they were read, from ``start`` on. A line that an earlier file had
-    already said is not kept a second time."""
+    """Up to ``count`` lines of a file as read, from ``start`` on. A line that an earlier file already had is
+    not stored again."""
     table: Table = LINES_OF[kind]
     columns = [table.c.line, *(table.c[name] for name in LINE_COLUMNS[kind])]
     query = select(*columns).where(table.c.file_id == file_id, table.c.line >= start)
@@ -110,7 +110,7 @@ def lines(connection: Connection, file_id: int, kind: str, start: int, count: in
 
 
 def rejects_of(connection: Connection, file_id: int, count: int) -> list[Row]:
-    """Up to ``count`` lines that were left out of a file."""
+    """Up to ``count`` rejected lines of a file."""
     reject = tables.reject
     query = select(reject.c.line, reject.c.reason).where(reject.c.file_id == file_id)
     return rows_of(connection, query.order_by(reject.c.line.nulls_first()).limit(count))

@@ -1,4 +1,4 @@
-"""What is known of one fund, day by day, and of the days around one."""
+"""Queries about one fund, day by day, and about neighbouring days."""
 
 from collections.abc import Collection
 from datetime import date
@@ -10,9 +10,9 @@ from qotgate.store.tables import Row, rows_of
 
 
 def days(connection: Connection, fund: str, as_of: date, before: date | None, count: int) -> list[Row]:
-    """Up to ``count`` of a fund's days that are known on ``as_of``, the latest first, before ``before``: the
-    day, ``through``, ``source`` and ``flow`` as they are kept, how many securities it ``bought`` and
-    ``sold``, the ``amount`` of its trades in USD, and how many of them have no price (``unpriced``)."""
+    """Up to ``count`` of a fund's days known on ``as_of``, latest first, before ``before``: the day,
+    ``through``, ``source`` and ``flow`` as stored, how many securities it ``bought`` and ``sold``, the
+    ``amount`` of its trades in USD, and how many of them have no price (``unpriced``)."""
     day, trade = tables.ark_day, tables.trade
     query = (
         select(
@@ -34,7 +34,7 @@ def days(connection: Connection, fund: str, as_of: date, before: date | None, co
 def trade_days_around(
     connection: Connection, funds: Collection[str], day: date
 ) -> tuple[date | None, date | None]:
-    """The last day before ``day`` and the first one after it on which any of ``funds`` traded."""
+    """The last day before ``day`` and the first day after it with trades of any of ``funds``."""
     trade = tables.trade
     of_funds = trade.c.fund.in_(funds)
     before = connection.scalar(select(func.max(trade.c.day)).where(of_funds, trade.c.day < day))

@@ -1,4 +1,4 @@
-"""What is known of analysts' notes and of the changes between them."""
+"""Queries about analysts' notes and the changes between them."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -12,7 +12,7 @@ from qotgate.store.tables import Row, rows_of
 
 @dataclass(frozen=True, slots=True)
 class RatingFilter:
-    """Which rating changes are listed; None is any. ``institution`` is an identity, ``day`` the one day."""
+    """A filter of rating changes; None matches all. ``institution`` is an identity, ``day`` a single day."""
 
     market: str | None = None
     change_type: str | None = None
@@ -32,15 +32,15 @@ def latest_note_day(connection: Connection) -> date | None:
 
 
 def newest_note(connection: Connection) -> int:
-    """The id of the note that was loaded last, 0 where there is none."""
+    """The id of the latest loaded note, 0 if there is none."""
     return connection.scalar(select(func.max(tables.note.c.id))) or 0
 
 
 def notes_on(
     connection: Connection, market: str, code: str, as_of: date, newest: int | None = None
 ) -> list[Any]:
-    """The notes on a security up to ``as_of``, and up to the id ``newest``, with the ``institution`` of each,
-    by institution, then day."""
+    """The notes on a security up to ``as_of``, with ids up to ``newest``, each with its ``institution``, by
+    institution, then day."""
     note, history = tables.note, tables.history
     query = (
         select(
@@ -87,7 +87,7 @@ def count_changes(connection: Connection, wanted: RatingFilter, generation: int,
 def facets(
     connection: Connection, wanted: RatingFilter, generation: int, as_of: date
 ) -> list[tuple[str, str, int]]:
-    """(kind of change, institution, rows) of what is listed."""
+    """(kind of change, institution, rows) of the listed changes."""
     change, history = tables.rating_change, tables.history
     query = (
         _listed(wanted, generation, as_of)
@@ -108,8 +108,8 @@ def changes(
     *,
     places: bool = False,
 ) -> list[Row]:
-    """Up to ``count`` rows, newest first, that come after the row whose (day, note id) is ``after``; with
-    ``places``, each has the file and line of its note and the institution's own word."""
+    """Up to ``count`` rows, newest first, after the row with (day, note id) ``after``; with ``places``, each
+    has the file and line of its note and the institution's own word."""
     change, history, note, file = tables.rating_change, tables.history, tables.note, tables.file
     query = (
         _listed(wanted, generation, as_of)
@@ -125,7 +125,7 @@ def changes(
     if after is not None:
         day, note_id = after
         query = query.where(
-            # The index is read from this day on.
+            # The range for the index on days.
             change.c.day <= day,
             or_(change.c.day < day, and_(change.c.day == day, change.c.note_id < note_id)),
         )
@@ -133,14 +133,14 @@ def changes(
 
 
 def institutions(connection: Connection) -> list[str]:
-    """The institutions that a note is loaded of."""
+    """The institutions with a loaded note."""
     history = tables.history
     return list(connection.scalars(select(history.c.institution).distinct().order_by(history.c.institution)))
 
 
 def note_days(connection: Connection) -> tuple[int, int]:
-    """The days on which an institution gave a note on a security, and those on which the feed's own prior
-    view was not that of the previous note."""
+    """The number of days on which an institution gave a note on a security, and of those days whose note's
+    own prior rating differs from the previous note."""
     note = tables.note
     days = select(note.c.history_id, note.c.day).distinct().subquery()
     disagreeing = select(func.count()).select_from(note).where(note.c.disagrees)
@@ -149,7 +149,7 @@ def note_days(connection: Connection) -> tuple[int, int]:
 
 
 def unknown_grades(connection: Connection, count: int | None = None) -> list[Row]:
-    """Grade words that the table does not know, the most used first, with one note that has each."""
+    """Grade words missing in the table of grades, the most frequent first, each with one note."""
     note, file = tables.note, tables.file
     words = (
         select(note.c.word, func.count().label("notes"), func.max(note.c.id).label("note_id"))

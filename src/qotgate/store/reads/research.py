@@ -1,6 +1,7 @@
-"""Many rows at a time: trades, positions, lines and notes of a stretch of days, for the research tables.
+"""Queries for many rows at a time: trades, positions, lines and notes of a period, for the research tables.
 
-``securities`` are ids, None for all; ``start`` and ``end`` are days, both within."""
+``securities`` are ids, None for all; ``start`` and ``end`` are days, both included.
+"""
 
 from collections.abc import Collection, Sequence
 from datetime import date
@@ -17,14 +18,14 @@ Ids = Collection[int] | None
 
 
 class DatedSplit(NamedTuple):
-    """A split, and the day from which on it is known."""
+    """A split, and the day on which it becomes known."""
 
     split: Split
     through: date
 
 
 class TradeRow(NamedTuple):
-    """A trade as it is stored, with the days of the two files that it is the difference of."""
+    """A trade as stored, with the dates of the two files whose difference it is."""
 
     security: int
     fund: str
@@ -40,7 +41,7 @@ class TradeRow(NamedTuple):
 
 
 class PositionRow(NamedTuple):
-    """A security in a book; ``through`` is the day that the book shows, ``day`` that of its file."""
+    """A security in a book; ``through`` is the day that the book shows, ``day`` the date of its file."""
 
     fund: str
     day: date
@@ -64,7 +65,7 @@ PlaceKey = tuple[str, date, int]
 
 
 def ids_of(connection: Connection, codes: Collection[str]) -> dict[str, int]:
-    """By code the securities whose lines have, or had, it; without the codes that no line has."""
+    """By code, the securities whose lines have, or had, it; codes without lines are missing."""
     spelling = tables.spelling
     query = select(spelling.c.code, func.min(spelling.c.security_id)).where(spelling.c.code.in_(codes))
     return {row[0]: row[1] for row in connection.execute(query.group_by(spelling.c.code))}
@@ -80,7 +81,7 @@ def names(connection: Connection) -> dict[int, tuple[str | None, str]]:
 
 
 def first_days(connection: Connection) -> dict[int, date]:
-    """By security the day of the first line that names it."""
+    """By security, the day of the first line that names it."""
     spelling = tables.spelling
     query = select(spelling.c.security_id, func.min(spelling.c.first_day)).group_by(spelling.c.security_id)
     return {row[0]: row[1] for row in connection.execute(query)}
@@ -99,7 +100,7 @@ def _of(column: ColumnElement[Any], ids: Ids) -> list[ColumnElement[bool]]:
 def trade_counts(
     connection: Connection, funds: Collection[str], securities: Ids, start: date, end: date, as_of: date
 ) -> list[tuple[date, int]]:
-    """How many trades each day has that are known on ``as_of``, oldest first."""
+    """The number of trades known on ``as_of`` on each day, oldest first."""
     trade = tables.trade
     query = select(trade.c.day, func.count()).where(
         trade.c.fund.in_(funds),
@@ -114,7 +115,7 @@ def trade_counts(
 def trades(
     connection: Connection, funds: Collection[str], securities: Ids, start: date, end: date, as_of: date
 ) -> list[TradeRow]:
-    """The trades that are known on ``as_of``, by day, fund and security."""
+    """The trades known on ``as_of``, by day, fund and security."""
     trade, day = tables.trade, tables.ark_day
     query = (
         select(
@@ -136,7 +137,7 @@ def trades(
 def signed_trades(
     connection: Connection, funds: Collection[str], securities: Ids, start: date, end: date
 ) -> Sequence[Any]:
-    """(security id, day, fund, shares, day from which on it is known) of each trade, oldest first."""
+    """(security id, day, fund, shares, day on which it becomes known) of each trade, oldest first."""
     trade = tables.trade
     query = (
         select(trade.c.security_id, trade.c.day, trade.c.fund, trade.c.shares, trade.c.through)
@@ -153,7 +154,7 @@ def signed_trades(
 def splits(
     connection: Connection, funds: Collection[str], as_of: date
 ) -> dict[int, dict[str, list[DatedSplit]]]:
-    """By security and fund the splits that are known on ``as_of``, oldest first."""
+    """By security and fund, the splits known on ``as_of``, oldest first."""
     split = tables.split
     query = select(
         *(split.c.security_id, split.c.fund, split.c.day, split.c.numerator, split.c.denominator),
@@ -169,7 +170,7 @@ def splits(
 def noticed(
     connection: Connection, funds: Collection[str], securities: Ids, start: date, end: date
 ) -> dict[PlaceKey, Place]:
-    """The first line of each notice of a fund, day and security."""
+    """The first line of the notices of each fund, day and security."""
     notice, file = tables.notice, tables.file
     query = (
         select(notice.c.fund, notice.c.day, notice.c.security_id, file.c.path, notice.c.line)
@@ -228,7 +229,7 @@ def books(connection: Connection, funds: Collection[str], start: date, end: date
 
 
 def books_before(connection: Connection, funds: Collection[str], day: date) -> list[tuple[str, date]]:
-    """The fund and the file's day of each fund's last book that shows no trading from ``day`` on."""
+    """The fund and the file's date of each fund's last book that shows no trading from ``day`` on."""
     snapshot = tables.snapshot
     found = []
     for fund in funds:
@@ -245,7 +246,7 @@ def books_before(connection: Connection, funds: Collection[str], day: date) -> l
 
 
 def book_spans(connection: Connection, funds: Collection[str], as_of: date) -> dict[str, tuple[date, date]]:
-    """By fund the first and the last trading day up to ``as_of`` that its books show."""
+    """By fund, the first and the last trading day up to ``as_of`` in its books."""
     snapshot = tables.snapshot
     query = select(snapshot.c.fund, func.min(snapshot.c.through), func.max(snapshot.c.through)).where(
         snapshot.c.fund.in_(funds), snapshot.c.through <= as_of
@@ -254,7 +255,7 @@ def book_spans(connection: Connection, funds: Collection[str], as_of: date) -> d
 
 
 def shown_days(connection: Connection, funds: Collection[str]) -> dict[str, set[date]]:
-    """By fund the trading days that its books show."""
+    """By fund, the trading days in its books."""
     snapshot = tables.snapshot
     query = select(snapshot.c.fund, snapshot.c.through).where(snapshot.c.fund.in_(funds))
     found: dict[str, set[date]] = {}
@@ -266,7 +267,8 @@ def shown_days(connection: Connection, funds: Collection[str]) -> dict[str, set[
 def positions(
     connection: Connection, funds: Collection[str], securities: Ids, days: Collection[date]
 ) -> list[PositionRow]:
-    """The positions in the holdings files dated ``days``; a security's several lines of one file are one."""
+    """The positions in the holdings files dated ``days``; several lines of a security in one file are
+    combined."""
     holding = tables.holding
     query = (
         select(
@@ -302,7 +304,8 @@ def holding_lines(connection: Connection, funds: Collection[str], days: Collecti
 
 
 def not_told(connection: Connection, funds: Collection[str], start: date, end: date) -> Sequence[Any]:
-    """(fund, first day, last day, UNTOLD or HOLE) of the days that are not told and begin within, by day."""
+    """(fund, first day, last day, UNTOLD or HOLE) of the periods that are not told and start within the days,
+    by day."""
     day = tables.ark_day
     query = (
         select(day.c.fund, day.c.day, day.c.through, day.c.source)
@@ -313,7 +316,7 @@ def not_told(connection: Connection, funds: Collection[str], start: date, end: d
 
 
 def ark_days(connection: Connection) -> Sequence[Any]:
-    """(fund, day, through, source) of each row of the days that are known or not, by fund and day."""
+    """(fund, day, through, source) of each row of known and missing days, by fund and day."""
     day = tables.ark_day
     query = select(day.c.fund, day.c.day, day.c.through, day.c.source).order_by(day.c.fund, day.c.day)
     return connection.execute(query).all()
@@ -337,7 +340,7 @@ def note_spans(connection: Connection) -> Sequence[Any]:
 
 
 class NoteFilter(NamedTuple):
-    """Which notes are wanted; None is any. ``codes`` are (market, code); ``change_type`` "" wants any
+    """A filter of notes; None matches all. ``codes`` are (market, code); ``change_type`` "" matches any
     change."""
 
     start: date
@@ -379,14 +382,14 @@ def _notes(wanted: NoteFilter, generation: int) -> Select[Any]:
 
 
 def note_counts(connection: Connection, wanted: NoteFilter, generation: int) -> list[tuple[date, int]]:
-    """How many of the notes each day has, oldest first."""
+    """The number of notes on each day, oldest first."""
     day = tables.note.c.day
     query = _notes(wanted, generation).add_columns(day, func.count()).group_by(day).order_by(day)
     return [(row[0], row[1]) for row in connection.execute(query)]
 
 
 def notes(connection: Connection, wanted: NoteFilter, generation: int) -> Sequence[Any]:
-    """The notes with what they changed in the state ``generation``, by day and in the order of loading."""
+    """The notes with their changes in the state ``generation``, by day and in the order of loading."""
     note, history, change, file = tables.note, tables.history, tables.rating_change, tables.file
     query = (
         _notes(wanted, generation)

@@ -1,4 +1,4 @@
-"""What securities there are, and which identifiers and codes their lines have."""
+"""Queries about the securities, and the identifiers and codes of their lines."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from qotgate.store.bulk import chunks
 from qotgate.store.tables import Row, rows_of
 
 SPELLED = ("security_id", "ticker", "identifier", "name")
-"""What a spelling of a security's lines is."""
+"""The columns of a spelling."""
 
 
 def security_id(connection: Connection, code: str) -> int | None:
@@ -21,7 +21,7 @@ def security_id(connection: Connection, code: str) -> int | None:
 
 
 def known_codes(connection: Connection) -> dict[str, tuple[str, bool, bool]]:
-    """What can be asked for: code to published name, whether ARK's files have it, whether notes do."""
+    """Every known code: its published name, whether ARK's files have it, whether notes do."""
     security, history, note = tables.security, tables.history, tables.note
     ark = connection.execute(select(security.c.code, security.c.name).where(security.c.code.is_not(None)))
     found = {code: (name, True, False) for code, name in ark}
@@ -46,7 +46,7 @@ def known_codes(connection: Connection) -> dict[str, tuple[str, bool, bool]]:
 
 
 def spellings(connection: Connection) -> list[tuple[str, str, str]]:
-    """The code of a security, and each other code and each name that its lines have had."""
+    """The code of a security, with each other code and each name of its lines."""
     spelling, security = tables.spelling, tables.security
     query = (
         select(security.c.code, func.coalesce(spelling.c.code, ""), spelling.c.name)
@@ -58,7 +58,7 @@ def spellings(connection: Connection) -> list[tuple[str, str, str]]:
 
 
 def names(connection: Connection, securities: Collection[Security]) -> dict[Security, str]:
-    """The published names of those of ``securities`` that ARK's files or notes name."""
+    """The published names of those ``securities`` that ARK's files or notes name."""
     security, history, note = tables.security, tables.history, tables.note
     codes = {str(one): one for one in securities}
     found = {}
@@ -82,12 +82,12 @@ def contradictions(
     count: int | None = None,
     of: Collection[int] | None = None,
 ) -> tuple[list[Row], int | None]:
-    """Lines whose identifier is not believed: how they are spelled, how many they are, the first of them by
-    day (``path``, ``file_id``, ``line``) and, as ``against``, a line that the identifier is believed of, None
-    where it is the tables that give it to another company.
+    """Lines whose identifier is not believed: their spelling, their number, the first of them by day
+    (``path``, ``file_id``, ``line``) and, as ``against``, a line whose use of the identifier is believed
+    (None if the tables assign it to another company).
 
-    Of up to ``count`` spellings, the latest first, and the ``before`` of the next ones, None at the end; of
-    those alone whose numbers are among ``of``.
+    Returns up to ``count`` spellings, latest first, and the ``before`` of the next page (None at the end);
+    with ``of``, only spellings with these numbers.
     """
     spelling = tables.spelling
     wanted = select(spelling).where(~spelling.c.believed).order_by(spelling.c.id.desc())
@@ -116,7 +116,7 @@ def contradictions(
 
 
 def count_contradictions(connection: Connection) -> int:
-    """How many spellings of lines have an identifier that is not believed."""
+    """The number of spellings with an identifier that is not believed."""
     return connection.scalar(select(func.count()).where(~tables.spelling.c.believed)) or 0
 
 
@@ -125,7 +125,7 @@ def _spelled(row: Row) -> tuple[Any, ...]:
 
 
 def _first_lines(connection: Connection, spellings: Sequence[Row]) -> dict[tuple[Any, ...], Row]:
-    """By spelling the first line by day of those that are spelled so, and how many they are."""
+    """By spelling, its first line by day, and the number of its lines."""
     found: dict[tuple[Any, ...], Row] = {}
     for some in chunks(spellings):
         for table in (tables.holding, tables.notice):
@@ -166,7 +166,7 @@ def _line(row: Row) -> Row:
 
 
 def identifiers(connection: Connection) -> dict[int, set[str]]:
-    """The identifiers of each security that has no code."""
+    """The identifiers of each security without a code."""
     spelling, security = tables.spelling, tables.security
     query = (
         select(spelling.c.security_id, spelling.c.identifier).join(security).where(security.c.code.is_(None))
@@ -178,8 +178,8 @@ def identifiers(connection: Connection) -> dict[int, set[str]]:
 
 
 def uncoded(connection: Connection) -> list[Row]:
-    """Lines of holdings and notices whose security has no code: ticker, identifier, name, how many and the
-    last day of them, with the place of one."""
+    """Lines of holdings and notices whose security has no code: ticker, identifier, name, their number and
+    their last day, with the place of one."""
     found: dict[tuple[str, str], Row] = {}
     for table in (tables.holding, tables.notice):
         lines = (

@@ -1,4 +1,4 @@
-"""The history of loads, and the files that could not be read."""
+"""The history of loads, and the unreadable files."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -36,7 +36,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rejected_file")),
     )
     op.create_index(op.f("ix_rejected_file_load_id"), "rejected_file", ["load_id"])
-    # Alembic would copy the whole table for it on SQLite, which tables that name it do not let it do.
+    # Alembic would copy the whole table on SQLite, which fails because other tables refer to it.
     op.execute("ALTER TABLE file ADD COLUMN load_id INTEGER CONSTRAINT fk_file_load_id REFERENCES load (id)")
     op.create_index(op.f("ix_file_load_id"), "file", ["load_id"])
 

@@ -1,6 +1,6 @@
-"""Spellings in place of aliases: which lines are one security follows from all of them together.
+"""Spellings replace aliases: all lines together decide which of them are one security.
 
-The next load sees which of the loaded spellings are one.
+The next load applies this to the loaded spellings.
 """
 
 import sqlalchemy as sa

@@ -1,4 +1,4 @@
-"""What files hold, so that one can be taken out again and the others read anew."""
+"""The bytes of files, so that one can be unloaded and the others read again."""
 
 import sqlalchemy as sa
 from alembic import op

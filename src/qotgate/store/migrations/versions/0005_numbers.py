@@ -1,8 +1,8 @@
-"""Numbers that no file may hold any more, out of databases of versions that took them.
+"""Removes numbers that readers reject now, from databases of versions that accepted them.
 
-An infinite, a huge or a minute count of shares made an error of each list that it was part of. A line with
-one is left out now, as it is when its file is loaded today, and stands among the lines that were left out.
-The price of the trades near it is unknown, and so is each derived number beyond the bounds.
+An infinite, huge or tiny share count broke every list that contained it. Its line becomes a rejected line, as
+when the file is loaded today. The prices of trades around it, and derived numbers beyond the bounds, become
+unknown.
 """
 
 from datetime import timedelta
@@ -16,12 +16,12 @@ branch_labels = None
 depends_on = None
 
 MIN_NUMBER, MAX_NUMBER = 1e-6, 1e15
-"""Those of the readers at the time of this revision."""
+"""The readers' bounds at the time of this revision."""
 NUMBERS = {
     "holding": ("shares", "market_value", "weight"),
     "notice": ("shares", "weight"),
 }
-"""Of lines."""
+"""Columns of lines."""
 DERIVED = {
     "trade": ("price", "change"),
     "ark_day": ("flow",),
@@ -32,7 +32,7 @@ DERIVED = {
 
 _REJECT = sa.table("reject", *map(sa.column, ("file_id", "line", "reason")))
 AROUND = timedelta(days=30)
-"""Longer than the days between two books over which something is inferred."""
+"""More days than an inference between two books can span."""
 
 
 def upgrade() -> None:
@@ -56,14 +56,14 @@ def upgrade() -> None:
     for name, columns in DERIVED.items():
         table = sa.table(name, *map(sa.column, columns))
         for column in columns:
-            # Also infinities, and PostgreSQL's NaN, which is larger than all else.
+            # This includes infinities, and PostgreSQL's NaN, which is greater than any number.
             beyond = sa.func.abs(table.c[column]) > MAX_NUMBER
             connection.execute(sa.update(table).values({column: None}).where(beyond))
     connection.execute(sa.delete(trade).where(sa.func.abs(trade.c.shares) > MAX_NUMBER))
 
 
 def downgrade() -> None:
-    """Nothing: an earlier version reads what is left."""
+    """Do nothing: an earlier version can read the remaining rows."""
 
 
 def _dated(name: str, *columns: str) -> sa.TableClause:
