@@ -79,7 +79,8 @@ def test_the_user_may_say_the_order_of_days(url: str, tmp_path: Path) -> None:
     "command",
     [
         *(["ark", "US.TSLA"], ["ratings"], ["holdings"], ["transactions"], ["status"], ["unload", "x.csv"]),
-        *(["backup", "x.db"], ["research", "trades"]),
+        *(["backup", "x.db"], ["research", "trades"], ["export", "folder"], ["consensus", "US.MU"]),
+        *(["rating-summary", "US.MU"], ["market-state", "US.MU"]),
     ],
     ids=lambda command: command[0],
 )

@@ -76,6 +76,8 @@ def test_what_is_not_known_is_said_in_a_sentence(search: Search) -> None:
     assert search.note(Security.parse("US.TSLAA"), "en") == (
         "US.TSLAA is not known here (did you mean US.TSLA (Tesla)?)."
     )
+    # A part of Yeahka's name, and no start of a word.
+    assert search.note(Security.parse("US.AH"), "en") == "US.AH is not known here."
     assert search.note(Security.parse("US.QQQQQQ"), "en") == "US.QQQQQQ is not known here."
     assert search.note(Security.parse("US.QQQQQQ"), "zh") == "本网关没有 US.QQQQQQ 的数据。"
 

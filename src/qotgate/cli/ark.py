@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from qotgate.cli.options import AsJson, AsOf, Database, Funds, Lang, Tables, WindowDays, read_day
+from qotgate.cli.pages import print_fact
 from qotgate.cli.words import say
-from qotgate.model import ArkDynamic, DynamicType, Security, TradeEvidence
+from qotgate.model import ArkDynamic, Security, TradeEvidence
 from qotgate.service.ark.dynamics import explain_ark_stock_dynamic
 from qotgate.service.search import Search
 from qotgate.serving.opening import open_questions
@@ -51,9 +52,9 @@ def ark(
         typer.echo(json.dumps(shown | trades, default=str))
         return
     for name, value in shown.items():
-        _say(name, "N/A" if value is None else value)
+        print_fact(name, value)
     if day is not None and answer.known_to != day:
-        _say("known_to", answer.known_to)
+        print_fact("known_to", answer.known_to)
     if explain:
         for trade in evidence:
             _print(trade)
@@ -62,15 +63,9 @@ def ark(
             typer.echo("\n" + say(WHY[untold.why], days=days, fund=untold.fund))
 
 
-def _say(name: str, value: Any) -> None:
-    """Print a field of the answer; a word of the interface in the user's language."""
-    shown = say(value) if value in (*DynamicType, "N/A") else value
-    typer.echo(say("{name}: {value}", name=say(name), value=shown))
-
-
 def _answer(answer: ArkDynamic) -> dict[str, Any]:
     return {
-        "dynamic_type": answer.dynamic_type.value,
+        "dynamic_type": answer.dynamic_type,
         "transaction_count": answer.transaction_count,
         "net_shares": answer.net_shares,
         "last_transaction_time": answer.last_transaction_day and answer.last_transaction_day.isoformat(),

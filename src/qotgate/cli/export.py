@@ -33,7 +33,7 @@ def export(
 
     settings = read_settings(lang=lang, funds=funds, db=db, tables=tables)
     with ExitStack() as stack:
-        questions = stack.enter_context(open_questions(settings, loaded=True))
+        questions = stack.enter_context(open_questions(settings, loaded=True, makes=False))
         if sqlite is None and is_current(questions, folder):
             typer.echo(say("Nothing has changed since the last export to {folder}.", folder=folder))
             return

@@ -10,6 +10,7 @@ import typer
 from qotgate.cli.console import new_console
 from qotgate.cli.options import AsJson, Database, Lang, Tables, read_day
 from qotgate.cli.pages import plain_row, rows_table
+from qotgate.cli.words import say
 from qotgate.model import Market, QotGateError, Security, SecurityState, TradingDay
 from qotgate.service.calendar import CALENDARS, trading_days
 from qotgate.service.markets import security_states
@@ -30,7 +31,8 @@ def days(
     """List the days on which a market trades."""
     name = market.upper()
     if name not in CALENDARS:
-        raise QotGateError(f"MARKET takes one of {', '.join(CALENDARS)}, not {market!r}.")
+        values = {"flag": "MARKET", "words": ", ".join(CALENDARS), "text": market}
+        raise QotGateError(say("{flag} takes {words}, not {text!r}.", **values))
     first, last = read_day(start, "--start"), read_day(end, "--end")
     found = trading_days(Market[name], first, last, datetime.now(UTC).date(), ("--start", "--end"))
     _print(found, TradingDay, as_json)

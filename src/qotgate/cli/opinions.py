@@ -2,13 +2,14 @@
 by one."""
 
 import json
+from dataclasses import fields
 from typing import Annotated
 
 import typer
 
 from qotgate.cli.console import new_console
 from qotgate.cli.options import AsJson, AsOf, Database, Lang, PageCursor, Tables, read_day
-from qotgate.cli.pages import plain_row, rows_table, shown
+from qotgate.cli.pages import plain_row, print_fact, rows_table
 from qotgate.cli.words import say
 from qotgate.model import InstitutionRating, Security
 from qotgate.protocol.rating_answers import MAX_INSTITUTIONS
@@ -39,12 +40,11 @@ def consensus(
     with open_questions(read_settings(lang=lang, db=db, tables=tables), makes=False) as questions:
         answer = analyst_consensus(questions, security, day)
         _tell_near(questions, security)
-    row = {"total": answer.total, **plain_row(answer)}
     if as_json:
-        typer.echo(json.dumps(row))
+        typer.echo(json.dumps({"total": answer.total, **plain_row(answer)}))
         return
-    for name, value in row.items():
-        typer.echo(f"{name}: {shown(value)}")
+    for name in ("total", *(field.name for field in fields(answer))):
+        print_fact(name, getattr(answer, name))
 
 
 def summary(

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from qotgate.cli.console import new_console
 from qotgate.cli.words import say
-from qotgate.model import Page, QotGateError, Security
+from qotgate.model import DynamicType, Page, QotGateError, RatingLevel, Security
 from qotgate.protocol.interface import Column, ListQuestion
 
 T = TypeVar("T")
@@ -51,10 +51,15 @@ def rows_table(rows: Sequence[Any], kind: type) -> Table:
     """A table with a column for each field of the rows' dataclass, ``kind``."""
     table = Table(box=None, pad_edge=False)
     for field in fields(kind):
-        table.add_column(field.name.replace("_", " "), no_wrap=True)
+        table.add_column(say(field.name.replace("_", " ")), no_wrap=True)
     for row in rows:
         table.add_row(*(shown(getattr(row, field.name)) for field in fields(kind)))
     return table
+
+
+def print_fact(name: str, value: Any) -> None:
+    """Print a field of an answer; a word of the interface in the user's language."""
+    typer.echo(say("{name}: {value}", name=say(name), value=shown(value)))
 
 
 def list_table(question: ListQuestion[T], answer: Page[T]) -> Table:
@@ -88,8 +93,12 @@ def print_table(table: Table, answer: Page[Any]) -> None:
 
 
 def shown(value: float | str | date | Security | None, form: str = "g") -> str:
-    """A cell; a float is written in ``form``."""
-    return say("N/A") if value is None else format(value, form) if isinstance(value, float) else str(value)
+    """A cell; a float is written in ``form``, a truth value and the words of ratings and dynamics in the
+    user's language."""
+    if value is None or isinstance(value, bool | RatingLevel | DynamicType):
+        words = {"None": "N/A", "True": "yes", "False": "no"}
+        return say(words.get(str(value), str(value)))
+    return format(value, form) if isinstance(value, float) else str(value)
 
 
 def _plain(value: Any) -> Any:

@@ -30,6 +30,8 @@ class Found:
 
 
 HK_DIGITS = 5
+START_OF_WORD, ANY_PART, NO_MATCH = 2, 3, 4
+"""Ranks of matches; 0 is the code itself, 1 its start."""
 MAX_NEAR = 3
 """Securities that are named where one is not known."""
 LIKENESS = 0.7
@@ -86,8 +88,9 @@ class Search:
         old = not in_ratings and any(code.casefold() in entry.spelled for entry in entries.values())
         if old or code in entries:
             return None
-        texts = (security.code, *self._names(code))
-        found = [str(one.security) for text in texts for one in self.search(text, lang, MAX_NEAR)]
+        texts = (security.code.casefold(), *self._names(code))
+        # Two letters are a part of many names.
+        found = [one for text in texts for one in _matches(entries, text, _codes(text), START_OF_WORD)]
         # Of one listing in several markets, that of the market that was typed.
         found += sorted(
             self._like(security.code.casefold()),
@@ -158,17 +161,19 @@ def _codes(wanted: str) -> set[str]:
     return {wanted}
 
 
-def _matches(entries: Mapping[str, _Entry], wanted: str, codes: Collection[str]) -> list[str]:
-    """The codes of the securities that match, the best first."""
+def _matches(
+    entries: Mapping[str, _Entry], wanted: str, codes: Collection[str], worst: int = ANY_PART
+) -> list[str]:
+    """The codes of the securities that match, the best first, down to the rank ``worst``."""
     ranked = ((_rank(entry, wanted, codes), code) for code, entry in entries.items())
-    return [code for rank, code in sorted((rank, code) for rank, code in ranked if rank is not None)]
+    return [code for rank, code in sorted((rank, code) for rank, code in ranked if rank <= worst)]
 
 
-def _rank(entry: _Entry, wanted: str, codes: Collection[str]) -> int | None:
+def _rank(entry: _Entry, wanted: str, codes: Collection[str]) -> int:
     if not entry.codes.isdisjoint(codes):
         return 0
     if any(code.startswith(wanted) for code in entry.codes):
         return 1
     if any(f" {name}".find(f" {wanted}") >= 0 for name in entry.names):
-        return 2
-    return 3 if any(wanted in text for text in (*entry.codes, *entry.names)) else None
+        return START_OF_WORD
+    return ANY_PART if any(wanted in text for text in (*entry.codes, *entry.names)) else NO_MATCH
