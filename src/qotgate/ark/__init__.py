@@ -1,1 +1,1 @@
-"""What ARK traded, out of what it publishes: pure functions on model words."""
+"""ARK's trades, inferred from its publications: pure functions on the model."""

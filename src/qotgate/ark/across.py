@@ -1,9 +1,9 @@
-"""What shows only across funds and days: splits, offerings, and what comes back.
+"""Evidence that only several funds or days show: splits, offerings, and reversals.
 
-One difference of one fund leaves three things open (:mod:`qotgate.ark.inference`). A doubled position may be
-a split: then every fund that holds the security shows it. A purchase may be the fund's part in an offering,
-which ARK's notices leave out: funds ask for a round number together. And a change that is undone within days
-was no trade: a custom basket went in and out, a market was closed, or a file left a line out.
+One difference of one fund leaves three questions open (:mod:`qotgate.ark.inference`). A doubled position may
+be a split: then every fund that holds the security shows it. A purchase may be the fund's part in an
+offering, which ARK's notices omit: together the funds ask for a round number. A change that is reversed
+within days was no trade: a custom basket went in and out, a market was closed, or a file omitted a line.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,23 +18,23 @@ from qotgate.ark.grounds import Evidence, Ground
 from qotgate.ark.inference import Inference
 
 NEAR = timedelta(days=7)
-"""Custodians book a split within so many days of one another."""
+"""Custodians book a split within this time of one another."""
 SPLIT_TOLERANCE = 0.1
-"""How much a fund may trade on the day of a split and still show it, as a part of the position."""
+"""How much a fund may trade on the day of a split and still show it, as a share of the position."""
 SURE = 2
-"""With a smaller ratio price and shares may agree by chance, if not to the share."""
+"""Below this ratio, price and shares may agree by chance, unless to the share."""
 OFFERING = 5_000
-"""Funds ask for a whole multiple of this together. Of 81 positions that were opened and noticed, 14 of
-them by several funds at once, none is one; of 15 that were not noticed, 11 are."""
+"""Together the funds ask for a multiple of this in an offering. Of 81 opened positions with a notice, 14 of
+them by several funds at once, none is a multiple; of 15 without a notice, 11 are."""
 ODD = 100
-"""An order of the manager's that happens to be round is shared out in round parts."""
+"""If a single order of the manager's is round by chance, its parts for the funds are round too."""
 WITHIN = 5
-"""Differences within which a change is undone."""
+"""Number of differences within which a change is reversed."""
 UNDONE = 0.002
-"""How far what comes back may be from what went, as a part of it."""
+"""Tolerance of a reversal, as a share of the first change."""
 UNDONE_TOGETHER = 0.02
 FEWEST_TOGETHER = 3
-"""So many names that come back on one day may be further off, as their counts in a basket change."""
+"""If at least this many names reverse on one day, the tolerance is wider, as for changed basket counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,8 @@ class Difference(Generic[Key]):
 
 @dataclass(slots=True)
 class Verdict(Generic[Key]):
-    """Of one difference the names that traded otherwise than they seem to: a split that is none, a purchase
-    in an offering, a change that is undone."""
+    """The corrections of one difference: names that seem to be split but are not, names bought in an
+    offering, and names whose change was reversed."""
 
     unsplit: set[Key] = field(default_factory=set)
     offered: set[Key] = field(default_factory=set)
@@ -59,12 +59,12 @@ class Verdict(Generic[Key]):
 
 
 Positions = Callable[[Key, date, date], Mapping[str, Sequence[float]]]
-"""The share counts of a security in the books between two days, by fund, oldest first."""
+"""A security's share counts in the books between two days, by fund, oldest first."""
 
 
 def judge(differences: Sequence[Difference[Key]], positions: Positions[Key]) -> list[Verdict[Key]]:
-    """A verdict for each of ``differences``, which are all of all funds, within ``NEAR`` and ``WITHIN`` of
-    those that matter."""
+    """A verdict for each of ``differences``, which have to include every fund's, within ``NEAR`` and
+    ``WITHIN`` of the relevant ones."""
     verdicts: list[Verdict[Key]] = [Verdict() for _ in differences]
     _splits(differences, verdicts, positions)
     _undone(differences, verdicts)
@@ -73,7 +73,7 @@ def judge(differences: Sequence[Difference[Key]], positions: Positions[Key]) -> 
 
 
 def apply(inference: Inference[Key], verdict: Verdict[Key]) -> Inference[Key]:
-    """The inference as ``verdict`` leaves it."""
+    """The inference corrected by ``verdict``."""
     trades, evidence = dict(inference.trades), dict(inference.evidence)
     splits, offerings = dict(inference.splits), dict(inference.offerings)
     for key in verdict.unsplit:
@@ -109,7 +109,7 @@ def _splits(
 
 
 def _shows(shares: Sequence[float], ratio: Fraction) -> bool:
-    """Whether a fund's counts, oldest first, went over into the units of a split."""
+    """Whether a fund's counts, oldest first, changed to the units of a split."""
     return any(
         old > 0 and abs(new / (old * float(ratio)) - 1) <= SPLIT_TOLERANCE for old, new in pairwise(shares)
     )
@@ -139,15 +139,15 @@ def _undone(differences: Sequence[Difference[Key]], verdicts: Sequence[Verdict[K
 
 
 def _seeming(one: Difference[Key], verdict: Verdict[Key]) -> dict[Key, int]:
-    """The trades of a difference, with those that its splits would be: custodians book some splits a day
-    early, undo them and book them again."""
+    """The trades of a difference, including its splits as if they were trades: custodians book some splits a
+    day early, undo them and book them again."""
     plain = {key: shares for key, (shares, _) in one.inference.unsplit.items()}
     seeming = one.inference.trades | plain
     return {key: shares for key, shares in seeming.items() if shares and key not in verdict.undone}
 
 
 def _come_back(went: Mapping[Key, int], came: Mapping[Key, int]) -> Iterable[Key]:
-    """The names of which as much came back as went."""
+    """The names with equal amounts out and back in."""
     far, near = [], []
     for key in went.keys() & came.keys():
         off = abs(went[key] + came[key]) / abs(went[key])
@@ -159,8 +159,8 @@ def _come_back(went: Mapping[Key, int], came: Mapping[Key, int]) -> Iterable[Key
 
 
 def _missed(went: Inference[Key], came: Inference[Key], grown: Sequence[float]) -> Iterable[Key]:
-    """The positions that were gone, and are back as they were but for the flow of the days between: the files
-    left them out. ``grown`` are the parts of it that may be in them."""
+    """The positions that vanished and came back unchanged, except for the flow of the days between: files
+    omitted them. ``grown`` are the parts of the flow that may have applied to them."""
     for key, evidence in went.evidence.items():
         back = came.evidence.get(key)
         if evidence.ground is Ground.CLOSED and back is not None and back.ground is Ground.OPENED:

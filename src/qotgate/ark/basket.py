@@ -1,12 +1,11 @@
-"""A fund's creation basket, out of how its positions moved together.
+"""A fund's creation basket, inferred from its positions' common moves.
 
 Shares of the fund are created and redeemed in units (of 50,000 fund shares, as sums show). A unit's basket
-holds ``round(shares / units outstanding)`` of each name, so on a day with ``created`` and ``redeemed`` units
-a name without trades moves by exactly (created - redeemed) x count. Some names (those that ARK owns much
-of, and those it is selling out of) are left out of creations, for cash, but handed over in redemptions: they
-move by -redeemed x count. Everything here is to find those three numbers and the two sets of names: the
-differences that untraded names share are whole multiples of the net units, and all the quotients belong to
-one number of units outstanding.
+holds ``round(shares / units outstanding)`` of each name. So on a day with ``created`` and ``redeemed`` units,
+a name without trades moves by exactly (created - redeemed) x count. Some names (those of which ARK owns a
+large part, and those it is selling out of) are left out of creations, for cash, but included in redemptions:
+they move by -redeemed x count. This module finds those three numbers and the two sets of names. The changes
+of untraded names are multiples of the net units, and all the quotients fit one number of units outstanding.
 """
 
 from collections import Counter
@@ -19,42 +18,46 @@ import numpy as np
 
 Key = TypeVar("Key", bound=Hashable)
 Moves = Mapping[Key, tuple[float, float]]
-"""The shares before, and the change, of each name held before and after."""
+"""The shares before and the change of each name held before and after."""
 
 MOST_OUTSTANDING = 10_000
-"""No fund has had more units outstanding, by twice: what a part of a fund comes to at most, in units."""
+"""Upper bound of the units outstanding, twice the largest number seen. It converts a share of a fund to a
+number of units."""
 LARGEST_MOVE = 2.0
-"""A larger increase, as a part of the position, is a split or a purchase, whatever the fund's flow."""
+"""A larger increase, as a share of the position, is a split or a purchase, whatever the fund's flow."""
 FEWEST_NAMES = 4
 SMALLEST_PART = 0.15
-"""Fewer names than these, in number or as part of those that moved, agree by chance."""
+"""Fewer names than this, as a share of those that moved, may agree by chance."""
 CHANCE = 0.05
-"""Where a share a unit is more of a count than this, any trade would seem to be a whole number of units: only
-names whose count was not rounded otherwise tell there."""
+"""If one share a unit is a larger share of a count than this, any trade would look like a whole number of
+units. Then only names with unambiguous rounding are evidence."""
 LARGE_FLOW = 0.5
-"""A few names that moved by a larger part of the fund than this, and others did not, split or were traded."""
+"""A few names that moved by a larger share of the fund than this, while others did not, split or were
+traded."""
 CUT_BY = 1
-"""Counts are cut where that explains more names than this besides. On 30 days of 2026 it explains all of 872,
-and rounding 686; of 23,366 names of 2020 to 2024 it explains 70%, rounding 89%."""
+"""Counts are truncated if that explains more than this many further names. On 30 days of 2026 truncation
+explains all of 872 names, and rounding 686; of 23,366 names of 2020 to 2024 truncation explains 70%, rounding
+89%."""
 FEWEST_SHARES = 40
 """Counts below this fit any number of units outstanding."""
 NEAR = 0.0005
-"""How far the sum of several days' flows may be from that of one basket, as a part of it."""
+"""Relative tolerance between the sum of several days' flows and one basket."""
 SMALLEST_FLOW = 0.4
-"""Where more than half of the names moved and the basket explains fewer of them than this, the trades do not
-show beside the flow. On all 1,550 such days of 2020 to 2026 but two it explains more than half."""
+"""If more than half of the names moved and the basket explains a smaller share of them than this, the trades
+cannot be separated from the flow. On all but two of the 1,550 such days of 2020 to 2026 it explains more than
+half."""
 MOST_TRADED = 8
-"""So many names are traded in a day without a flow, however small the fund."""
+"""Names traded on a day without a flow, at most, however small the fund."""
 DRIFT = 0.01
-"""How much a basket count changes from day to day, over a missing file, as a part of it."""
+"""Relative change of a basket count from day to day, over a missing file."""
 SLACK = 4
-"""Shares by which a count may be off besides one for each unit: files round."""
+"""Rounding tolerance of a count in shares, besides one for each unit."""
 LOT = 100
 LOT_SLACK = 250
-"""Asian names go into baskets in board lots, of up to 500 shares: their count is a multiple of ``LOT`` that
-is at most ``LOT_SLACK`` from the rounded one."""
+"""Asian names go into baskets in board lots of up to 500 shares: their count is a multiple of ``LOT``, at
+most ``LOT_SLACK`` from the rounded count."""
 UNITS_AT_ONCE = 2000
-"""Numbers of units that are tried together."""
+"""Numbers of units tried in one batch."""
 LOTS = (1000, 500, 400, 100)
 
 
@@ -62,12 +65,11 @@ LOTS = (1000, 500, 400, 100)
 class Basket(Generic[Key]):
     """The flow of one difference.
 
-    ``outstanding`` is in units, before the flow, 0 where there was no flow or none could be told.
-    ``left_out`` are the names seen to move with redemptions only, ``taken`` those seen to move with
-    creations too; a traded name is in neither. ``still`` are names that did not move although units
-    were created or redeemed for all: their market was closed, and they follow later. ``untold`` says that
-    the flow cannot be told from the trades; ``carried`` that ``outstanding`` was told by an earlier
-    difference. ``days`` are the trading days between the snapshots.
+    ``outstanding`` is in units, before the flow, 0 if there was no flow or it is unknown. ``left_out`` are
+    the names seen to move with redemptions only, ``taken`` those seen to move with creations too; a traded
+    name is in neither. ``still`` are names that did not move with a flow of all names: their market was
+    closed, and they follow later. ``untold``: the flow cannot be separated from the trades. ``carried``:
+    ``outstanding`` is from an earlier difference. ``days`` are the trading days between the snapshots.
     """
 
     outstanding: float = 0.0
@@ -80,7 +82,7 @@ class Basket(Generic[Key]):
     carried: bool = False
     days: int = 1
     cut: bool = False
-    """Whether counts are cut to whole shares, as in 2026, and not rounded."""
+    """Whether counts are truncated to whole shares, as in 2026, and not rounded."""
 
     @property
     def net(self) -> int:
@@ -88,28 +90,28 @@ class Basket(Generic[Key]):
 
     @property
     def ratio(self) -> float:
-        """The fund's size after the flow, 1 being that before."""
+        """The fund's size after the flow, relative to the size before."""
         return 1 + self.net / self.outstanding if self.outstanding else 1.0
 
     @property
     def split(self) -> bool:
-        """Whether names left out of creations moved otherwise than the others."""
+        """Whether names left out of creations moved differently from the others."""
         return self.created != 0 and bool(self.left_out)
 
     def count(self, shares: float) -> int:
-        """The shares of a name in one unit's basket, of which the fund holds ``shares``."""
+        """The shares of a name in one unit's basket, if the fund holds ``shares``."""
         if not self.outstanding:
             return 0
         return floor(shares / self.outstanding) if self.cut else round(shares / self.outstanding)
 
     def slack(self, shares: float, units: int) -> float:
-        """How far a move may be from that of ``units``: one share a unit, as counts are rounded both ways,
-        and over several days what the flow of one day changes in the baskets of the next."""
+        """Tolerance of a move by ``units``: one share a unit, as counts are rounded both ways; over several
+        days, also the effect of each day's flow on the next day's baskets."""
         drift = DRIFT * abs(units) * self.count(shares) if self.days > 1 else 0
         return self.created + self.redeemed + SLACK + drift
 
     def explains(self, shares: float, change: float, *flows: int) -> bool:
-        """Whether one of ``flows``, units of the basket, is what moved a position by ``change``."""
+        """Whether one of ``flows``, in units of the basket, explains a position's ``change``."""
         count = self.count(shares)
         slack = self.created + self.redeemed + SLACK
         for units in flows:
@@ -127,8 +129,8 @@ class Basket(Generic[Key]):
 
 
 def find_basket(moves: Moves[Key], outstanding: float = 0.0, days: int = 1) -> Basket[Key]:
-    """The basket that moved most names; ``outstanding`` (units, 0 if unknown) helps where the baskets of
-    several ``days`` came together, as over a missing file, and no quotient is exact."""
+    """The basket that explains most moves. ``outstanding`` (units, 0 if unknown) helps when the baskets of
+    several ``days`` are combined, as over a missing file, and no quotient is exact."""
     moved = [move for move in moves.values() if move[1] and move[1] < LARGEST_MOVE * move[0]]
     best: Basket[Key] = Basket(days=days)
     names, units, divisor = _exact(moved, 0.5)
@@ -152,13 +154,13 @@ def find_basket(moves: Moves[Key], outstanding: float = 0.0, days: int = 1) -> B
 
 
 def _explained(moves: Moves[Key], basket: Basket[Key]) -> int:
-    """How many names moved with the basket."""
+    """How many moves the basket explains."""
     flows = {basket.net, -basket.redeemed}
     return sum(basket.explains(shares, change, *flows) for shares, change in moves.values())
 
 
 def _classes(moves: Moves[Key], units: int, basket: Basket[Key]) -> Basket[Key]:
-    """The basket whose one class of names moved by ``units``."""
+    """The basket with one class of names moved by ``units``."""
     other = _other(moves, units, basket)
     net, low = max(units, other), min(units, other)
     redeemed = -min(low, 0)
@@ -166,7 +168,7 @@ def _classes(moves: Moves[Key], units: int, basket: Basket[Key]) -> Basket[Key]:
 
 
 def _with_names(moves: Moves[Key], basket: Basket[Key], out: int) -> Basket[Key]:
-    """Tell which names moved with which class, where the two are far enough apart."""
+    """Assign names to the two classes, if the classes are far enough apart."""
     left_out, taken, still = set(), set(), set()
     for key, (shares, change) in moves.items():
         apart = abs(basket.net - out) * basket.count(shares)
@@ -182,11 +184,11 @@ def _with_names(moves: Moves[Key], basket: Basket[Key], out: int) -> Basket[Key]
 
 
 def _other(moves: Moves[Key], units: int, basket: Basket[Key]) -> int:
-    """The units by which the other class of names moved, ``units`` if there is but one class.
+    """The units by which the other class of names moved; ``units`` if there is only one class.
 
-    The lower of the two classes moves with redemptions only, so it never grows. A few names that stay while
-    the rest shrink are no class that as many units were created of as redeemed: they are what cannot be
-    handed over, such as shares of a company that is not listed.
+    The lower of the two classes moves with redemptions only, so it never grows. A few names that do not move
+    while the rest shrink are not a class with equal creations and redemptions: they cannot be handed over,
+    such as shares of an unlisted company.
     """
     tally: Counter[int] = Counter()
     for shares, change in moves.values():
@@ -216,13 +218,14 @@ def _other(moves: Moves[Key], units: int, basket: Basket[Key]) -> int:
 
 
 def _exact(moved: Sequence[tuple[float, float]], up: float) -> tuple[float, int, float]:
-    """How many moves the best units and units outstanding explain to the share, and these, 0 if none do.
+    """How many moves the best units and units outstanding explain to the share, and both numbers; 0 if there
+    are none.
 
     For each number of units that divides a move, the quotient c was rounded from shares / outstanding, so
-    outstanding is between shares / (c + 1/2) and shares / (c - 1/2): the number where most spans overlap.
-    ``up`` is 1/2 for that; 0 for counts that were cut, which are between shares / (c + 1) and shares / c.
-    As that takes ``SMALLEST_PART`` of the names, the flow is no larger a part of the fund than all but so
-    many of them moved by, which bounds the units.
+    outstanding is between shares / (c + 1/2) and shares / (c - 1/2). The result is where most of these
+    intervals overlap. ``up`` is 1/2 for rounded counts and 0 for truncated ones, which are between shares /
+    (c + 1) and shares / c. The basket has to explain ``SMALLEST_PART`` of the names, so the flow cannot be
+    larger than the moves of that many names, which bounds the units.
     """
     best, found = max(FEWEST_NAMES, SMALLEST_PART * len(moved)), (0, 0.0)
     for sign in (1, -1):
@@ -231,7 +234,7 @@ def _exact(moved: Sequence[tuple[float, float]], up: float) -> tuple[float, int,
             continue
         fewest = ceil(best) - 1
         part = sorted((change / shares for shares, change in same), reverse=True)[fewest]
-        # Beyond the second bound fewer names than that have a count of FEWEST_SHARES.
+        # Beyond the second bound, fewer names than required have a count of FEWEST_SHARES.
         largest = sorted((change for _, change in same), reverse=True)[fewest]
         most = min(ceil(part * MOST_OUTSTANDING), largest // FEWEST_SHARES)
         held, changes = np.array([shares for shares, _ in same]), np.array([change for _, change in same])
@@ -253,7 +256,7 @@ def _exact(moved: Sequence[tuple[float, float]], up: float) -> tuple[float, int,
 
 
 def _deepest(spans: Sequence[tuple[float, float]]) -> tuple[int, float]:
-    """How many spans overlap where most do, and the middle of that place."""
+    """The largest number of overlapping intervals, and the middle of their overlap."""
     edges = sorted([(low, False) for low, _ in spans] + [(high, True) for _, high in spans])
     depth = deepest = 0
     middle = 0.0
@@ -265,7 +268,8 @@ def _deepest(spans: Sequence[tuple[float, float]]) -> tuple[int, float]:
 
 
 def _near(moved: Sequence[tuple[float, float]], outstanding: float) -> int:
-    """The units that explain most moves to about a share a unit, with ``outstanding`` units; 0 if none do."""
+    """The units that explain most moves to about a share a unit, given ``outstanding`` units; 0 if there are
+    none."""
     if not outstanding:
         return 0
     tally: Counter[int] = Counter()

@@ -1,10 +1,10 @@
 """From the ticker, identifier and name of a published line to a code such as US.TSLA.
 
-A CUSIP with a plain ticker is a US listing. A ticker may carry a Bloomberg exchange code (``TREE UW``,
-``DSY FP``, ``9923HK``), which then decides; mailed notices fuse it to the ticker (``DSYSJ``). A SEDOL names
-one line on one exchange but not which one, so it is looked up in a table; a foreign listing that the table
-lacks has no code. What the table says of an identifier counts for a line unless both the ticker and the name
-of the line are another company's.
+A CUSIP with a plain ticker is a US listing. A ticker may carry a Bloomberg exchange code (``TREE UW``, ``DSY
+FP``, ``9923HK``), which then decides; mailed notices fuse it to the ticker (``DSYSJ``). A SEDOL names one
+line on one exchange but not which one, so it is looked up in a table; a foreign listing that the table lacks
+has no code. The table's entry for an identifier applies to a line unless both the ticker and the name of the
+line belong to another company.
 """
 
 import re
@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from qotgate.ark.company_names import same_company
 from qotgate.model import Market, Security
 
-# Bloomberg's exchange codes, composite and single, of the markets that a code can belong to. Published
-# tickers are cut at seven characters, which leaves "GRMN UN" as "GRMN U".
+# Bloomberg's exchange codes, composite and single, of the markets of codes. Published tickers are cut at
+# seven characters, so "GRMN U" may stand for "GRMN UN".
 EXCHANGES = {
     **dict.fromkeys(("US", "UN", "UQ", "UW", "UR", "UA", "UP", "UV", "UF", "U"), Market.US),
     **dict.fromkeys(("CN", "CT", "CV"), Market.CA),
@@ -27,7 +27,7 @@ EXCHANGES = {
     "CS": Market.SZ,
 }
 FOREIGN = {
-    # By the letter that begins a CINS, which tells the country of the issuer (CUSIP Global Services): the
+    # By the first letter of a CINS, which identifies the issuer's country (CUSIP Global Services): the
     # exchange codes of its home market.
     "A": ("AV",),
     "B": ("BB",),
@@ -81,7 +81,7 @@ CASH_NAMES = frozenset(
     ]
 )
 _FUSED_LENGTH = 6
-"""Letters of a ticker that no US listing has: they have five at most."""
+"""Length of a ticker with an exchange fused to it: US tickers have at most five letters."""
 
 _WITH_EXCHANGE = re.compile(
     r"(?P<ticker>\S+)[ .](?P<exchange>[A-Z]{2}|(?<= )[A-Z])|(?P<digits>\d+) ?(?P<suffix>[A-Z]{2})"
@@ -91,7 +91,7 @@ _US_TICKER = re.compile(r"[A-Z]+([./][A-Z]+)?")
 
 
 def is_cash(ticker: str, identifier: str, name: str = "") -> bool:
-    """Whether a line is cash: a currency, or a money market account, which has BNY Mellon's X9 numbers."""
+    """Whether a line is cash: a currency, or a money market account, with one of BNY Mellon's X9 numbers."""
     if ticker:
         return False
     if identifier:
@@ -100,8 +100,8 @@ def is_cash(ticker: str, identifier: str, name: str = "") -> bool:
 
 
 class Listings:
-    """Maps published lines to codes. ``table`` gives the code of an identifier, None for a listing that
-    is known to be on a market without codes; ``names`` tell which identifiers of those are one listing."""
+    """Maps published lines to codes. ``table`` gives the code of an identifier, None for a listing on a
+    market without codes; ``names`` tells which identifiers of those are one listing."""
 
     def __init__(self, table: Mapping[str, Security | None], names: Mapping[str, str]) -> None:
         self._table = table
@@ -118,19 +118,19 @@ class Listings:
         return identifier in self._table
 
     def lists(self, code: Security | None) -> bool:
-        """Whether the table has an identifier of ``code``."""
+        """Whether the table has an identifier with the code ``code``."""
         return code in self._codes
 
     def name(self, identifier: str) -> str:
-        """What the table calls an identifier, '' where it has none such."""
+        """The table's name of an identifier, '' if it has none."""
         return self._names.get(identifier, "")
 
     def identity(self, identifier: str) -> str:
-        """The first identifier of a listing without a code that goes by several."""
+        """The first identifier of a listing without a code that has several."""
         return self._same.get(identifier, identifier)
 
     def believes(self, ticker: str, identifier: str, name: str) -> bool:
-        """Whether the table leaves the identifier to a line: it is not that of another company."""
+        """Whether the table accepts the identifier of a line: it is not another company's."""
         if identifier not in self._table or not ticker or same_company(name, self._names[identifier]):
             return True
         listed = self._table[identifier]
@@ -139,7 +139,7 @@ class Listings:
         return any(stem in (listed.code, listed.code.lstrip("0")) for stem in stems(ticker))
 
     def code(self, ticker: str, identifier: str, name: str) -> Security | None:
-        """The code of a line, None where it has none or none is known."""
+        """The code of a line, None if it has none or its code is unknown."""
         if identifier not in self._table:
             return _ticker_code(ticker, identifier)
         if self.believes(ticker, identifier, name):
@@ -148,8 +148,8 @@ class Listings:
 
 
 def stems(ticker: str) -> Iterator[str]:
-    """What a ticker may be without its exchange: itself, and what is left of it where it ends in a code of
-    one, as ``DSYSJ`` and ``DSY FP`` do."""
+    """The possible forms of a ticker without its exchange: the ticker itself, and the rest if it ends with an
+    exchange code, as ``DSYSJ`` and ``DSY FP`` do."""
     yield ticker.replace("/", ".")
     match = _WITH_EXCHANGE.fullmatch(ticker)
     if match:
@@ -162,7 +162,7 @@ _ALL_EXCHANGES = {*EXCHANGES, *(code for codes in FOREIGN.values() for code in c
 
 
 def _ticker_code(ticker: str, identifier: str) -> Security | None:
-    """The code that a ticker names, given the kind of its identifier."""
+    """The code given by a ticker, depending on the kind of its identifier."""
     match = _WITH_EXCHANGE.fullmatch(ticker)
     if match and (" " in ticker or match["digits"] or match["exchange"] in _ALL_EXCHANGES):
         market = EXCHANGES.get(match["exchange"] or match["suffix"])

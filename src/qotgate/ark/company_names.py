@@ -1,8 +1,8 @@
-"""Whether two published names may be of one company.
+"""Compares published company names.
 
 Files write one company in several ways: ``TELADOC HEALTH INC`` and ``TELADOC INC``, or ``HONEYWELL
-INTERNATIONAL I``, cut where a column ends. Names agree where the words of one begin the other, words of legal
-form and of the kind of share left out.
+INTERNATIONAL I``, cut at the width of a column. Names match if the words of one are the first words of the
+other, ignoring words of legal form and share class.
 """
 
 import re
@@ -79,27 +79,27 @@ _UNLISTED = re.compile(
     r"|PRIVATE PLACEMENT|PLACE ?HOLDER ?SHARES?|PLACE HOLDERSHARES?|PLACE)\s*$",
     re.IGNORECASE,
 )
-"""Ends of the names of shares that are not registered yet: a private investment in public equity (PIPE), or a
-place held for shares to come. They are shares of the listed stock."""
+"""Suffixes of the names of unregistered shares: a private investment in public equity (PIPE), or a
+placeholder for future shares. They are shares of the listed stock."""
 
 
 @lru_cache(maxsize=8192)
 def words_of(name: str) -> tuple[str, ...]:
-    """The words that tell a company, in capitals; all of its words where nothing else is left."""
+    """The distinctive words of a name, in capitals; all of its words if none is distinctive."""
     words = re.findall(r"[^\W_]+", name.upper().replace("'", ""))
     return tuple(word for word in words if word not in _FORMS) or tuple(words)
 
 
 @lru_cache(maxsize=8192)
 def listed_name(name: str) -> str:
-    """The name without the note that the shares are not registered yet; '' where it has no such note."""
+    """The name without the note that its shares are unregistered; '' if it has no such note."""
     stock, found = _UNLISTED.subn("", name)
     return stock if found else ""
 
 
 def same_company(one: str, other: str) -> bool:
-    """Whether the words of one name begin the other. The last word of either may be cut short, unless it is
-    the only one: Alpha is not Alphabet."""
+    """Whether the words of one name are the first words of the other. The last word of either may be cut,
+    unless it is the only one: Alpha is not Alphabet."""
     short, long = sorted((words_of(one), words_of(other)), key=len)
     if not short or short[:-1] != long[: len(short) - 1]:
         return False

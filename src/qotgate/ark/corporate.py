@@ -1,7 +1,7 @@
-"""What companies did to their shares: splits, and new names for old positions.
+"""Corporate actions: splits, and new names for existing positions.
 
-Shares and price together tell a split from a trade; a count that carries over from a name that is gone to
-one that is new tells a new symbol, a merger of a SPAC or a new listing from a sale and a purchase.
+Shares and price together distinguish a split from a trade. A count that continues under a new name
+distinguishes a new symbol, a SPAC merger or a new listing from a sale and a purchase.
 """
 
 from collections.abc import Collection, Hashable, Iterator, Mapping
@@ -18,33 +18,34 @@ _SPLITS = tuple((ratio, float(ratio), ratio.denominator == 1) for ratio in SPLIT
 SPLIT_SHARE_TOLERANCE = 0.03
 SPLIT_PRICE_TOLERANCE = 0.2
 FEWEST_SHARES = 1000
-"""A smaller position can be doubled to the share by a trade."""
+"""In a smaller position, a trade may double the count exactly."""
 ROUND = 100
-"""A round position can be doubled to the share by a trade, too."""
+"""In a round position, a trade may double the count exactly."""
 RENAMED_SHARES = 0.01
-"""How much may be traded on the day a name changes, as a part of the position."""
+"""Amount that may be traded on the day of a rename, as a share of the position."""
 RENAMED_PRICE = 0.3
-"""How far the price may be from that of the day before, as a part of it."""
+"""Relative price change allowed on the day of a rename."""
 NEAR_SHARES = NEAR_PRICE = 0.05
-"""Where the price hardly moved, so much may be traded. Of all that vanished in 2020 to 2026 as another name
-appeared in the fund, no other company's position had a count and a price within even 30%."""
+"""Amount that may be traded if the price hardly moved. Of all positions that vanished in 2020 to 2026 as
+another name appeared in the fund, no other company's position was within even 30% in count and price."""
 TRUST = 10.0
-"""USD a share that every SPAC stands near before it merges, so that there the price tells nothing."""
+"""USD a share: SPACs trade near this price before they merge, so the price is no evidence there."""
 IDENTIFIED_SHARES = 1.0
-"""How much may be traded where old and new have one identifier, as a part of the position."""
+"""Amount that may be traded if old and new share an identifier, as a share of the position."""
 SAME_SHARES = 1e-5
 SAME_PRICE = 1.0
-"""Where no share was traded the count alone says enough, and the price may jump with the news."""
+"""If no share was traded, the count alone is enough evidence, and the price may jump with the news."""
 MERGER_DECIMALS = (0, 1, 2, 3, 4)
 CHANCE = 1000
-"""So many times as many shares as there are ratios of some decimals leave one in 500 to chance."""
+"""With this many times as many shares as there are ratios of some number of decimals, one match in 500 is
+chance."""
 WARRANTS = (2, 3, 4, 5)
-"""Units of a SPAC fall apart into one share and a half to a fifth of a warrant."""
+"""Units of a SPAC split into one share and a half to a fifth of a warrant."""
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A fund's position: the share count, and the price in USD where it is known."""
+    """A fund's position: the share count, and the price in USD if known."""
 
     shares: float
     price: float | None
@@ -53,9 +54,9 @@ class Position:
 def split(old: Position, new: Position, flow: float, slack: float) -> Fraction | None:
     """The new shares for each old one, None without a split.
 
-    ``flow`` is what creations and redemptions added in old shares, ``slack`` how exact that is. Either
-    shares and price moved by one ratio in opposite ways, or the shares went up by a whole number to the
-    share: custodians book some splits days before or after the price.
+    ``flow`` is the net of creations and redemptions in old shares, ``slack`` its tolerance. Either shares and
+    price changed by one ratio in opposite directions, or the shares grew exactly by a whole ratio: custodians
+    book some splits days before or after the price.
     """
     base = old.shares + flow
     if base <= 0:
@@ -77,8 +78,8 @@ def split(old: Position, new: Position, flow: float, slack: float) -> Fraction |
 
 
 def is_split(old: float, new: float, ratio: Fraction) -> bool:
-    """Whether a position that was ``old`` shares, flow included, and is ``new`` shows a known split, whatever
-    was traded besides: it is nearer to the new units than to the old."""
+    """Whether a change from ``old`` shares, flow included, to ``new`` shows a known split, whatever else was
+    traded: the new count is closer to the new units than to the old."""
     return old > 0 and new > 0 and abs(log(new / (old * float(ratio)))) < abs(log(new / old))
 
 
@@ -87,10 +88,9 @@ def renames(
 ) -> dict[Key, tuple[Key, Fraction]]:
     """The old name of each new one that took over its position, and the new shares for each old one.
 
-    ``gone`` are the positions that vanished, already moved by the flow; ``new`` those that appeared;
-    ``identified`` the pairs of an old and a new name whose lines have an identifier in common. The
-    pair that agrees best goes first, in shares, then in price; of pairs that agree equally well the larger
-    position, so that the order in which files were loaded says nothing.
+    ``gone`` are the vanished positions, flow included; ``new`` those that appeared; ``identified`` the pairs
+    of an old and a new name whose lines share an identifier. The closest pair comes first, by shares, then by
+    price; of equally close pairs, the larger position. So the order of loading has no influence.
     """
     pairs: list[tuple[tuple[float, ...], int, Key, Key, Fraction]] = []
     for old, before in gone.items():
@@ -110,8 +110,8 @@ def renames(
 
 
 def _exchange(old: Position, new: Position, *, identified: bool) -> tuple[float, float, Fraction] | None:
-    """How far two positions are from being one, in shares and in price as a part of it, and the new shares
-    for each old one; None if they are not one."""
+    """The distance between two positions in shares and in relative price, and the new shares for each old
+    one; None if they cannot be one position."""
     if old.shares < FEWEST_SHARES or not old.price or not new.price:
         return None
     for ratio in (Fraction(1), *SPLIT_RATIOS, *_merger_ratios(old.shares, new.shares)):
@@ -128,11 +128,11 @@ def _exchange(old: Position, new: Position, *, identified: bool) -> tuple[float,
 
 
 def _merger_ratios(old: float, new: float) -> Iterator[Fraction]:
-    """The ratio of an exchange of shares in a merger, if the counts are one to the share: contracts give it
-    in few decimals, such as 1.11."""
+    """The ratio of a share exchange in a merger, if the counts match to the share: contracts give it in few
+    decimals, such as 1.11."""
     for decimals in MERGER_DECIMALS:
         ratio = Fraction(round(new / old * 10**decimals), 10**decimals)
-        # Otherwise one of the ratios with so many decimals would fit any two positions.
+        # Otherwise one of the ratios with that many decimals would fit any two positions.
         telling = min(old, new) > CHANCE * 10**decimals
         if telling and ratio and abs(new - old * float(ratio)) <= 1:
             yield ratio
@@ -140,5 +140,5 @@ def _merger_ratios(old: float, new: float) -> Iterator[Fraction]:
 
 
 def is_warrant(shares: float, units: float) -> bool:
-    """Whether ``shares`` are the warrants out of ``units`` of a SPAC."""
+    """Whether ``shares`` are the warrants from ``units`` of a SPAC."""
     return any(abs(shares - units / parts) <= 1 for parts in WARRANTS)

@@ -1,4 +1,4 @@
-"""The dynamic of a stock: what the funds' latest transactions in it amount to.
+"""The dynamic of a stock: the funds' latest transactions in it, in sum.
 
 The rules are the project's own; the reference documents give only names and examples.
 """
@@ -13,24 +13,24 @@ from qotgate.model import ArkDynamic, DynamicType, UntoldDays
 
 WINDOW_DAYS = 30
 MAX_WINDOWS = 1024
-"""Windows whose first day is remembered: each answer asks for it several times."""
+"""Windows whose first day is cached: each answer needs it several times."""
 SAME_SPLIT = timedelta(days=14)
-"""Splits of one ratio that funds show within this time are one split."""
+"""Splits with one ratio in several funds' files within this time are one split."""
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """From ``day`` on, ``ratio`` shares stand for each earlier one, as the files of a fund show it."""
+    """From ``day`` on, ``ratio`` shares replace each earlier one, as a fund's files show it."""
 
     day: date
     ratio: Fraction
 
 
 def splits_of(fund: str, seen: Mapping[str, Sequence[Split]]) -> list[Split]:
-    """The splits by which a fund's trades in a security are adjusted, out of those ``seen`` by each fund.
+    """The splits that apply to a fund's trades in a security, from the splits ``seen`` by each fund.
 
-    Its own; and of the other funds' those that it did not see, as when it had sold out before: a split is
-    booked within a few days everywhere, or at the start of a gap in a fund's files.
+    They are the fund's own, and other funds' splits that it did not see, for example because it had sold out
+    before. All funds book a split within a few days, or at the start of a gap in their files.
     """
     found = list(seen.get(fund, ()))
     others = {split for name, splits in seen.items() if name != fund for split in splits}
@@ -43,7 +43,7 @@ def splits_of(fund: str, seen: Mapping[str, Sequence[Split]]) -> list[Split]:
 
 
 def units(splits: Iterable[Split], day: date, as_of: date) -> Fraction | int:
-    """The shares of ``as_of`` for one that was traded on ``day``."""
+    """Share units: how many shares of ``as_of`` equal one share traded on ``day``."""
     ratio: Fraction | int = 1
     for split in splits:
         if day < split.day <= as_of:
@@ -54,9 +54,9 @@ def units(splits: Iterable[Split], day: date, as_of: date) -> Fraction | int:
 def daily_sums(
     trades: Iterable[tuple[str, date, int]], seen: Mapping[str, Sequence[Split]], as_of: date
 ) -> list[tuple[date, int]]:
-    """The signed shares of each day in the share units of ``as_of``, oldest first, without days whose sum
-    is 0. ``trades`` are (fund, day, shares) in the units of their day, up to ``as_of``; ``seen`` the splits
-    that each fund's files show."""
+    """The signed shares of each day in the share units of ``as_of``, oldest first, without days whose sum is
+    0. ``trades`` are (fund, day, shares) in the units of their day, up to ``as_of``; ``seen`` are the splits
+    in each fund's files."""
     if not seen:
         whole: dict[date, int] = {}
         for _, day, shares in trades:
@@ -78,10 +78,10 @@ def dynamic(
     window_days: int = WINDOW_DAYS,
     untold: tuple[UntoldDays, ...] = (),
 ) -> ArkDynamic:
-    """The dynamic of the ``window_days`` calendar days that end on ``as_of``, of which ``untold`` are not
-    told.
+    """The dynamic of the ``window_days`` calendar days that end on ``as_of``; ``untold`` are those of them
+    that are not told.
 
-    ``sums`` is what :func:`daily_sums` gives: the transaction days up to ``as_of``, oldest first.
+    ``sums`` is the result of :func:`daily_sums`: the transaction days up to ``as_of``, oldest first.
     """
     if not sums:
         return ArkDynamic(DynamicType.NO_DYNAMIC, 0, 0, None, untold=untold, known_to=as_of)

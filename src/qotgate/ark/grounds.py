@@ -1,15 +1,17 @@
-"""What an inferred trade rests on, and how often such a trade is right."""
+"""The kinds of evidence for an inferred trade, and how often such a trade is right."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Ground(StrEnum):
-    """What an inferred trade rests on: the change of a position between two holdings files.
+    """The kind of evidence for an inferred trade: the change of a position between two holdings files.
 
-    STILL: the fund had no flow, and the whole change is the trade. FLOW: less the flow of a security whose
-    part in it is known. UNSURE: less the flow of one that creations may leave out. OPENED, CLOSED: a position
-    that was not there, or is gone. GAP: over several days, as files between are missing, less their flow."""
+    STILL: the fund had no flow, so the whole change is the trade. FLOW: the change minus the flow, for a
+    security whose part in the flow is known. UNSURE: the change minus the flow, for a security that creations
+    may leave out. OPENED, CLOSED: a new position, or one that is gone. GAP: the change minus the flow over
+    several days, because files between are missing.
+    """
 
     STILL = "holdings, no fund flow"
     FLOW = "holdings less fund flow"
@@ -27,16 +29,16 @@ CONFIDENCE = {
     Ground.CLOSED: 0.90,
     Ground.GAP: 0.95,
 }
-"""The part of such trades that ARK's notices confirm, by security and sign. Of the months from 2020-11 to
-2021-08 those of odd and those of even number each give a rate, (confirmed + 1) / (trades + 2), that is held
-against the other half; the lower one stands here, rounded down, 0.99 at most (docs/inference.md). GAP: every
-third day's files were taken away."""
+"""The share of such trades that ARK's notices confirm, by security and sign. From 2020-11 to 2021-08, odd and
+even months each give a rate, (confirmed + 1) / (trades + 2), which is tested on the other half. This table
+has the lower rate, rounded down, 0.99 at most (docs/inference.md). For GAP, every third day's files were
+removed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Why a trade is one: the change of the position in shares, the part of it that was flow, both in the
-    units of the trade, and how often such a trade is right."""
+    """The evidence of a trade: the change of the position in shares, the part of it that was flow, both in
+    the units of the trade, and how often such a trade is right."""
 
     ground: Ground
     change: float

@@ -30,7 +30,7 @@ from qotgate.model import Security
 
 
 class Spelling(NamedTuple):
-    """What a line says of its security, as published."""
+    """The published ticker, identifier and name of a line."""
 
     ticker: str
     identifier: str
@@ -39,11 +39,12 @@ class Spelling(NamedTuple):
 
 @dataclass(slots=True)
 class Known:
-    """A spelling that is loaded: its ``code``, the days of its first and last line, the security that it is
-    of, and the ``identifier`` that it is known by, '' for none and for one that the tables give to another.
+    """A loaded spelling: its ``code``, the days of its first and last line, its security, and its
+    ``identifier``, '' if it has none or the tables assign it to another.
 
-    ``older`` is the number of a spelling that this one continues under a new name; ``believed`` says whether
-    its identifier is."""
+    ``older`` is the number of a spelling that this one continues under a new name; ``believed`` tells whether
+    its identifier is.
+    """
 
     number: int
     code: Security | None
@@ -60,12 +61,12 @@ Member = tuple[Spelling, Known]
 Members = defaultdict[str, list[Member]]
 _CODE = "C:"
 AT_ONCE = timedelta(days=7)
-"""Files go over to a new ticker within so many days, notices before holdings; two codes that are seen
-together for longer are both in use."""
+"""Files change to a new ticker within this time, notices before holdings; two codes seen together for longer
+are both in use."""
 
 
 class Move(NamedTuple):
-    """The lines of a spelling turn out to be of another security."""
+    """The lines of a spelling move to another security."""
 
     spelling: Spelling
     dropped: int
@@ -73,11 +74,12 @@ class Move(NamedTuple):
 
 
 class Identities:
-    """The securities known so far, by the spellings of their lines. ``labels`` gives the code and the name
-    that each goes by, those of its latest lines.
+    """The securities known so far, by the spellings of their lines. ``labels`` gives the code and the name of
+    each, those of its latest lines.
 
-    What has not been written down yet stands in ``changed`` (spellings), ``relabelled`` (ids of securities)
-    and ``dropped`` (ids of securities that are none any more)."""
+    Changes not stored yet are in ``changed`` (spellings), ``relabelled`` (ids of securities) and ``dropped``
+    (ids of securities that no longer exist).
+    """
 
     def __init__(
         self,
@@ -102,7 +104,7 @@ class Identities:
             self._index(spelling, known)
 
     def identify(self, spelling: Spelling, day: date) -> int:
-        """The id of the security of a line, which :meth:`settle` may change."""
+        """The security id of a line, which :meth:`settle` may change."""
         known = self.spellings.get(spelling)
         if known is None:
             known = self._add(spelling, day)
@@ -112,7 +114,7 @@ class Identities:
         return known.security
 
     def find(self, spelling: Spelling) -> int | None:
-        """The id of the security of a line that is not loaded, None for one that is new."""
+        """The security id of a line that is not loaded, None if it would be new."""
         known = self.spellings.get(spelling)
         if known is not None:
             return known.security
@@ -120,7 +122,7 @@ class Identities:
         return self._provisional(spelling, code, identifier)
 
     def rename(self, newer: int, older: int) -> None:
-        """Two securities turn out to be one under a new name; :meth:`settle` joins them."""
+        """Record that two securities are one under a new name; :meth:`settle` joins them."""
         new = [member for member in self.spellings.items() if member[1].security == newer]
         free = min((member for member in new if member[1].older is None), key=_first, default=None)
         old = [member for member in self.spellings.items() if member[1].security == older]
@@ -130,7 +132,7 @@ class Identities:
             self.changed.add(spelling)
 
     def settle(self) -> list[Move]:
-        """See which spellings are one security, and give those whose lines change hands."""
+        """Decide which spellings are one security. Returns those whose lines change hands."""
         members = list(self.spellings.items())
         groups = _Groups(known.number for _, known in members)
         believed = self._join(members, groups)
@@ -143,7 +145,7 @@ class Identities:
         before = {known.security for _, known in members}
         moves = []
         taken: set[int] = set()
-        # The part that has the oldest of a security's spellings keeps its id.
+        # The part with a security's oldest spelling keeps its id.
         for part in sorted(parts.values(), key=lambda part: min(known.number for _, known in part)):
             free = {known.security for _, known in part} - taken
             security = min(free) if free else self._new_id()
@@ -161,8 +163,8 @@ class Identities:
         return moves
 
     def contradictions(self) -> dict[Spelling, list[Spelling]]:
-        """The spellings whose identifier is not believed, each with those that it is believed of; none
-        where it is the tables that give it to another company."""
+        """The spellings whose identifier is not believed, each with those for which it is believed; no
+        spellings if the tables assign it to another company."""
         owners: defaultdict[str, list[Spelling]] = defaultdict(list)
         for spelling, known in self.spellings.items():
             if known.believed and spelling.identifier:
@@ -221,7 +223,8 @@ class Identities:
         return self._next_id - 1
 
     def _label(self) -> None:
-        """Code and name of each security: those of its latest believed lines, whatever came first."""
+        """Set the code and name of each security from its latest believed lines, independent of the order of
+        loading."""
         latest: dict[int, tuple[tuple[object, ...], Spelling, Known]] = {}
         for spelling, known in self.spellings.items():
             place = (
@@ -240,7 +243,8 @@ class Identities:
         self.labels = labels
 
     def _join(self, members: list[Member], groups: "_Groups") -> set[int]:
-        """Join what is one by the rules above; the numbers of the spellings whose identifier is believed."""
+        """Join spellings by the rules above. Returns the numbers of the spellings whose identifier is
+        believed."""
         by_claim: Members = defaultdict(list)
         by_identifier: Members = defaultdict(list)
         by_name: Members = defaultdict(list)
@@ -290,15 +294,15 @@ def _last(member: Member) -> tuple[date, Spelling]:
 
 
 def _claim(spelling: Spelling, known: Known) -> str:
-    """Under what a line counts whose identifier is not believed: its code or, abroad, its ticker; '' for
-    neither."""
+    """The key of a line whose identifier is not believed: its code or, abroad, its ticker; '' without
+    either."""
     return f"{_CODE}{known.code}" if known.code else [*stems(spelling.ticker)][-1]
 
 
 def _contest(
     identifier: str, holders: list[Member], by_claim: Members, listings: Listings
 ) -> list[list[Member]]:
-    """The spellings with an identifier in the parts that they belong to; the first has the identifier."""
+    """The spellings with an identifier, in the parts they belong to; the first part has the identifier."""
     claims: Members = defaultdict(list)
     for member in holders:
         claims[_claim(*member)].append(member)
@@ -314,7 +318,7 @@ def _contest(
     }
 
     def itself(claim: str) -> bool:
-        """Whether the lines with the identifier have the name that the others of the claim have."""
+        """Whether the lines with the identifier have the same name as the others of the claim."""
         return not elsewhere[claim] or _agree(elsewhere[claim], claims[claim])
 
     def rank(claim: str) -> tuple[object, ...]:
@@ -346,7 +350,7 @@ def _contest(
 
 
 def _registered(member: Member, members: list[Member]) -> list[Member]:
-    """A line of the listed stock whose shares a line without a code says are not registered yet."""
+    """The lines of the listed stock that a line of unregistered shares belongs to."""
     spelling, known = member
     stock = "" if known.code else listed_name(spelling.name)
     if not stock:
@@ -374,7 +378,7 @@ def _overlap(one: tuple[date, date], other: tuple[date, date], margin: timedelta
 
 
 class _Groups:
-    """Numbers that are joined into groups, each known by its smallest (a disjoint-set forest)."""
+    """Numbers joined into groups, each represented by its smallest (a disjoint-set forest)."""
 
     def __init__(self, numbers: Iterable[int]) -> None:
         self._parent = {number: number for number in numbers}

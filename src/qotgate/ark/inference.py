@@ -1,9 +1,9 @@
-"""What a fund traded between two of its holdings files.
+"""Infers a fund's trades between two of its holdings files.
 
-From each position's change three things are taken out: the flow, which is whole units of the creation basket
-(:mod:`qotgate.ark.basket`), what companies did to their shares (:mod:`qotgate.ark.corporate`), and
-purchases in offerings, which are round numbers. What remains was traded. A name that was traded does not show
-whether it is left out of creations; its latest untraded move in ``earlier`` does.
+Three things are subtracted from each position's change: the flow, in whole units of the creation basket
+(:mod:`qotgate.ark.basket`); corporate actions (:mod:`qotgate.ark.corporate`); and purchases in offerings,
+which are round numbers. The rest was traded. A traded name does not show whether it is left out of creations;
+its latest untraded move in ``earlier`` does.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -18,24 +18,24 @@ from qotgate.ark.grounds import Evidence, Ground
 __all__ = ["MEMORY", "Inference", "Position", "infer"]
 
 MEMORY = 20
-"""Earlier differences worth passing to :func:`infer`; with five, 1% fewer counts are exact."""
+"""Number of earlier differences for :func:`infer`; with five instead, 1% fewer counts are exact."""
 LATE = 3
 """Differences within which a market that was closed has followed a flow."""
 REST = 0.1
 MEMORY_OF_REST = 5
-"""A sold position that comes back smaller than this part of the sale, this soon, is what was left of it:
-the files leave small rests out for days."""
+"""A sold position that comes back within this time, smaller than this share of the sale, is its remainder:
+files omit small remainders for days."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inference(Generic[Key]):
-    """What happened between two snapshots.
+    """The events between two snapshots.
 
-    ``trades`` are signed share counts, with their ``evidence``; ``splits`` the new shares for each old one,
-    in whose units that name was traded (a file is the book before its day, so a split shows a day late);
-    ``unsplit`` the trade with its evidence that the change is if such a split, which no table knows, is none;
-    ``offerings`` what was bought otherwise than by trading; ``renamed`` the old key of each new one that took
-    over its position. Where ``basket.untold``, trades are not told.
+    ``trades`` are signed share counts, with their ``evidence``. ``splits`` are the new shares for each old
+    one; the name's trades are in the new units (a file is the book before its day, so a split shows a day
+    late). ``unsplit`` has, for a split that no table confirms, the trade and its evidence in case it is none.
+    ``offerings`` are purchases outside the market; ``renamed`` is the old key of each new one that took over
+    its position. If ``basket.untold``, the trades are not told.
     """
 
     basket: Basket[Key] = field(default_factory=Basket)
@@ -62,12 +62,12 @@ def infer(
 ) -> Inference[Key]:
     """Compare two snapshots of one fund, ``days`` trading days apart.
 
-    Positions with no shares count as absent. ``known`` are the splits of about these days that a table tells,
-    ``identified`` the pairs of a key in ``before`` and one in ``after`` whose lines share an identifier.
+    Positions with no shares count as absent. ``known`` are a table's splits near these days, ``identified``
+    the pairs of a key in ``before`` and one in ``after`` whose lines share an identifier.
 
-    ``earlier`` are the inferences of the differences before this one, oldest first; without them the
-    result is the same but for names whose part in the basket does not show. What they learnt from
-    differences before them is not used, save that over a missing file the units outstanding were theirs.
+    ``earlier`` are the inferences of the previous differences, oldest first. They only matter for names whose
+    part in the basket does not show. What they took from their own earlier differences is not used, except
+    the units outstanding over a missing file.
     """
     held = {key: position for key, position in before.items() if position.shares > 0}
     holds = {key: position for key, position in after.items() if position.shares > 0}
@@ -108,7 +108,7 @@ def _compare(
     known: Fraction | None,
     result: Inference[Key],
 ) -> None:
-    """Judge a position that was held before and after."""
+    """Infer the trade of a position held before and after."""
     basket = result.basket
     change = new.shares - old.shares
     flows = {basket.net, -basket.redeemed}
@@ -149,14 +149,14 @@ def _compare(
 
 
 def _closed(key: Key, old: Position, result: Inference[Key]) -> None:
-    """A position that is gone was sold, but for what was handed over in redemptions."""
+    """Infer the sale of a vanished position, without the part handed over in redemptions."""
     count = result.basket.count(old.shares)
     flow = min(0, result.basket.net) * _lots(count, old, Position(0, None))
     _trade(key, -round(old.shares) - flow, Evidence(Ground.CLOSED, -old.shares, flow), result)
 
 
 def _opened(key: Key, new: Position, earlier: Sequence[Inference[Key]], result: Inference[Key]) -> None:
-    """A position that was not there was bought, unless it is the rest of one that the files left out."""
+    """Infer the purchase of a new position, unless it is the remainder of one that the files omitted."""
     shares = round(new.shares)
     if any(shares <= -REST * inference.trades.get(key, 0) for inference in earlier[-MEMORY_OF_REST:]):
         return
@@ -170,7 +170,7 @@ def _trade(key: Key, shares: int, evidence: Evidence, result: Inference[Key]) ->
 
 
 def _lots(count: int, old: Position, new: Position) -> int:
-    """A basket count in the board lots that both share counts keep to."""
+    """A basket count rounded to the board lots that both share counts are multiples of."""
     for lot in LOTS:
         if old.shares % lot == 0 and new.shares % lot == 0:
             return round(count / lot) * lot
@@ -178,7 +178,7 @@ def _lots(count: int, old: Position, new: Position) -> int:
 
 
 def _outstanding(earlier: Sequence[Inference[Key]]) -> float:
-    """The units outstanding after ``earlier``, 0 if none of it tells."""
+    """The units outstanding after ``earlier``, 0 if unknown."""
     units = 0
     for inference in reversed(earlier):
         units += inference.basket.net
@@ -188,10 +188,10 @@ def _outstanding(earlier: Sequence[Inference[Key]]) -> float:
 
 
 def _left_out(key: Key, earlier: Sequence[Inference[Key]]) -> bool | None:
-    """Whether a name is left out of creations, None if ``earlier`` does not tell.
+    """Whether a name is left out of creations, None if ``earlier`` does not show it.
 
-    A name that did not move on a day of creations only may as well have been frozen; whether it was, a day
-    with redemptions shows.
+    A name that did not move on a day of creations only may have been frozen instead; a day with redemptions
+    decides.
     """
     left_out = None
     for basket in _baskets(earlier):
@@ -207,7 +207,7 @@ def _left_out(key: Key, earlier: Sequence[Inference[Key]]) -> bool | None:
 
 
 def _follows(key: Key, shares: float, change: float, earlier: Sequence[Inference[Key]]) -> bool:
-    """Whether a name made up for flows of the last days, on which its market was closed."""
+    """Whether a name makes up for flows of the last days, when its market was closed."""
     missed = [basket for basket in _baskets(earlier[-LATE:]) if key in basket.still]
     if not missed:
         return False

@@ -1,4 +1,4 @@
-"""Decides which lines of trade notices are one trade."""
+"""Combines the lines of trade notices into trades."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,12 +7,12 @@ from datetime import date
 from qotgate.model import Notice
 
 NoticeKey = tuple[str, date, str, int, int]
-"""Fund, day, identifier or ticker, signed shares, and which of several such lines of its file it is."""
+"""Fund, day, identifier or ticker, signed shares, and the position among equal lines of its file."""
 
 
 def notice_keys(lines: Iterable[Notice]) -> Iterator[tuple[NoticeKey, Notice]]:
-    """The lines of one file, each with what makes it the same trade as a line of another file: its content,
-    and which of several such lines in its file it is."""
+    """The lines of one file, each with the key that identifies the same trade in another file: its content,
+    and its position among equal lines of its file."""
     seen: Counter[tuple[str, date, str, int]] = Counter()
     for line in lines:
         content = (line.fund, line.day, line.identifier or line.ticker, line.shares)
@@ -21,7 +21,8 @@ def notice_keys(lines: Iterable[Notice]) -> Iterator[tuple[NoticeKey, Notice]]:
 
 
 def merge(files: Iterable[Sequence[Notice]]) -> list[Notice]:
-    """The notices of several files: a line twice in one file is two trades, in two files it is one."""
+    """Merge the notices of several files: a repeated line in one file is two trades, in two files it is
+    one."""
     merged: dict[NoticeKey, Notice] = {}
     for lines in files:
         merged |= dict(notice_keys(lines))

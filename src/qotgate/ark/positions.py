@@ -1,9 +1,9 @@
-"""What the funds hold together, and what they traded of it, between two trading days.
+"""The funds' combined positions, and their trades, between two trading days.
 
-A holdings file is the book after the last trading day that it shows, at that day's close. Where the next file
-is missing, the book of a day is the latest one known then, moved by the trades that are told since. A fund
-whose files begin later counts from its first one: what is not known has not changed. Everything that is asked
-of all securities is cut out of one :class:`Change` each, so no two answers can disagree.
+A holdings file is the book at the close of the last trading day that it shows. If the next file is missing,
+the book of a day is the latest known one, plus the trades told since. A fund whose files begin later counts
+from its first one: an unknown change counts as none. All answers about securities come from one
+:class:`Change` each, so no two answers can disagree.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,13 +28,13 @@ CYCLE_SESSIONS = {
 CENTS = 2
 Exact = Fraction | int
 Splits = Mapping[int, Mapping[str, Sequence[Split]]]
-"""The splits of a security, as the files of each fund show them."""
+"""The splits of a security, by the fund whose files show them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """What is asked for: from the end of the trading day ``before`` to that of ``as_of``; ``last`` is the
-    last trading day up to it."""
+    """The period of a question: from the end of the trading day ``before`` to the end of ``as_of``; ``last``
+    is the last trading day up to it."""
 
     before: date
     last: date
@@ -43,10 +43,11 @@ class Cycle:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """One holdings file: by security the shares, and the market value in USD, None where it is left out.
+    """One holdings file: the shares of each security, and its market value in USD (None if omitted).
 
-    ``through`` is the last trading day that it shows, ``total`` the value of all lines, cash included, None
-    where one is left out."""
+    ``through`` is the last trading day that it shows, ``total`` the value of all lines, cash included (None
+    if one is omitted).
+    """
 
     fund: str
     through: date
@@ -55,10 +56,11 @@ class Book:
 
 
 class Trade(NamedTuple):
-    """What a fund traded from ``day`` to ``through``, days without a split or a book between them.
+    """A fund's trade from ``day`` to ``through``, days without a split or a book between them.
 
-    Signed shares in the units of the days, what they came to in USD, and how many of them are not in that,
-    for want of a price."""
+    Signed shares in the units of the days, their value in USD, and the shares not in that value for want of a
+    price.
+    """
 
     security: int
     fund: str
@@ -71,9 +73,10 @@ class Trade(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Stake:
-    """What the funds hold of a security together, in share units of the day asked for.
+    """The funds' combined holding of a security, in share units of the requested day.
 
-    ``value`` is in USD, ``weight`` in percent of the funds' total; None where a file leaves it out."""
+    ``value`` is in USD, ``weight`` in percent of the funds' total; None if a file omits it.
+    """
 
     shares: int = 0
     value: float | None = 0.0
@@ -83,7 +86,7 @@ class Stake:
 @dataclass(frozen=True, slots=True)
 class Change:
     """A security over a cycle: the position at either end, and the active trades between: their signed shares
-    in units of the day asked for, and their USD, None where a price is not known."""
+    in units of the requested day, and their value in USD (None if a price is unknown)."""
 
     security: int
     then: Stake
@@ -93,12 +96,12 @@ class Change:
 
     @property
     def holding_type(self) -> ArkHoldingType | None:
-        """What became of the position; None where it is as it was."""
+        """The kind of change of the position; None if it is unchanged."""
         return holding_type(self.then.shares, self.now.shares)
 
 
 def holding_type(then: int, now: int) -> ArkHoldingType | None:
-    """What became of ``then`` shares that are ``now`` so many; None where they are as many."""
+    """The kind of change from ``then`` shares to ``now`` shares; None if they are equal."""
     if now == then:
         return None
     if then == 0:
@@ -110,7 +113,7 @@ def holding_type(then: int, now: int) -> ArkHoldingType | None:
 
 @dataclass
 class _Sum:
-    """A position as it is summed: in exact shares, as the units of some need not be whole."""
+    """A summed position, in exact shares: the units of some funds need not be whole."""
 
     shares: Exact = 0
     values: list[float | None] = field(default_factory=list)
@@ -128,10 +131,10 @@ NO_STAKE = Stake()
 def changes(
     cycle: Cycle, now: Sequence[Book], then: Sequence[Book], trades: Sequence[Trade], seen: Splits
 ) -> list[Change]:
-    """Every security that is held at either end of the cycle.
+    """Every security held at either end of the cycle.
 
-    ``now`` has each fund's latest book of the day ``as_of``, ``then`` that of the day ``before``, or its
-    first one after; ``trades`` is what is known on ``as_of`` from these files and days on.
+    ``now`` has each fund's latest book on ``as_of``, ``then`` its latest book on ``before``, or the first one
+    after it; ``trades`` are the trades known on ``as_of`` since these books.
     """
     ends = ((now, cycle.as_of), (then, cycle.before))
     held = [_held(books, trades, seen, at, cycle.as_of) for books, at in ends]
@@ -160,14 +163,14 @@ def changes(
 def _held(
     books: Sequence[Book], trades: Iterable[Trade], seen: Splits, at: date, as_of: date
 ) -> dict[int, _Sum]:
-    """The positions at the end of ``at``, in units of ``as_of``, without those that are empty."""
+    """The positions at the end of ``at``, in units of ``as_of``, without empty ones."""
     moves: dict[str, dict[int, Exact]] = {}
     shown = {book.fund: book.through for book in books}
     for trade in trades:
         if trade.fund not in shown:
             continue
         later = shown[trade.fund] < trade.day
-        # After a fund's latest book trades are added to it, before its first one they are taken off.
+        # Trades after a fund's latest book are added to it; trades before its first book are subtracted.
         sign = (later and trade.through <= at) - (not later and at < trade.through)
         if sign:
             splits = splits_of(trade.fund, seen.get(trade.security, {}))
@@ -188,7 +191,7 @@ def _held(
 
 
 def _moved(shares: Exact, value: float | None, moved: Exact) -> tuple[Exact, float | None]:
-    """A position after a trade, at the price it had; no fund is short."""
+    """A position after a trade, at its previous price; no fund is short."""
     after = max(shares + moved, 0)
     return after, value * float(Fraction(after, shares)) if value is not None and shares else None
 
@@ -213,7 +216,8 @@ def _stake(position: _Sum, total: float | None) -> Stake:
 
 
 def _traded(trades: Sequence[Trade], seen: Mapping[str, Sequence[Split]], as_of: date) -> int:
-    """The shares of some trades; where units change, to the share by day, as the dynamic counts them."""
+    """The shares of some trades; if units change, rounded to whole shares for each day, as the dynamic counts
+    them."""
     if not seen:
         return sum(trade.shares for trade in trades)
     sums = daily_sums(((trade.fund, trade.day, trade.shares) for trade in trades), seen, as_of)
@@ -223,8 +227,8 @@ def _traded(trades: Sequence[Trade], seen: Mapping[str, Sequence[Split]], as_of:
 def _amount(
     trades: Sequence[Trade], ends: Sequence[_Sum], seen: Mapping[str, Sequence[Split]], as_of: date
 ) -> float | None:
-    """USD of some trades; where the files of the day have no price, as for the rest of a position that
-    they no longer show, at that of the book at either end of the cycle."""
+    """The value of some trades in USD. If the files of the day have no price, as for the remainder of a
+    position that they omit, the price is from the book at either end of the cycle."""
     amounts = [trade.amount for trade in trades]
     unpriced = sum(
         trade.unpriced * units(splits_of(trade.fund, seen), trade.day, as_of)
@@ -240,6 +244,6 @@ def _amount(
 
 
 def _total(amounts: Sequence[float | None]) -> float | None:
-    """The sum in USD, the same in any order; None where one is not known."""
+    """The sum in USD, the same in any order; None if an amount is unknown."""
     known = [amount for amount in amounts if amount is not None]
     return fsum(known) if len(known) == len(amounts) else None

@@ -1,1 +1,1 @@
-"""The questions as plain calls: arguments checked, store asked, rules applied, answers paged."""
+"""The questions as plain calls: check arguments, query the store, apply the rules, page the answer."""

@@ -17,16 +17,16 @@ CALENDARS = EXCHANGES | {
     Market.CA: "XTSE",
     Market.AU: "XASX",
 }
-"""With the markets that have trading days here and no state."""
+"""Including markets that have trading days but no state here."""
 ARK_START = date(2014, 1, 1)
 """Before the first ARK fund, which opened on 2014-09-30."""
 LAST_CLOSED_DAY = date(2041, 12, 31)
-"""Rules of holidays are not known for ever; a day after this is a mistake in a file."""
+"""Holiday rules are not known for ever; a later day in a file is a mistake."""
 LAST_BOOK_AFTER_TRADING = date(2021, 3, 11)
 LAST_WEEK = (12, 25)
-"""A calendar whose last session is in it knows the whole year."""
+"""A calendar whose last session is in this week knows the whole year."""
 LONGEST_BREAK = timedelta(days=14)
-"""The exchanges have not been closed for longer since ARK began."""
+"""No longer closure of the exchanges has occurred since ARK began."""
 NEW_YORK = ZoneInfo("America/New_York")
 PRE_MARKET_OPENS = time(4)
 AFTER_HOURS_LAST = timedelta(hours=4)
@@ -35,11 +35,11 @@ AFTER_HOURS_LAST = timedelta(hours=4)
 @lru_cache(maxsize=16)
 def _calendar(exchange: str, year: int) -> Any:
     """The calendar of an exchange to the end of the year after ``year``, or as far as it is published."""
-    # Imported late: with pandas behind it, it would double the time that a command takes to start.
+    # Imported late: it imports pandas, and would double the time that a command takes to start.
     import exchange_calendars
 
     start = ARK_START.isoformat()
-    # A clock may be before all of it, and a calendar ends after it starts.
+    # The clock may be earlier than all of it, and a calendar has to end after it starts.
     end = f"{max(year, ARK_START.year) + 1}-12-31"
     try:
         return exchange_calendars.get_calendar(exchange, start=start, end=end)
@@ -49,9 +49,9 @@ def _calendar(exchange: str, year: int) -> Any:
 
 @cache
 def _closed_days() -> frozenset[date]:
-    """The weekdays after ARK_START, to LAST_CLOSED_DAY, on which the US exchanges are closed.
+    """The weekdays from ARK_START to LAST_CLOSED_DAY on which the US exchanges are closed.
 
-    A table has them, as the calendar itself takes a second to import and make, in every load.
+    They come from a table, because importing and computing the calendar would take a second in every load.
     """
     lines = (files("qotgate") / "tables" / "us_closed_days.csv").read_text("utf-8").splitlines()
     return frozenset(date.fromisoformat(line) for line in lines if line[:1].isdigit())
@@ -65,7 +65,7 @@ def _early_closes(exchange: str, year: int) -> frozenset[date]:
 def ark_sessions(start: date, end: date) -> list[date]:
     """The trading days of the US exchanges from ``start`` until before ``end``.
 
-    Beyond what is known of the calendar weekdays stand in.
+    Beyond the known calendar, every weekday counts.
     """
     closed = _closed_days()
     days = (start + timedelta(days=number) for number in range((end - start).days))
@@ -76,9 +76,9 @@ def ark_sessions(start: date, end: date) -> list[date]:
 def book_through(day: date) -> date:
     """The last trading day that a holdings file dated ``day`` shows.
 
-    Files dated up to 2021-03-11 are the book after that day's trading, later ones the book before it. The
-    prices in them prove it: TSLA stands at the close of the file's own day up to 3/11, at that of the day
-    before from 3/15 on. So 3/12, of which there is no file, is the one day traded between the two.
+    Files dated up to 2021-03-11 are the book after that day's trading, later ones the book before it. Their
+    prices prove it: TSLA's price is the close of the file's own day up to 3/11, and the close of the day
+    before from 3/15 on. So 3/12, which has no file, is the only trading day between the two.
     """
     end = day + timedelta(days=1) if day <= LAST_BOOK_AFTER_TRADING else day
     return ark_sessions(end - LONGEST_BREAK, end)[-1]
@@ -86,8 +86,7 @@ def book_through(day: date) -> date:
 
 @lru_cache(maxsize=4096)
 def ark_sessions_after(shown: date, through: date) -> tuple[date, ...]:
-    """The trading days after ``shown`` up to ``through``: what was traded between two books that show those
-    days."""
+    """The trading days after ``shown`` up to ``through``: those between two books that show these days."""
     return tuple(ark_sessions(shown + timedelta(days=1), through + timedelta(days=1)))
 
 
@@ -98,12 +97,11 @@ def trading_days(
     today: date,
     parameters: tuple[str, str] = ("start", "end"),
 ) -> list[TradingDay]:
-    """The trading days of ``market``, one of ``CALENDARS``, from ``start`` to ``end``: a year of them where
-    one of the two is None, the year up to ``today`` where both are.
+    """The trading days of ``market``, one of ``CALENDARS``, from ``start`` to ``end``: a year if one of the
+    two is None, the year up to ``today`` if both are.
 
-    As their rules are not known for ever, and not before ARK began, days from 2014 to the end of the year
-    after ``today`` are told, or as far as the exchange has published its holidays. Raises InvalidRequest for
-    others, naming the days by ``parameters``.
+    The days cover 2014, when ARK began, to the end of the year after ``today``, or as far as the exchange has
+    published its holidays. Raises InvalidRequest for other days, which names them by ``parameters``.
     """
     if market not in CALENDARS:
         raise InvalidRequest("word", parameter="market", words=", ".join(CALENDARS), value=str(market))
@@ -127,8 +125,8 @@ def trading_days(
 def market_state(market: Market, now: datetime) -> MarketState:
     """The state of ``market`` at ``now`` (timezone-aware).
 
-    NONE where no calendar is known: for other markets, and beyond the holidays that an exchange has
-    published. US pre-market runs from 04:00 and after-hours for four hours from the close (New York).
+    NONE without a calendar: for other markets, and beyond the published holidays of an exchange. US
+    pre-market runs from 04:00 and after-hours for four hours from the close (New York).
     """
     exchange = EXCHANGES.get(market)
     if exchange is None:

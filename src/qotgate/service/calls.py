@@ -1,4 +1,4 @@
-"""Which call answers a list question of the interface."""
+"""The calls that answer the interface's list questions."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Chinese in one script or the other, by OpenCC's tables."""
+"""Converts Chinese between scripts, by OpenCC's tables."""
 
 from functools import lru_cache
 from typing import Any
@@ -13,8 +13,8 @@ def _converter(configuration: str) -> Any:
 
 
 def converted(text: str, configuration: str) -> str:
-    """``text`` by a configuration of OpenCC, such as ``s2twp`` (Simplified to Traditional, as written in
-    Taiwan); text without Chinese is not touched."""
+    """``text`` converted by a configuration of OpenCC, such as ``s2twp`` (Simplified to Traditional, Taiwan);
+    text without Chinese stays unchanged."""
     if text.isascii():
         return text
     changed: str = _converter(configuration).convert(text)
@@ -22,5 +22,5 @@ def converted(text: str, configuration: str) -> str:
 
 
 def simplified(text: str) -> str:
-    """``text`` in Simplified Chinese, so that both scripts compare as one."""
+    """``text`` in Simplified Chinese, so that both scripts compare equal."""
     return converted(text, "t2s")

@@ -1,4 +1,4 @@
-"""Cursors: opaque, signed, and bound to the question they came from."""
+"""Cursors: opaque, signed, and bound to one question."""
 
 import json
 from dataclasses import dataclass, fields
@@ -15,8 +15,8 @@ from qotgate.model import InvalidRequest
 class Cursor:
     """Where the next page of rating changes starts: after the row of ``day`` and ``row_id``.
 
-    It names the generation of the data that its first page was read from, so that later pages are of
-    that generation while newer ones are loaded.
+    It has the generation of the data of its first page, so that later pages come from the same generation
+    while newer ones are loaded.
     """
 
     generation: int
@@ -32,8 +32,8 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class ListCursor:
-    """Where the next page of a list as of a day starts, and the ``digest`` of the whole list, by which a
-    later page knows that it is still the same."""
+    """Where the next page of a list as of a day starts, and the ``digest`` of the whole list, which shows a
+    later page whether the list has changed."""
 
     as_of: str
     offset: int
@@ -42,8 +42,8 @@ class ListCursor:
 
 @dataclass(frozen=True, slots=True)
 class PartCursor:
-    """Where the next part of a research table starts: with the day ``start``, in the generation that its
-    first part was read from."""
+    """Where the next part of a research table starts: the day ``start``, in the generation of the first
+    part."""
 
     generation: int
     as_of: str
@@ -52,8 +52,8 @@ class PartCursor:
 
 @dataclass(frozen=True, slots=True)
 class SummaryCursor:
-    """Where the next page of a security's institutions starts, and the ``newest_note`` that the first page
-    knew: a later page leaves out those that came since."""
+    """Where the next page of a security's institutions starts, and the ``newest_note`` at the first page:
+    later pages ignore newer notes."""
 
     generation: int
     as_of: str
@@ -65,8 +65,8 @@ AnyCursor = TypeVar("AnyCursor", Cursor, ListCursor, PartCursor, SummaryCursor)
 
 
 class Cursors:
-    """Writes and reads cursors; ``secret`` is the database's own, so that gateways on one database
-    understand each other's."""
+    """Writes and reads cursors; ``secret`` belongs to the database, so that gateways on one database accept
+    each other's cursors."""
 
     def __init__(self, secret: str) -> None:
         self._secret = secret
@@ -74,18 +74,19 @@ class Cursors:
     def write(
         self, question: tuple[str, ...], cursor: Cursor | ListCursor | PartCursor | SummaryCursor
     ) -> str:
-        """As URLSafeSerializer would write it, but never compressed, which takes longer than all else."""
+        """Equal to the format of URLSafeSerializer, but never compressed: that would take most of the
+        time."""
         values = [getattr(cursor, one.name) for one in fields(cursor)]
         payload = base64_encode(json.dumps(values, separators=(",", ":")))
         return Signer(self._secret, _salt(question)).sign(payload).decode()
 
     def read(self, question: tuple[str, ...], text: str, kind: type[AnyCursor]) -> AnyCursor:
-        """Raises InvalidRequest for a cursor that was not written for ``question``, or by another version."""
+        """Raises InvalidRequest for a cursor of another question, or of another version."""
         try:
             values = URLSafeSerializer(self._secret, _salt(question)).loads(text)
         except (BadData, UnicodeError, RecursionError) as error:
             raise InvalidRequest("page") from error
-        # Gateways of two versions may share a database, and with it the secret.
+        # Gateways of two versions may share a database, and therefore the secret.
         if not isinstance(values, list) or [type(one) for one in values] != [
             one.type for one in fields(kind)
         ]:

@@ -1,4 +1,4 @@
-"""What is new of the stocks, funds and institutions that somebody follows: trades and rating changes."""
+"""The news about followed stocks, funds and institutions: trades and rating changes."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -17,7 +17,7 @@ from qotgate.store import books, reads
 MAX_FOLLOWED = 100
 MAX_NEWS = 200
 NEWS_DAYS = 30
-"""Calendar days up to the last known one whose trades and rating changes are news."""
+"""Calendar days up to the last known one whose trades and rating changes count as news."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Followed:
 
     @classmethod
     def parse(cls, texts: Iterable[str], funds: Iterable[str]) -> "Followed":
-        """Read one list of all three: a code has a dot after its market, a fund is one of ``funds``, the
+        """Parse one list of all three: a code has a dot after its market, a fund is one of ``funds``, the
         rest are institutions. Raises InvalidRequest for more than ``MAX_FOLLOWED``."""
         known = set(funds)
         codes, of_funds, institutions = [], [], []
@@ -53,8 +53,7 @@ class Followed:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """A trade or a rating change, and the ``id`` under which it stays the same as long as it says the
-    same."""
+    """A trade or a rating change, with an ``id`` that is the same as long as its contents are."""
 
     id: str
     day: date
@@ -62,8 +61,8 @@ class News:
 
 
 def news(questions: Questions, followed: Followed, since: date | None = None) -> list[News]:
-    """The trades and rating changes of the ``NEWS_DAYS`` up to the last known day, or from ``since`` on; the
-    latest first, ``MAX_NEWS`` of them at most. Raises InvalidRequest."""
+    """The trades and rating changes of the ``NEWS_DAYS`` up to the last known day, or from ``since`` on;
+    latest first, at most ``MAX_NEWS``. Raises InvalidRequest."""
     with questions.store.reading() as connection:
         ark_day = reads.ark.latest_ark_day(connection, questions.funds)
         note_day = reads.ratings.latest_note_day(connection)
@@ -91,7 +90,7 @@ def news(questions: Questions, followed: Followed, since: date | None = None) ->
 
 
 def _known(questions: Questions, names: Iterable[str]) -> Iterator[str]:
-    """The institutions that are known: one that is followed may have no notes any more."""
+    """The known institutions among ``names``: a followed one may have no notes any more."""
     for name in names:
         with suppress(InvalidRequest):
             yield identity_of(questions, name)
@@ -104,8 +103,8 @@ def _rows(
     followed: Followed,
     **wanted: Sequence[str],
 ) -> Iterator[tuple[Any, ...]]:
-    """The rows from ``start`` on that have a value of any of the ``wanted`` parameters; all rows where
-    nothing is followed by name."""
+    """The rows from ``start`` on that match any of the ``wanted`` parameters; all rows if nothing is followed
+    by name."""
     given = [{name: values} for name, values in wanted.items() if values] if followed else [{}]
     for one in given:
         with suppress(NothingLoaded):

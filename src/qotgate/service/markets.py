@@ -1,4 +1,4 @@
-"""What can be told of markets and of the user without quotes and without an account."""
+"""Answers about markets and the user, as far as they are possible without quotes and accounts."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,7 +10,7 @@ from qotgate.service.questions import Questions
 from qotgate.store import reads
 
 MAX_SECURITIES = 400
-"""Securities of one question for the states of their markets."""
+"""Largest number of securities in one question about market states."""
 USER = UserInfo(
     nick_name="qotgate",
     user_id=1,
@@ -19,14 +19,14 @@ USER = UserInfo(
     history_quota=0,
     disclaimer_pending=False,
 )
-"""The user of every client: clients want one, and there is no account, no quotes, and nothing to agree to."""
+"""Every client's user: clients want one, and there is no account, no quotes, and nothing to agree to."""
 
 
 def security_states(
     questions: Questions, securities: Sequence[Security], now: datetime, parameter: str = "codes"
 ) -> tuple[SecurityState, ...]:
     """The states of the markets of 1 to 400 ``securities`` at ``now`` (timezone-aware), in their order.
-    Raises InvalidRequest for another number of them, naming ``parameter``."""
+    Raises InvalidRequest for another number of securities, which names ``parameter``."""
     if not 1 <= len(securities) <= MAX_SECURITIES:
         raise InvalidRequest("state_count", parameter=parameter, most=MAX_SECURITIES, value=len(securities))
     with questions.store.reading() as connection:

@@ -1,6 +1,6 @@
-"""What all questions share: the database, the tables, the language of names, and the funds that are summed.
+"""The context of all questions: the database, the tables, the language of names, and the summed funds.
 
-The questions are plain calls that take it first, in :mod:`qotgate.service.ark` and
+The questions are plain calls with the context as first argument, in :mod:`qotgate.service.ark` and
 :mod:`qotgate.service.ratings`.
 """
 
@@ -24,7 +24,7 @@ from qotgate.store import Store
 from qotgate.store.database import secret
 
 MAX_REMEMBERED = 256
-"""Values of a generation that are kept in memory."""
+"""Values of a generation that are cached."""
 
 T = TypeVar("T")
 
@@ -32,9 +32,9 @@ T = TypeVar("T")
 class Questions:
     """The context of questions to one database; safe to use from any number of threads.
 
-    ``funds`` are the ARK funds whose trades are summed, ``window_days`` the calendar days that a dynamic
-    looks back on, ``lang`` the language of names. ``columns`` are the data in memory, None for the database
-    alone; with ``at_hand_only`` they alone answer, and NotAtHand is raised where they do not.
+    ``funds`` are the ARK funds whose trades are summed, ``window_days`` the calendar days in the window of a
+    dynamic, ``lang`` the language of names. ``columns`` are the data in memory, None for the database alone;
+    with ``at_hand_only`` only they answer, and NotAtHand is raised if they cannot.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Questions:
 
     @property
     def store(self) -> Store:
-        """The database. Raises NotAtHand where memory alone is to answer."""
+        """The database. Raises NotAtHand if only memory may answer."""
         if self.at_hand_only:
             raise NotAtHand
         return self._store
@@ -81,9 +81,9 @@ class Questions:
         )
 
     def at_hand(self) -> "Questions | None":
-        """The same context, answered from memory alone: what takes the database or more than about a
-        millisecond raises NotAtHand. None where nothing is in memory. The caller looks for commits
-        before it asks, and tells the columns of them."""
+        """The same context, answering from memory alone: it raises NotAtHand if a question needs the database
+        or more than about a millisecond. None if nothing is in memory. The caller has to check for commits
+        first, and to tell the columns of them."""
         if self._at_hand is None and self.columns is not None:
             self._at_hand = Questions(
                 self._store,
@@ -99,8 +99,8 @@ class Questions:
     def answer(
         self, kind: type[C], of_columns: Callable[[C], T], of_database: Callable[[Connection], T]
     ) -> T:
-        """What ``of_columns`` makes of the columns of a ``kind`` in memory, or else ``of_database`` of the
-        database. Raises NotAtHand, StoreError, and what these raise."""
+        """The result of ``of_columns`` from the ``kind`` of columns in memory, or else of ``of_database``
+        from the database. Raises NotAtHand, StoreError, and the errors of both."""
         columns = None if self.columns is None else self.columns.get(kind, looks=not self.at_hand_only)
         if columns is not None:
             with suppress(NotAtHand):
@@ -109,21 +109,21 @@ class Questions:
             return of_database(connection)
 
     def trades_in(self, connection: Connection) -> DatabaseTrades:
-        """What the funds traded, as the database has it."""
+        """The funds' trades in the database."""
         return DatabaseTrades(connection, self.remembered)
 
     def ratings_in(self, connection: Connection) -> DatabaseRatings:
-        """The rating changes, as the database has them."""
+        """The rating changes in the database."""
         return DatabaseRatings(connection, self.remembered)
 
     def cursors(self, connection: Connection) -> Cursors:
-        """Signs and reads the cursors of the data that ``connection`` sees; after a restore, earlier cursors
-        are refused."""
+        """Signs and reads the cursors of the data seen by ``connection``; a restore makes earlier cursors
+        invalid."""
         return Cursors(secret(connection))
 
     def remembered(self, key: Hashable, read: Callable[[], T]) -> T:
-        """What ``read`` gives, read once for each ``key``, which names the generation that it is read from;
-        the ``MAX_REMEMBERED`` keys that were used last are kept."""
+        """The result of ``read``, cached for each ``key``, which includes the generation; the
+        ``MAX_REMEMBERED`` most recently used keys are kept."""
         with self._lock:
             if key in self._remembered:
                 self._remembered.move_to_end(key)
@@ -144,9 +144,9 @@ def check_count(question: ListQuestion[Any], count: int) -> None:
 
 
 def day_of_answer(asked: date | None, first: date | None, latest: date) -> date:
-    """The day that an answer is of: ``latest`` unless an earlier one is asked for.
+    """The day of an answer: ``latest``, unless the request asks for an earlier day.
 
-    Raises InvalidRequest for a day before the ``first`` one that is known.
+    Raises InvalidRequest for a day before the ``first`` known one.
     """
     if asked is None:
         return latest

@@ -1,7 +1,7 @@
-"""The shipped tables, and the user's own beside them: grades, institutions, names, listings, splits.
+"""The shipped tables, and the user's own: grades, institutions, names, listings, splits.
 
-A folder named by the user may hold files of the same names and columns; their rows come after the shipped
-ones and win.
+The user's folder may have files with the same names and columns; their rows come after the shipped ones and
+win.
 """
 
 import csv
@@ -33,7 +33,7 @@ SPELLING_SEPARATOR = "|"
 
 @dataclass(frozen=True)
 class Reference:
-    """The tables, read. ``digest`` tells one set of tables from another."""
+    """The tables. ``digest`` differs for different tables."""
 
     grades: GradeScale
     institutions: Institutions
@@ -44,7 +44,7 @@ class Reference:
     digest: str
 
     def security_name(self, code: Security, lang: Language, fallback: str) -> str:
-        """The name of a security in ``lang``, in the other language where it has none, else ``fallback``."""
+        """The name of a security in ``lang``, or else in the other language, or else ``fallback``."""
         english, chinese = self.names.get(str(code), ("", ""))
         first, second = (chinese, english) if lang == "zh" else (english, chinese)
         return first or (fallback if lang == "zh" and not second else second or fallback)
@@ -54,7 +54,7 @@ class Reference:
 def load_reference(folder: Path | None = None) -> Reference:
     """Read the shipped tables and those in ``folder``.
 
-    Raises QotGateError, naming the file and line that is wrong.
+    Raises QotGateError, which names the wrong file and line.
     """
     if folder is not None and not folder.is_dir():
         raise QotGateError(f"--tables takes a folder of CSV files, not {folder}.")
@@ -88,7 +88,7 @@ def load_reference(folder: Path | None = None) -> Reference:
 
 
 def _former_names(rows: list[dict[str, str]]) -> dict[str, tuple[str, ...]]:
-    """The symbols and names that a code had before, or goes by in speech."""
+    """The former and the colloquial symbols and names of each code."""
     found: dict[str, tuple[str, ...]] = {}
     for row in rows:
         found[row["code"]] = (*found.get(row["code"], ()), *row["former"].split(SPELLING_SEPARATOR))
@@ -116,14 +116,15 @@ def _rows(path: str, text: str, columns: tuple[str, ...]) -> Iterator[dict[str, 
 
 
 def _without_comments(text: str) -> Iterator[str]:
-    """The lines of a table, those that begin with ``#`` blank, so that the others keep their numbers."""
+    """The lines of a table; those that begin with ``#`` become blank, so that the others keep their
+    numbers."""
     return ("\n" if line.startswith("#") else line for line in StringIO(text))
 
 
 def _checked_rows(
     path: str, reader: "csv.DictReader[str]", columns: tuple[str, ...]
 ) -> Iterator[dict[str, str]]:
-    while reader.fieldnames == []:  # blank lines, which a DictReader takes for a header
+    while reader.fieldnames == []:  # a DictReader takes blank lines for a header
         reader.fieldnames = None
     if tuple(reader.fieldnames or ()) != columns:
         raise QotGateError(f"{path} takes the columns {','.join(columns)} in its first line.")

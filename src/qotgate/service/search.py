@@ -1,8 +1,7 @@
-"""Looking for a security by its code or by a name in either language.
+"""Searches securities by code or by a name in either language.
 
-What can be found is what is loaded, a few thousand securities at most: it is read once for each state of the
-data, and searched in memory, where names of the tables stand beside the published ones, and the symbols and
-names that a security had before beside those of today.
+Only loaded securities can be found, a few thousand at most. They are read once for each state of the data,
+and searched in memory, by published names and the tables' names, and by former symbols and names.
 """
 
 from collections import defaultdict
@@ -33,15 +32,15 @@ HK_DIGITS = 5
 START_OF_WORD, ANY_PART, NO_MATCH = 2, 3, 4
 """Ranks of matches; 0 is the code itself, 1 its start."""
 MAX_NEAR = 3
-"""Securities that are named where one is not known."""
+"""Number of suggestions for an unknown security."""
 LIKENESS = 0.7
-"""Of what is named to what was typed, from 0 to 1, as difflib measures it."""
+"""Minimum similarity of a suggestion to the typed text, from 0 to 1, as measured by difflib."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """``codes`` and ``names`` are those of today and before, for comparing; ``spelled`` are the codes that
-    ARK's lines had, under which its questions find the security, too."""
+    """``codes`` and ``names`` are the current and former ones, for comparison; ``spelled`` are the codes of
+    ARK's lines, by which its questions find the security too."""
 
     security: Security
     published: str
@@ -70,28 +69,27 @@ class Search:
         codes, entries = _codes(wanted), self._entries()
         matches = _matches(entries, wanted, codes)
         if not matches:
-            # The code of a listing that is not loaded: another listing of the same name may be.
+            # If the listing of a code is not loaded, another listing of the same name may be.
             names = {name for code in codes | {f"us.{wanted}"} for name in self._names(code.upper())}
             matches = [code for name in sorted(names) for code in _matches(entries, name, {name})]
         return [self._found(entries[code], lang) for code in list(dict.fromkeys(matches))[:count]]
 
     def look_up(self, security: Security, lang: Language) -> Found:
-        """What is known of a security; by its code alone where nothing is."""
+        """The known data about a security; just its code if there are none."""
         entry = self._entries().get(str(security))
         return self._found(entry or _Entry(security, "", frozenset(), frozenset(), (), False, False), lang)
 
     def near(self, security: Security, lang: Language, *, in_ratings: bool = False) -> list[Found] | None:
-        """The securities that may be meant where ``security`` is not known, the likeliest first; None where
-        it is known. A code that ARK's lines had before is known, but not to the questions about ratings, for
-        which ``in_ratings`` asks."""
+        """Suggestions for an unknown ``security``, the most similar first; None if it is known. A former code
+        in ARK's lines counts as known, except for questions about ratings (``in_ratings``)."""
         entries, code = self._entries(), str(security)
         old = not in_ratings and any(code.casefold() in entry.spelled for entry in entries.values())
         if old or code in entries:
             return None
         texts = (security.code.casefold(), *self._names(code))
-        # Two letters are a part of many names.
+        # Two letters occur in many names.
         found = [one for text in texts for one in _matches(entries, text, _codes(text), START_OF_WORD)]
-        # Of one listing in several markets, that of the market that was typed.
+        # Of several listings of one company, the one in the typed market.
         found += sorted(
             self._like(security.code.casefold()),
             key=lambda code: entries[code].security.market != security.market,
@@ -99,7 +97,7 @@ class Search:
         return [self._found(entries[code], lang) for code in dict.fromkeys(found)][:MAX_NEAR]
 
     def _like(self, wanted: str) -> list[str]:
-        """The codes of securities with a listing or a name like ``wanted``, the likest first."""
+        """The codes of securities with a listing or a name similar to ``wanted``, the most similar first."""
         texts: dict[str, list[str]] = defaultdict(list)
         for code, entry in self._entries().items():
             for text in {entry.security.code.casefold(), *entry.names}:
@@ -108,8 +106,8 @@ class Search:
         return list(dict.fromkeys(code for text in near for code in texts[text]))
 
     def note(self, security: Security, lang: Language, *, in_ratings: bool = False) -> str | None:
-        """A sentence that says that a security is not known, and what may be meant; None where it is
-        known. ``in_ratings`` as in :meth:`near`."""
+        """A sentence that says that a security is unknown, with suggestions; None if it is known.
+        ``in_ratings`` as in :meth:`near`."""
         near = self.near(security, lang, in_ratings=in_ratings)
         if near is None:
             return None
@@ -118,7 +116,7 @@ class Search:
         return sentence.format(code=security, near=listed)
 
     def _names(self, code: str) -> list[str]:
-        """The names that the table has for a code, for comparing."""
+        """The table's names of a code, for comparison."""
         return [simplified(name).casefold() for name in self._reference.names.get(code, ()) if name]
 
     def _found(self, entry: _Entry, lang: Language) -> Found:
@@ -154,7 +152,7 @@ class Search:
 
 
 def _codes(wanted: str) -> set[str]:
-    """What a text may be as a code: itself, and a Hong Kong number of any length, as 0700 and 700.HK."""
+    """The possible codes in a text: itself, and a Hong Kong number of any length, such as 0700 and 700.HK."""
     number = wanted.removesuffix(".hk").removeprefix("hk.").removeprefix("hk:")
     if number.isascii() and number.isdecimal() and len(number) <= HK_DIGITS:
         return {wanted, f"hk.{number.zfill(HK_DIGITS)}"}
@@ -164,7 +162,7 @@ def _codes(wanted: str) -> set[str]:
 def _matches(
     entries: Mapping[str, _Entry], wanted: str, codes: Collection[str], worst: int = ANY_PART
 ) -> list[str]:
-    """The codes of the securities that match, the best first, down to the rank ``worst``."""
+    """The codes of the matching securities with ranks up to ``worst``, the best first."""
     ranked = ((_rank(entry, wanted, codes), code) for code, entry in entries.items())
     return [code for rank, code in sorted((rank, code) for rank, code in ranked if rank <= worst)]
 

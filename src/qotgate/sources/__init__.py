@@ -1,7 +1,6 @@
-"""Published files to records: bytes in, model records and the lines left out.
+"""Reads published files: bytes in, model records and rejects out.
 
-Pure: no files, no network, no clock, no SQL; what comes in is judged by its bytes, and its name only fills a
-gap in them.
+Pure: no files, no network, no clock, no SQL. The bytes decide what a file is; its name only fills gaps.
 """
 
 from qotgate.model import DayOrder, ParsedFile
@@ -17,11 +16,10 @@ def read(content: bytes, *, name: str = "", dates: DayOrder | None = None) -> Pa
     """Read one published file: ARK holdings, ARK trade notices or analyst notes; CSV, JSON, Parquet, .xls or
     .xlsx.
 
-    The format is told by the content, never by the name, which only tells the ticker of yfinance's and
-    Finviz's notes where they do not. ``dates`` is the order of days such as 1/2/2024 in notes; without it
-    the file must show its own. Raises Unreadable with one sentence if the file as a whole cannot be read; a
-    line that cannot is among the rejects of the answer. A file with a header and nothing below it gives no
-    records.
+    The content decides the format, never the name, which only provides the ticker of yfinance's and Finviz's
+    notes if they have none. ``dates`` is the order of days such as 1/2/2024 in notes; without it the file
+    must show its own. Raises Unreadable with one sentence if the whole file cannot be read; unreadable lines
+    are rejects in the result. A file with only a header gives no records.
     """
     if is_text(content):
         return read_here(content, name=name, dates=dates)

@@ -1,11 +1,11 @@
 """akshare's ``stock_js_price`` (later ``stock_price_js``): ratings and targets of US and Hong Kong stocks.
 
-``name`` is the Chinese name with Reuters' code of the listing behind it, ``特斯拉(TSLA.O)``. The others are
+``name`` is the Chinese name followed by Reuters' code of the listing, ``特斯拉(TSLA.O)``. The others are
 ``latest_rating``, ``previous_rating``, ``latest_target_price``, ``previous_target_price``, ``institution``,
-``pub_time``, and numbers that are of no use here. The later function has them in Chinese: ``个股名称``,
-``评级``, ``最新目标价``, ``先前目标价``, ``机构名称``, ``日期``.
+``pub_time``, and numbers that are ignored. The later function has them in Chinese: ``个股名称``, ``评级``,
+``最新目标价``, ``先前目标价``, ``机构名称``, ``日期``.
 
-Source: akshare.akfamily.xyz; of the codes, Reuters' list of exchange suffixes.
+Source: akshare.akfamily.xyz; for the codes, Reuters' list of exchange suffixes.
 """
 
 import re
@@ -20,7 +20,7 @@ from qotgate.sources.note_lines import COLUMNS, note
 _NAME = re.compile(r"(.*?) ?[((]([A-Za-z0-9]+)\.([A-Z]+)[))]")
 _US = frozenset({"O", "OQ", "N", "K", "A", "P", "PK"})
 _CLASS = re.compile(r"([A-Z]+)([a-z])")
-"""Reuters writes the class of a share as a small letter: ``BRKb.N``."""
+"""Reuters writes a share class as a lower-case letter: ``BRKb.N``."""
 
 
 def _named(cell: Cell) -> tuple[str, Security]:

@@ -1,9 +1,9 @@
 """ARK's daily holdings files: one fund's book on one day, or a history of them joined into one file.
 
-As published by ark-funds.com in ``date,fund,company,ticker,cusip,shares,"market value($)",weight(%)`` and,
-later, with a blank before the units. Some days came without a shares column; such a file cannot say what was
-traded and is refused whole. The weight column is required because it tells holdings from trade notices,
-whose direction someone may have cut away.
+Published by ark-funds.com in the columns ``date,fund,company,ticker,cusip,shares,"market
+value($)",weight(%)`` and, later, with a blank before the units. Some days were published without a shares
+column; such a file cannot show trades and is refused. The weight column is required because it distinguishes
+holdings from trade notices whose direction column has been removed.
 """
 
 from qotgate.model import FileKind, Holding
@@ -92,4 +92,4 @@ OWNERSHIP = Layout(
     required=("stock", "date", "fund", "shares", "weight"),
     refusal="it lists the funds that hold one stock, not the whole book of a fund; load the funds' holdings",
 )
-"""``stock/fund-ownership`` of arkfunds.io, refused by what it is: of each fund's book it has one line."""
+"""``stock/fund-ownership`` of arkfunds.io, which is refused: it has one line of each fund's book."""

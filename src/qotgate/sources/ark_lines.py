@@ -1,4 +1,4 @@
-"""What ARK's holdings files and trade notices have in common: fund, security and day."""
+"""Common parts of ARK's holdings files and trade notices: fund, security and day."""
 
 from datetime import date
 
@@ -17,12 +17,12 @@ COLUMNS = {
     "name": ("company", "name", "companyname", "security", "securityname", "description"),
     "shares": ("shares", "sharestraded", "sharesheld", "quantity"),
 }
-"""ARK's own headers first, then those of people's exports and of the public ARK API (arkfunds.io), which
-names the fund or the day outside the list where all of its records share it."""
+"""ARK's own headers first, then those of users' exports and of the public ARK API (arkfunds.io), which names
+the fund or the day outside the list if all records share it."""
 
 MOST_SHARES = 10**12
-"""More of one security, in one line, is a mistake."""
-_FIRST_YEAR = 2014  # in which the first of ARK's funds opened
+"""A larger count in one line is a mistake."""
+_FIRST_YEAR = 2014  # the first of ARK's funds opened then
 
 
 def _fund(cell: Cell) -> str:
@@ -53,7 +53,7 @@ def fund_and_day(row: Row) -> tuple[str, date]:
 def security_of(row: Row) -> tuple[str, str, str]:
     """Ticker, identifier and name; any may be '', not all. Raises ValueError.
 
-    The ticker keeps its exchange (``TREE UW``, ``6301JP``, ``MOG/A``): which listing it names is for the
-    identity rules to say, which see more than one line.
+    The ticker keeps its exchange (``TREE UW``, ``6301JP``, ``MOG/A``): the identity rules, which see all
+    lines, decide which listing it names.
     """
     return _security((row["ticker"], row["cusip"], row["name"]))

@@ -1,4 +1,4 @@
-"""ARK's trade notices: what a fund bought and sold on one day, as mailed (.xls, .xlsx) or passed on as CSV.
+"""ARK's trade notices: a fund's purchases and sales on one day, as mailed (.xls, .xlsx) or converted to CSV.
 
 The mailed workbooks have three rows of disclaimer above the header, dates as text, and CUSIPs of digits as
 numbers. The last column is the trade in percent of the fund: 0.0153 means 0.0153 percent.
@@ -47,7 +47,8 @@ LAYOUT = Layout(
     kind=FileKind.NOTICES,
     columns={
         **COLUMNS,
-        # An answer about one stock names it outside the list; of holdings that would be no book.
+        # A response about one stock names it outside the list; a list of holdings in that form would not be a
+        # book.
         "ticker": (*COLUMNS["ticker"], outer("symbol")),
         "direction": ("direction", "side", "action", "buysell"),
         "weight": (

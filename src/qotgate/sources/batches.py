@@ -1,7 +1,7 @@
-"""Many lines at once, column by column: most cells of a column were seen before, and are read once.
+"""Reads many lines at once, column by column: most cells of a column repeat, and each is parsed once.
 
-What is read here is what a line by itself would be. A line that is odd in any way is None here, and is read
-by itself: there its reason is found, and the header that it is where files were joined.
+The result is the same as line by line. Any unusual line is None here, and is read by itself: that finds its
+reason, or that it is the header of a joined file.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,18 +10,18 @@ from typing import Any, TypeVar
 from qotgate.sources.lines import Cell, Line
 
 MAX_KNOWN = 1 << 14
-"""Cells that one reader remembers."""
+"""Number of cells that one reader caches."""
 MAX_KNOWN_LENGTH = 100
-"""Characters of a cell that is remembered."""
+"""Longest cell that is cached, in characters."""
 REFUSED: Any = object()
-"""The value of a cell that its reader refuses."""
+"""The value of a cell that the reader refuses."""
 
 T = TypeVar("T")
 
 
 class Reader(dict[Any, Any]):
-    """Reads texts, or tuples of texts, as ``read`` does, which raises ValueError for what it refuses:
-    REFUSED here, and counted. What was read is remembered, unless it hardly comes again (``remembers``)."""
+    """Reads texts, or tuples of texts, with ``read``, which raises ValueError to refuse one: then the value
+    is REFUSED, and it is counted. Values are cached, unless they rarely repeat (``remembers``)."""
 
     def __init__(self, read: Callable[[Any], Any], *, remembers: bool = True) -> None:
         super().__init__()
@@ -43,8 +43,8 @@ class Reader(dict[Any, Any]):
 
 
 class Batch:
-    """Lines that have as many cells as their header, whose ``indexes`` say where each field is. ``odd`` are
-    the indexes of those that are to be read by themselves."""
+    """Lines with as many cells as their header, whose ``indexes`` give the position of each field. ``odd``
+    are the indexes of lines to be read by themselves."""
 
     def __init__(self, lines: Sequence[Line], indexes: Mapping[str, int]) -> None:
         self.numbers = [line.number for line in lines]
@@ -57,8 +57,8 @@ class Batch:
         return field in self._indexes
 
     def values(self, reader: Reader, *fields: str) -> list[Any]:
-        """What ``reader`` makes of the cells of a column, or of those of several, as a tuple. Cells that are
-        no texts are odd, as 1 and True would be one to a reader."""
+        """The values by ``reader`` of the cells of a column, or of several columns as a tuple. Cells that are
+        not texts are odd, because a reader would not distinguish 1 from True."""
         columns = [self._cells(field) for field in fields]
         for column in columns:
             if set(map(type, column)) != {str}:
@@ -72,13 +72,14 @@ class Batch:
         return values
 
     def parts(self, reader: Reader, *fields: str) -> list[Any]:
-        """The same for a reader that makes a tuple of as many values as ``fields``: a list of each."""
+        """As :meth:`values`, for a reader that returns a tuple with a value for each of ``fields``: a list
+        for each."""
         none = ("",) * len(fields)
         values = [none if value is REFUSED else value for value in self.values(reader, *fields)]
         return list(zip(*values, strict=True))
 
     def records(self, make: Callable[[Iterable[Any]], T], *values: Sequence[Any]) -> list[T | None]:
-        """A record of each line by its values and its number, None for one that is odd."""
+        """A record of each line from its values and its number, None for an odd line."""
         found: list[T | None] = list(map(make, zip(*values, self.numbers, strict=True)))
         for index in self.odd:
             found[index] = None

@@ -1,10 +1,10 @@
 """Benzinga's calendar of ratings, ``{"ratings": [...]}`` or a table of its records.
 
-``ticker``, ``exchange``, ``name``, ``currency``, ``date``, ``time``, ``analyst`` (the firm),
-``analyst_name`` (the person), ``action_company`` (Initiates Coverage On, Upgrades, Downgrades, Maintains,
-Reiterates, Reinstates, Assumes), ``action_pt``, ``rating_current``, ``rating_prior``, ``pt_current``,
-``pt_prior``, ``adjusted_pt_current``, ``adjusted_pt_prior``. All are texts, '' where there is none. The
-adjusted targets are so for splits since.
+``ticker``, ``exchange``, ``name``, ``currency``, ``date``, ``time``, ``analyst`` (the firm), ``analyst_name``
+(the person), ``action_company`` (Initiates Coverage On, Upgrades, Downgrades, Maintains, Reiterates,
+Reinstates, Assumes), ``action_pt``, ``rating_current``, ``rating_prior``, ``pt_current``, ``pt_prior``,
+``adjusted_pt_current``, ``adjusted_pt_prior``. All are texts, '' if missing. Adjusted targets are adjusted
+for later splits.
 
 Source: docs.benzinga.com, Calendar API v2.1, ratings.
 """

@@ -1,4 +1,4 @@
-"""Cells to values. What a cell may look like is settled here, for every format alike.
+"""Parses cells to values, alike for every format.
 
 Each function raises ValueError with the end of a sentence that begins with the name of the column.
 """
@@ -24,36 +24,37 @@ _DAY_FIRST = re.compile(rf"([0-9]{{1,2}})[- ]{_MONTH}[- ]{_SHORT_YEAR}{_CLOCK_AF
 _SHORT_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTHS = {name: number for number, name in enumerate(_SHORT_MONTHS, 1)}
 _CENTURY = 69
-"""From this year of two digits on it is the last century's, as in POSIX."""
+"""Two-digit years from this one on belong to the last century, as in POSIX."""
 _CLOCK = re.compile(
     r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:[.,][0-9]+)?)? ?([AaPp][Mm])?"
     r" ?(?:Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)?"
 )
 _EPOCH = re.compile(r"([1-9](?:[0-9]{8,9}|[0-9]{11,12}|[0-9]{14,15}|[0-9]{17,18}))(?:\.0*)?")
-"""Seconds, milliseconds, microseconds, nanoseconds since 1970: from 1973 on their digits tell them apart, and
-from days as spreadsheets count them."""
+"""Seconds, milliseconds, microseconds or nanoseconds since 1970: from 1973 on the number of digits
+distinguishes them from each other, and from day numbers of spreadsheets."""
 
 _CONTROLS = {*range(0x20), *range(0x7F, 0xA0)} - set(map(ord, "\t\n\v\f\r\x1c\x1d\x1e\x1f\x85"))
 _DIRECTIONS = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 _INVISIBLE = dict.fromkeys(_CONTROLS | _DIRECTIONS | {0x200B, 0x2060, 0xFEFF})
-"""Characters that are invisible, steer a terminal or change the order of text: controls that are no blanks,
-marks of direction, zero-width spaces, byte-order marks."""
+"""Invisible characters, and characters that control a terminal or the order of text: control characters
+except blanks, direction marks, zero-width spaces, byte-order marks."""
 _LAST_YEAR = 2100
 MAX_TEXT = 500
-"""Characters of a name, a grade or another text: what is longer is cut."""
+"""Longest name, grade or other text in characters; longer ones are cut."""
 MIN_NUMBER, MAX_NUMBER = 1e-6, 1e15
-"""The least and the largest number, but for 0: sums, quotients and products of these stay finite."""
+"""Bounds of the absolute value of a number other than 0: sums, quotients and products within them stay
+finite."""
 _NUMBER = re.compile(
     r"[+-]?(?:(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 )
 
 
 def text(cell: Cell) -> str:
-    """The words of a cell: no-break spaces are blanks, runs of blanks are one, ends are bare, and what is
-    longer than ``MAX_TEXT`` is cut. A whole number
-    is its digits; TRUE is the ticker that Excel took for a truth value."""
+    """The text of a cell: no-break spaces become blanks, runs of blanks become one, the ends are stripped,
+    and text beyond ``MAX_TEXT`` is cut. A whole number becomes its digits; TRUE is a ticker that Excel read
+    as a boolean."""
     if isinstance(cell, str):
-        # What is invisible is not printable, and few cells have any of it; translate takes most of the time.
+        # Invisible characters are not printable, and few cells have any; translate is slow.
         visible = cell if cell.isprintable() else cell.translate(_INVISIBLE)
         return " ".join(visible.split())[:MAX_TEXT].rstrip()
     if isinstance(cell, bool):
@@ -64,7 +65,7 @@ def text(cell: Cell) -> str:
 
 
 def required_text(cell: Cell) -> str:
-    """The words of a cell that may not be blank."""
+    """The text of a cell that may not be blank."""
     words = text(cell)
     if not words:
         raise ValueError("is blank")
@@ -72,14 +73,14 @@ def required_text(cell: Cell) -> str:
 
 
 def shown(cell: Cell) -> str:
-    """A cell as a message quotes it, cut where it is long."""
+    """A cell as a message quotes it, cut if long."""
     words = text(cell)
     return repr(words if len(words) <= 60 else words[:60] + "…")
 
 
 def number(cell: Cell, unit: str = "") -> float | None:
-    """A number, 0 or from 1e-6 to 1e15 but for its sign; None for a blank. A text may carry ``unit`` (``$``
-    or ``%``), thousands commas in their places, and parentheses or a minus for a negative."""
+    """A number: 0, or 1e-6 to 1e15 in absolute value; None for a blank. A text may have ``unit`` (``$`` or
+    ``%``), thousands separators at the right positions, and parentheses or a minus for a negative."""
     if isinstance(cell, (int, float)) and not isinstance(cell, bool):
         value = float(cell)
     elif (
@@ -87,7 +88,7 @@ def number(cell: Cell, unit: str = "") -> float | None:
         and len(cell) <= MAX_TEXT
         and _NUMBER.fullmatch(bare := cell.replace(unit, "") if unit else cell)
     ):
-        # As nearly all of them are written; what follows would find the same.
+        # The usual form; the code below would give the same result.
         value = float(bare.replace(",", ""))
     else:
         words = text(cell)
@@ -105,7 +106,7 @@ def number(cell: Cell, unit: str = "") -> float | None:
         raise ValueError(f"is {shown(cell)}, not a finite number")
     if value and not MIN_NUMBER <= abs(value) <= MAX_NUMBER:
         raise ValueError(f"is {shown(cell)}, neither 0 nor from {MIN_NUMBER:g} to {MAX_NUMBER:g}")
-    # Not -0.0, which SQLite does not keep.
+    # Turns -0.0 into 0.0, since SQLite does not store -0.0.
     return value + 0.0
 
 
@@ -113,7 +114,7 @@ def moment(cell: Cell, first_year: int, order: DayOrder = DayOrder.MDY) -> tuple
     """A day from ``first_year`` to 2100, and the time of day if the cell has one, to the second and as
     written: a UTC offset is dropped, not applied. Texts are Y-M-D or Y/M/D, numbers in ``order`` with the
     year last, D.M.Y, or have the month as an English word; a time follows a blank or a T. A number is the
-    time since 1970 in UTC, as JSON has it."""
+    time since 1970 in UTC, as in JSON."""
     found, clock = _moment(cell, order)
     if not first_year <= found.year <= _LAST_YEAR:
         raise ValueError(f"is {shown(cell)}, not in {first_year} to {_LAST_YEAR}")
@@ -121,7 +122,7 @@ def moment(cell: Cell, first_year: int, order: DayOrder = DayOrder.MDY) -> tuple
 
 
 def day_and_month(cell: Cell) -> tuple[int, int] | None:
-    """The two numbers before a year, where nothing but their size tells which is the month."""
+    """The two numbers before a year, if only their size can show which is the month."""
     match = _YEAR_LAST.fullmatch(text(cell)) if isinstance(cell, str) else None
     return (int(match[1]), int(match[3])) if match and match[2] != "." else None
 
@@ -151,7 +152,7 @@ def _moment(cell: Cell, order: DayOrder) -> tuple[date, time | None]:
 
 
 def _written(words: str, order: DayOrder) -> tuple[int, int, int, str | None] | None:
-    """The year, month and day that a text has, and the time of day after them; None for another text."""
+    """The year, month and day in a text, and the rest with the time of day; None for another text."""
     if match := _YEAR_FIRST.fullmatch(words):
         return int(match[1]), int(match[3]), int(match[4]), match["clock"]
     if match := _YEAR_LAST.fullmatch(words):
@@ -172,7 +173,7 @@ def _year(digits: str) -> int:
 
 
 def time_of_day(cell: Cell) -> time:
-    """A time to the second, as written: H:MM, H:MM:SS, with AM or PM or without."""
+    """A time to the second, as written: H:MM or H:MM:SS, optionally with AM or PM."""
     if isinstance(cell, datetime):
         cell = cell.time()
     if isinstance(cell, time):

@@ -1,8 +1,8 @@
-"""Tickers as feeds of analyst notes write them, to securities.
+"""Parses tickers of analyst notes to securities.
 
-Feeds name the listing in a prefix (``TSX:SHOP``), in a suffix (``SHOP.TO``), in a column of exchanges, or not
-at all, which means the US. Class shares come as ``BRK.B``, ``BRK/B`` and ``BRK-B``; the market's own form has
-the dot.
+Feeds give the listing in a prefix (``TSX:SHOP``), in a suffix (``SHOP.TO``), in a column of exchanges, or not
+at all, which means the US. Share classes are written ``BRK.B``, ``BRK/B`` and ``BRK-B``; the market's own
+form has the dot.
 """
 
 import re
@@ -27,7 +27,7 @@ _EXCHANGE_CODES = {
 _EXCHANGE_NAMES = re.compile(
     r"(NASDAQ|NYSE|NEWYORKSTOCK|AMERICANSTOCK|OTC)|(TSX|TORONTO|CANADIAN|CBOECANADA)"
 )
-"""How the names of exchanges begin, in letters only: NASDAQ Global Select, TSX Venture. The US are first."""
+"""First letters of exchange names: NASDAQ Global Select, TSX Venture. The US exchanges come first."""
 
 _SUFFIXES = {**dict.fromkeys(("TO", "V", "NE", "CN"), Market.CA), "HK": Market.HK, "US": Market.US}
 _HK_DIGITS = 5
@@ -35,18 +35,18 @@ _CODE = re.compile(r"[A-Z0-9]+(?:[./-][A-Z0-9]+)*")
 _CLASS_SHARE = re.compile(r"(.+)[/-]([A-Z])")
 _ENDINGS = ("csv", "tsv", "txt", "json", "jsonl", "ndjson", "parquet", "pq", "xls", "xlsx", "xlsm")
 SUFFIXES = frozenset(f".{ending}" for ending in _ENDINGS)
-"""How the names of files with data end."""
+"""File name extensions of data files."""
 _FILE_ENDING = re.compile(rf"(?:\.(?:{'|'.join(_ENDINGS)}))+$", re.IGNORECASE)
 _TICKER_IN_NAME = re.compile(r"(?<![A-Za-z0-9])[A-Z][A-Z0-9]*(?:[.-][A-Z0-9]+)*(?![A-Za-z0-9])")
 _DAY_IN_NAME = re.compile(r"[-_]?[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def exchange_market(text: str) -> Market | None:
-    """The market of an exchange as a column names it (``NYSE``, ``TSX``, ``Toronto``, ``NASDAQ Global
-    Select``, ``NMS``, ``XTSE``), None for a blank.
+    """The market of an exchange column's text (``NYSE``, ``TSX``, ``Toronto``, ``NASDAQ Global Select``,
+    ``NMS``, ``XTSE``), None for blank.
 
-    ``TSE`` is not known: some mean Toronto by it, some Tokyo. Raises ValueError with the end of a sentence
-    that begins with the name of the column.
+    ``TSE`` is refused: it may mean Toronto or Tokyo. Raises ValueError with the end of a sentence that begins
+    with the name of the column.
     """
     words = "".join(filter(str.isalnum, text.upper()))
     if not words:
@@ -63,8 +63,8 @@ def exchange_market(text: str) -> Market | None:
 @lru_cache(maxsize=16)
 def file_security(name: str) -> Security | None:
     """The security whose ticker a file is named after (``AAPL.csv``, ``US.AAPL_upgrades.json``,
-    ``upgrades_downgrades-BRK-B.parquet``); None if the name holds no ticker in capitals, or several, as the
-    wrong security would be worse than none."""
+    ``upgrades_downgrades-BRK-B.parquet``). None if the name has no ticker in capitals, or several: a wrong
+    security would be worse than none."""
     stem = _DAY_IN_NAME.sub("", _FILE_ENDING.sub("", PurePath(name).name))
     tickers = _TICKER_IN_NAME.findall(stem)
     if len(tickers) != 1:
@@ -76,12 +76,12 @@ def file_security(name: str) -> Security | None:
 
 
 def note_security(text: str, listed: Market = Market.US) -> Security:
-    """The security that a feed's ticker names.
+    """The security of a feed's ticker.
 
-    ``US.TSLA``, ``TSX:SHOP``, ``SHOP.TO``, ``0700.HK``, ``NYSE:BRK.B``, ``BRK/B``; a bare ticker is of the
-    market ``listed``. A suffix of one letter after ``/`` or ``-`` is a share class; other hyphens stay,
-    except in Canada, where no code has any and Yahoo writes every dot as one: ``REI-UN.TO`` is ``CA.REI.UN``.
-    Raises ValueError with the end of a sentence that begins with the name of the column.
+    ``US.TSLA``, ``TSX:SHOP``, ``SHOP.TO``, ``0700.HK``, ``NYSE:BRK.B``, ``BRK/B``; a bare ticker belongs to
+    the market ``listed``. A suffix of one letter after ``/`` or ``-`` is a share class. Other hyphens stay,
+    except in Canada, where codes have no hyphens and Yahoo writes every dot as one: ``REI-UN.TO`` is
+    ``CA.REI.UN``. Raises ValueError with the end of a sentence that begins with the name of the column.
     """
     words = text.upper().replace(" ", "")
     exchange, colon, code = words.partition(":")

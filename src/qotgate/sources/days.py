@@ -1,7 +1,7 @@
-"""Days with the year last, as 1/2/2024: which of month and day comes first is decided for a file as a whole.
+"""Days with the year last, such as 1/2/2024: the order of month and day is decided for a whole file.
 
-A number above 12 is a day, and shows the order of its file. A file that shows both orders, and one that shows
-none though it makes a difference, are refused: half of its days would be wrong.
+A number above 12 is a day, and shows the order of its file. A file that shows both orders is refused, and so
+is a file that shows none although it matters: half of its days would be wrong.
 """
 
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ _ADVICE = "load it with --dates dmy or --dates mdy"
 
 
 class Days:
-    """The days of one file in ``order``, None where the file is to show it. ``used`` tells whether the order
-    made a difference."""
+    """The days of one file in ``order`` (None if the file has to show it). ``used`` tells whether the order
+    mattered."""
 
     def __init__(self, order: DayOrder | None) -> None:
         self.used = False
@@ -26,8 +26,8 @@ class Days:
         self._either: dict[int, str] = {}
 
     def moment(self, cell: Cell, line: int, first_year: int) -> tuple[date, time | None]:
-        """As :func:`cells.moment`; where the order is not known yet, the month is taken to be first unless it
-        cannot be. Raises ValueError."""
+        """As :func:`cells.moment`; while the order is unknown, the first number is the month unless it cannot
+        be. Raises ValueError."""
         numbers = cells.day_and_month(cell)
         self.used = self.used or numbers is not None
         if numbers is None or self._order is not None:
@@ -42,7 +42,7 @@ class Days:
         return found
 
     def settled(self, notes: Sequence[Note]) -> Sequence[Note]:
-        """The notes of the file with the days that they have in its order. Raises Unreadable."""
+        """The notes of the file with their days in the file's order. Raises Unreadable."""
         if len(self._shown) > 1:
             month, day = self._shown[DayOrder.MDY], self._shown[DayOrder.DMY]
             raise Unreadable(f"it has days as M/D/Y ({month}) and as D/M/Y ({day}); {_ADVICE}")

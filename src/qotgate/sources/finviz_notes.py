@@ -2,8 +2,8 @@
 
 finvizfinance's ``ticker_outer_ratings``: ``Date``, ``Status``, ``Outer`` (the firm), ``Rating``, ``Price``; a
 change is an arrow in the cell. finviz's ``get_analyst_price_targets``: ``date`` (``Aug-26-20``),
-``category``, ``analyst`` (the firm), ``rating`` (with an arrow), ``price_from``, ``price_to``. Neither says
-which stock: that is a column the user has added, else the name of the file.
+``category``, ``analyst`` (the firm), ``rating`` (with an arrow), ``price_from``, ``price_to``. Neither names
+the stock: a column added by the user does, else the name of the file.
 
 Source: github.com/lit26/finvizfinance, github.com/mariostoev/finviz.
 """

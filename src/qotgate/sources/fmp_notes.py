@@ -2,12 +2,12 @@
 
 Price targets: ``symbol``, ``publishedDate``, ``newsURL``, ``newsTitle``, ``analystName``, ``priceTarget``,
 ``adjPriceTarget``, ``priceWhenPosted``, ``newsPublisher``, ``newsBaseURL``, ``analystCompany``. They have no
-grade: a note of one is a target without a word. ``adjPriceTarget`` is adjusted for splits since, 0 where it
-is not known.
+grade, so their notes have a target without a word. ``adjPriceTarget`` is adjusted for later splits, 0 if
+unknown.
 
 Grades: ``symbol``, ``date`` (``publishedDate`` in the news and the older upgrades-downgrades),
 ``gradingCompany``, ``previousGrade``, ``newGrade``, ``action`` (initialise, upgrade, downgrade, maintain,
-hold). These are headers that the plain table of notes knows, so it reads them.
+hold). The plain table of notes has these headers, and reads them.
 
 Source: site.financialmodelingprep.com/developer/docs, Price Target and Stock Grades.
 """

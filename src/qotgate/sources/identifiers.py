@@ -1,9 +1,9 @@
-"""Security identifiers as files carry them: CUSIP and CINS (9 characters), SEDOL (7), currency (3).
+"""Security identifiers in files: CUSIP and CINS (9 characters), SEDOL (7), currency (3).
 
 Spreadsheets damage them: a CUSIP of digits becomes a number and loses its leading zeros, and one such as
-29355E107 becomes 2.9355 times ten to the 111th. Check digits tell what the cell was before. Where they leave
-a doubt the answer is no identifier at all, as the ticker identifies too, and a wrong identifier would join
-two companies for good.
+29355E107 becomes 2.9355 times ten to the 111th. Check digits show the original. If they leave a doubt, the
+result is no identifier at all: the ticker identifies too, and a wrong identifier would join two companies for
+good.
 """
 
 import math
@@ -17,21 +17,21 @@ _CUSIP = re.compile(r"[0-9A-Z*@#]{8}[0-9]")
 _SEDOL = re.compile(r"[0-9B-DF-HJ-NP-TV-Z]{6}[0-9]")
 _AS_TYPED = re.compile(r"(?=.*[0-9])[0-9A-Z*@#]{9}")
 _NUMERIC = re.compile(r"[0-9]{5,8}|[0-9]{5,9}\.0*|[0-9](?:\.(?:[0-9]|[0-9]{3,4}|[0-9]{6,}))?E\+?[0-9]{1,3}")
-"""Texts that were numbers. Not those with two decimals or five before the E: Excel rounds to two by its
-format for such a number, to five by its general one, and saves a CSV as shown."""
+"""Texts that were numbers. Not with two decimals or five before the E: Excel's scientific format rounds to
+two, its general format to five, and it saves a CSV as displayed."""
 
 _CURRENCIES = re.compile(
     "USD|EUR|GBP|JPY|CHF|CAD|AUD|NZD|HKD|SGD|CNY|CNH|KRW|TWD|INR|ILS|ZAR|SEK|NOK|DKK|PLN|CZK|HUF|TRY|"
     "BRL|MXN|CLP|COP|PEN|ARS|AED|SAR|QAR|KWD|EGP|THB|MYR|IDR|PHP|VND|RUB|RON|BGN|ISK"
 )
-"""Named one by one (ISO 4217), as NAN and TBD also are three letters, and found where a CUSIP is missing."""
+"""A list (ISO 4217), because NAN and TBD also have three letters, and occur where a CUSIP is missing."""
 
 _LETTERS = re.compile(r"(?!UNDEFINED|AVAILABLE)[A-Z]{9}")
-"""The custodian's own numbers of shares without a CUSIP may be letters alone: ``PIPEACHRU``."""
+"""The custodian's own numbers for shares without a CUSIP may consist of letters: ``PIPEACHRU``."""
 _CASH = re.compile(rf"CCT({_CURRENCIES.pattern})")
-"""The custodian's numbers of currency held: ``CCTUSD``."""
+"""The custodian's numbers for currency holdings: ``CCTUSD``."""
 
-_FEWEST_DIGITS = 5  # with fewer, the six characters of the issuer would be nearly all zeros
+_FEWEST_DIGITS = 5  # with fewer, the issuer's six characters would be nearly all zeros
 
 
 def is_cusip(text: str) -> bool:
@@ -53,12 +53,13 @@ def is_sedol(text: str) -> bool:
 
 
 def clean_identifier(cell: Cell) -> str:
-    """The identifier in a cell, with the damage of spreadsheets undone; '' if there is none, or doubt.
+    """The identifier in a cell, with the damage of spreadsheets undone; '' if there is none or it is
+    ambiguous.
 
-    Seven digits may be a SEDOL or a CUSIP that lost two zeros. Where both check digits fit, a text is a
-    SEDOL, which has kept its zeros, and a number a CUSIP: ARK's spreadsheets hold CUSIP and CINS only. A
-    text of nine characters stands as typed, whatever its check digit: the custodian's own, such as
-    X9USDMORS, have none. Its number of a currency, such as CCTUSD, is the currency.
+    Seven digits may be a SEDOL or a CUSIP that lost two zeros. If both check digits fit, a text is a SEDOL,
+    which keeps its zeros, and a number is a CUSIP: ARK's spreadsheets contain CUSIP and CINS only. A text of
+    nine characters is used as typed, whatever its check digit: the custodian's own, such as X9USDMORS, have
+    none. The custodian's number of a currency, such as CCTUSD, becomes the currency.
     """
     if isinstance(cell, (int, float)):
         return _from_number(float(cell)) if 0 < cell < 1e308 else ""
@@ -75,11 +76,11 @@ def clean_identifier(cell: Cell) -> str:
 
 
 def _from_number(value: float) -> str:
-    """Undo a number: the one identifier that it can have been, as far as check digits tell, else ''.
+    """The one identifier that a number can have been, judged by check digits, else ''.
 
-    Up to nine digits are read as digits only. 8073108E0 also reads as 8073108 and has a check digit that
-    fits, as 008073108 has; but a share's issue number is two digits (CUSIP Global Services), so a share with
-    an E has it in the issuer, before three more digits, and is above 1e9 as a number.
+    Up to nine digits are read as digits only. 8073108E0 also reads as 8073108 and has a valid check digit,
+    like 008073108. But a share's issue number is two digits (CUSIP Global Services), so a share's E is in the
+    issuer, before three more digits, and the number is above 1e9.
     """
     if value == math.inf or not value.is_integer():
         return ""
@@ -95,7 +96,7 @@ def _from_number(value: float) -> str:
 
 
 def _with_exponent(value: float) -> list[str]:
-    """Every nine characters of digits, E, digits that read as ``value``, leading zeros included."""
+    """Every string of digits, E, digits with nine characters that reads as ``value``, with leading zeros."""
     digits, exponent = Decimal(repr(value)).normalize().as_tuple()[1:]
     mantissa = int("".join(map(str, digits)))
     found: list[str] = []

@@ -1,11 +1,11 @@
-"""JSON as tables of lines: the names of the fields as the header, and one line for each record.
+"""JSON as tables of lines: the field names as the header, and one line for each record.
 
-Taken are a list of flat objects; an object with such lists inside, as ``{"ratings": [...]}`` and the
-``table`` form of pandas are, whose other fields each record has under :func:`outer`; the lists inside those
-records, where their own fields are no table that is known; an object that holds one such object and nothing
+Accepted are: a list of flat objects; an object that contains such lists, such as ``{"ratings": [...]}`` and
+pandas' ``table`` form, whose other fields are added to each record under :func:`outer`; the lists inside
+those records, if their own fields are not a known table; an object that contains one such object and nothing
 else; one object a line (NDJSON); and the other forms of pandas' ``to_json``: records, split, and columns and
-index, which cannot be told apart and are tried in this order. In these last three the column of row labels is
-headed ``index``. Numbers stay as the file writes them, as in CSV, so no size of them does harm; null, NaN and
+index, which cannot be distinguished and are tried in this order. In the last three forms the column of row
+labels is headed ``index``. Numbers keep their text, as in CSV, so their size does no harm; null, NaN and
 Infinity are blank. Lines are numbered by record, from 1; in NDJSON by physical line.
 """
 
@@ -20,21 +20,21 @@ from qotgate.sources.lines import MAX_CELLS, MAX_COLUMNS, MAX_LINES, Cell, Line
 
 _INDEX = "index"
 _OUTER = "outer"
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can write one, and no encoding can
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can contain one, and no encoding can
 _EMPTY = "the JSON holds no records"
 _TOO_LONG = f"the JSON has more than {MAX_LINES:,} lines; save it in parts"
 _TOO_LARGE = f"the JSON holds more than {MAX_CELLS:,} cells or {MAX_COLUMNS} columns; save it in parts"
 
 
 def outer(name: str) -> str:
-    """The header of a field that stands beside a list and holds for all of its records, by letters and digits
+    """The header of a field outside a list that applies to all of its records, by letters and digits
     alone."""
     return _OUTER + "".join(filter(str.isalnum, name)).lower()
 
 
 def json_tables(text: str) -> Iterator[Iterable[Line]]:
-    """The tables that a JSON text may hold. Raises Unreadable."""
-    # Each value but the first of a list or object has a comma before it; texts may hold as many again.
+    """The possible tables of a JSON text. Raises Unreadable."""
+    # Each value but the first of a list or object follows a comma; texts may contain as many again.
     if text.count(",") > 2 * MAX_CELLS:
         raise Unreadable(_TOO_LARGE)
     try:
@@ -48,7 +48,7 @@ def json_tables(text: str) -> Iterator[Iterable[Line]]:
         if not found:
             raise Unreadable(_EMPTY)
         yield from _tables(found)
-        # An envelope, as Yahoo's {"quoteSummary": {...}}, has one object and nothing beside it.
+        # An envelope such as Yahoo's {"quoteSummary": {...}} has one object and nothing else.
         while isinstance(found, dict) and len(found) == 1:
             (found,) = found.values()
             if found and isinstance(found, dict):
@@ -64,8 +64,8 @@ def _parsed(text: str) -> Any:
 
 
 def _object_lines(text: str) -> list[tuple[int, Any]] | None:
-    """The lines of NDJSON that are not blank, a damaged one as its error; None if the first is no object,
-    which makes the text something else."""
+    """The lines of NDJSON that are not blank, a damaged one as its error; None if the first is not an object,
+    so that the text is something else."""
     found: list[tuple[int, Any]] = []
     if text.count("\n") + text.count("\r") > MAX_LINES:
         raise Unreadable(_TOO_LONG)
@@ -113,7 +113,7 @@ def _tables(found: Any) -> Iterator[Iterable[Line]]:
 
 
 def _inner(record: Any) -> Iterator[tuple[str, list[Any]]]:
-    """The lists of objects in a record, or in an object in it, by name; each object with the record's other
+    """The lists of objects in a record, or in an object in it, by name. Each object gets the record's other
     fields under :func:`outer`."""
     if not isinstance(record, dict):
         return
@@ -139,7 +139,8 @@ def _split(columns: list[Any], labels: Any, rows: list[Any]) -> Iterator[Line]:
 
 
 def _records(records: Sequence[tuple[int, Any]]) -> Iterator[Line]:
-    """The lines of numbered records. A field that a record lacks is blank; what is no object is a problem."""
+    """The lines of numbered records. A missing field is blank; a record that is not an object is a
+    problem."""
     names = dict.fromkeys(name for _, record in records if isinstance(record, dict) for name in record)
     _check_size(len(records), len(names))
     yield Line(0, [_cell(name) for name in names])
@@ -160,7 +161,7 @@ def _cell(value: Any) -> Cell:
     if value is None:
         return ""
     if isinstance(value, dict) and "raw" in value:
-        value = value["raw"]  # as Yahoo has numbers that it also formats
+        value = value["raw"]  # Yahoo's numbers come with a formatted text
     if isinstance(value, str):
         return value if value.isascii() else _LONE_SURROGATE.sub("\ufffd", value)
     return value if isinstance(value, bool) else "{…}" if isinstance(value, dict) else "[…]"

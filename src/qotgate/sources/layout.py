@@ -1,9 +1,9 @@
-"""Tables to records: finding the header, naming the columns, and saying which line was left out and why.
+"""Turns tables into records: finds the header, names the columns, and gives the reason for each reject.
 
-A layout is the description of one published format: its columns, the headers that each goes by, and how one
-row becomes a record. Headers are compared by their letters and digits alone, so that ``market value($)``,
-``"market value ($)"`` and ``Market_Value`` are one. The header may follow a preamble, and may come again
-further down, with its columns in another order, where files were joined.
+A layout describes one published format: its columns, the headers of each, and how a row becomes a record.
+Headers are compared by letters and digits alone, so that ``market value($)``, ``"market value ($)"`` and
+``Market_Value`` are equal. The header may follow a preamble. In joined files it may repeat further down, with
+its columns in another order.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,25 +18,25 @@ from qotgate.sources.batches import Batch
 from qotgate.sources.days import Days
 from qotgate.sources.lines import Cell, Line
 
-_HEADER_WITHIN = 20  # rows; the notices have three of disclaimer above theirs
-_ENOUGH_TO_NAME = 2  # required columns that make a line the broken header of its format, not just any line
+_HEADER_WITHIN = 20  # rows; the notices have three of disclaimer above it
+_ENOUGH_TO_NAME = 2  # required columns that make a line a broken header, not just any line
 _ENOUGH_OF_ALL = 3  # or columns of any kind
 
 _UNKNOWN = "it is of no known format; docs/formats.md lists those that are read"
 
 MAX_BATCH, MIN_BATCH = 8192, 16
-"""Lines that are read at once; the fewest, after a header with other columns."""
+"""Lines read at once, and the smallest batch, after a header with other columns."""
 MAX_REJECTS = 10_000
-"""Lines of a file that are left out one by one; with more, the file is something else."""
+"""Rejects of a file; with more, it is not this format."""
 MAX_FUNDS = 100
-"""Funds of a file; ARK has 15."""
+"""Funds in a file; ARK has 15."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Where the fields of a layout are in a table: the index and the header of each; the header's width."""
+    """The columns of a layout in a table: the index and the header of each, and the header's width."""
 
     indexes: Mapping[str, int]
     titles: Mapping[str, str]
@@ -44,7 +44,7 @@ class Columns:
 
 
 class FileName:
-    """The name of a file, '' if it is not known, and whether it was ``asked`` for."""
+    """The name of a file, '' if unknown, and whether reading used it (``asked``)."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -69,7 +69,7 @@ class Row:
 
     @property
     def file(self) -> str:
-        """The name of the file, '' if it is not known."""
+        """The name of the file, '' if unknown."""
         return self._file.ask()
 
     def __contains__(self, field: str) -> bool:
@@ -82,7 +82,7 @@ class Row:
         return "" if index is None else self._cells[index]
 
     def value(self, field: str, read: Callable[[Cell], T]) -> T:
-        """The cell as ``read`` takes it. Raises ValueError with a sentence that names the column."""
+        """The cell as parsed by ``read``. Raises ValueError with a sentence that names the column."""
         try:
             return read(self[field])
         except ValueError as problem:
@@ -97,7 +97,7 @@ class Row:
         return cells.text(self[field])
 
     def required(self, field: str) -> str:
-        """The words of a cell that must have some. Raises ValueError."""
+        """The text of a cell that must not be blank. Raises ValueError."""
         return self.value(field, cells.required_text)
 
 
@@ -109,12 +109,12 @@ def _unread(row: Row) -> Note:
 class Layout:
     """One published format.
 
-    ``columns`` gives the headers that each field goes by, in letters and digits only, the most wanted
-    first; ``required`` the fields without which a table is not of this format. Every layout has a ``date``.
-    ``record`` raises ValueError with the reason for which a row is left out, and Unreadable for one that
-    refuses the file. ``batch`` makes the same records of many rows at once, None for each that is left to
-    ``record``. ``dates`` is the order of days with the year last where the publisher has one. A table with a
-    ``refusal``, a sentence that says what it is, is known and not read.
+    ``columns`` gives the headers of each field, in letters and digits only, the preferred first; ``required``
+    the fields that a table of this format must have. Every layout has a ``date``. ``record`` raises
+    ValueError with the reason to reject a row, and Unreadable to refuse the whole file. ``batch`` makes the
+    same records from many rows at once, None for each row that is left to ``record``. ``dates`` is the
+    publisher's order of days with the year last, if it has one. A table with a ``refusal``, a sentence that
+    says what it is, is recognised but not read.
     """
 
     title: str
@@ -127,7 +127,7 @@ class Layout:
     refusal: str = ""
 
     def header(self, line: Sequence[Cell]) -> tuple[Columns, list[str]]:
-        """Take a line for the header: where the columns are, and what keeps it from being one."""
+        """Try a line as the header. Returns the columns, and the reasons why it is not one."""
         titles = [cells.text(cell) for cell in line]
         names = ["".join(filter(str.isalnum, title)).lower() for title in titles]
         indexes: dict[str, int] = {}
@@ -151,7 +151,7 @@ class Layout:
     def read(
         self, lines: Iterable[Line], columns: Columns, file: str, dates: DayOrder | None = None
     ) -> ParsedFile:
-        """Read the lines below a header. Blank lines and lines of prose are passed over in silence."""
+        """Read the lines below a header. Blank lines and lines of prose are skipped."""
         table = _Table(self, columns, file, Days(dates or self.dates))
         lines = iter(lines)
         while block := list(islice(lines, MAX_BATCH)):
@@ -163,7 +163,7 @@ class Layout:
 
 
 class _Table:
-    """A table that is being read: the ``columns`` of its latest header, and what its lines gave so far."""
+    """A table being read: the ``columns`` of its latest header, and the results so far."""
 
     def __init__(self, layout: Layout, columns: Columns, file: str, days: Days) -> None:
         self.layout = layout
@@ -192,7 +192,7 @@ class _Table:
                 size *= 2
 
     def _at_once(self, lines: Sequence[Line]) -> Sequence[Holding | Note | None]:
-        """The records of those lines that can be read together, None for each other one."""
+        """The records of the lines that can be read together, None for each other line."""
         width = self.columns.width
         fit = [index for index, line in enumerate(lines) if len(line.cells) == width and not line.problem]
         found: list[Holding | Note | None] = [None] * len(lines)
@@ -227,9 +227,9 @@ def parse(
     file: str = "",
     dates: DayOrder | None = None,
 ) -> ParsedFile:
-    """Read the first table that has the header of a layout; ``file`` is the name of the file, ``dates`` the
-    order of days with the year last where the user says it. Raises Unreadable, with what the file is or with
-    the nearest miss."""
+    """Read the first table with the header of a layout; ``file`` is the name of the file, ``dates`` the
+    user's order of days with the year last. Raises Unreadable, which says what the file is, or names the
+    nearest format."""
     near: tuple[tuple[int, int], str] | None = None
     refusal = ""
     for table in tables:
@@ -265,7 +265,7 @@ def _check_funds(records: Sequence[Any]) -> None:
 
 
 def _check_width(line: Line, columns: Columns) -> None:
-    """A row with more or fewer cells than the header has shifted: its cells are under the wrong columns."""
+    """Reject a row with more or fewer cells than the header: its cells are under the wrong columns."""
     if line.problem:
         raise ValueError(line.problem)
     extra = any(cells.text(cell) for cell in line.cells[columns.width :])

@@ -1,7 +1,7 @@
 """MarketBeat's lists of ratings, as the site exports them.
 
 ``Company``, ``Symbol``, ``Action`` (Upgrade, Boost Price Target, ...), ``Brokerage``, ``Analyst Name``,
-``Current Price``, ``Price Target`` and ``Rating`` (each with an arrow where what was before is known),
+``Current Price``, ``Price Target`` and ``Rating`` (each with an arrow if the previous value is known),
 ``Impact on Share Price``, ``Date`` (M/D/Y).
 
 Source: marketbeat.com/ratings.

@@ -1,8 +1,8 @@
-"""What the tables of analyst notes have in common, from any publisher.
+"""Common parts of the tables of analyst notes of all publishers.
 
-Feeds differ in their headers, so each column goes by many (``COLUMNS``, in letters and digits only; where a
-table has several of one line, the first counts). Words of rating are kept as the feed spells them: what they
-mean is a rule, not reading. A cell may have what was before and what is now: ``Hold → Buy``, ``$450 → $465``.
+Feeds differ in their headers, so each column has many (``COLUMNS``, in letters and digits only; if a table
+has several, the first counts). Rating words keep the feed's spelling: their meaning is a rule, not reading. A
+cell may have the previous and the current value: ``Hold → Buy``, ``$450 → $465``.
 """
 
 import re
@@ -87,8 +87,8 @@ _STARTS = re.compile(
     r"new coverage|launch\w*)\b|首次|首予",
     re.IGNORECASE,
 )
-"""Words of action by which coverage starts: ``init``, ``Initiates coverage on``, ``coverage starts``. Words
-by which it goes on (reiterated, resumed, reinstated, re-initiated) are not among them."""
+"""Action words that start coverage: ``init``, ``Initiates coverage on``, ``coverage starts``. Words for
+continued coverage (reiterated, resumed, reinstated, re-initiated) are not among them."""
 
 
 def _word(cell: Cell) -> str:
@@ -97,7 +97,7 @@ def _word(cell: Cell) -> str:
 
 
 def _target(cell: Cell) -> float | None:
-    """A price target; None for a blank, a dash and 0, by which feeds say that there is none."""
+    """A price target; None for a blank, a dash and 0, which feeds use for no target."""
     target = number(cell, "$") if _word(cell) else None
     if target is not None and target < 0:
         raise ValueError(f"is {shown(cell)}, a price below 0")
@@ -105,7 +105,8 @@ def _target(cell: Cell) -> float | None:
 
 
 def _now_and_before(row: Row, field: str, prior: str, read: Callable[[Cell], T]) -> tuple[T, T]:
-    """What a field says, and what was before it: by its own column, else left of an arrow in the cell."""
+    """The current and the previous value of a field: the previous one from its own column, else from the left
+    of an arrow in the cell."""
 
     def sides(cell: Cell) -> tuple[T, T]:
         before, *now = _ARROW.split(cell) if isinstance(cell, str) else [cell]
@@ -120,11 +121,11 @@ def _now_and_before(row: Row, field: str, prior: str, read: Callable[[Cell], T])
 def _in_one_unit(
     target: float | None, prior: float | None, adjusted: float | None, adjusted_prior: float | None
 ) -> tuple[float | None, float | None]:
-    """The target and the one before it, as published or adjusted for splits since.
+    """The target and the previous one, as published or adjusted for later splits.
 
-    The adjusted ones count: consecutive notes are compared, and across a split the published ones would say
-    that every target fell. Where only the new one is adjusted, the published one before it is in other share
-    units, and is not told.
+    Adjusted targets are preferred: consecutive notes are compared, and after a split the published ones would
+    show that every target fell. If only the new one is adjusted, the published previous one is in other share
+    units, and is omitted.
     """
     if adjusted not in (None, target):
         prior = None
@@ -140,20 +141,20 @@ def _security(cell: Cell, listed: Market | None) -> Security:
 
 
 def security_of(row: Row) -> Security:
-    """The security that the ticker names, and the exchange where there is one. Raises ValueError."""
+    """The security of the ticker, and of the exchange if there is one. Raises ValueError."""
     listed = row.value("exchange", _market) if "exchange" in row else None
     return row.value("ticker", lambda cell: _security(cell, listed))
 
 
 def _moment(cell: Cell) -> tuple[date, time | None]:
-    """Raises ValueError also for a day whose order only the file tells."""
+    """Raises ValueError, also for a day whose order depends on the file."""
     if day_and_month(cell):
         raise ValueError(f"is {shown(cell)}, in an order that it does not show")
     return moment(cell, _FIRST_YEAR)
 
 
 def _word_alone(cell: Cell) -> str:
-    """Raises ValueError for a cell that has what was before, too."""
+    """Raises ValueError for a cell with a previous value."""
     if isinstance(cell, str) and _ARROW.search(cell):
         raise ValueError(f"is {shown(cell)}, with an arrow")
     return _word(cell)
@@ -164,8 +165,8 @@ def _starts(cell: Cell) -> bool:
 
 
 def of_row_or_file(row: Row, title: str) -> Security:
-    """The security of the ticker column; in a table without one, that which the file is named after. Raises
-    ValueError, and Unreadable for a table ``title`` that has neither."""
+    """The security of the ticker column; in a table without one, the security that the file is named after.
+    Raises ValueError, and Unreadable for a table ``title`` without either."""
     if "ticker" in row:
         return security_of(row)
     security = file_security(row.file)
@@ -178,7 +179,7 @@ def of_row_or_file(row: Row, title: str) -> Security:
 
 
 def note(row: Row, security: Security | None = None) -> Note:
-    """The note of a row, on ``security`` where the row has no ticker of its own. Raises ValueError."""
+    """The note of a row, on ``security`` if the row has no ticker. Raises ValueError."""
     security = security or security_of(row)
     firm = row.required("firm")
     day, clock = row.moment("date", _FIRST_YEAR)
@@ -214,7 +215,7 @@ _ACTION = Reader(_starts)
 
 
 def notes(batch: Batch) -> list[Note | None]:
-    """The notes of rows that have a ticker of their own, as :func:`note` makes each."""
+    """The notes of rows with a ticker, each as from :func:`note`."""
     listed = (_LISTED, "ticker", "exchange") if "exchange" in batch else (_TICKER, "ticker")
     words = batch.values(_WORD, "rating")
     targets, prior_targets = (batch.values(_TARGET, field) for field in _TARGETS)

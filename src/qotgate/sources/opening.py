@@ -1,9 +1,8 @@
-"""Foreign formats are opened in a process of their own, with limits on memory and time.
+"""Opens foreign formats in a separate process, with limits on memory and time.
 
-A parser in C or Rust may take gigabytes out of a few kilobytes, loop, or end its process: a failed
-allocation in Rust aborts. What it will do with a file cannot be told from outside, so nothing tries to. One
-process, kept from file to file, opens them; where it ends or takes too long, that one file is refused and
-another process opens the next.
+A parser in C or Rust may allocate gigabytes for a few kilobytes, loop, or crash: a failed allocation in Rust
+aborts the process. Its behaviour cannot be predicted from the file. So one process, reused for all files,
+opens them. If it crashes or takes too long, that one file is refused and a new process opens the next.
 """
 
 import atexit
@@ -20,11 +19,11 @@ from qotgate.model import DayOrder, ParsedFile, Unreadable
 from qotgate.sources.formats import read_here
 
 MAX_MEMORY = 2 << 30
-"""Bytes that the process may take."""
+"""Memory limit of the process, in bytes."""
 MAX_SECONDS = 120.0
-"""How long one file may take to open; a sheet of 5,000,000 cells takes a tenth of it."""
+"""Time limit for one file; a sheet of 5,000,000 cells takes a tenth of it."""
 LOOK_SECONDS = 0.5
-"""How often it is seen whether the process is still there."""
+"""Seconds between checks that the process still exists."""
 REFUSED = (
     f"it is damaged, or opening it takes more than {MAX_MEMORY >> 30} GiB of memory or {MAX_SECONDS:g} "
     "seconds; download it again, or save the table as .csv without stray cells far from it"
@@ -33,7 +32,7 @@ _START = "from qotgate.sources.opening import serve; serve({})"
 
 
 class Opener:
-    """Has files opened in the process, which it starts when the first one comes."""
+    """Opens files in the process, which it starts with the first file."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -65,7 +64,7 @@ class Opener:
                 answer: ParsedFile | str = link.recv()
                 return answer
         except (EOFError, OSError):
-            # It has ended, and with it the reason.
+            # The process has ended; it can give no reason.
             pass
         except BaseException:
             self.close()
@@ -74,8 +73,8 @@ class Opener:
         return REFUSED
 
     def _answers(self, link: Connection) -> bool:
-        """Whether there is an answer in time. A process that has ended is looked for as well: its end of the
-        link stays open as long as a process that was forked meanwhile has a copy of it."""
+        """Whether an answer comes in time. Also checks that the process exists: its end of the link stays
+        open as long as a process forked meanwhile has a copy of it."""
         deadline = monotonic() + MAX_SECONDS
         while not link.poll(LOOK_SECONDS):
             if monotonic() > deadline or self._process is None:
@@ -87,13 +86,13 @@ class Opener:
     def _start(self) -> Connection:
         ours, its = socket.socketpair()
         with its:
-            self._process = subprocess.Popen(  # noqa: S603  # nosec B603 - none is from outside
+            self._process = subprocess.Popen(  # noqa: S603  # nosec B603 - no argument is from outside
                 [sys.executable, "-P", "-c", _START.format(its.fileno())],
                 pass_fds=[its.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                # Each thread of a pool would take its own memory, and one file waits for one answer.
+                # Each thread of a pool would use its own memory, and one file waits for one answer.
                 env={**os.environ, "POLARS_MAX_THREADS": "1", "RAYON_NUM_THREADS": "1"},
             )
         self._link = Connection(ours.detach())
@@ -123,11 +122,11 @@ def _answer(content: bytes, name: str, dates: DayOrder | None) -> ParsedFile | s
 def _limit_memory() -> None:
     try:
         import resource
-    except ImportError:  # not on Windows, where a process can still end by itself alone
+    except ImportError:  # not on Windows, where only a crash ends the process
         return
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_DATA, (MAX_MEMORY, MAX_MEMORY))
-        # No file with all its memory is left behind.
+        # No core file.
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 

@@ -22,7 +22,7 @@ def parquet_table(content: bytes) -> Iterator[Line]:
     except (Unreadable, MemoryError):
         raise
     except BaseException as problem:
-        # A panic in Rust arrives as a PanicException, which derives from BaseException alone.
+        # A panic in Rust raises PanicException, which derives from BaseException only.
         if isinstance(problem, Exception) or type(problem).__name__ == "PanicException":
             raise Unreadable(DAMAGED) from problem
         raise
@@ -45,11 +45,11 @@ def _frame(content: bytes) -> "pl.DataFrame":
     frame = pl.read_parquet(io.BytesIO(content))
     if frame.height * frame.width > MAX_CELLS:
         raise Unreadable(TOO_LARGE)
-    # A dictionary holds a long text once, however many cells it fills; as texts, each would have its own.
+    # A dictionary stores a long text once for many cells; as texts, each cell would have its own.
     words = selectors.by_dtype(pl.Categorical, pl.Enum)
     _check_texts(frame.select(words.cat.len_bytes().cast(pl.UInt64)))
     frame = frame.with_columns(
-        selectors.binary().cast(pl.String, strict=False),  # how old writers put texts
+        selectors.binary().cast(pl.String, strict=False),  # old writers stored texts so
         words.cast(pl.String),
         selectors.decimal().cast(pl.Float64),
     )
@@ -60,6 +60,6 @@ def _frame(content: bytes) -> "pl.DataFrame":
 
 
 def _check_texts(lengths: "pl.DataFrame") -> None:
-    """Raises Unreadable where texts of these lengths are too much."""
+    """Raises Unreadable if the total length of the texts is too large."""
     if sum(column.sum() for column in lengths) > MAX_BYTES:
         raise Unreadable(TOO_LARGE)

@@ -1,6 +1,6 @@
 """Analyst notes as a plain table: one note of one institution on one security a row.
 
-Feeds and exports of this shape differ in their headers only. Required are ticker, firm, rating and date.
+Feeds and exports of this form differ in their headers only. Ticker, firm, rating and date are required.
 Financial Modeling Prep's grades are such a table, see ``fmp_notes``.
 """
 

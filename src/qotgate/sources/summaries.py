@@ -1,4 +1,5 @@
-"""Sums over analysts, which are known and not read: they name neither the institution nor what it said.
+"""Summaries over analysts, which are recognised but not read: they name neither the institution nor its
+rating.
 
 Counts of grades: FMP's grades-historical and grades-consensus, Finnhub's recommendation, Yahoo's
 ``recommendationTrend`` and yfinance's ``recommendations``. Consensus of targets: FMP's

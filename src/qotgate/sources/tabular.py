@@ -1,6 +1,6 @@
-"""Bytes to tables of cells, whatever the container: CSV in its encodings, JSON, Parquet, .xls, .xlsx.
+"""Converts bytes to tables of cells for each container: CSV in its encodings, JSON, Parquet, .xls, .xlsx.
 
-What a file is, its bytes tell, never its name: people rename files, and a failed download is a web page
+The bytes decide what a file is, never its name: people rename files, and a failed download is a web page
 named .csv. Cells are not interpreted here.
 """
 
@@ -29,8 +29,8 @@ _TAKEN = "CSV, JSON, Parquet, .xls and .xlsx files are taken"
 
 
 def tables(content: bytes) -> Iterator[Iterable[Line]]:
-    """The tables that a file may hold: the sheets of a workbook, the records of JSON as it can be taken, or a
-    text split at commas, at semicolons and at tabs. Raises Unreadable."""
+    """The possible tables of a file: the sheets of a workbook, the records of JSON in its possible forms, or
+    a text split at commas, at semicolons and at tabs. Raises Unreadable."""
     if not content.strip():
         raise Unreadable(f"the file is empty; {_TAKEN}")
     for magic, sentence in _OTHERS:
@@ -48,13 +48,13 @@ def tables(content: bytes) -> Iterator[Iterable[Line]]:
 
 
 def is_text(content: bytes) -> bool:
-    """Whether a file is a text split by delimiters, or nothing that is taken."""
+    """Whether a file is delimited text, or of no accepted kind."""
     return not (content.startswith((_OLE, _ZIP, _PARQUET)) or _JSON.match(content))
 
 
 def _text(content: bytes) -> str:
-    """Decode a text: UTF-8 or UTF-16 as its byte-order mark says; without one UTF-8 if it is that, else
-    what Windows saves, cp1252, and Latin-1 for bytes that cp1252 leaves undefined."""
+    """Decode a text: UTF-8 or UTF-16 by its byte-order mark; without one, UTF-8 if valid, else Windows'
+    cp1252, or Latin-1 for bytes that cp1252 leaves undefined."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         encodings = ["utf-16"]
     else:
@@ -76,8 +76,8 @@ def _text(content: bytes) -> str:
 
 
 def _split(text: str, delimiter: str) -> Iterator[Line]:
-    """Split a text into its lines. Broken quoting is the problem of its own line: reading goes on with the
-    next one, lest one stray quote swallow its neighbours into a cell without a word."""
+    """Split a text into its lines. Broken quoting is a problem of its own line only: reading continues with
+    the next line. Otherwise a stray quote could silently join its neighbours into one cell."""
     reader = csv.reader(
         io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True
     )

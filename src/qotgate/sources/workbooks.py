@@ -1,4 +1,4 @@
-"""Spreadsheets as tables of lines: .xls and .xlsx, by calamine. To be opened in a process of their own."""
+"""Spreadsheets as tables of lines: .xls and .xlsx, by calamine. To be opened in a separate process."""
 
 import io
 import re
@@ -17,10 +17,11 @@ TOO_LARGE = (
     f"a sheet of the workbook spans more than {MAX_CELLS:,} cells; delete stray cells far from the table"
 )
 MAX_UNPACKED = 2 << 30
-"""Bytes of all parts of an .xlsx together, as the archive tells; no more of a part is read."""
+"""Total size of all parts of an .xlsx, as declared by the archive; no more of a part is read."""
 _STREAMS = ("Workbook", "WORKBOOK", "Book", "BOOK")
 _FILE_PASS = re.compile(rb"\x09\x08\x10\0\0\x06\x05\0.{12}\x2f\0", re.DOTALL)
-"""How a stream under a password begins: a BOF of a workbook, then FilePass ([MS-XLS] 2.4.21 and 2.4.117)."""
+"""The start of a password-protected stream: BOF of a workbook, then FilePass ([MS-XLS] 2.4.21 and
+2.4.117)."""
 _END_RECORD = b"PK\x05\x06"
 
 
@@ -40,7 +41,7 @@ def sheets(content: bytes) -> Iterator[list[Line]]:
     except PasswordError as problem:
         raise Unreadable(LOCKED) from problem
     except BaseException as problem:
-        # A panic in Rust arrives as a PanicException, which derives from BaseException alone.
+        # A panic in Rust raises PanicException, which derives from BaseException only.
         if isinstance(problem, Exception) or type(problem).__name__ == "PanicException":
             raise Unreadable(DAMAGED) from problem
         raise
@@ -55,7 +56,7 @@ def _lines(workbook: CalamineWorkbook, name: str) -> list[Line]:
 
 
 def _check_container(content: bytes) -> None:
-    """Pass an OLE container whose streams are not named as those of something else ([MS-CFB]). Raises
+    """Accept an OLE container, unless its stream names are those of another program ([MS-CFB]). Raises
     Unreadable."""
     if "EncryptedPackage".encode("utf-16-le") in content or _FILE_PASS.search(content):
         raise Unreadable(LOCKED)
@@ -66,7 +67,7 @@ def _check_container(content: bytes) -> None:
 
 
 def _check_archive(content: bytes) -> None:
-    """Pass a zip archive that all readers see alike: one list of parts, each part once.
+    """Accept a zip archive that all readers see alike: one list of parts, each part once.
 
     Raises Unreadable, and zipfile's errors.
     """
@@ -77,7 +78,7 @@ def _check_archive(content: bytes) -> None:
         locked = any(part.flag_bits & 1 for part in archive.infolist())
         if sum(part.file_size for part in archive.infolist()) > MAX_UNPACKED:
             raise Unreadable(TOO_LARGE)
-        # Calamine looks neither at checksums nor at the name that a part has in its own header.
+        # Calamine checks neither checksums nor the name in a part's own header.
         damaged = not locked and archive.testzip() is not None
     if "xl/workbook.bin" in parts or "content.xml" in parts:
         raise Unreadable("it is a workbook of another kind (.xlsb or .ods); save it as .xlsx or .csv")

@@ -2,12 +2,11 @@
 
 The index is ``GradeDate`` (UTC), the columns ``Firm``, ``ToGrade``, ``FromGrade``, ``Action`` (init, up,
 down, main, reit) and, in later versions, ``priceTargetAction``, ``currentPriceTarget`` and
-``priorPriceTarget``, 0 where there is none. JSON loses the name of the index, writes it as milliseconds
-since 1970 unless told otherwise, and in the form ``records`` leaves it out: such a file has no dates and is
-refused.
+``priorPriceTarget``, 0 if there is none. JSON loses the name of the index, writes it as milliseconds since
+1970 by default, and in the form ``records`` omits it: such a file has no dates and is refused.
 
-The frame is of one ticker and does not say which: that is a column the user has added (``ticker``,
-``symbol``), else the name of the file.
+The frame has the notes of one ticker and does not name it: a column added by the user (``ticker``,
+``symbol``) does, else the name of the file.
 """
 
 from qotgate.model import FileKind, Note

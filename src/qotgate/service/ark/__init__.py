@@ -1,1 +1,1 @@
-"""What the ARK funds hold and trade: the questions about it, and how it follows from the published files."""
+"""The questions about the ARK funds' holdings and trades, and how trades are derived from published files."""

@@ -1,5 +1,5 @@
-"""What became of the funds' holdings over a cycle, security by security: the rules of
-:mod:`qotgate.ark.positions` on the books and trades of the database."""
+"""The changes of the funds' holdings over a cycle, by security: the rules of :mod:`qotgate.ark.positions` on
+the books and trades of the database."""
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date, timedelta
@@ -31,10 +31,11 @@ def labelled_changes(
     *,
     traded: bool,
 ) -> list[tuple[Change, Label]]:
-    """What became of every security over the cycle that ends on ``as_of``, with its code and name, and, if
-    ``traded``, with its trades, which otherwise are looked up only where a position hangs on them.
+    """The change of every security over the cycle that ends on ``as_of``, with its code and name, and its
+    trades if ``traded``; otherwise trades are read only if a position depends on them.
 
-    Raises InvalidRequest where no holdings are loaded."""
+    Raises InvalidRequest if no holdings are loaded.
+    """
     cycle = cycle_of(connection, as_of, cycle_type)
     holes = books.holes(connection, funds, cycle.before, cycle.last)
     now, then, moved = _book_days(connection, funds, cycle, holes)
@@ -45,7 +46,7 @@ def labelled_changes(
     lines: dict[FundDay, list[Line]] = {
         (fund, book.day): [] for ends in (now, then) for fund, book in ends.items()
     }
-    # Fetched at once: row by row the driver takes several times as long.
+    # Fetched at once: row by row, the driver takes several times as long.
     for fund, day, *line in connection.execute(books.lines_query(funds, {day for _, day in lines})).all():
         if (fund, day) in lines:
             lines[fund, day].append(Line._make(line))
@@ -57,7 +58,7 @@ def labelled_changes(
     if asked := funds if traded else moved:
         query = books.trades_query(asked, since, cycle.before, as_of, seen, moved)
         trades = [Trade._make(row) for row in connection.execute(query).all()]
-        # A cycle that spans a hole in a fund's files begins with the first book after it.
+        # A cycle that spans a hole in a fund's files starts with the first book after it.
         trades = [trade for trade in trades if trade.through > holes.get(trade.fund, date.min)]
     books_now, books_then = (
         [_book(fund, book.through, lines[fund, book.day]) for fund, book in ends.items()]
@@ -73,7 +74,7 @@ def labelled_changes(
 
 
 def left_out(connection: Connection, funds: Collection[str], as_of: date) -> tuple[tuple[str, date], ...]:
-    """The funds without a book of the last ``FRESH_SESSIONS`` trading days up to ``as_of``, and the last day
+    """The funds without a book in the last ``FRESH_SESSIONS`` trading days up to ``as_of``, and the last day
     that an earlier book shows."""
     sessions = books.sessions(connection, as_of, FRESH_SESSIONS + 1)
     oldest = sessions[-1] if len(sessions) > FRESH_SESSIONS else date.min
@@ -82,14 +83,14 @@ def left_out(connection: Connection, funds: Collection[str], as_of: date) -> tup
 
 
 def cycle_of(connection: Connection, as_of: date, cycle_type: ArkCycleType) -> Cycle:
-    """The trading days that a cycle is between; one that begins before the data does takes in all of it."""
+    """The trading days at the ends of a cycle; one that begins before the data covers all of it."""
     length = CYCLE_SESSIONS[cycle_type]
     days = books.sessions(connection, as_of, length + 1)
     return Cycle(days[length] if len(days) > length else date.min, days[0] if days else date.min, as_of)
 
 
 class Line(NamedTuple):
-    """A line of a holdings file, as it was read."""
+    """A line of a holdings file, as read."""
 
     security: int | None
     ticker: str
@@ -102,10 +103,11 @@ class Line(NamedTuple):
 def _book_days(
     connection: Connection, funds: Collection[str], cycle: Cycle, holes: Mapping[str, date]
 ) -> tuple[dict[str, BookDay], dict[str, BookDay], list[str]]:
-    """The books of either end of a cycle by fund, and the funds that have no file of just these ends.
+    """The books of either end of a cycle by fund, and the funds without a file of exactly these ends.
 
-    A fund that :func:`left_out` gives is in neither end. One whose files begin within the cycle, or begin
-    again after one of its ``holes``, counts from the first of them: what is not known has not changed."""
+    A fund from :func:`left_out` is in neither end. A fund whose files begin within the cycle, or after one of
+    its ``holes``, counts from the first of them: an unknown change counts as none.
+    """
     level = books.level_books(connection, funds, (cycle.last, cycle.before))
     stale = dict(left_out(connection, funds, cycle.last))
     now: dict[str, BookDay] = {}
@@ -145,8 +147,8 @@ def _book(fund: str, through: date, lines: Iterable[Line]) -> Book:
 
 
 def _labels(lines: Iterable[Line], reference: Reference) -> dict[int, Label]:
-    """The code and name that the files give a security: those of its first line with a code, else of its
-    first one."""
+    """The code and name of a security in the files: from its first line with a code, else from its first
+    line."""
     labels: dict[int, Label] = {MONEY_MARKET: NO_LABEL}
     for security, ticker, identifier, name, _, _ in lines:
         if security is not None and labels.get(security, NO_LABEL)[0] is None:

@@ -1,8 +1,8 @@
-"""How well the trades inferred from holdings agree with ARK's own notices.
+"""Measures how well trades inferred from holdings agree with ARK's own notices.
 
-A trade is found where fund, day, security and sign agree, and exact where its count is within 0.1% of the
-notice's. Only fund days with a notice and holdings on both sides of the day count; trades under 100 shares or
-0.01% of the position are left out on both sides, since notices and rounding do not tell them apart.
+A trade is found if fund, day, security and sign agree, and exact if its count is within 0.1% of the notice's.
+Only fund days with a notice and holdings on both sides of the day count. Trades under 100 shares or 0.01% of
+the position are ignored on both sides, since they cannot be distinguished from rounding.
 """
 
 from collections import Counter
@@ -23,8 +23,8 @@ EXACT = 0.001
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One security on one fund day: the signed shares of the notice and those inferred, 0 for none, and
-    the shares that the fund held before. ``ground`` is what the inference rests on."""
+    """One security on one fund day: the signed shares of the notice and of the inference, 0 for none, and the
+    fund's shares before. ``ground`` is the evidence of the inference."""
 
     fund: str
     day: date
@@ -44,7 +44,7 @@ class Comparison:
 
     @property
     def off(self) -> float:
-        """How far the inferred count is from the notice's, as a part of it."""
+        """The relative difference between the inferred count and the notice's."""
         return abs(self.inferred - self.noticed) / max(abs(self.noticed), 1)
 
     @property
@@ -54,7 +54,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Trades that count: in notices, inferred, of each those that the other has too, the exact ones, and
+    """Numbers of trades: in notices, inferred, those of each that the other has too, the exact ones, and
     those inferred with the wrong sign."""
 
     noticed: int
@@ -74,7 +74,7 @@ class Score:
 
     @property
     def exactness(self) -> float:
-        """The part of the found trades that is exact."""
+        """The share of the found trades that is exact."""
         return self.exact / self.found if self.found else float("nan")
 
 
@@ -91,7 +91,8 @@ def score(comparisons: Iterable[Comparison]) -> Score:
 def compare(
     store: Store, reference: Reference, notices: Sequence[Notice], funds: Sequence[str]
 ) -> list[Comparison]:
-    """Compare ``notices`` with what the loaded holdings say of ``funds``, whatever notices are loaded."""
+    """Compare ``notices`` with the trades inferred from the loaded holdings of ``funds``, whatever notices
+    are loaded."""
     found = []
     with store.reading() as connection:
         identities = writes.read_identities(connection, reference.listings)
@@ -126,7 +127,7 @@ def compare(
 
 
 def seen_splits(store: Store, securities: Collection[str]) -> dict[str, dict[str, list[Split]]]:
-    """The splits that holdings show, by the code of the security and the fund."""
+    """The splits in the holdings, by the code of the security and the fund."""
     found: dict[str, dict[str, list[Split]]] = {}
     with store.reading() as connection:
         for code in securities:
@@ -138,8 +139,8 @@ def seen_splits(store: Store, securities: Collection[str]) -> dict[str, dict[str
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How many (security, day) dynamics there are, and for how many the type, then the count and last day
-    too, then the net shares to 0.1% as well are the same from notices and from inference."""
+    """The number of (security, day) dynamics, and for how many of them notices and inference agree on the
+    type; on the type, count and last day; and on all of these and the net shares to 0.1%."""
 
     dynamics: int
     same_type: int
@@ -150,8 +151,8 @@ class Agreement:
 def agreement(
     found: Sequence[Comparison], splits: Mapping[str, Mapping[str, Sequence[Split]]], days: Collection[date]
 ) -> Agreement:
-    """Compare the dynamics of each security on ``days``, from the notices and from the inferred trades of
-    the same fund days; ``splits`` by security and fund."""
+    """Compare the dynamics of each security on ``days`` from the notices and from the inferred trades of the
+    same fund days; ``splits`` are by security and fund."""
     counts: Counter[str] = Counter()
     for security in {one.security for one in found if one.matters(one.noticed)}:
         lines = [one for one in found if one.security == security]

@@ -1,4 +1,4 @@
-"""How the ARK funds trade one security, from the days on which they did. The rules stand in
+"""The dynamic of one security, from the days on which the ARK funds traded it. The rules are in
 :mod:`qotgate.ark.dynamics`."""
 
 from datetime import date
@@ -13,10 +13,9 @@ from qotgate.store import reads
 
 
 def ark_stock_dynamic(questions: Questions, security: Security, as_of: date | None = None) -> ArkDynamic:
-    """How the ARK funds trade ``security``, as it was known at the end of the day ``as_of``.
+    """The dynamic of ``security``, as it was known at the end of the day ``as_of``.
 
-    ``as_of`` is the latest day that the loaded data covers unless an earlier one is named. Raises
-    InvalidRequest.
+    ``as_of`` is the last day of the loaded data by default. Raises InvalidRequest.
     """
 
     def ask(source: TradeSource) -> ArkDynamic:
@@ -29,7 +28,7 @@ def ark_stock_dynamic(questions: Questions, security: Security, as_of: date | No
 def explain_ark_stock_dynamic(
     questions: Questions, security: Security, as_of: date | None = None
 ) -> tuple[ArkDynamic, tuple[TradeEvidence, ...]]:
-    """The dynamic, and each fund's trades on the days that it counts, oldest first.
+    """The dynamic, and each fund's trades on the counted days, oldest first.
 
     Raises InvalidRequest.
     """
@@ -49,8 +48,8 @@ def explain_ark_stock_dynamic(
 def dynamic_of(
     questions: Questions, source: TradeSource, sums: list[tuple[date, int]], day: date
 ) -> ArkDynamic:
-    """The dynamic on ``day`` of transactions that :func:`transaction_days` gives, with the days of its
-    window that are not told."""
+    """The dynamic on ``day`` from the result of :func:`transaction_days`, with the days of its window that
+    are not told."""
     since = window_start(day, questions.window_days)
     untold = source.untold_days(questions.funds, since, day)
     return dynamic(sums, day, questions.window_days, untold)
@@ -59,7 +58,7 @@ def dynamic_of(
 def transaction_days(
     questions: Questions, source: TradeSource, security: Security, as_of: date | None
 ) -> tuple[date, list[tuple[date, int]]]:
-    """The day asked for, and of the transactions known on it those of the window, or else the last.
+    """The day of the answer, and the transactions known on it: those in the window, or else the last one.
 
     Raises InvalidRequest.
     """
@@ -73,7 +72,7 @@ def transaction_days(
         trades = source.trades(security_id, questions.funds, start, end, day)
         if sums := daily_sums(trades, seen, day):
             return day, sums
-        # No trades, or such as add up to nothing: further back, a day at a time.
+        # No trades, or trades that cancel out: look further back, a day at a time.
         last = source.last_trade_day(security_id, questions.funds, start, day)
         if last is None:
             return day, []
@@ -81,8 +80,8 @@ def transaction_days(
 
 
 def ark_day(questions: Questions, source: Spanned, as_of: date | None) -> date:
-    """The day that an answer is of: the day asked for, or the last one that the data covers where that is
-    earlier. Raises InvalidRequest for a day before the first one."""
+    """The day of the answer: the requested day, or the last day of the data if that is earlier. Raises
+    InvalidRequest for a day before the first one."""
     first, latest = source.span(questions.funds)
     if latest is None:
         raise NothingLoaded("no_ark_data")

@@ -1,4 +1,4 @@
-"""What a trade behind an answer rests on: its ground, and the files and lines that say so."""
+"""The evidence of a trade in an answer: its ground, files and lines."""
 
 from collections.abc import Callable, Sequence
 
@@ -16,8 +16,9 @@ NOTICE_GROUND = "a trade notice"
 def places_of(
     connection: Connection, security_id: int, rows: Sequence[Row]
 ) -> Callable[[Row], Sequence[Place]]:
-    """Gives the places of one of ``rows``, which are of :func:`qotgate.store.reads.ark.explained_trades`: its
-    notice, or its lines in the two files that it is the difference of."""
+    """A function that returns the places of one of ``rows`` (from
+    :func:`qotgate.store.reads.ark.explained_trades`): its notice, or its lines in the two files whose
+    difference it is."""
     ends = {end for row in rows for end in (row["before"], row["after"]) if end}
     notices = reads.ark.places(connection, "notice", security_id, {row["day"] for row in rows})
     holdings = reads.ark.places(connection, "holding", security_id, ends)
@@ -35,12 +36,12 @@ def places_of(
 
 
 def confidence_of(row: Row) -> float:
-    """1 for a notice, else the part of such inferred trades that is confirmed."""
+    """1 for a notice, else the share of such inferred trades that notices confirm."""
     return CONFIDENCE[Ground[row["ground"]]] if row["ground"] else 1.0
 
 
 def evidence(row: Row, places: Sequence[Place]) -> TradeEvidence:
-    """The evidence of one of :func:`qotgate.store.reads.ark.explained_trades`."""
+    """The evidence of a row from :func:`qotgate.store.reads.ark.explained_trades`."""
     return TradeEvidence(
         fund=row["fund"],
         day=row["day"],

@@ -1,4 +1,4 @@
-"""One fund: its days, one by one, and the days around one on which the funds traded."""
+"""One fund: its days, one by one, and the neighbouring days on which the funds traded."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -10,11 +10,11 @@ from qotgate.store import books, reads
 
 @dataclass(frozen=True, slots=True)
 class FundDay:
-    """What a fund did from ``day`` to ``through``, one day unless files are missing.
+    """A fund's activity from ``day`` to ``through``, one day unless files are missing.
 
-    ``source`` is what the trades are known by. ``flow`` is the fund's growth by creations and redemptions in
-    percent, None where it is not known. ``bought`` and ``sold`` count securities; ``amount`` is what the
-    trades came to, purchases less sales, in USD, None where a price is not known.
+    ``source`` is the source of the trades. ``flow`` is the fund's growth by creations and redemptions in
+    percent, None if unknown. ``bought`` and ``sold`` count securities; ``amount`` is purchases less sales in
+    USD, None if a price is unknown.
     """
 
     day: date
@@ -27,7 +27,7 @@ class FundDay:
 
 
 def loaded_funds(questions: Questions) -> list[str]:
-    """The funds of which anything is loaded, by name."""
+    """The funds with loaded data, by name."""
     with questions.store.reading() as connection:
         return sorted(books.loaded_funds(connection))
 
@@ -35,8 +35,8 @@ def loaded_funds(questions: Questions) -> list[str]:
 def fund_days(
     questions: Questions, fund: str, count: int, as_of: date | None = None, before: date | None = None
 ) -> tuple[tuple[FundDay, ...], date | None]:
-    """Up to ``count`` days of ``fund`` that are known on ``as_of``, the latest first, and the ``before`` of
-    the next page, None at the end. Raises InvalidRequest."""
+    """Up to ``count`` days of ``fund`` known on ``as_of``, latest first, and the ``before`` of the next page,
+    None at the end. Raises InvalidRequest."""
     of_fund = questions.varied(funds=(fund,))
     with of_fund.store.reading() as connection:
         asked = ark_day(of_fund, of_fund.trades_in(connection), as_of)
@@ -57,6 +57,6 @@ def fund_days(
 
 
 def days_around(questions: Questions, day: date) -> tuple[date | None, date | None]:
-    """The trading days before and after ``day`` on which the funds traded, None where there is none."""
+    """The trading days before and after ``day`` on which the funds traded, None if there is none."""
     with questions.store.reading() as connection:
         return reads.funds.trade_days_around(connection, questions.funds, day)

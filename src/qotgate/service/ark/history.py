@@ -1,6 +1,6 @@
-"""The ARK funds' trades in one security, day by day; their positions in it; and all their trades of one day.
+"""The ARK funds' trades in one security, day by day; their positions in it; and all their trades on one day.
 
-They are the detail behind the dynamic, which says what the latest transactions amount to.
+They are the details behind the dynamic, which summarises the latest transactions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,15 +19,15 @@ from qotgate.store.reads.ark import Place
 from qotgate.store.tables import Row
 
 NOTICE = "NOTICE"
-"""The ground of a trade that a notice told; of the others it is the name of a Ground."""
+"""The ground of a trade from a notice; the ground of any other trade is the name of a Ground."""
 
 Seen = Mapping[str, Sequence[Split]]
 
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """One fund's trade. ``shares`` are signed, in the units of the day, ``adjusted_shares`` in those of the
-    day asked for; ``counted`` says whether the dynamic counts its day."""
+    """One fund's trade. ``shares`` are signed, in the units of the day, ``adjusted_shares`` in units of the
+    requested day; ``counted`` tells whether the dynamic counts its day."""
 
     day: date
     through: date
@@ -44,8 +44,8 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class ArkHistory:
-    """The trades of a security that are known on ``as_of``, the latest first, with the dynamic that they
-    amount to; ``more_before`` is the day before which there are more, None where these are all."""
+    """The trades of a security known on ``as_of``, latest first, with their dynamic; ``more_before`` is the
+    day before which there are more, None if there are no more."""
 
     as_of: date
     answer: ArkDynamic
@@ -55,8 +55,8 @@ class ArkHistory:
 
 @dataclass(frozen=True, slots=True)
 class FundPosition:
-    """What a fund held at the end of ``day``, by the line in its next file. Shares are in the units of the
-    day, and adjusted to the units of the day asked for; 0 where the file is the first without the security.
+    """A fund's position at the end of ``day``, from the line in its next file. Shares are in the units of the
+    day, and adjusted to the units of the requested day; 0 in the first file without the security.
     ``market_value`` is in USD, ``weight`` in percent of the fund."""
 
     day: date
@@ -70,7 +70,8 @@ class FundPosition:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What the funds traded of a security in one day: shares, signed and by fund, and about how many USD."""
+    """The funds' trades of a security on one day: signed shares, in sum and by fund, and their approximate
+    value in USD."""
 
     security: Security | None
     name: str
@@ -86,7 +87,7 @@ def ark_history(
     before: date | None = None,
     days: int | None = None,
 ) -> ArkHistory:
-    """The trades of the ``days`` latest trading days before ``before``, or of all of them.
+    """The trades of the ``days`` latest trading days before ``before``, or of all trading days.
 
     Raises InvalidRequest.
     """
@@ -126,7 +127,7 @@ def ark_history(
 def ark_positions(
     questions: Questions, security: Security, as_of: date | None = None
 ) -> tuple[date, tuple[FundPosition, ...]]:
-    """The day asked for, and what each fund held at the end of each day up to it, oldest first.
+    """The day of the answer, and each fund's position at the end of each day up to it, oldest first.
 
     Raises InvalidRequest.
     """
@@ -156,7 +157,7 @@ def ark_positions(
 
 
 def ark_moves(questions: Questions, as_of: date | None = None) -> tuple[date, tuple[Move, ...]]:
-    """The latest day up to ``as_of`` on which the funds traded, and what they traded, the largest first.
+    """The latest day up to ``as_of`` with trades, and the trades of that day, largest first.
 
     Raises InvalidRequest.
     """
@@ -185,7 +186,7 @@ def _move(questions: Questions, trades: list[Row]) -> Move:
 
 
 def _ratio(fund: str, day: date, seen: Seen, as_of: date) -> Fraction:
-    """The share units of ``as_of`` that one of ``day`` has become."""
+    """How many shares of ``as_of`` equal one share of ``day``."""
     ratio = Fraction(1)
     for split in splits_of(fund, seen):
         if day < split.day <= as_of:

@@ -1,8 +1,9 @@
-"""The two lists over all securities: what the ARK funds hold, and what they actively traded.
+"""The two lists over all securities: the ARK funds' holdings, and their active trades.
 
-Both are cut out of one set of changes. A list is computed again for each page, as of the day of its first
-page, so new days that are loaded meanwhile do not change it. A load that does change it, such as a late file
-of an earlier day, ends the paging with a sentence: earlier and later pages would not fit together."""
+Both come from one set of changes. Each page recomputes the list, as of the day of the first page, so days
+loaded meanwhile do not change it. A load that does change it, such as a late file of an earlier day, ends the
+paging with a sentence: earlier and later pages would not match.
+"""
 
 from array import array
 from collections.abc import Callable, Iterable, Sequence
@@ -49,7 +50,7 @@ HOLDING_SORTS: dict[ArkFundHoldingSortField, Callable[[FundHolding], float | Non
     ArkFundHoldingSortField.WEIGHT_CHANGE: lambda row: row.weight_change,
     ArkFundHoldingSortField.SHARES_CHANGE: lambda row: row.shares_change,
     ArkFundHoldingSortField.MARKET_VALUE: lambda row: row.market_value,
-    # Weights are cut to two decimals; the values order rows of one weight.
+    # Weights are truncated to two decimals; equal weights are ordered by value.
     ArkFundHoldingSortField.WEIGHT: lambda row: None if row.weight is None else row.market_value,
 }
 TRANSACTION_SORTS: dict[ArkActiveTransactionSortField, Callable[[ActiveTransaction], float | None]] = {
@@ -60,12 +61,12 @@ TRANSACTION_SORTS: dict[ArkActiveTransactionSortField, Callable[[ActiveTransacti
 
 
 Key = Callable[[tuple["Floats", ...]], "Floats"]
-"""What a list in columns is sorted by, out of its columns."""
+"""The sort key of a list in columns, computed from its columns."""
 HOLDING_KEYS: dict[ArkFundHoldingSortField, Key] = {
     ArkFundHoldingSortField.SHARES: itemgetter(0),
     ArkFundHoldingSortField.SHARES_CHANGE: itemgetter(1),
     ArkFundHoldingSortField.MARKET_VALUE: itemgetter(2),
-    # Not told where the weight is not.
+    # Unknown if the weight is.
     ArkFundHoldingSortField.WEIGHT: lambda columns: columns[2] + 0 * columns[3],
     ArkFundHoldingSortField.WEIGHT_CHANGE: itemgetter(4),
 }
@@ -78,7 +79,7 @@ NUMBERS = {
     FundHolding: ("shares", "shares_change", "market_value", "weight", "weight_change"),
     ActiveTransaction: ("change_amount", "change_shares"),
 }
-"""The columns of numbers, in their order."""
+"""The numeric columns, in order."""
 
 
 def fund_holdings(
@@ -91,11 +92,11 @@ def fund_holdings(
     page: str | None = None,
     as_of: date | None = None,
 ) -> Page[FundHolding]:
-    """What the ARK funds hold together after the trading of ``as_of``, and how it changed over a cycle.
+    """The ARK funds' combined holdings after the trading of ``as_of``, and their changes over a cycle.
 
-    For POSITION the cycle is one day, whatever is named. ``count`` is 1 to 200 rows; ``page`` the
-    ``next_page`` of an earlier answer to the same question. Raises InvalidRequest, also for a page of a
-    list that a load has changed since. The rules stand in :mod:`qotgate.ark.positions`.
+    For POSITION the cycle is always one day. ``count`` is 1 to 200 rows; ``page`` the ``next_page`` of an
+    earlier answer to the same question. Raises InvalidRequest, also for a page of a list that a load has
+    changed since. The rules are in :mod:`qotgate.ark.positions`.
     """
     if holding_type is ArkHoldingType.POSITION:
         cycle_type = ArkCycleType.ONE_DAY
@@ -124,9 +125,9 @@ def active_transactions(
     page: str | None = None,
     as_of: date | None = None,
 ) -> Page[ActiveTransaction]:
-    """What the ARK funds actively bought or sold together over the cycle that ends on ``as_of``.
+    """The ARK funds' combined active trades over the cycle that ends on ``as_of``.
 
-    A security stands under the same holding type as in :func:`fund_holdings`; the rest is as there.
+    Holding types and parameters are the same as in :func:`fund_holdings`.
     """
     return _answer(
         questions,
@@ -164,8 +165,8 @@ def _answer(
     *,
     traded: bool,
 ) -> Page[Row]:
-    """A page, of the rows that ``rows_of`` makes, or out of what ``columns_of`` gives: the rows, what they
-    are sorted by, in which direction, and what makes one."""
+    """A page of the rows from ``rows_of``, or from the columns of ``columns_of``: the rows, their sort key
+    and direction, and the function that makes a row."""
     check_count(asked, count)
     question = (asked.name, *words, str(as_of or ""), questions.lang, *funds)
 
@@ -222,8 +223,8 @@ def holding_rows(changed: Iterable[tuple[Change, Label]], holding_type: ArkHoldi
 def transaction_rows(
     changed: Iterable[tuple[Change, Label]], holding_type: ArkActiveTransactionHoldingType
 ) -> list[ActiveTransaction]:
-    """The rows of one holding type: of the securities that are listed under it as holdings, those whose
-    trades do not cancel out."""
+    """The rows of one holding type: the securities listed under it as holdings, without those whose trades
+    cancel out."""
     wanted = ArkHoldingType(holding_type.value)
     return [
         ActiveTransaction(security, name, change.amount, change.traded)
@@ -233,7 +234,7 @@ def transaction_rows(
 
 
 def ranked(rows: Iterable[Row], value: Callable[[Row], float | None], direction: RankSortDir) -> list[Row]:
-    """The rows in order; those without the value last, equal ones by code, then name."""
+    """The rows in order; those without a value last, equal ones by code, then name."""
     sign = _sign(direction)
 
     def place(row: Row) -> tuple[bool, float, str, str]:
@@ -248,7 +249,7 @@ def _sign(direction: RankSortDir) -> int:
 
 
 class Ranked(Protocol[Row_co]):
-    """A whole list in order. ``contents`` are the code and name of each row, and all numbers as bytes."""
+    """A whole sorted list. ``contents`` are the code and name of each row, and all numbers as bytes."""
 
     def __len__(self) -> int: ...
 
@@ -258,7 +259,7 @@ class Ranked(Protocol[Row_co]):
 
 
 class RankedRows(Generic[Row]):
-    """A whole list in order, of rows that are made."""
+    """A whole sorted list of rows."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self._rows: Sequence[Row] = rows
@@ -269,7 +270,7 @@ class RankedRows(Generic[Row]):
     def contents(self) -> tuple[list[str], bytes]:
         texts = [f"{row.security or ''}\x1e{row.name}" for row in self._rows]
         numbers = (getattr(row, name) for row in self._rows for name in NUMBERS[type(row)])
-        # Zero has no sign here.
+        # The sign of zero does not count here.
         return texts, array("d", (nan if one is None else one + 0.0 for one in numbers)).tobytes()
 
     def rows(self, start: int, end: int) -> tuple[Row, ...]:
@@ -284,7 +285,7 @@ def page_of(
     count: int,
     cursor: ListCursor | None,
 ) -> Page[Row]:
-    """One page of a whole list. Raises InvalidRequest where a load has changed it since its first page."""
+    """One page of a whole list. Raises InvalidRequest if a load has changed it since its first page."""
     texts, numbers = listed.contents()
     whole = sha256("\x1f".join(texts).encode(errors="backslashreplace") + b"\x1f" + numbers)
     digest = whole.hexdigest()[:DIGEST_LENGTH]
@@ -307,8 +308,8 @@ def _holding(security: Security | None, name: str, shares: float, change: float,
 
 
 def _cut(weight: float | None) -> float | None:
-    """A weight in percent cut to two decimals, as OpenD's are before they are subtracted. What is a billionth
-    short of a hundredth is one."""
+    """A weight in percent truncated to two decimals, as OpenD does before subtracting. A billionth below a
+    hundredth counts as the hundredth."""
     return None if weight is None or not isfinite(weight) else trunc(round(100 * weight, 7)) / 100
 
 

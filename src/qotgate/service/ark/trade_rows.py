@@ -1,4 +1,4 @@
-"""The rows that questions read (trades, covered days, splits), from notices and from holdings."""
+"""Derives the rows that questions read (trades, covered days, splits) from notices and holdings."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,39 +19,39 @@ from qotgate.store.tables import HOLDINGS, HOLE, NOTICE, PARTIAL, UNTOLD, Row
 
 FEWEST_SHARES = 100
 SMALLEST_PART = 0.0001
-"""Fewer shares, in number or as a part of the position, notices and rounding do not tell apart."""
+"""Smaller trades, in shares or relative to the position, cannot be distinguished from rounding."""
 CLEAR = frozenset({Ground.STILL, Ground.FLOW, Ground.UNSURE, Ground.CLOSED})
-"""What holdings say without notices to confirm it: a new position may as well be of an offering."""
+"""Inferences that are certain without notices: a new position may come from an offering instead."""
 
 MAX_BOOKS, MAX_BOOKS_AT_ONCE = 2000, 250
-"""Books that are kept in memory, and those that one statement reads."""
+"""Books kept in memory, and books read by one statement."""
 
 Notices = Mapping[date, Mapping[int, int]]
 Book = Mapping[int, tuple[float, float | None]]
 
 
 def matters(shares: float, held: float) -> bool:
-    """Whether a trade is large enough to be told from rounding, of a position of ``held`` shares."""
+    """Whether a trade in a position of ``held`` shares is large enough to be distinguished from rounding."""
     return abs(shares) >= max(FEWEST_SHARES, SMALLEST_PART * held)
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """What lies between two books of a fund that follow one another; None where there is none yet."""
+    """The time between two consecutive books of a fund; None for a missing book."""
 
     fund: str
     start: BookDay | None
     end: BookDay | None
 
     def touches(self, day: date) -> bool:
-        """Whether a book that shows ``day``, or a notice of it, bears on the gap."""
+        """Whether a book that shows ``day``, or a notice of that day, affects the gap."""
         return (self.start is None or self.start.through <= day) and (
             self.end is None or day <= self.end.through
         )
 
     @property
     def span(self) -> tuple[date, date]:
-        """The day after which, and the last day on which, what lies in the gap was traded."""
+        """The day after which, and the last day on which, the trades in the gap happened."""
         return (
             self.start.through if self.start else date.min,
             self.end.through if self.end else date.max,
@@ -62,15 +62,15 @@ class Gap:
 
 
 class Books:
-    """The positions in holdings files: by security the shares, and the market value in USD where it is known.
-    They are read many at a time, and the latest are kept."""
+    """The positions in holdings files: by security, the shares and the market value in USD if known. Books
+    are read many at a time, and the latest ones are cached."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._kept: dict[FundDay, Book] = {}
 
     def of(self, fund: str, day: date, soon: Iterable[date] = ()) -> Book:
-        """A fund's book; ``soon`` are days whose books are asked for next."""
+        """A fund's book; ``soon`` are days whose books are needed next."""
         if (fund, day) not in self._kept:
             days = [day, *(one for one in soon if (fund, one) not in self._kept)][:MAX_BOOKS_AT_ONCE]
             for one, book in deriving.positions(self._connection, fund, days).items():
@@ -81,7 +81,7 @@ class Books:
 
 
 class TradeRows:
-    """Writes the rows of some gaps; ``facts`` are the splits of each security that the table knows."""
+    """Writes the rows of some gaps; ``facts`` are the known splits of each security in the table."""
 
     def __init__(self, connection: Connection, books: Books, facts: Mapping[int, Sequence[Split]]) -> None:
         self.connection = connection
@@ -89,8 +89,8 @@ class TradeRows:
         self.facts = facts
 
     def replace(self, told: Iterable[tuple[Gap, Inference[int] | None]]) -> None:
-        """Write what was traded in some gaps. With each is what was inferred, None where nothing was: over
-        too many days, or with no book on one side."""
+        """Write the trades in some gaps. Each gap comes with its inference, None if there is none: too many
+        days, or no book on one side."""
         days: list[Row] = []
         trades: list[Row] = []
         splits: list[Row] = []
@@ -152,7 +152,7 @@ class TradeRows:
         return [*days.values()], trades, splits
 
     def _known_splits(self, gap: Gap, noticed: set[int], books: Sequence[Book]) -> list[Row]:
-        """The splits that the table knows of what a fund held or traded where no two books show them."""
+        """The table's splits of securities that a fund held or traded, if no two books show them."""
         if gap.start is None and not noticed:
             return []
         keys = noticed.union(*books) if gap.start is not None else noticed
@@ -168,10 +168,11 @@ class TradeRows:
 def _rest(
     inference: Inference[int] | None, notices: Notices, held: Book, *, whole: bool
 ) -> dict[int, tuple[int, Evidence]]:
-    """What was inferred beyond what ``notices`` tell.
+    """The inferred trades that ``notices`` do not tell.
 
-    A notice holds for the stocks that it names. It silences the rest of its days only if it names most of
-    what the holdings clearly show; ``whole`` says that some days have no notice, so that there is a rest.
+    A notice overrides the inference for its stocks. It overrides the other stocks of its days too only if it
+    names most of the trades that the holdings clearly show. ``whole``: some days have no notice, so inference
+    counts.
     """
     if inference is None or inference.basket.untold:
         return {}
@@ -202,15 +203,15 @@ def _rest(
 
 
 def _prices(books: Sequence[Book]) -> dict[int, float]:
-    """USD a share of what was traded between two books: at the close that the later one shows; at that of
-    the earlier one where the position is gone."""
+    """The price in USD of the securities traded between two books: from the later book, or from the earlier
+    one if the position is gone."""
     return {
         key: value / shares for book in books for key, (shares, value) in book.items() if value and shares
     }
 
 
 def _joined(gaps: Iterable[Gap]) -> list[tuple[date, date]]:
-    """The spans of some gaps of one fund, in order, as few as they can be."""
+    """The merged spans of one fund's gaps, in order."""
     found: list[tuple[date, date]] = []
     for shown, through in (gap.span for gap in gaps):
         if found and found[-1][1] == shown:
@@ -225,7 +226,7 @@ def _shares(book: Book, key: int) -> float:
 
 
 def _source(inference: Inference[int] | None) -> str:
-    """What a day without a notice rests on."""
+    """The source of a day without a notice."""
     if inference is None:
         return HOLE
     return UNTOLD if inference.basket.untold else HOLDINGS

@@ -1,10 +1,11 @@
 """Derives trades from the published ARK files, per fund and day.
 
-A notice says what its fund traded on its day. Without one, the difference of two holdings files does
-(:mod:`qotgate.ark.inference`); where one difference is ambiguous, the differences of other funds and of
+A notice tells its fund's trades of the day. Without one, they are inferred from the difference of two
+holdings files (:mod:`qotgate.ark.inference`). If a difference is ambiguous, those of other funds and of
 neighbouring days decide (:mod:`qotgate.ark.across`). Each difference builds on earlier ones, so differences
 are stored: a new day costs no more after five years than after five weeks. A late file is followed forward
-until the differences after it no longer change."""
+until the differences after it no longer change.
+"""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
@@ -29,28 +30,27 @@ from qotgate.store.deriving import BookDay, FundDay
 from qotgate.store.tables import Row
 
 MAX_MISSING_SESSIONS = 5
-"""Over more missing files nothing is inferred: flows and trades of so many days do not come apart."""
+"""With more missing files nothing is inferred: flows and trades of so many days cannot be separated."""
 BOOKED = timedelta(days=7)
-"""Custodians book a split within so many days of the day it is effective."""
+"""Custodians book a split within this time of its effective day."""
 REACH = timedelta(days=17)
-"""So far from a changed difference the verdict on another may change with it."""
+"""A changed difference may change the verdict on another within this time."""
 NAME_SETS = ("left_out", "taken", "still")
 
 BASKET, VERDICT = ([one.name for one in fields(kind)] for kind in (Basket, Verdict))
 
 State = dict[str, Any]
 Facts = Mapping[int, tuple[Split, ...]]
-"""The splits of each security that the table knows."""
+"""The known splits of each security in the table."""
 
 
 def derive_trades(
     connection: Connection, fund_days: Collection[FundDay], splits: Mapping[str, tuple[Split, ...]]
 ) -> dict[int, int]:
-    """Make the trades of the touched fund days anew, and of those around them that change with them.
+    """Recompute the trades of the touched fund days, and of the days around them that depend on them.
 
-    ``fund_days`` are the last trading days that books show, and the days of notices; ``splits`` what the
-    table knows, by code. Gives the securities that turned out to be others under a new name: the newer id
-    and the older.
+    ``fund_days`` are the last trading days shown by books, and the days of notices; ``splits`` are the
+    table's splits, by code. Returns renamed securities: the newer id and the older.
     """
     facts = {security: splits[code] for code, security in deriving.security_ids(connection, splits).items()}
     books = Books(connection)
@@ -67,7 +67,7 @@ def derive_trades(
 
 
 class _New(NamedTuple):
-    """What was inferred and is not written yet: the day of the later file, and the state of it."""
+    """An inference not written yet: the day of the later file, and its state."""
 
     after: date
     inference: Inference[int]
@@ -76,7 +76,7 @@ class _New(NamedTuple):
 
 class _Fund:
     """One fund's differences, from the first touched day on. ``changed`` are those whose trades are to be
-    made anew, ``new`` those that were inferred anew, by the fund and the day of the earlier file."""
+    recomputed, ``new`` the recomputed inferences, both by the fund and the day of the earlier file."""
 
     def __init__(
         self, connection: Connection, books: Books, fund: str, touched: set[date], facts: Facts
@@ -129,7 +129,7 @@ class _Fund:
             if changed or touched:
                 self.changed.add(gap)
             # A name that changed while the count stayed is one security for good. Over several days, or in
-            # the units of a split, a count that was traded as well may be a coincidence.
+            # the units of a split, the equal count may be a coincidence.
             sure = len(sessions) <= 1
             renamed |= {
                 new: old
@@ -159,8 +159,8 @@ class _Fund:
         return infer(before, after, self.history[-MEMORY:], max(len(sessions), 1), known, identified)
 
     def _exchanges(self, start: BookDay, end: BookDay) -> dict[int, Fraction]:
-        """The exchanges of shares in mergers that were seen between two books before: once both names are one
-        security, its count alone does not tell them from a trade."""
+        """The share exchanges in mergers seen between two books in an earlier run: once both names are one
+        security, the count alone does not distinguish an exchange from a trade."""
         before = self.known.get(start.day)
         if before is None or before[0] != end.day:
             return {}
@@ -180,8 +180,8 @@ class _Judged(NamedTuple):
 def _publish(
     connection: Connection, rows: TradeRows, changed: Collection[Gap], new: Mapping[FundDay, _New]
 ) -> None:
-    """Write the ``new`` differences, the trades of the ``changed`` ones, and those of others whose verdict
-    changed with them."""
+    """Write the ``new`` differences, the trades of the ``changed`` ones, and of others whose verdict they
+    change."""
     if not changed:
         return
     ends = [book.through for gap in changed for book in (gap.start, gap.end) if book is not None]
@@ -212,8 +212,7 @@ def _publish(
 def _differences(
     connection: Connection, since: date, until: date, new: Mapping[FundDay, _New]
 ) -> list[_Judged]:
-    """What was inferred of the files between two days, by fund, oldest first, with what is ``new`` in place
-    of what is written."""
+    """The inferences between two days, by fund, oldest first; ``new`` ones replace the stored ones."""
     found = [
         _judged(fund, before, after, state, from_state(state))
         for fund, before, after, state in deriving.all_differences(connection, since, until)
@@ -251,7 +250,8 @@ def _trade_state(shares: int, evidence: Evidence) -> list[Any]:
 
 
 def _to_state(inference: Inference[int], sessions: Sequence[date]) -> State:
-    """Of an inference as JSON what is built on it, or written from it; ``sessions`` are the trading days."""
+    """The parts of an inference that later ones depend on, or that trades are written from, as JSON;
+    ``sessions`` are the trading days."""
     basket = {name: getattr(inference.basket, name) for name in BASKET}
     for name in NAME_SETS:
         basket[name] = sorted(basket[name])
@@ -270,7 +270,7 @@ def _to_state(inference: Inference[int], sessions: Sequence[date]) -> State:
 
 
 def from_state(state: State) -> Inference[int]:
-    """What later differences build on, and what is written from it."""
+    """The inference in a stored state."""
     basket = dict(state["basket"])
     for name in NAME_SETS:
         basket[name] = frozenset(basket[name])
@@ -293,8 +293,8 @@ def _trades(rows: Iterable[tuple[str, list[Any]]]) -> dict[int, tuple[int, Evide
 
 
 class Inferred(NamedTuple):
-    """What two holdings files say, dated ``before`` and ``after``; ``through`` is the last trading day
-    between them."""
+    """The inference between two holdings files dated ``before`` and ``after``; ``through`` is the last
+    trading day between them."""
 
     through: date
     before: date
@@ -303,7 +303,7 @@ class Inferred(NamedTuple):
 
 
 def inferred_trades(connection: Connection, fund: str, start: date) -> dict[date, Inferred]:
-    """What holdings alone say of a fund's trades, by the first trading day between two files."""
+    """A fund's trades inferred from holdings alone, by the first trading day between two files."""
     found = {}
     for before, (after, state) in deriving.differences(connection, fund, start).items():
         verdict = Verdict(**{name: set(keys) for name, keys in state["verdict"].items()})

@@ -1,1 +1,1 @@
-"""How far the data goes, where it comes from, and what was left out of it."""
+"""The extent of the data, its sources, and its rejects."""

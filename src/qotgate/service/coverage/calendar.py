@@ -1,4 +1,4 @@
-"""What each fund's trades are known by, trading day by trading day: the holes in a year at a glance."""
+"""The source of each fund's trades, trading day by trading day: a year's holes at a glance."""
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from qotgate.store import Store, reads
 from qotgate.store.tables import HOLE, NOTICE, UNTOLD
 
 NOT_LOADED = ""
-"""In place of a source, for a trading day before a fund's first file, after its last, or without any."""
+"""Instead of a source: for a trading day before a fund's first file, after its last, or without files."""
 UNKNOWN = frozenset({UNTOLD, HOLE, NOT_LOADED})
-"""What tells nothing of a day's trades."""
+"""Sources that tell nothing about a day's trades."""
 
 
 @dataclass(frozen=True, slots=True)
 class FundMonth:
-    """The ``sources`` of the trades of each trading day of a month, the words of a fund's day or
-    ``NOT_LOADED``; ``known`` counts those that tell the trades."""
+    """The ``sources`` of a fund's trades on each trading day of a month, or ``NOT_LOADED``; ``known`` counts
+    the days with known trades."""
 
     month: int
     sources: tuple[str, ...]
@@ -37,7 +37,7 @@ class FundYear:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """A year of all funds; ``years`` are those that have data, the first one first."""
+    """A year of all funds; ``years`` are those with data, in order."""
 
     year: int
     years: tuple[int, ...]
@@ -45,7 +45,7 @@ class Calendar:
 
 
 def calendar(store: Store, year: int | None = None) -> Calendar | None:
-    """The calendar of ``year``, the last one with data unless given; None where no trading day is loaded."""
+    """The calendar of ``year``, by default the last one with data; None if no trading day is loaded."""
     with store.reading() as connection:
         ends = reads.ark.session_ends(connection)
         if ends is None:
@@ -60,7 +60,7 @@ def calendar(store: Store, year: int | None = None) -> Calendar | None:
         source_of: dict[date, str] = {}
         for _, day, through, source in days:
             for session in sessions[bisect_left(sessions, day) : bisect_right(sessions, through)]:
-                # A notice tells of its day also where it lies in a hole.
+                # A notice covers its day even within a hole.
                 if source_of.get(session) != NOTICE:
                     source_of[session] = source
         months = (

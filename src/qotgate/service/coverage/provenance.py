@@ -1,4 +1,4 @@
-"""The files that the data comes from, their lines, and what in them needs attention."""
+"""The loaded files, their lines, and the problems in them that need attention."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from qotgate.store.tables import Row
 FILES_ON_A_PAGE = 50
 LINES_ON_A_PAGE = 60
 LINES_BEFORE = 5
-"""Shown above the line that was asked for."""
+"""Lines shown above the requested line."""
 REJECTS_OF_A_FILE = 100
 GRADES_SHOWN = 50
 UNREAD_SHOWN = 50
@@ -27,8 +27,8 @@ LEFT_OUT_OF_A_LOAD = 1000
 
 @dataclass(frozen=True)
 class FileLines:
-    """A loaded file and some of its lines as they were read; ``more_from`` is the line to go on from, None
-    at the end. ``rejects`` are the first of the lines that were left out."""
+    """A loaded file and some of its lines as read; ``more_from`` is the line to continue from, None at the
+    end. ``rejects`` are the first of the file's rejected lines."""
 
     file: Row
     columns: tuple[str, ...]
@@ -39,8 +39,8 @@ class FileLines:
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """Trading days over which nothing is inferred of a fund, as too many of its holdings files are missing:
-    ``sessions`` of them between ``first_day`` and ``last_day`` have no notice either."""
+    """A period without inferred trades of a fund, because too many of its holdings files are missing:
+    ``sessions`` trading days between ``first_day`` and ``last_day`` have no notice either."""
 
     fund: str
     first_day: date
@@ -50,9 +50,9 @@ class Hole:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How far the data goes: the first and the last day of ARK's trades, the last of the notes, the loaded
-    files, when one was last loaded (UTC, ISO 8601), and how many lines were left out of them. ``holes`` are
-    those in the files of each fund, as :func:`holes` gives them."""
+    """The extent of the data: the first and the last day of ARK's trades, the last day of the notes, the
+    number of loaded files, the time of the last load (UTC, ISO 8601), and the number of rejected lines.
+    ``holes`` are those of all funds, from :func:`holes`."""
 
     first_ark_day: date | None
     ark_day: date | None
@@ -65,9 +65,9 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Unsettled:
-    """What the tables do not know, grade words and lines without a code; lines whose identifier is not
-    believed; and how many files could not be read at all, with the latest of them. ``more_uncoded`` and
-    ``more_contradictions`` are where the next pages begin."""
+    """Problems: grade words and lines without a code, which the tables do not know; lines whose identifier is
+    not believed; and the number of unreadable files, with the latest of them. ``more_uncoded`` and
+    ``more_contradictions`` are the starts of the next pages."""
 
     grades: list[Row]
     uncoded: list[Row]
@@ -80,7 +80,7 @@ class Unsettled:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A load, and the first of what it left out: whole files, whose line is None, before lines of others."""
+    """A load, and the first of its rejects: whole files, whose line is None, before lines of other files."""
 
     load: Row
     rows: list[Row]
@@ -89,14 +89,14 @@ class LeftOut:
 def files(
     store: Store, before: int | None = None, kind: str | None = None, count: int = FILES_ON_A_PAGE
 ) -> tuple[list[Row], int | None]:
-    """A page of loaded files, the latest first, and the ``before`` of the next page."""
+    """A page of loaded files, latest first, and the ``before`` of the next page."""
     with store.reading() as connection:
         rows = reads.files.files(connection, before, count + 1, kind)
     return _page(rows, count)
 
 
 def rejects(store: Store, before: int | None = None) -> tuple[list[Row], int | None]:
-    """A page of lines that were left out, the latest first, and the ``before`` of the next page."""
+    """A page of rejected lines, latest first, and the ``before`` of the next page."""
     with store.reading() as connection:
         rows = reads.files.rejects(connection, before, FILES_ON_A_PAGE + 1)
     return _page(rows)
@@ -110,14 +110,14 @@ def _page(rows: list[Row], count: int = FILES_ON_A_PAGE) -> tuple[list[Row], int
 def loads(
     store: Store, before: int | None = None, count: int = FILES_ON_A_PAGE
 ) -> tuple[list[Row], int | None]:
-    """A page of loads, the latest first, and the ``before`` of the next page."""
+    """A page of loads, latest first, and the ``before`` of the next page."""
     with store.reading() as connection:
         rows = load_history.loads(connection, before, count + 1)
     return _page(rows, count)
 
 
 def left_out(store: Store, number: int) -> LeftOut | None:
-    """A load and what it left out; None where no load that is kept has the number."""
+    """A load and its rejects; None if the history has no load with the number."""
     with store.reading() as connection:
         load = load_history.load(connection, number)
         if load is None:
@@ -126,7 +126,7 @@ def left_out(store: Store, number: int) -> LeftOut | None:
 
 
 def coverage(store: Store, funds: Collection[str]) -> Coverage:
-    """How far the data goes, ``funds`` being those whose trades count."""
+    """The extent of the data; the trades of ``funds`` count."""
     with store.reading() as connection:
         loaded_at, left_out = reads.files.last_load(connection)
         return Coverage(
@@ -141,12 +141,12 @@ def coverage(store: Store, funds: Collection[str]) -> Coverage:
 
 
 def holes(connection: Connection) -> tuple[Hole, ...]:
-    """The holes in the files of every fund, by fund, the oldest first."""
+    """The holes in the files of every fund, by fund, oldest first."""
     return tuple(Hole(**row) for row in reads.ark.holes(connection))
 
 
 def file_lines(store: Store, file_id: int, start: int = 1) -> FileLines | None:
-    """A loaded file from line ``start`` on; None where no file has the number."""
+    """A loaded file from line ``start`` on; None if no file has the number."""
     with store.reading() as connection:
         file = reads.files.file(connection, file_id)
         if file is None:
@@ -159,7 +159,8 @@ def file_lines(store: Store, file_id: int, start: int = 1) -> FileLines | None:
 
 
 def unsettled(store: Store, reference: Reference) -> Unsettled:
-    """What a user could settle, by tables of their own or by mending a file: the first page of each."""
+    """The problems that a user can solve with an own table or by correcting a file: the first page of
+    each."""
     with store.reading() as connection:
         grades = reads.ratings.unknown_grades(connection, GRADES_SHOWN)
         unread_files, unread = load_history.unread_files(connection, UNREAD_SHOWN)
@@ -170,7 +171,7 @@ def unsettled(store: Store, reference: Reference) -> Unsettled:
 
 def uncoded(store: Store, reference: Reference, start: int = 1) -> tuple[list[Row], int | None]:
     """A page of lines without a code, the most frequent first, from number ``start`` on, and the ``start`` of
-    the next page. Listings that are known to be on a market without codes are not among them."""
+    the next page. Listings known to be on a market without codes are not included."""
     with store.reading() as connection:
         rows = reads.securities.uncoded(connection)
         known = {
@@ -190,7 +191,7 @@ def contradictions(store: Store, before: int | None = None) -> tuple[list[Row], 
 
 
 def contradiction_sentence(row: Row, lang: Language = "en") -> str:
-    """What a line says that another one contradicts, as text."""
+    """The contradiction between a line and another one, as a sentence."""
     values = {name: row[name] for name in ("path", "line", "identifier")}
     values["spelled"] = f"{row['ticker']} {row['name']}"
     other = row["against"]

@@ -1,4 +1,4 @@
-"""What is loaded: files, rows, days, and what could not be read."""
+"""What is loaded: files, rows, days, and unreadable files."""
 
 from dataclasses import dataclass
 
@@ -14,14 +14,13 @@ CONTRADICTIONS_SHOWN = 50
 
 @dataclass(frozen=True)
 class Status:
-    """The state of the data. ``spans`` holds rows and first and last days, by kind and fund; ``ark_days``
-    in it counts the fund days that notices and holdings cover; ``rejects`` are the latest lines that were
-    left out, ``unread`` the latest files that could not be read at all, ``loads`` the latest loads.
-    ``reiterations`` counts the notes that changed nothing, an institution's notes of a day on a security as
-    one; ``prior_disagreements`` the notes with a prior view that differs from the previous note.
-    ``contradicted`` counts the spellings of lines whose identifier is not believed, ``contradictions`` has
-    the latest of them, ``holes`` the trading days over which too many of a fund's holdings files are
-    missing."""
+    """The state of the data. ``spans`` has row counts and first and last days, by kind and fund; its
+    ``ark_days`` counts the fund days covered by notices and holdings. ``rejects`` are the latest rejected
+    lines, ``unread`` the latest unreadable files, ``loads`` the latest loads. ``reiterations`` counts the
+    notes that changed nothing (an institution's notes on a security on one day count once),
+    ``prior_disagreements`` the notes whose prior rating differs from the previous note. ``contradicted``
+    counts the spellings whose identifier is not believed, ``contradictions`` has the latest of them.
+    ``holes`` are periods in which too many of a fund's holdings files are missing."""
 
     database: str
     generation: int

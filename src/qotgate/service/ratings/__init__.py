@@ -1,1 +1,1 @@
-"""Analysts' rating changes: the questions about them, and how they follow from the published notes."""
+"""Analysts' rating changes: the questions about them, and how they are derived from published notes."""

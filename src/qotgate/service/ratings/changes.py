@@ -1,7 +1,7 @@
 """Rating changes, newest first: the interface's own list, of one market, and the listing of any institution,
 security, market and day, each row with the file and line of its note.
 
-The rules stand in :mod:`qotgate.ratings.changes`.
+The rules are in :mod:`qotgate.ratings.changes`.
 """
 
 from collections import Counter
@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ListedChange:
-    """A rating change, the institution's own word for its grade, and where its note stands."""
+    """A rating change, with the institution's own word for its grade, and the place of its note."""
 
     change: RatingChange
     word: str
@@ -56,10 +56,10 @@ def rating_changes(
     page: str | None = None,
     as_of: date | None = None,
 ) -> Page[RatingChange]:
-    """How analysts changed their ratings in ``market`` (US or CA), newest first.
+    """Analysts' rating changes in ``market`` (US or CA), newest first.
 
-    ``count`` is 1 to 20 rows; ``page`` the ``next_page`` of an earlier answer to the same question.
-    Raises InvalidRequest.
+    ``count`` is 1 to 20 rows; ``page`` the ``next_page`` of an earlier answer to the same question. Raises
+    InvalidRequest.
     """
     _check_market(market)
     check_count(RATING_CHANGES, count)
@@ -82,8 +82,8 @@ def rating_listing(
 ) -> Page[ListedChange]:
     """Up to ``count`` rows, newest first.
 
-    ``market`` is US or CA; ``institution`` a name in either language or a spelling; None is any. ``page`` is
-    the ``next_page`` of an earlier answer to the same question. Raises InvalidRequest.
+    ``market`` is US or CA; ``institution`` a name in either language or a spelling; None matches all.
+    ``page`` is the ``next_page`` of an earlier answer to the same question. Raises InvalidRequest.
     """
     _check_market(market)
     wanted = RatingFilter(
@@ -105,8 +105,8 @@ def rating_listing(
 
 @dataclass(frozen=True, slots=True)
 class Facets:
-    """How many rows a listing would have by kind of change, and by institution, the most first; each with the
-    other filters as they are."""
+    """The number of rows of a listing by kind of change, and by institution, most first; each with the other
+    filters applied."""
 
     kinds: dict[RatingChangeType, int]
     institutions: list[tuple[str, int]]
@@ -146,7 +146,7 @@ def rating_facets(
 
 
 def institution_names(questions: Questions) -> list[str]:
-    """The institutions that a note is loaded of, by their names in the language of the questions."""
+    """The institutions with loaded notes, by their names in the language of the questions."""
     with questions.store.reading() as connection:
         found = reads.ratings.institutions(connection)
     return sorted({questions.reference.institutions.name(one, questions.lang) for one in found})
@@ -163,8 +163,8 @@ def _page(
     *,
     places: bool = False,
 ) -> Page[T]:
-    """Up to ``count`` rows that ``make`` gives of those of the store, in the generation and on the day of the
-    first page."""
+    """Up to ``count`` rows of the store, converted by ``make``, in the generation and on the day of the first
+    page."""
     question = (*question, str(as_of or ""))
 
     def ask(source: RatingSource) -> Page[T]:
@@ -214,8 +214,8 @@ def _check_market(market: Market | None) -> None:
 
 
 def check_reached(cursor: Cursor | SummaryCursor, latest: int, pages_from: int) -> None:
-    """Raises Unavailable where a cursor is of a generation that this database, a replica, has not received
-    yet, and InvalidRequest where files were taken out since."""
+    """Raises Unavailable for a cursor of a generation that this database, a replica, has not received yet,
+    and InvalidRequest if files were unloaded since."""
     if cursor.generation > latest:
         raise Unavailable("page_ahead")
     if cursor.generation < pages_from:

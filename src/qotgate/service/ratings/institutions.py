@@ -1,4 +1,4 @@
-"""Institutions by what people call them."""
+"""Finds institutions by their common names."""
 
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -12,20 +12,20 @@ from qotgate.store.database import generation
 
 SHOWN = 80
 LIKENESS = 0.75
-"""Of a spelling to what was typed, from 0 to 1, as difflib measures it."""
+"""Minimum similarity of a spelling to the typed name, from 0 to 1, as measured by difflib."""
 LEAST_PART = 3
-"""Bytes of a spelling that is looked for within what was typed, at least one more: a Chinese letter has 3."""
+"""Minimum length in bytes of a spelling that is searched within the typed name; a Chinese character has 3."""
 
 
 def identity_of(questions: Questions, name: str, parameter: str = "institution") -> str:
-    """The English name of an institution that goes by ``name``: one of the table, or one that a note is
-    loaded of. Raises InvalidRequest for any other, naming those that may be meant."""
+    """The English name of an institution called ``name``: one in the table, or one with a loaded note. Raises
+    InvalidRequest for any other, with the names that may be meant."""
     institutions = questions.reference.institutions
     identity = institutions.named(name)
     if institutions.has(identity):
         return identity
     loaded = {normalise(one): one for one in _loaded(questions)}
-    # Where no note is loaded at all, that is what the caller is told.
+    # If no note is loaded at all, the caller gets that error instead.
     if not loaded or normalise(identity) in loaded:
         return loaded.get(normalise(identity), identity)
     spellings = institutions.spellings | loaded
@@ -44,8 +44,8 @@ def _shown(questions: Questions, identity: str) -> str:
 
 
 def _near(wanted: str, spellings: Mapping[str, str]) -> list[str]:
-    """The institutions with a spelling like ``wanted``, that it is a part of, or that is a part of it, the
-    likest first."""
+    """The institutions with a spelling that is similar to ``wanted``, contains it, or is contained in it, the
+    most similar first."""
     like = get_close_matches(wanted, spellings, MAX_NEAR, LIKENESS)
     longer = [one for one in spellings if len(wanted) > 1 and wanted in one]
     shorter = [one for one in spellings if len(one.encode()) > LEAST_PART and one in wanted]

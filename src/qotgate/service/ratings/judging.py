@@ -1,6 +1,6 @@
 """Derives rating changes from the published notes, by generation.
 
-A load judges again only the histories that it touched; a history is one institution's notes on one security.
+A load judges only the histories that it touched; a history is one institution's notes on one security.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -18,8 +18,8 @@ def rating_changes(
     notes: Mapping[str, Sequence[Any]],
     generation: int,
 ) -> None:
-    """Judge the touched ``histories`` anew, where rows that no longer hold end with ``generation``; and
-    histories that are new, by all of their ``notes``, the columns GIVEN."""
+    """Judge the touched ``histories`` again, so that rows no longer valid end with ``generation``; and new
+    histories by all of their ``notes``, the columns GIVEN."""
     for some in writes.blocks(sorted(histories)):
         standing = writes.standing_changes(connection, some, CHANGE)
         found = writes.notes_of(connection, some, (*GIVEN, "disagrees"))

@@ -1,4 +1,4 @@
-"""What institutions think of one security: in sum, and one by one."""
+"""Institutions' ratings of one security: in sum, and one by one."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -33,8 +33,7 @@ INSTITUTIONS = 10
 def analyst_consensus(
     questions: Questions, security: Security, as_of: date | None = None
 ) -> AnalystConsensus:
-    """What institutions thought of ``security`` in the three months up to ``as_of``. Raises
-    InvalidRequest."""
+    """The consensus on ``security`` in the three months up to ``as_of``. Raises InvalidRequest."""
     with questions.store.reading() as connection:
         day = _day(connection, as_of)
         rows = reads.ratings.notes_on(connection, security.market, security.code, day)
@@ -51,12 +50,12 @@ def rating_summary(
     as_of: date | None = None,
     parameter: str = "count",
 ) -> Part[InstitutionRating]:
-    """The ratings of the institutions that rated ``security`` up to ``as_of``, the one with the newest note
-    first, and each one's newest first.
+    """The ratings of the institutions that rated ``security`` up to ``as_of``, sorted by each one's newest
+    note, newest first; each one's ratings are newest first too.
 
-    ``count`` is 1 to 20 institutions, ``parameter`` what the caller calls it; ``page`` the ``next_page`` of
-    an earlier answer to the same question, which goes on in the notes that there were at the first page.
-    Raises InvalidRequest, and Unavailable.
+    ``count`` is 1 to 20 institutions; the caller calls it ``parameter``. ``page`` is the ``next_page`` of an
+    earlier answer to the same question, which continues with the notes known at the first page. Raises
+    InvalidRequest, and Unavailable.
     """
     if not 1 <= count <= MAX_INSTITUTIONS:
         raise InvalidRequest("count", parameter=parameter, most=MAX_INSTITUTIONS, value=count)
@@ -88,8 +87,8 @@ def institution_ratings(
     as_of: date | None = None,
     parameter: str = "institution",
 ) -> Part[InstitutionRating]:
-    """The ratings of one institution, named by any of its names, newest first. Raises InvalidRequest where it
-    is not known, or has none, naming it by ``parameter``."""
+    """The ratings of one institution, given by any of its names, newest first. Raises InvalidRequest if it is
+    unknown or has none; the error calls it ``parameter``."""
     identity = identity_of(questions, institution, parameter)
     with questions.store.reading() as connection:
         day = _day(connection, as_of)
@@ -121,7 +120,7 @@ def _histories(rows: Sequence[Any]) -> dict[str, list[DatedNote]]:
 
 
 def _institutions(questions: Questions, rows: Sequence[Any]) -> list[list[InstitutionRating]]:
-    """The ratings of each institution, newest first, those of the one with the newest note first."""
+    """The ratings of each institution, newest first, sorted by each one's newest note."""
     found = []
     for identity, history in _histories(rows).items():
         name = questions.reference.institutions.name(identity, questions.lang)

@@ -1,4 +1,4 @@
-"""The research tables: many stocks, many days, from one service each, in parts of bounded size."""
+"""The research tables: many stocks, many days, in parts of bounded size; one service for each table."""
 
 from qotgate.service.research.parts import part, parts
 from qotgate.service.research.scope import MAX_ROWS, of_funds

@@ -1,4 +1,4 @@
-"""What is known from when to when, by fund and market, and what is not told between."""
+"""The known days by fund and market, and the days between that are not told."""
 
 from datetime import date
 from itertools import groupby

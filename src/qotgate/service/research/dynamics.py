@@ -1,4 +1,4 @@
-"""The dynamics of many stocks as of many days, each as the one question has it."""
+"""The dynamics of many stocks as of many days, each equal to the answer of the single question."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from qotgate.store import books, reads
 from qotgate.store.reads.research import DatedSplit
 
 Traded = tuple[date, str, int, date]
-"""Day, fund, signed shares in units of the day, and the day from which on it is known."""
+"""Day, fund, signed shares in units of the day, and the day on which it becomes known."""
 
 
 def dynamics(scope: Scope) -> Found:
@@ -34,7 +34,7 @@ def dynamics(scope: Scope) -> Found:
 
 
 def _days(scope: Scope) -> list[date]:
-    """The days of the part and of all that follow."""
+    """The days of this part and of all later parts."""
     values = scope.values
     if values.get("as_of"):
         if values.get("start") or values.get("end"):
@@ -47,7 +47,7 @@ def _days(scope: Scope) -> list[date]:
 
 
 class _Asked:
-    """What the rows of a part are made from. ``most`` is how many rows a day may have."""
+    """The inputs of a part's rows. ``most`` is the largest number of rows of a day."""
 
     def __init__(self, scope: Scope, days: Sequence[date]) -> None:
         self.scope = scope
@@ -86,7 +86,7 @@ class _Asked:
         return found
 
     def _read_members(self, days: Sequence[date]) -> None:
-        """What each fund's books hold from before the first day on."""
+        """Read the contents of each fund's books from before the first day on."""
         scope = self.scope
         funds = scope.questions.funds
         before = books.sessions(scope.connection, min(days[0], scope.day), FRESH_SESSIONS + 1)
@@ -101,7 +101,7 @@ class _Asked:
             self._members.setdefault(book.fund, []).append((book.through, members))
 
     def _held_on(self, day: date) -> set[int]:
-        """What is in the latest book of each fund of the last ``FRESH_SESSIONS`` trading days."""
+        """The securities in each fund's latest book of the last ``FRESH_SESSIONS`` trading days."""
         sessions = books.sessions(self.scope.connection, day, FRESH_SESSIONS + 1)
         oldest = sessions[-1] if sessions else day
         found: set[int] = set()
@@ -153,8 +153,8 @@ class _Asked:
         return questions.reference.security_name(Security.parse(code), questions.lang, name)
 
     def _sums(self, key: int | None, since: date, day: date) -> list[tuple[date, int]]:
-        """The transactions of the window, or else the last one before it, as
-        :func:`qotgate.service.ark.dynamics.transaction_days` has them."""
+        """The transactions in the window, or else the last one before it, as in
+        :func:`qotgate.service.ark.dynamics.transaction_days`."""
         if key is None:
             return []
         summed = partial(self._summed, key, day)
@@ -179,13 +179,13 @@ class _Asked:
         end = bisect_right(trades, last, key=itemgetter(0))
         dated: dict[str, list[DatedSplit]] = self._splits.get(key, {})
         if not dated:
-            # The units are the same on all days: what is known is added up as it is.
+            # All days have the same units, so the known trades can be summed directly.
             sums: dict[date, int] = {}
             for on, _, shares, through in trades[start:end]:
                 if through <= day:
                     sums[on] = sums.get(on, 0) + shares
             return [(on, total) for on, total in sums.items() if total]
         known = [(fund, on, shares) for on, fund, shares, through in trades[start:end] if through <= day]
-        # Splits that are not known yet on the day are none.
+        # Splits not known yet on the day do not count.
         seen = {fund: [split for split, through in some if through <= day] for fund, some in dated.items()}
         return daily_sums(known, seen, day)

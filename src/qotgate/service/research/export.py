@@ -1,7 +1,7 @@
 """The research tables as files: a Parquet file for each month of a table, and one SQLite file of all.
 
-Only what has changed is written. What a month holds is known by a digest that stands in its file, so an
-export that was broken off leaves nothing that the next one would take for right.
+Only changes are written. Each file contains the digest of its month's contents, so the next export ignores
+whatever an interrupted export left behind.
 """
 
 import json
@@ -43,11 +43,11 @@ EXPORTED: tuple[ResearchTable[Any], ...] = (
 STATE = "export.json"
 DIGEST = "qotgate.digest"
 WHOLE = "all"
-"""In place of a month, of a table without days."""
+"""Instead of a month, for a table without days."""
 
 
 class Target(Protocol):
-    """Where an export goes. ``digests`` are those of what is there, by month."""
+    """The destination of an export. ``digests`` are those of its current contents, by month."""
 
     def digests(self, table: ResearchTable[Any]) -> Mapping[str, str]: ...
 
@@ -58,7 +58,7 @@ class Target(Protocol):
 
 @dataclass
 class Exported:
-    """What became of a table: its rows and months, and how many months were ``written`` or ``removed``."""
+    """The outcome for a table: its rows and months, and how many months were ``written`` or ``removed``."""
 
     table: str
     rows: int = 0
@@ -68,7 +68,7 @@ class Exported:
 
 
 class ParquetFolder:
-    """A folder with a subfolder for each table, and in it a Parquet file for each month."""
+    """A folder with a subfolder for each table, which has a Parquet file for each month."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -89,7 +89,7 @@ class ParquetFolder:
 
 
 def is_current(questions: Questions, folder: Path) -> bool:
-    """Whether the folder holds what an export would write."""
+    """Whether the folder already has the contents that an export would write."""
     try:
         return bool(json.loads((folder / STATE).read_text("utf-8")) == _state(questions))
     except (OSError, ValueError):
@@ -97,14 +97,14 @@ def is_current(questions: Questions, folder: Path) -> bool:
 
 
 def export(questions: Questions, folder: Path, *others: Target) -> list[Exported]:
-    """Write what has changed to ``folder`` and the ``others``. Raises QotGateError, also where a load changes
-    the data meanwhile."""
+    """Write changes to ``folder`` and the ``others``. Raises QotGateError, also if a load changes the data
+    meanwhile."""
     state = _state(questions)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / STATE).unlink(missing_ok=True)
         done = [_export(questions, table, (ParquetFolder(folder), *others)) for table in EXPORTED]
-        # Each table is of one state of the data; all of them together are if that is still the same.
+        # Each table comes from one state of the data; all of them do if the state is still the same.
         if _state(questions) == state:
             (folder / STATE).write_text(json.dumps(state, indent=1), "utf-8")
             return done
@@ -117,7 +117,7 @@ def export(questions: Questions, folder: Path, *others: Target) -> list[Exported
 
 
 def _state(questions: Questions) -> dict[str, Any]:
-    """What an export depends on."""
+    """The state that an export depends on."""
     with questions.store.reading() as connection:
         number = generation(connection)
     return {
@@ -151,7 +151,7 @@ def _export(questions: Questions, table: ResearchTable[Any], targets: tuple[Targ
 
 
 def _months(questions: Questions, table: ResearchTable[Any]) -> Iterator[tuple[str, pl.DataFrame]]:
-    """The rows of each month, one month in memory at a time."""
+    """The rows of each month, with one month in memory at a time."""
     if not table.by:
         frames = [frame_of(table.row, part) for part in parts(questions, table, table.values({}))]
         yield WHOLE, pl.concat(frames)
@@ -172,7 +172,7 @@ def _months(questions: Questions, table: ResearchTable[Any]) -> Iterator[tuple[s
                     yield month, held
                 month, held = str(named), rows
     except InvalidRequest as error:
-        # Of a table of which nothing is loaded there are no months.
+        # A table without loaded data has no months.
         if not error.sentence.startswith("no_"):
             raise
     if held.height:

@@ -16,7 +16,7 @@ from qotgate.service.research.scope import MAX_ROWS
 
 
 def sink_parquet(row: type, parts: Iterable[Part[tuple[Any, ...]]], file: BinaryIO) -> int:
-    """Write a table to ``file`` as its parts are read, in row groups of about as many rows. Gives the number
+    """Write a table to ``file`` while its parts are read, in row groups of similar size. Returns the number
     of rows."""
     rows = 0
 
@@ -31,10 +31,10 @@ def sink_parquet(row: type, parts: Iterable[Part[tuple[Any, ...]]], file: Binary
 
 
 def write_parquet(row: type, parts: Iterable[Part[tuple[Any, ...]]], path: Path) -> int:
-    """Write a table to ``path``, which is there in full or not at all; gives the number of rows. Raises
-    QotGateError where it cannot be written, and what ``parts`` raises."""
+    """Write a table to ``path``, which is complete or absent. Returns the number of rows. Raises QotGateError
+    if it cannot be written, and the errors of ``parts``."""
     following = iter(parts)
-    # What is wrong with the question is told before a file is made.
+    # Errors of the question are raised before a file is created.
     first = next(following)
     try:
         with _replaced(path) as made, made.open("wb") as file:
@@ -52,7 +52,7 @@ def replace_parquet(frame: pl.DataFrame, path: Path, about: dict[str, str]) -> N
 
 @contextmanager
 def _replaced(path: Path) -> Iterator[Path]:
-    """A file to write, which takes the place of ``path`` at the end of the block."""
+    """A file to write, which replaces ``path`` at the end of the block."""
     made = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         yield made

@@ -1,7 +1,7 @@
-"""Parts of research tables as data frames, for what is written in columns: CSV, Parquet, SQL.
+"""Parts of research tables as data frames, for columnar output: CSV, Parquet, SQL.
 
-People open CSV in spreadsheets, which take a text that begins as a formula for one, and would run what a file
-or a feed calls a company. Such a text has an apostrophe before it, in CSV alone; numbers are never touched.
+Users open CSV in spreadsheets, which would run a text that starts like a formula, such as a company name from
+a file or feed. In CSV only, such a text gets an apostrophe in front; numbers stay unchanged.
 """
 
 from re import escape
@@ -12,7 +12,7 @@ from qotgate.model import Part
 from qotgate.protocol.research import Kind, columns_of
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""How a formula begins in Excel, LibreOffice or Google Sheets; the wide ones where one types Chinese."""
+"""The start of a formula in Excel, LibreOffice or Google Sheets; full-width characters for Chinese input."""
 _FORMULA = f"^[{''.join(map(escape, FORMULA_STARTS))}]"
 TYPES: dict[Kind, type[pl.DataType]] = {
     Kind.TEXT: pl.String,
@@ -29,7 +29,7 @@ def schema_of(row: type) -> dict[str, type[pl.DataType]]:
 
 
 def frame_of(row: type, part: Part[tuple[object, ...]]) -> pl.DataFrame:
-    """The rows of a part. What is no finite number is null."""
+    """The rows of a part. Numbers that are not finite become null."""
     frame = pl.DataFrame(list(part.rows), schema_of(row), orient="row")
     reals = pl.col(pl.Float64)
     return frame.with_columns(pl.when(reals.is_finite()).then(reals))

@@ -1,7 +1,7 @@
-"""A part of a research table by its cursor, and all of them one after the other.
+"""A part of a research table by its cursor, and all parts in order.
 
-Each part is a short read of its own: no transaction is open between them. A load that changes the data ends
-the paging with a sentence, since the parts that were given and those to come would not fit.
+Each part is a short read of its own: no transaction stays open between them. A load that changes the data
+ends the paging with a sentence, since earlier and later parts would not match.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -47,20 +47,20 @@ READERS: Mapping[ResearchTable[Any], Callable[[Scope], Found]] = {
 }
 OF_NOTES = (RATINGS, NOTES)
 OF_ALL = (COVERAGE, LATEST_DAYS)
-"""Tables that no day bounds."""
+"""Tables without a day as bound."""
 
 
 def part(
     questions: Questions, table: ResearchTable[Any], values: Mapping[str, Any], page: str | None = None
 ) -> Part[tuple[Any, ...]]:
-    """The first part of ``table`` for parameters as :meth:`ResearchTable.values` gives them, or the one that
-    ``page`` names, the ``next_page`` of an earlier part of the same question. A row is a tuple of the values
-    of the table's columns.
+    """The first part of ``table`` for parameters from :meth:`ResearchTable.values`, or the part at ``page``,
+    the ``next_page`` of an earlier part of the same question. A row is a tuple of the values of the table's
+    columns.
 
-    Raises InvalidRequest, also where a load has changed the data since the first part.
+    Raises InvalidRequest, also if a load has changed the data since the first part.
     """
     if () in values.values():
-        # Of a list of codes, funds or days that is empty there is nothing.
+        # An empty list of codes, funds or days has no rows.
         return Part((), None)
     funds = values.get("funds")
     questions = of_funds(questions, funds) if funds else questions
@@ -90,7 +90,7 @@ def part(
 def parts(
     questions: Questions, table: ResearchTable[Any], values: Mapping[str, Any]
 ) -> Iterator[Part[tuple[Any, ...]]]:
-    """All parts of a table, each read when it is asked for. Raises what :func:`part` does."""
+    """All parts of a table, each read on demand. Raises the errors of :func:`part`."""
     following: list[str | None] = [None]
 
     def next_part() -> Part[tuple[Any, ...]] | None:
@@ -108,7 +108,7 @@ def parts(
 def _day(
     questions: Questions, connection: Connection, table: ResearchTable[Any], values: Mapping[str, Any]
 ) -> date:
-    """The last known day, or an earlier one that is asked for. Raises InvalidRequest."""
+    """The last known day, or an earlier requested day. Raises InvalidRequest."""
     if table in OF_ALL:
         return date.max
     if table in OF_NOTES:

@@ -1,4 +1,4 @@
-"""What each fund held at the end of each day, and the lines of its files."""
+"""Each fund's positions at the end of each day, and the lines of its files."""
 
 from collections import Counter
 from collections.abc import Collection
@@ -13,12 +13,12 @@ from qotgate.store.reads.research import Book, PositionRow
 
 NO_FILE = "no file"
 LINES_OF_A_BOOK = 60
-"""About so many lines a holdings file has."""
+"""Approximate number of lines in a holdings file."""
 
 
 def positions(scope: Scope) -> Found:
-    """A part of the table of positions: each book's lines, a row of 0 shares where a security has left it,
-    and a row for each day that no file of a fund shows."""
+    """A part of the table of positions: each book's lines, a row of 0 shares when a security has left it, and
+    a row for each day that no file of a fund shows."""
     funds = scope.questions.funds
     if scope.start > scope.end:
         return Found([])
@@ -80,7 +80,7 @@ def missing_days(scope: Scope, funds: Collection[str], start: date, end: date) -
 
 
 def _books_of_part(scope: Scope, funds: Collection[str]) -> tuple[list[Book], date | None]:
-    """The books of a part, and the first day of the next part. A day's books stay together."""
+    """The books of a part, and the first day of the next part. Books of one day stay together."""
     shown = reads.research.books(scope.connection, funds, scope.start, scope.end)
     of_days = Counter(book.through for book in shown)
     days = cut([(day, books * LINES_OF_A_BOOK) for day, books in of_days.items()])
@@ -99,7 +99,7 @@ def _lines(
 
 
 def _held_before(scope: Scope, funds: Collection[str]) -> dict[str, set[int]]:
-    """What each fund's last book before the part has."""
+    """The contents of each fund's last book before the part."""
     before = reads.research.books_before(scope.connection, funds, scope.start)
     lines = _lines(scope, funds, {day for _, day in before})
     return {fund: set(lines.get((fund, day), ())) for fund, day in before}

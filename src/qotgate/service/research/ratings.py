@@ -1,4 +1,4 @@
-"""Rating changes and notes over a stretch of days, with the notes' own words."""
+"""Rating changes and notes over a period, with the notes' own words."""
 
 from typing import Any
 
@@ -48,7 +48,7 @@ def _rows(scope: Scope, change_type: str | None) -> Found:
 def _row(scope: Scope, row: Any) -> tuple[Any, ...]:
     questions = scope.questions
     security = Security.parse(f"{row.market}.{row.code}")
-    # The notes of a day may complete one another: a change has what they say together.
+    # The notes of a day may complete each other: a change has their combined values.
     changed = row.change_type is not None
     grade = known_grade(row.changed_grade if changed else row.grade)
     last = known_grade(row.last_grade) if row.has_last else None

@@ -1,4 +1,4 @@
-"""What a part of a research table is read from, and how a table is cut into parts."""
+"""The scope of a part of a research table, and how a table is cut into parts."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from qotgate.store import books, reads
 
 SHOWN = 80
 MAX_ROWS = 20_000
-"""Rows of a part. A day's rows stay together, however many they are."""
+"""Rows in a part. A day's rows stay together, whatever their number."""
 Splits = dict[str, list[Split]]
 
 
 class Found(NamedTuple):
-    """The rows of a part, each the values of the table's columns, and the day that the next part begins
+    """The rows of a part, each with the values of the table's columns, and the day that the next part begins
     with."""
 
     rows: list[tuple[Any, ...]]
@@ -29,7 +29,7 @@ class Found(NamedTuple):
 
 
 class DaysOfPart(NamedTuple):
-    """The days that a part has, and the first one of the next part."""
+    """The days of a part, and the first day of the next one."""
 
     start: date
     end: date
@@ -37,8 +37,8 @@ class DaysOfPart(NamedTuple):
 
 
 def cut(counts: Sequence[tuple[date, int]]) -> DaysOfPart | None:
-    """The days of a part of at most ``MAX_ROWS`` rows, ``counts`` being the rows of each day, oldest first;
-    None where there are none."""
+    """The days of a part with at most ``MAX_ROWS`` rows; ``counts`` are the rows of each day, oldest first.
+    None if there are no rows."""
     rows = 0
     for number, (day, count) in enumerate(counts):
         if number and rows + count > MAX_ROWS:
@@ -49,8 +49,8 @@ def cut(counts: Sequence[tuple[date, int]]) -> DaysOfPart | None:
 
 @dataclass(frozen=True)
 class Scope:
-    """A request for a part: ``values`` are the parameters, ``day`` the one that the answer is of, ``start``
-    the first day of the part, ``generation`` the state of the data."""
+    """A request for a part: ``values`` are the parameters, ``day`` is the day of the answer, ``start`` the
+    first day of the part, ``generation`` the state of the data."""
 
     questions: Questions
     connection: Connection
@@ -66,12 +66,12 @@ class Scope:
 
     @property
     def end(self) -> date:
-        """The last day that is asked for."""
+        """The last requested day."""
         return min(self.values.get("end") or self.day, self.day)
 
     @cached_property
     def ids(self) -> list[int] | None:
-        """The securities that are asked for; None for all."""
+        """The requested securities; None for all."""
         codes: tuple[Security, ...] | None = self.values.get("codes")
         if codes is None:
             return None
@@ -91,7 +91,7 @@ class Scope:
         }
 
     def splits(self, funds: Iterable[str], day: date) -> dict[int, Splits]:
-        """By security the splits that are known on ``day``, as each fund's files show them."""
+        """By security, the splits known on ``day``, by the fund whose files show them."""
         seen = reads.research.splits(self.connection, list(funds), day)
         return {
             security: {fund: [dated.split for dated in some] for fund, some in by_fund.items()}
@@ -100,7 +100,7 @@ class Scope:
 
 
 def of_funds(questions: Questions, funds: Collection[str]) -> Questions:
-    """The questions over some funds. Raises InvalidRequest for one of which nothing is loaded."""
+    """The questions over some funds. Raises InvalidRequest for a fund without loaded data."""
     with questions.store.reading() as connection:
         loaded = books.loaded_funds(connection)
     unknown = [fund for fund in funds if fund not in loaded]

@@ -1,4 +1,5 @@
-"""What the funds bought or sold time after time: on trading days in a row, or in transactions in a row."""
+"""Securities that the funds bought or sold repeatedly: on consecutive trading days, or in consecutive
+transactions."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -15,7 +16,7 @@ from qotgate.store.reads.research import TradeRow
 
 BUY, SELL = "BUY", "SELL"
 LONGER = 4
-"""How many times as far back the next read goes where a run may have begun before the last one."""
+"""Factor by which the next read goes further back, if a run may have begun before the previous read."""
 TRADING_DAYS, TRANSACTIONS = "TRADING_DAYS", "TRANSACTIONS"
 
 
@@ -25,8 +26,8 @@ class _Transaction(NamedTuple):
 
 
 def streaks(scope: Scope) -> Found:
-    """The table of streaks. The last transaction of a streak lies within the window of the dynamics; how far
-    back it reaches is not bounded."""
+    """The table of streaks. The last transaction of a streak is within the window of the dynamics; its length
+    is not bounded."""
     questions, connection, as_of = scope.questions, scope.connection, scope.day
     seen = scope.splits(questions.funds, as_of)
 
@@ -43,7 +44,7 @@ def streaks(scope: Scope) -> Found:
 
     since = window_start(as_of, questions.window_days)
     found = transactions(None, since)
-    # A run that fills what has been read may have begun before it.
+    # A run that covers all rows read may have begun earlier.
     open_runs = [security for security, some in found.items() if len(_run(some)) == len(some)]
     while open_runs and since > ARK_START:
         since = max(ARK_START, as_of - LONGER * (as_of - since))
@@ -66,7 +67,7 @@ def _grouped(rows: Sequence[TradeRow]) -> Iterable[tuple[tuple[int, date], list[
 
 
 def _run(transactions: Sequence[_Transaction]) -> list[_Transaction]:
-    """The latest transactions of one direction, the latest first."""
+    """The latest consecutive transactions in one direction, latest first."""
     run: list[_Transaction] = []
     for one in reversed(transactions):
         if run and (one.summed.shares > 0) != (run[0].summed.shares > 0):

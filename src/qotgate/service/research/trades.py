@@ -1,4 +1,4 @@
-"""What each fund traded, with what every trade rests on, and what they traded together."""
+"""Each fund's trades with their evidence, and the funds' combined trades."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -18,7 +18,7 @@ CENTS = 2
 
 
 class Place(NamedTuple):
-    """The file and line behind a trade, and those of the earlier of two files."""
+    """The file and line of a trade's evidence, and those of the earlier of two files."""
 
     file: str | None = None
     line: int | None = None
@@ -27,8 +27,7 @@ class Place(NamedTuple):
 
 
 def trades(scope: Scope) -> Found:
-    """A part of the table of trades: the trades that are known on ``scope.day``, and the days that are not
-    told."""
+    """A part of the table of trades: the trades known on ``scope.day``, and the days that are not told."""
     days = _days(scope)
     if days is None:
         return Found(_untold_rows(scope, scope.start, scope.end))
@@ -38,7 +37,7 @@ def trades(scope: Scope) -> Found:
     seen = scope.splits(scope.questions.funds, scope.day)
     places = _places(scope, rows)
     found = [_row(scope, row, seen.get(row.security, {}), places[row]) for row in rows]
-    # A part answers for the days up to the next part's first one.
+    # A part is responsible for the days before the next part's first day.
     last = scope.end if days.following is None else _before(days.following)
     found += _untold_rows(scope, scope.start, last)
     return Found(sorted(found, key=_order), days.following)
@@ -69,7 +68,7 @@ def transactions(scope: Scope) -> Found:
 
 
 class Summed(NamedTuple):
-    """The trades of a day, or of several, in one security together."""
+    """The combined trades of one or several days in one security."""
 
     through: date
     shares: int
@@ -79,8 +78,8 @@ class Summed(NamedTuple):
 
 
 def summed_trades(trades: Sequence[TradeRow], seen: Splits, as_of: date) -> Summed | None:
-    """The sum of the trades of one day in one security, None where it is 0 shares, as
-    :func:`qotgate.ark.dynamics.daily_sums` has it."""
+    """The sum of the trades of one day in one security, None if it is 0 shares, as in
+    :func:`qotgate.ark.dynamics.daily_sums`."""
     shares = round(sum(trade.shares * _ratio(trade, seen, as_of) for trade in trades))
     if not shares:
         return None
@@ -94,7 +93,7 @@ def summed_trades(trades: Sequence[TradeRow], seen: Splits, as_of: date) -> Summ
 
 
 def usd_of(trades: Iterable[TradeRow]) -> float | None:
-    """About how many USD some trades came to; None where a price is not known."""
+    """The approximate value of some trades in USD; None if a price is unknown."""
     amounts = []
     for trade in trades:
         if trade.price is None:
@@ -108,7 +107,7 @@ def confidence(trade: TradeRow) -> float:
 
 
 def untold_text(parts: Iterable[tuple[Any, ...]]) -> str | None:
-    """What is not told, each part's words with spaces between them; None where all is told."""
+    """The days that are not told, each part's words separated by spaces; None if all are told."""
     return "; ".join(" ".join(map(str, part)) for part in parts) or None
 
 
@@ -151,7 +150,7 @@ def _row(scope: Scope, trade: TradeRow, seen: Splits, place: Place) -> tuple[Any
 
 
 def _untold_rows(scope: Scope, start: date, end: date) -> list[tuple[Any, ...]]:
-    """A row for each stretch of days that begins within and is not told, or reaches into it at its start."""
+    """A row for each period that is not told and begins within the days, or contains the first of them."""
     if start > end:
         return []
     found = reads.ark.untold_days(scope.connection, scope.questions.funds, start, end)
@@ -163,12 +162,12 @@ def _untold_rows(scope: Scope, start: date, end: date) -> list[tuple[Any, ...]]:
 
 
 def _order(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    # What is not told comes first of a fund's day.
+    # A period that is not told comes first on a fund's day.
     return row[0], row[2], row[3] or "", row[4]
 
 
 def _places(scope: Scope, rows: Sequence[TradeRow]) -> dict[TradeRow, Place]:
-    """Where each trade is told: its notice, or its lines in the two files that it is the difference of."""
+    """The place of each trade: its notice, or its lines in the two files whose difference it is."""
     connection, funds, ids = scope.connection, scope.questions.funds, scope.ids
     noticed = [row.day for row in rows if row.ground is None]
     notices = reads.research.noticed(connection, funds, ids, min(noticed), max(noticed)) if noticed else {}

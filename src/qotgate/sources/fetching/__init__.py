@@ -1,6 +1,6 @@
-"""Downloading what ARK and the providers of analyst notes publish. Nothing else in qotgate asks the network
-for data, and nothing calls this but ``qotgate fetch``.
+"""Downloads the publications of ARK and of providers of analyst notes. Nothing else in qotgate downloads
+data, and only ``qotgate fetch`` calls this.
 
-``client`` asks politely, ``files`` decides what an answer is, ``kept`` keeps it as it came; ``ark``,
-``ratings`` and ``yahoo`` each know one kind of publisher. What is kept is read like any other file.
+``client`` makes polite requests, ``files`` checks the answers, ``folder`` stores them unchanged; ``ark``,
+``ratings`` and ``yahoo`` each know one kind of publisher. Stored files are then read like any other file.
 """

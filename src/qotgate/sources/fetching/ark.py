@@ -1,8 +1,8 @@
-"""The files of holdings that ARK publishes each trading day, under their published names.
+"""The holdings files that ARK publishes each trading day, by their published names.
 
-A name follows the fund's, and changes with it: ARKF's and ARKX's did around the turn of 2025 to 2026. The old
-name then goes on answering with its last file, so that a fund that stays unchanged for days is the sign to
-look for its new name on the fund's page at ark-funds.com.
+A file's name follows the fund's name: the names of ARKF's and ARKX's files changed around the turn of 2025 to
+2026. The old address then keeps serving its last file. So if a fund stays unchanged for days, look for the
+new name on the fund's page at ark-funds.com.
 """
 
 from collections.abc import Iterable
@@ -31,11 +31,11 @@ FILES = {
     "IZRL": "ARK_ISRAEL_INNOVATIVE_TECHNOLOGY_ETF_IZRL_HOLDINGS.csv",
     "PRNT": "THE_3D_PRINTING_ETF_PRNT_HOLDINGS.csv",
 }
-"""The name of each fund's file, as known in autumn 2026."""
+"""The name of each fund's file, as of autumn 2026."""
 
 
 def wanted(funds: Iterable[str], base_url: str = BASE_URL) -> list[Wanted]:
-    """The files of ``funds``; ``FUND=FILE`` names the file of a fund whose name here is not the published.
+    """The files of ``funds``; ``FUND=FILE`` gives the file of a fund whose name here is out of date.
 
     Raises QotGateError for a fund without a file.
     """
@@ -63,7 +63,8 @@ def _file(text: str) -> tuple[str, str]:
 
 
 def _rows(content: bytes, fund: str) -> int:
-    """The lines of a file that is a table with columns ``fund`` and ``ticker``, and has lines of ``fund``."""
+    """The number of lines of ``fund`` in a table with columns ``fund`` and ``ticker``. Raises FetchError
+    otherwise."""
     refuse_page(content)
     header, *lines = content.lower().splitlines()
     rows = sum(fund.lower().encode() in line.replace(b'"', b"").split(b",")[:2] for line in lines)

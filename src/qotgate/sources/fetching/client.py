@@ -1,10 +1,10 @@
-"""Asking a publisher for a file, politely.
+"""Requests files from a publisher, politely.
 
-One client, one publisher: it says who it is, leaves a pause between two requests to one host, asks only for
-what has changed, waits as long as it is told to, and gives up after a few tries. What comes back is bounded
-in size and time and either whole or an error; what it means is for others to say.
+One client serves one publisher. It identifies itself, pauses between two requests to one host, asks only for
+changes, obeys Retry-After, and gives up after a few attempts. An answer is bounded in size and time, and
+either complete or an error; its content is checked elsewhere.
 
-Redirects are followed here, hop by hop, because a key must not leave the place it is for and the body of a
+The client follows redirects itself, hop by hop: a key must only go to its own host, and the body of a
 redirect must not be read.
 """
 
@@ -33,10 +33,10 @@ ATTEMPTS = 5
 PAUSE = 1.0
 """Seconds between two requests to one host."""
 LONGEST_WAIT = 600.0
-"""The longest Retry-After that is waited for, in seconds; beyond it the next run may try again."""
+"""The longest Retry-After that is obeyed, in seconds; after a longer one, the next run may retry."""
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 DEADLINE = 300.0
-"""Seconds that one answer may take, however steadily it drips."""
+"""Time limit of one answer in seconds, however steadily it arrives."""
 BODY_LIMIT = 64 << 20
 REDIRECTS = 5
 
@@ -47,11 +47,11 @@ _BACK_OFF = wait_exponential(max=60) + wait_random(0, 1)
 
 
 class FetchError(QotGateError):
-    """A file could not be fetched; the message says why, to follow the file's name and a colon."""
+    """A file could not be fetched; the message, the reason, follows the file's name and a colon."""
 
 
 class _MayPassError(Exception):
-    """A failure that another try may not meet."""
+    """A failure that a retry may solve."""
 
     def __init__(self, reason: str, wait: float = 0.0) -> None:
         super().__init__(reason)
@@ -64,7 +64,7 @@ class _UnreachableError(_MayPassError):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """The header that names the user to a publisher."""
+    """The header that identifies the user to a publisher."""
 
     header: str
     value: str = field(repr=False)
@@ -72,7 +72,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What a publisher calls the version of a file that it sent."""
+    """A publisher's version of a file that it sent."""
 
     etag: str | None = None
     last_modified: str | None = None
@@ -80,17 +80,17 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A file and its version; ``content`` is None where the known version is still the one published."""
+    """A file and its version; ``content`` is None if the known version is still current."""
 
     content: bytes | None
     version: Version
 
 
 class Client:
-    """Asks the publisher at ``base_url``, to which alone the key is sent.
+    """Requests from the publisher at ``base_url``, the only host that gets the key.
 
-    ``sleep`` waits a number of seconds, ``clock`` counts them, ``now`` tells the time in UTC.
-    Raises QotGateError for an address that is not http, or not safe for a key.
+    ``sleep`` waits a number of seconds, ``clock`` measures seconds, ``now`` gives the time in UTC. Raises
+    QotGateError for an address that is not http, or not safe for a key.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class Client:
         accept: str = "*/*",
         known: Version | None = None,
     ) -> Answer:
-        """The file at ``url``, or that it is still the ``known`` version. Raises FetchError.
+        """The file at ``url``, or the fact that the ``known`` version is current. Raises FetchError.
 
         A host that could not be reached for one file is not tried again for the next.
         """
@@ -154,7 +154,7 @@ class Client:
         except _MayPassError as error:
             if isinstance(error, _UnreachableError):
                 self._unreachable.add(host)
-            # Not chained: what lies below holds the request, and the request the key.
+            # Not chained: the cause contains the request, and the request contains the key.
             raise FetchError(f"{error}, {ATTEMPTS} times") from None
         except httpx.InvalidURL:
             raise FetchError("its address is not a URL") from None
@@ -172,12 +172,12 @@ class Client:
             raise _MayPassError("its answer was cut short") from None
         except httpx.DecodingError:
             raise _MayPassError("its answer is compressed and broken") from None
-        except httpx.TransportError:  # its words may quote the request
+        except httpx.TransportError:  # its message may quote the request
             raise _MayPassError("the connection to it failed") from None
 
     @contextmanager
     def _opened(self, request: httpx.Request) -> Iterator[httpx.Response]:
-        """The answer at the end of the redirects, its body not read yet."""
+        """The answer at the end of the redirects, with its body unread."""
         for _ in range(REDIRECTS + 1):
             self._prepare(request)
             response = self._http.send(request, stream=True)
@@ -240,7 +240,7 @@ class Client:
         return FetchError(reason)
 
     def _retry_after(self, response: httpx.Response) -> float:
-        """Seconds that the publisher asks to wait: Retry-After, a number or a date; 0 where it is neither."""
+        """Seconds to wait, from Retry-After (a number or a date); 0 if it is neither."""
         text = response.headers.get("Retry-After", "").strip()
         if text.isdecimal():
             return float(text)

@@ -1,7 +1,7 @@
-"""From a file that is wanted to a file that is kept, or a sentence that says why not.
+"""Fetches a file and stores it, or gives the reason in a sentence.
 
-What comes back is looked at only enough to tell the wanted file from an error page; reading it is the
-readers' work, and comes after it is kept.
+An answer is only checked enough to distinguish the file from an error page. Reading it is the readers' work,
+after it is stored.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -15,25 +15,25 @@ from qotgate.sources.fetching.client import Client, FetchError, Version
 from qotgate.sources.fetching.folder import FetchFolder
 
 PAGES = 100
-"""The most pages of one answer that are asked for."""
+"""Largest number of pages requested for one answer."""
 
 Count = Callable[[bytes], int]
-"""Counts the rows of a file. Raises FetchError where it is not the file that was wanted."""
+"""Counts the rows of a file. Raises FetchError if it is not the expected file."""
 
 
 class Status(StrEnum):
-    """What became of a file that was asked for."""
+    """The outcome of a request for a file."""
 
     FETCHED = "fetched"
     UNCHANGED = "unchanged"
     EMPTY = "empty"
-    """The publisher has none: an answer without rows, which is not kept."""
+    """The publisher has no rows; the answer is not stored."""
     FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a file: where it is kept, or the reason why it is not."""
+    """The outcome of a request for a file: its path, or the reason for a failure."""
 
     title: str
     status: Status
@@ -42,15 +42,15 @@ class Outcome:
 
 
 Job = Callable[[FetchFolder], Iterator[Outcome]]
-"""Fetches one thing, which may be several files, and says what became of each."""
+"""Fetches one or several files, and yields the outcome of each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A file to ask for.
+    """A file to request.
 
-    ``title`` is what the user calls it, ``name`` what it is kept as. With a ``page_size``, further pages
-    (``page``, from 0) are asked for until one is not full.
+    ``title`` is its name for the user, ``name`` its name in the folder. With a ``page_size``, further pages
+    (``page``, from 0) are requested until one is not full.
     """
 
     title: str
@@ -63,7 +63,7 @@ class Wanted:
 
     @property
     def address(self) -> str:
-        """The address under which the file is remembered: whole, but for a password in it."""
+        """The key of the file in the folder's record: its whole address without a password."""
         url = httpx.URL(self.url, params=dict(self.params)) if self.params else httpx.URL(self.url)
         return str(url.copy_with(userinfo=b""))
 
@@ -80,9 +80,9 @@ class Wanted:
 
 
 def fetch(client: Client, wanted: Wanted, kept: FetchFolder) -> Iterator[Outcome]:
-    """Fetch a file with all its pages into ``kept``. What fails is told, not raised.
+    """Fetch a file with all its pages into ``kept``. A failure is an outcome, not an error.
 
-    Raises OSError where a file cannot be kept.
+    Raises OSError if a file cannot be stored.
     """
     before = b""
     for number in range(PAGES):
@@ -94,7 +94,7 @@ def fetch(client: Client, wanted: Wanted, kept: FetchFolder) -> Iterator[Outcome
             yield Outcome(page.title, Status.FAILED, reason=str(error))
             return
         if number and (not rows or content == before):
-            return  # the end, or a publisher that does not know of pages
+            return  # the end, or a publisher without pages
         if not rows:
             yield Outcome(page.title, Status.EMPTY)
             return
@@ -107,7 +107,7 @@ def fetch(client: Client, wanted: Wanted, kept: FetchFolder) -> Iterator[Outcome
 
 
 def _ask(client: Client, page: Wanted, kept: FetchFolder) -> tuple[bytes, Version]:
-    """What is published now, read from the kept file where that is still it."""
+    """The published file, read from the folder if it has not changed."""
     version, path = kept.known(page.address) or (None, None)
     answer = client.get(page.url, params=page.params or None, accept=page.accept, known=version)
     if answer.content is None and version is not None and path is not None:
@@ -116,7 +116,7 @@ def _ask(client: Client, page: Wanted, kept: FetchFolder) -> tuple[bytes, Versio
 
 
 def refuse_page(content: bytes) -> None:
-    """Raise FetchError for a page for people, which is what publishers answer when something is wrong."""
+    """Raise FetchError for an HTML page, which publishers send instead of an error."""
     start = content.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if start == b"<":
         raise FetchError("its answer is a web page, not data")

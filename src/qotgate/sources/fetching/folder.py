@@ -1,9 +1,9 @@
-"""The raw files of one publisher, as they came: ``<folder>/<UTC day>/<name>``.
+"""The raw files of one publisher, unchanged: ``<folder>/<UTC day>/<name>``.
 
-Nothing is ever overwritten: the same bytes are kept once, and another file of the same day and name gets a
-number. A file is whole or not there. Beside the files, ``.requests.json`` remembers under which version each
-address sent which file, so that the next request can ask for what is new, and which files have not been
-loaded yet, so that an interrupted run loses none. Losing it costs a second download, nothing else.
+Nothing is ever overwritten: equal bytes are stored once, and another file of the same day and name gets a
+number. A file is complete or absent. ``.requests.json`` records which version of which file each address
+sent, so that the next request can ask for changes only. It also records which files have not been loaded yet,
+so that an interrupted run loses none. Losing it only costs a second download.
 """
 
 import fcntl
@@ -26,7 +26,7 @@ MEMORY = ".requests.json"
 
 
 class FetchFolder:
-    """What was fetched from one publisher into ``folder``; one run at a time works in it."""
+    """The files from one publisher in ``folder``; only one run at a time uses it."""
 
     def __init__(self, folder: Path, today: Callable[[], date] = lambda: datetime.now(UTC).date()) -> None:
         self.folder = folder
@@ -38,9 +38,9 @@ class FetchFolder:
     def open(
         cls, folder: Path, today: Callable[[], date] = lambda: datetime.now(UTC).date()
     ) -> Iterator[Self]:
-        """The folder, made if need be, for this run alone.
+        """The folder, created if needed, for this run alone.
 
-        Raises QotGateError where another run works in it, OSError where it cannot be used.
+        Raises QotGateError if another run uses it, OSError if it cannot be used.
         """
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY)
@@ -56,7 +56,7 @@ class FetchFolder:
             os.close(descriptor)
 
     def known(self, address: str) -> tuple[Version, Path] | None:
-        """The version that ``address`` last sent, and its file, while that is still there."""
+        """The version that ``address`` last sent, and its file, if that still exists."""
         entry = self._memory["versions"].get(address)
         if not isinstance(entry, dict):
             return None
@@ -64,7 +64,7 @@ class FetchFolder:
         return (Version(entry.get("etag"), entry.get("last_modified")), path) if path.is_file() else None
 
     def keep(self, address: str, name: str, content: bytes, version: Version) -> tuple[Path, bool]:
-        """Keep what ``address`` sent under ``name``: its file, and whether these bytes are new."""
+        """Store what ``address`` sent as ``name``. Returns its file, and whether these bytes are new."""
         path = next((path for path in self._earlier(name) if _holds(path, content)), None)
         new = path is None
         if path is None:
@@ -79,18 +79,18 @@ class FetchFolder:
         return path, new
 
     def waiting(self) -> list[Path]:
-        """The files that have not been loaded yet, the oldest first."""
+        """The files not loaded yet, oldest first."""
         paths = (self.folder / file for file in self._memory["waiting"])
         return [path for path in paths if path.is_file()]
 
     def loaded(self, paths: Iterable[Path]) -> None:
-        """Take note that ``paths`` went through a load."""
+        """Record that ``paths`` have been loaded."""
         done = {self._relative(path) for path in paths}
         self._memory["waiting"] = [file for file in self._memory["waiting"] if file not in done]
         self._remember()
 
     def _earlier(self, name: str) -> list[Path]:
-        """The files kept under ``name`` on any day, with or without a number, the newest day first."""
+        """The files stored as ``name`` on any day, with or without a number, newest day first."""
         stem, suffix = Path(name).stem, Path(name).suffix
         numbered = re.compile(re.escape(stem) + r"(-\d+)?" + re.escape(suffix))
         found = self.folder.glob(f"*/{escape(stem)}*{escape(suffix)}")
@@ -139,7 +139,7 @@ def _holds(path: Path, content: bytes) -> bool:
 
 @contextmanager
 def _written(folder: Path, content: bytes) -> Iterator[Path]:
-    """A hidden file with ``content`` that is safe on the disk; gone afterwards, unless it was renamed."""
+    """A hidden file with ``content``, synced to the disk; deleted afterwards unless renamed."""
     path = folder / f".{secrets.token_hex(8)}.part"
     try:
         with path.open("xb") as file:
@@ -152,7 +152,8 @@ def _written(folder: Path, content: bytes) -> Iterator[Path]:
 
 
 def _publish(whole: Path, path: Path) -> bool:
-    """Give a whole file its name; False where the name is taken. A link fails then, a rename would not."""
+    """Give a complete file its name; False if the name is taken. A link then fails, while a rename would
+    not."""
     try:
         path.hardlink_to(whole)
     except FileExistsError:
@@ -165,7 +166,7 @@ def _publish(whole: Path, path: Path) -> bool:
 
 
 def _sync(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
+    """Sync a folder, so that its names survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

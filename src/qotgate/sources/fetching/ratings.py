@@ -1,6 +1,6 @@
-"""Analyst notes over HTTP: Financial Modeling Prep and Benzinga, each asked for one security at a time.
+"""Analyst notes over HTTP: Financial Modeling Prep and Benzinga, one security for each request.
 
-Both take the key in a header, where no log and no address shows it. Sources:
+Both take the key in a header, which appears in no log and no address. Sources:
 https://site.financialmodelingprep.com/developer/docs/stable (grades, price-target-news) and
 https://docs.benzinga.com/benzinga-apis/calendar/get-ratings.
 """
@@ -30,12 +30,12 @@ def benzinga_key(value: str) -> Key:
 
 
 def yahoo_symbol(security: Security) -> str:
-    """``BRK-B`` for US.BRK.B, ``REI-UN.TO`` for CA.REI.UN: as Yahoo writes it, and FMP after it."""
+    """The Yahoo symbol, which FMP uses too: ``BRK-B`` for US.BRK.B, ``REI-UN.TO`` for CA.REI.UN."""
     return security.code.replace(".", "-") + (".TO" if security.market is Market.CA else "")
 
 
 def fmp_wanted(securities: Iterable[Security], base_url: str = FMP) -> list[Wanted]:
-    """Two files a security: its grades, and its price targets in pages."""
+    """Two files for each security: its grades, and its price targets in pages."""
     found = []
     for security in securities:
         symbol = yahoo_symbol(security)

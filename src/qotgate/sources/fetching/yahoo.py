@@ -1,6 +1,6 @@
-"""Analyst notes through yfinance, the optional package that asks Yahoo: a table, kept as CSV.
+"""Analyst notes through yfinance, an optional package that queries Yahoo: a table, stored as CSV.
 
-Its columns are yfinance's own (GradeDate, Firm, ToGrade, FromGrade, Action, priceTargetAction,
+The columns are yfinance's own (GradeDate, Firm, ToGrade, FromGrade, Action, priceTargetAction,
 currentPriceTarget, priorPriceTarget), after ``ticker``, which the table itself does not have.
 """
 
@@ -22,7 +22,7 @@ BACK_OFF = wait_exponential(multiplier=5, max=60) + wait_random(0, 5)
 
 
 def jobs(securities: list[Security], sleep: Callable[[float], None] = time.sleep) -> list[Job]:
-    """One job a security. Raises QotGateError where yfinance is not installed."""
+    """One job for each security. Raises QotGateError if yfinance is not installed."""
     try:
         yfinance = importlib.import_module("yfinance")
     except ImportError as error:
@@ -55,9 +55,9 @@ def _job(yfinance: Any, security: Security, sleep: Callable[[float], None]) -> J
 
 
 def _table(yfinance: Any, symbol: str, sleep: Callable[[float], None]) -> Any:
-    """``Ticker.upgrades_downgrades``, None where Yahoo has no notes on the symbol. Raises FetchError.
+    """``Ticker.upgrades_downgrades``, None if Yahoo has no notes on the symbol. Raises FetchError.
 
-    yfinance raises whatever its transport does, so that all of it is tried again.
+    yfinance raises any error of its transport, so every error is retried.
     """
     retrying = Retrying(
         stop=stop_after_attempt(ATTEMPTS),
@@ -75,17 +75,17 @@ def _table(yfinance: Any, symbol: str, sleep: Callable[[float], None]) -> Any:
 
 
 def _says_none(error: BaseException) -> bool:
-    """Whether yfinance says that there are no notes, which it does by raising."""
+    """Whether an error of yfinance means that there are no notes."""
     return type(error).__name__ == "YFDataException" and str(error).startswith("No upgrade/downgrade history")
 
 
 def _csv(table: Any, symbol: str) -> bytes:
     """The table with its index and the ticker. Raises FetchError."""
-    # Imported late: it is slow to import, and every command would wait for it.
+    # Imported late: it is slow to import, and would delay every command.
     import pandas as pd
 
     if not isinstance(table, pd.DataFrame) or table.empty:
-        # An empty table is what yfinance makes of a failed request, which it only logs.
+        # yfinance returns an empty table for a failed request, which it only logs.
         raise FetchError("yfinance found nothing: Yahoo does not know the symbol, or did not answer")
     if "ToGrade" not in table:
         raise FetchError("yfinance did not answer with upgrades_downgrades")
