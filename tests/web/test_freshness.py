@@ -1,9 +1,12 @@
 """How far the data goes is told on every page, and what to do where it does not go far."""
 
+import html
+import json
 import re
 from datetime import date
 from pathlib import Path
 
+import httpx
 import pytest
 
 from qotgate.service.coverage.calendar import calendar
@@ -55,7 +58,7 @@ def test_every_page_says_how_far_the_data_goes(
         assert f"{ark} Ratings through 2026-06-23" in known, path
         assert ('class="stale"' in page) == stale, path
     (home,) = pages(sample_url, "/")
-    assert ("ARK data ends on 2026-06-22, 5 days ago." in home) == stale
+    assert ("ARK data ends on 2026-06-22 , 5 days ago." in text_of(home, "<main.*?</main>")) == stale
 
 
 def test_an_empty_database_says_what_comes_next(tmp_path: Path) -> None:
@@ -109,3 +112,14 @@ def test_the_data_page_draws_the_calendar(sample_url: str) -> None:
     table = text_of(page, '<table class="calendar">.*?</table>')
     assert "ARKK 1/10 0/20 5/15" in table
     assert page.count('<i class="hole">') > 50
+
+
+def test_a_chart_of_an_earlier_day_knows_no_later_hole(web: httpx.Client) -> None:
+    def breaks(**parameters: str) -> list[list[str]]:
+        page = web.get("/securities/US.TSLA", params=parameters).text
+        found = re.search(r'data-breaks="([^"]*)"', page)
+        assert found is not None
+        return list(json.loads(html.unescape(found[1])))
+
+    assert ["ARKK", "2026-04-21", "2026-06-12"] in breaks()
+    assert breaks(as_of="2026-04-20") == []

@@ -31,6 +31,15 @@ def test_on_a_phone_a_row_is_a_card(browser: Browser, sample_site: Serving, path
         assert value["x"] > name["x"] + name["width"] - 1
 
 
+@pytest.mark.parametrize("lang", ["en", "zh", "zh-Hant"])
+def test_on_a_phone_no_name_of_a_page_is_broken(browser: Browser, sample_site: Serving, lang: str) -> None:
+    with looking(browser, sample_site, lang, size=PHONE) as page:
+        page.goto("/")
+        for link in page.locator("header.top nav a").all():
+            height = link.evaluate("one => one.clientHeight / parseFloat(getComputedStyle(one).lineHeight)")
+            assert height < 2, link.inner_text()
+
+
 def test_suggestions_are_chosen_by_keyboard(browser: Browser, sample_site: Serving) -> None:
     with looking(browser, sample_site, "zh-Hant") as page:
         page.goto("/")
@@ -100,6 +109,28 @@ def test_back_returns_to_the_row(browser: Browser, real_site: Serving) -> None:
         page.go_back()
         assert rows.count() >= count
         expect(rows.nth(60).locator(".security")).to_be_in_viewport()
+
+
+def test_back_to_a_sorted_table_leaves_its_heads_and_buttons_as_they_were(
+    browser: Browser, real_site: Serving
+) -> None:
+    with looking(browser, real_site) as page:
+        page.goto("/funds/ARKK")
+        page.locator("[data-follow]").click()
+        page.locator("[data-more=days]").scroll_into_view_if_needed()
+        expect(page.locator("#days tr")).not_to_have_count(30)
+        page.locator("table[data-sortable] .security").first.click()
+        expect(page).to_have_url(re.compile("/securities/"))
+        page.go_back()
+        expect(page.locator("#days tr")).not_to_have_count(30)
+        expect(page.locator("table[data-sortable] th button")).to_have_count(6)
+        head = page.get_by_role("columnheader", name="Shares", exact=True).last
+        head.get_by_role("button").click()
+        expect(head).to_have_attribute("aria-sort", "descending")
+        button = page.locator("[data-follow]")
+        expect(button).to_have_text("Following")
+        button.click()
+        expect(button).to_have_text("Follow")
 
 
 def test_what_is_followed_is_kept_in_the_browser(browser: Browser, sample_site: Serving) -> None:

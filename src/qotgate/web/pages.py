@@ -141,7 +141,7 @@ def security(request: Request, site: TheSite, code: Code, as_of: OneDay = None) 
             "breaks": [
                 (hole.fund, hole.first_day.isoformat(), hole.last_day.isoformat())
                 for hole in site.coverage(view.state).holes
-                if hole.fund in questions.funds
+                if hole.fund in questions.funds and (history is None or hole.first_day <= history.as_of)
             ],
             "no_history": no_history,
             "said": history and _in_words(view, history, questions.window_days),

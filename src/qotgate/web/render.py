@@ -1,5 +1,6 @@
 """Pages from templates: the reader's language and theme, numbers as one reads them, entity tags."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -11,7 +12,7 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from qotgate.model import Language
 from qotgate.model.finite import finite
@@ -26,6 +27,7 @@ Theme = Literal["auto", "light", "dark"]
 THEMES: tuple[Theme, ...] = ("auto", "light", "dark")
 FIRST_TEMPLATES = ("base.html", "parts.html", "home.html")
 MINUS = "\N{MINUS SIGN}"
+DAY = re.compile(r"(\d{4}-\d\d-\d\d)")
 NONE = "\N{EN DASH}"
 STALE_DAYS = 4
 """Data is stale when its last day is longer ago: files come after the close, and a weekend and a holiday may
@@ -190,6 +192,18 @@ def own(context: Context, text: str) -> str:
     return view.language.own(text)
 
 
+def whole_days(text: str) -> Markup:
+    """A sentence whose days are not broken at the end of a line."""
+    parts = DAY.split(text)
+    whole = Markup('<span class="whole">{}</span>')
+    return Markup("").join(whole.format(part) if n % 2 else part for n, part in enumerate(parts))
+
+
+def breakable(name: str) -> Markup:
+    """The name of a file, to be broken at its underscores."""
+    return escape(name).replace("_", Markup("_<wbr>"))
+
+
 def untold_funds(text: str) -> str:
     """The funds in the ``untold`` of a research row, each once."""
     return ", ".join(dict.fromkeys(part.partition(" ")[0] for part in text.split("; ")))
@@ -227,6 +241,8 @@ ENVIRONMENT.filters.update(
     moment=moment,
     file_url=file_url,
     untold_funds=untold_funds,
+    whole_days=whole_days,
+    breakable=breakable,
     own=own,
     institution_url=institution_url,
     age=age,

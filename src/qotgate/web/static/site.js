@@ -124,10 +124,13 @@ function sortable(table) {
     return text === "–" || text === "" ? null : Number.isNaN(Number(text)) ? text : Number(text);
   };
   heads.forEach((head, at) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.append(...head.childNodes);
-    head.append(button);
+    // One that is there comes from a place that was returned to.
+    const button = head.querySelector("button") || document.createElement("button");
+    if (!button.isConnected) {
+      button.type = "button";
+      button.append(...head.childNodes);
+      head.append(button);
+    }
     button.addEventListener("click", () => {
       const down = head.getAttribute("aria-sort") !== "descending";
       heads.forEach((one) => one.removeAttribute("aria-sort"));
@@ -148,11 +151,12 @@ const FOLLOWED = "qotgate followed";
 const followed = () => JSON.parse(localStorage.getItem(FOLLOWED) || "[]");
 
 function following(button) {
-  const name = button.textContent;
+  // Kept in the page, as a place that is returned to has the button as it was left.
+  button.dataset.off ||= button.textContent;
   const show = () => {
     const on = followed().includes(button.dataset.follow);
     button.setAttribute("aria-pressed", String(on));
-    button.textContent = on ? button.dataset.on : name;
+    button.textContent = on ? button.dataset.on : button.dataset.off;
   };
   button.hidden = false;
   show();
@@ -186,7 +190,7 @@ function copying(button) {
 function localTimes(part) {
   const form = new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "short" });
   for (const time of part.querySelectorAll("time[data-local]")) {
-    time.title = time.textContent;
+    time.title ||= time.textContent;
     time.textContent = form.format(new Date(time.dateTime));
   }
 }
