@@ -1,6 +1,6 @@
 """The research tables against the questions about one stock, one day or one page: no number differs."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from itertools import pairwise
 from operator import attrgetter
@@ -14,6 +14,7 @@ from qotgate.protocol.research import TABLES
 from qotgate.ratings.words import level
 from qotgate.service.ark.dynamics import ark_stock_dynamic
 from qotgate.service.ark.history import ark_history, ark_positions
+from qotgate.service.loading import LoadReport
 from qotgate.service.questions import Questions
 from qotgate.service.ratings.changes import rating_listing
 from qotgate.service.reference import Reference
@@ -296,3 +297,13 @@ def test_a_load_between_two_parts_is_told(
     load_text(more="fund,date,direction,ticker,company,shares\nARKK,2026-06-18,Sell,TSLA,Tesla,5\n")
     with pytest.raises(InvalidRequest, match="start again without page"):
         part(questions, table, table.values({}), second.next_page)
+
+
+def test_notes_older_than_the_funds_are_in_the_tables(
+    store: Store, reference: Reference, load_text: Callable[..., LoadReport]
+) -> None:
+    load_text(notes="ticker,firm,rating,date\nMU,UBS,Hold,2011-12-08\nMU,UBS,Buy,2012-01-05\n")
+    questions = Questions(store, reference, lang="en")
+    assert [row.day.year for row in rows_of(questions, "notes")] == [2011, 2012]
+    assert [row.change_type for row in rows_of(questions, "rating_changes")] == ["NEW_RATING", "UPGRADE"]
+    assert rows_of(questions, "notes", start="2012-01-01")[0].day == date(2012, 1, 5)

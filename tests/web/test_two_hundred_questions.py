@@ -5,7 +5,7 @@ import asyncio
 import json
 import random
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from qotgate import AsyncQuoteClient, QuoteClient
-from qotgate.model import ArkDynamic
+from qotgate.model import AnalystConsensus, ArkDynamic, InstitutionRating
 from qotgate.protocol.research import TABLES, Kind, columns_of
 from qotgate.store import Store, reads
 from tests.support.commands import run
@@ -25,7 +25,7 @@ from tests.support.serving import Serving
 pytestmark = pytest.mark.slow
 
 SEED = 20260623
-DYNAMICS, TRADES, RATINGS = 100, 50, 50
+DYNAMICS, TRADES, RATINGS, OPINIONS = 100, 50, 50, 20
 FIRST_DAY, LAST_DAY = date(2021, 3, 10), date(2021, 9, 9)
 FIRST_NOTE, LAST_NOTE = date(2014, 1, 1), date(2026, 3, 31)
 
@@ -61,12 +61,12 @@ def codes(real_url: str) -> list[str]:
     return found
 
 
-def as_told(rows: Any) -> Rows:
-    """The rows of a client as JSON has them."""
+def as_told(rows: Any, names: Iterable[str] = ()) -> Rows:
+    """The rows of a client as JSON has them; ``names`` are the fields of rows of no research table."""
     return [
         {
             name: str(value) if isinstance(value := getattr(row, name), date) else value
-            for name in columns_of(type(row))
+            for name in names or columns_of(type(row))
         }
         for row in rows
     ]
@@ -212,4 +212,61 @@ def test_rating_changes(client: QuoteClient, web: httpx.Client, real_url: str, e
             if row["change_type"] == "UPGRADE" and row["security"].startswith("US.")
         )
         found += len(rows)
+    assert found > 100
+
+
+def test_opinions_on_one_stock(
+    client: QuoteClient, web: httpx.Client, real_site: Serving, real_url: str, export: Path
+) -> None:
+    """Consensus and ratings by institution; the export has them as the notes that they are made of."""
+    chance = random.Random(SEED)
+    rated = sorted({row["security"] for row in ask_parquet(export, "notes")})
+    asked = [
+        (chance.choice(rated), FIRST_NOTE + timedelta(days=chance.randint(0, (LAST_NOTE - FIRST_NOTE).days)))
+        for _ in range(OPINIONS)
+    ]
+
+    async def ask() -> list[tuple[AnalystConsensus, list[InstitutionRating]]]:
+        async with AsyncQuoteClient(port=real_site.port, lang="en") as other:
+            return [
+                (
+                    await other.analyst_consensus(code, as_of=day),
+                    list(await other.rating_summary(code, as_of=day).rows()),
+                )
+                for code, day in asked
+            ]
+
+    found = 0
+    with QuoteClient(port=real_site.port, body_format="json", lang="en") as json_client:
+        for (code, day), (consensus, ratings) in zip(asked, asyncio.run(ask()), strict=True):
+            assert json_client.analyst_consensus(code, as_of=day) == consensus
+            assert list(json_client.rating_summary(code, as_of=day, page_size=7)) == ratings
+            names = ("rating", "buy", "hold", "sell", "highest", "average", "lowest", "newest", "known_to")
+            (told,) = as_told([consensus], names)
+            query = {"as_of": str(day), "lang": "en"}
+            api = web.get(f"/api/v1/ratings/consensus/{code}", params=query).json()
+            assert told == {name: api[name] for name in names}
+            options = ("--as-of", day, "--json", "--lang", "en", "--db", real_url)
+            assert told == {
+                name: value
+                for name, value in json.loads(run("consensus", code, *options).stdout).items()
+                if name in names
+            }
+            rows = as_told(ratings, ("institution", "uid", "day", "rating", "target_price"))
+            listed: Rows = []
+            page = ""
+            while page is not None:
+                part = web.get(f"/api/v1/ratings/summary/{code}", params=query | {"page": page}).json()
+                listed += part["rows"]
+                page = part["next_page"]
+            assert listed == rows
+            (first, *_) = [row["uid"] for row in rows] or [None]
+            if first:
+                done = run("rating-summary", code, "--institution", first, *options)
+                assert json.loads(done.stdout)["rows"] == [row for row in rows if row["uid"] == first]
+            noted = ask_parquet(export, "notes", pl.col("security") == code, pl.col("day") <= day)
+            assert {(row["institution"], row["day"]) for row in noted} == {
+                (row["institution"], row["day"]) for row in rows
+            }
+            found += len(rows)
     assert found > 100

@@ -78,8 +78,11 @@ def part(
             day, start = date.fromisoformat(cursor.as_of), date.fromisoformat(cursor.start)
         else:
             day = _day(questions, connection, table, values)
-            start = values.get("start") or ARK_START
-        found = READERS[table](Scope(questions, connection, dict(values), day, start, number))
+            # Notes may be older than ARK's funds.
+            start = values.get("start") or (date.min if table in OF_NOTES else ARK_START)
+        found = READERS[table](
+            Scope(questions, connection, dict(values), day, start, number, is_first=not page)
+        )
         next_page = None
         if found.following is not None:
             cursor = PartCursor(number, day.isoformat(), found.following.isoformat())

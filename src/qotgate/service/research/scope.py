@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 
 from qotgate.ark.dynamics import Split
 from qotgate.model import InvalidRequest, Security
-from qotgate.service.calendar import ARK_START
 from qotgate.service.questions import Questions
 from qotgate.store import books, reads
 
@@ -50,7 +49,7 @@ def cut(counts: Sequence[tuple[date, int]]) -> DaysOfPart | None:
 @dataclass(frozen=True)
 class Scope:
     """A request for a part: ``values`` are the parameters, ``day`` is the day of the answer, ``start`` the
-    first day of the part, ``generation`` the state of the data."""
+    first day of the part, ``generation`` the state of the data; ``is_first`` marks the first part."""
 
     questions: Questions
     connection: Connection
@@ -58,11 +57,7 @@ class Scope:
     day: date
     start: date
     generation: int
-
-    @property
-    def is_first(self) -> bool:
-        """Whether this is the first part."""
-        return self.start == (self.values.get("start") or ARK_START)
+    is_first: bool
 
     @property
     def end(self) -> date:
