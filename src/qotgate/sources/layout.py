@@ -179,7 +179,13 @@ class _Table:
         while at < len(lines):
             columns = self.columns
             some = lines[at : at + size]
-            for line, record in zip(some, self._at_once(some), strict=True):
+            found = self._at_once(some)
+            if None not in found:
+                self.records += found
+                at += len(some)
+                size *= 2
+                continue
+            for line, record in zip(some, found, strict=True):
                 at += 1
                 if record is not None:
                     self.records.append(record)
@@ -198,6 +204,8 @@ class _Table:
         found: list[Holding | Note | None] = [None] * len(lines)
         if self.layout.batch is not None and fit:
             records = self.layout.batch(Batch([lines[index] for index in fit], self.columns.indexes))
+            if len(fit) == len(lines):
+                return records
             for index, record in zip(fit, records, strict=True):
                 found[index] = record
         return found

@@ -8,10 +8,11 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator
+from typing import cast
 
 from qotgate.model import Unreadable
 from qotgate.sources.json_tables import json_tables
-from qotgate.sources.lines import MAX_COLUMNS, Line
+from qotgate.sources.lines import MAX_COLUMNS, Cell, Line
 from qotgate.sources.parquet_tables import parquet_table
 from qotgate.sources.workbooks import sheets
 
@@ -81,15 +82,17 @@ def _split(text: str, delimiter: str) -> Iterator[Line]:
     reader = csv.reader(
         io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True
     )
+    number = 1
     while True:
-        number = reader.line_num + 1
         try:
-            cells = next(reader)
-            if len(cells) > MAX_COLUMNS:
-                yield Line(number, [], f"the line has more than {MAX_COLUMNS} cells")
-            else:
-                yield Line(number, list(cells))
-        except StopIteration:
-            return
+            for cells in reader:
+                if len(cells) > MAX_COLUMNS:
+                    yield Line(number, [], f"the line has more than {MAX_COLUMNS} cells")
+                else:
+                    yield Line(number, cast(list[Cell], cells))
+                number = reader.line_num + 1
         except csv.Error as problem:
             yield Line(number, [], f"the line cannot be split into cells: {problem}")
+            number = reader.line_num + 1
+        else:
+            return

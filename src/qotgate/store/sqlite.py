@@ -147,7 +147,7 @@ def _literal(values: Sequence[Any]) -> str | None:
     """The value that all rows have as SQL has it; None where they differ, and for what is not plain: to bind
     a value for each row takes half the time of writing it."""
     first = values[0]
-    if type(first) not in (type(None), int, str) or values.count(first) != len(values):
+    if type(first) not in (type(None), int, str) or first != values[-1] or len(set(values)) > 1:
         return None
     if first is None:
         return "NULL"

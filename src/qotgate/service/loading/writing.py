@@ -420,7 +420,7 @@ def note_keys(codes: Sequence[tuple[str, str]], notes: Mapping[str, Sequence[Any
         *(_texts(notes[name], str.casefold) for name in ("word", "prior_word")),
         *(_texts(notes[name], str) for name in ("target", "prior_target", "starts")),
     ]
-    return list(map(_key, *columns))
+    return [_digest("\x1f".join(texts)) for texts in zip(*columns, strict=True)]
 
 
 def _texts(values: Sequence[Any], write: Callable[[Any], str]) -> list[str]:
@@ -431,4 +431,8 @@ def _texts(values: Sequence[Any], write: Callable[[Any], str]) -> list[str]:
 
 def _key(*parts: object) -> str:
     """A short name for the content of a row, the same in every process."""
-    return sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:32]
+    return _digest("\x1f".join(map(str, parts)))
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:32]
