@@ -1,10 +1,10 @@
 """qotgate: an open gateway that speaks the OpenD protocol, and clients for it.
 
-``from qotgate import *`` gives what scripts written against the published clients use; ``QuoteClient`` and
-``AsyncQuoteClient`` are the typed clients.
+``from qotgate import *`` provides the names that scripts written against the published clients use;
+``QuoteClient`` and ``AsyncQuoteClient`` are the typed clients.
 
-Every import of a part of the package comes by here, the gateway's too, which needs no client: these names are
-imported when they are first used.
+Every import of a part of the package runs this module, even the gateway's, which needs no client. So these
+names are imported at first use.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""The pytest plugin: the fixture ``qotgate_gateway``, and when its recordings are made."""
+"""The pytest plugin: the fixture ``qotgate_gateway``, and the options for recordings."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -30,9 +30,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def qotgate_gateway(request: pytest.FixtureRequest) -> "Iterator[Callable[..., RunningGateway]]":
     """Starts gateways, as :func:`qotgate.testing.run_gateway`; they stop with the test.
 
-    ``replay`` is looked for beside the test's file, and made there as the options say.
+    ``replay`` is relative to the folder of the test's file, and recorded there as the options say.
     """
-    # Imported here: pytest loads its plugins in every run, also where none of this is wanted.
+    # Imported here: pytest loads its plugins in every run, even without these tests.
     from qotgate.testing.running import run_gateway
 
     with ExitStack() as stack:

@@ -1,1 +1,1 @@
-"""The command line: one module a command; it reads options, calls, and prints."""
+"""The command line: one module for each command; it reads options, calls, and prints."""

@@ -1,4 +1,4 @@
-"""``qotgate ark``: ask how the ARK funds trade a stock."""
+"""``qotgate ark``: the ARK funds' trading of a stock."""
 
 import json
 from dataclasses import asdict

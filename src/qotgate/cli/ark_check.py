@@ -88,7 +88,7 @@ def _grouped(found: list[Comparison], key: Callable[[Comparison], str]) -> dict[
 
 
 def _figures(one: Score) -> dict[str, float | None]:
-    """The figures, None for those of no trades."""
+    """The figures; None for those without trades."""
     figures = {"precision": one.precision, "recall": one.recall, "exactness": one.exactness}
     return {name: None if isnan(figure) else figure for name, figure in figures.items()}
 
@@ -100,7 +100,7 @@ def _print(groups: dict[str, dict[str, Score]], misses: list[Comparison]) -> Non
         for name, one in scores.items():
             figures = ["" if value is None else f"{value:.4f}" for value in _figures(one).values()]
             if kind == "ground":
-                # Of what was inferred: what else notices tell has no ground. The confidence stands beside.
+                # For inferred trades only; notices have no ground. The confidence is shown next to it.
                 name = f"{name}: confidence {CONFIDENCE[Ground[name.partition(',')[0]]]:.2f}"
                 figures[1] = ""
             table.add_row(name, f"{one.noticed:,}", f"{one.inferred:,}", *figures, f"{one.wrong_sign:,}")

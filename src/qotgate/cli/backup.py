@@ -1,4 +1,4 @@
-"""``qotgate backup`` and ``qotgate restore``: all the data in one file, and back, while gateways serve."""
+"""``qotgate backup`` and ``qotgate restore``: all data in one file, and back, while gateways serve."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""``qotgate demo``: the sample data, a gateway on it, and answers from it."""
+"""``qotgate demo``: the sample data, a gateway on it, and some answers."""
 
 import tempfile
 from dataclasses import replace
@@ -42,7 +42,8 @@ def demo(
     """
     configure_log()
     with tempfile.TemporaryDirectory(prefix="qotgate-demo-") as folder:
-        # Its own options where the user's would spoil it: a key, say, would shut its own client out.
+        # Fixed options where the user's could break the demo: a key, for example, would lock its own client
+        # out.
         database = f"sqlite:///{Path(folder) / 'demo.db'}"
         settings = read_settings(
             port=port, lang=lang, db=database, funds=ACTIVE_FUNDS, window_days=30, no_http=once or None
@@ -94,7 +95,7 @@ def _talk(addresses: list[str], *, once: bool) -> bool:
 
 
 def _ask(host: str, port: int) -> None:
-    # Imported late: the other commands need no client.
+    # Imported late: other commands need no client.
     from qotgate import RET_OK, OpenQuoteContext
 
     with OpenQuoteContext(host=host, port=port) as quote:

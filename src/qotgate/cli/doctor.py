@@ -1,4 +1,4 @@
-"""``qotgate doctor``: look at everything that the gateway rests on, and say how to mend it."""
+"""``qotgate doctor``: checks everything that the gateway depends on, and suggests remedies."""
 
 import json
 import os
@@ -118,7 +118,7 @@ def _findings(settings: Settings, *, thorough: bool) -> Iterator[Finding]:
 
 
 def _configuration(settings: Settings) -> Iterator[Finding]:
-    """What `serve` would refuse to start with."""
+    """Errors that `serve` would refuse to start with."""
     place = str(CONFIG_FILE) if CONFIG_FILE.exists() else f"{CONFIG_FILE} (not there)"
     if folder := secrets_folder():
         place += f" and the secrets in {folder}"
@@ -135,7 +135,7 @@ def _configuration(settings: Settings) -> Iterator[Finding]:
 
 
 def _secrets() -> Iterator[Finding]:
-    """The files that options with secrets in them come from."""
+    """The files with secret options."""
     if CONFIG_FILE.exists():
         options = tomllib.loads(CONFIG_FILE.read_text(encoding="utf-8"))
         if any(option in SECRET and _is_secret(str(value)) for option, value in options.items()):
@@ -147,7 +147,7 @@ def _secrets() -> Iterator[Finding]:
 
 
 def _is_secret(value: str) -> bool:
-    """Whether an option's value is one: a URL only with a password."""
+    """Whether an option's value is secret: a URL only with a password."""
     parsed = parsed_url(value)
     return parsed is None or parsed.password is not None
 
@@ -160,7 +160,7 @@ def _certificate(settings: Settings) -> Iterator[Finding]:
 
 
 def _packages(settings: Settings) -> dict[str, str]:
-    """The packages that the options need beyond the usual ones, and which option that is."""
+    """The extra packages that the options need, and the option that needs each."""
     needed = {}
     if settings.db.startswith("postgres"):
         needed["psycopg"] = "--db postgresql://..."

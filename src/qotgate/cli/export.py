@@ -26,7 +26,7 @@ def export(
 ) -> None:
     """Write trades, transactions, positions, holdings, rating changes, notes and coverage as Parquet files, a
     file a month; of an earlier export only what has changed since."""
-    # Imported late: what writes columns takes a while to import.
+    # Imported late: libraries for columns are slow to import.
     from qotgate.service.research.export import export as write
     from qotgate.service.research.export import is_current
     from qotgate.service.research.sql import SqliteTables

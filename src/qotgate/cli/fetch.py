@@ -1,7 +1,7 @@
-"""``qotgate fetch``: download what is published, keep it as it came, and load it.
+"""``qotgate fetch``: downloads publications, stores them unchanged, and loads them.
 
-``fetch ark`` and ``fetch ratings`` differ in what they ask for, and ``fetch all`` is both; a round, and its
-repetition, is one.
+``fetch ark`` and ``fetch ratings`` differ in what they download, and ``fetch all`` does both; all of them
+share one round and its schedule.
 """
 
 import re
@@ -41,7 +41,7 @@ USER_AGENT = f"qotgate/{__version__} (self-hosted gateway for ARK holdings and a
 NOTHING_FETCHED = 1
 PROVIDERS = ("yfinance", "fmp", "benzinga")
 HELD = "held"
-"""In place of symbols: what the ARK funds hold."""
+"""Instead of symbols: the securities that the ARK funds hold."""
 CODE = re.compile(r"[A-Z0-9]+([.-][A-Z0-9]+)*")
 
 BaseUrl = Annotated[
@@ -96,7 +96,7 @@ app = typer.Typer(
 
 
 Source = tuple[str, Callable[[], AbstractContextManager[Sequence[Job]]]]
-"""The folder of what is fetched, and what opens the jobs of a round."""
+"""The folder of downloads, and a function that opens the jobs of a round."""
 
 
 @app.command()
@@ -176,7 +176,7 @@ def _ark(settings: Settings, funds: str | None, base_url: str | None) -> Source:
 
 
 def _ratings(settings: Settings, symbols: str, provider: str, base_url: str | None) -> Source:
-    """Raises QotGateError, before anything is asked for."""
+    """Raises QotGateError, before any request."""
     securities = partial(_held, settings) if symbols == HELD else partial(list, read_symbols(symbols))
     if provider == "yfinance":
         if base_url is not None:
@@ -201,8 +201,8 @@ def _asked(home: str, wanted: Sequence[Wanted], key: Key | None) -> Iterator[Seq
 
 
 def _held(settings: Settings) -> list[Security]:
-    """What the ARK funds hold of the markets that have notes, the largest position first. Raises
-    QotGateError where nothing is loaded."""
+    """The ARK funds' holdings in markets with notes, the largest position first. Raises QotGateError if
+    nothing is loaded."""
     found: list[Security] = []
     with open_questions(settings) as questions:
         by_value, page = ArkFundHoldingSortField.MARKET_VALUE, None
@@ -214,7 +214,7 @@ def _held(settings: Settings) -> list[Security]:
                 if page is None:
                     break
         except NothingLoaded:
-            # Of a fund's first file no trading day is known; what it lists is held.
+            # The trading day of a fund's first file is unknown; the securities in it count as held.
             with questions.store.reading() as connection:
                 known = reads.securities.known_codes(connection)
             found = [Security.parse(code) for code, (_, in_ark, _) in sorted(known.items()) if in_ark]
@@ -232,7 +232,7 @@ def _listed(text: str) -> list[str]:
 
 
 def read_symbols(text: str) -> list[Security]:
-    """The securities in a list with commas. Raises QotGateError."""
+    """The securities in a list separated by commas. Raises QotGateError."""
     securities = [Security.parse(part, "--symbols") for part in _listed(text)]
     for security in securities:
         if not _has_notes(security):
@@ -263,7 +263,7 @@ def _run(
     *,
     loads: bool,
 ) -> None:
-    """One round, or rounds without end; wrong options end it before anything is asked for."""
+    """One round, or repeated rounds; wrong options end it before any request."""
     if loads:
         load_reference(settings.tables)
         with open_store(settings):
@@ -285,7 +285,7 @@ def _run(
 
 
 def _beside(db: str) -> Path:
-    """The folder of fetched files beside a database file, or where data goes if it is not one."""
+    """The folder for downloads next to a database file, or in the data folder for other databases."""
     url = parsed_url(db)
     if url is not None and url.drivername == "sqlite" and url.database:
         return Path(url.database).parent / "fetched"
@@ -299,7 +299,7 @@ def _round(
     *,
     loads: bool,
 ) -> bool:
-    """Fetch it all, then load it; whether anything was there. Raises QotGateError."""
+    """Download everything, then load it. Returns whether there was anything to load. Raises QotGateError."""
     errors = new_console(stderr=True)
     outcomes: list[Outcome] = []
     try:
@@ -312,7 +312,7 @@ def _round(
             here = [outcome.path for outcome in outcomes if outcome.path is not None]
             paths = list(dict.fromkeys([*kept.waiting(), *here]))
             if loads and paths:
-                with suppress(typer.Exit):  # its status is about the load, ours about the fetch
+                with suppress(typer.Exit):  # its status is about the load, ours about the download
                     load(paths, db=settings.db, tables=settings.tables)
                 kept.loaded(paths)
     except OSError as error:

@@ -1,5 +1,5 @@
-"""``qotgate holdings`` and ``qotgate transactions``: the lists of what the ARK funds do together. Their
-options follow from the descriptions of the questions."""
+"""``qotgate holdings`` and ``qotgate transactions``: the lists that sum over the ARK funds. Their options are
+generated from the descriptions of the questions."""
 
 from collections.abc import Callable
 from inspect import Parameter, Signature, signature
@@ -24,7 +24,7 @@ HELP = {
 
 
 def _command(question: ListQuestion[Any], said: str, types: str) -> Callable[..., None]:
-    """The command of a question; ``said`` is its help, ``types`` that of ``--type``."""
+    """The command of a question; ``said`` is its help, ``types`` the help of ``--type``."""
 
     def command(
         count: Annotated[int, typer.Option(help=f"Rows, 1 to {question.most}.")] = question.count,

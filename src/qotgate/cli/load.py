@@ -22,10 +22,10 @@ from qotgate.serving.opening import open_store
 from qotgate.serving.settings import read_settings
 
 STEP_BACK = 10
-"""The priority (nice) that a load leaves to others: a gateway beside it answers people, a load can wait."""
+"""Added to the process's niceness: a gateway on the machine serves people, while a load can wait."""
 REJECTS_SHOWN = 20
 NAMED_TOGETHER = 3
-"""Files or lines that are named where more of them have one reason."""
+"""Files or lines named for one reason, if there are more of them."""
 WORDS_SHOWN = 10
 NOTHING_LOADED = 1
 
@@ -159,7 +159,7 @@ def _print(report: LoadReport, dry_run: bool, passed_over: Counter[str]) -> None
 
 
 def _reasons(rejects: list[tuple[str, int | None, str]]) -> list[str]:
-    """What was left out, one sentence for all files, or all lines of a file, with the same reason."""
+    """The rejects, with one sentence for all files, or all lines of a file, with the same reason."""
     files: dict[str, list[str]] = {}
     lines: dict[tuple[str, str], list[str]] = {}
     for path, line, reason in rejects:
@@ -182,7 +182,7 @@ def _several(names: list[str]) -> str:
 
 
 def _list(console: Console, title: str, lines: list[str], most: int, *, of: int | None = None) -> None:
-    """Print ``lines``, at most ``most`` of them, under how many there are; a line may stand for more than one
+    """Print ``lines``, at most ``most`` of them, under their total number; a line may represent more than one
     of ``of``."""
     if not lines:
         return

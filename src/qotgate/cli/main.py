@@ -1,7 +1,7 @@
-"""``qotgate``: the commands, and how they end.
+"""``qotgate``: the commands, and their exit.
 
-Wrong input ends in one sentence on standard error and exit status 2. A reader that has had enough, as in
-``qotgate status | head -1``, ends a command without a word.
+Wrong input ends in one sentence on standard error and exit status 2. If the reader closes the pipe, as in
+``qotgate status | head -1``, the command ends silently.
 """
 
 import faulthandler
@@ -23,7 +23,7 @@ from qotgate.model.version import __version__
 WRONG_INPUT = 2
 OUTPUT_LOST = 1
 OUTPUT_UNREAD = 128 + 13
-"""What a shell gives for a program that SIGPIPE (13) ended, which Python ignores."""
+"""The shell's exit status for a program ended by SIGPIPE (13), which Python ignores."""
 STANDARD_OUTPUT = 1
 
 COMMANDS = {
@@ -51,11 +51,11 @@ COMMANDS = {
     "fetch": "fetch.app",
     "recording": "recording.app",
 }
-"""Where each command is, in the order of the help."""
+"""The module of each command, in the order of the help."""
 
 
 class _Commands(Mapping[str, Any]):
-    """The commands by name. Each is imported when it is asked for: all of them take half a second."""
+    """The commands by name. Each is imported on demand: all of them take half a second."""
 
     def __getitem__(self, name: str) -> Any:
         module, attribute = COMMANDS[name].split(".")
@@ -109,11 +109,11 @@ def _options(
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and exit with its status."""
     if not faulthandler.is_enabled() and sys.__stderr__ is not None:
-        # A crash in C code ends the process: its threads' tracebacks are all that tells where.
+        # A crash in C code ends the process; only the threads' tracebacks show where.
         faulthandler.enable(sys.__stderr__)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # Names are in any script, and the output may be in an encoding that lacks it.
+            # Names are in any script, and the output may have an encoding without it.
             stream.reconfigure(errors="backslashreplace")
     speak(None)
     try:
@@ -124,14 +124,14 @@ def main(arguments: list[str] | None = None) -> None:
         typer.echo(f"qotgate: {error.format_message()}", err=True)
         sys.exit(WRONG_INPUT)
     except QotGateError as error:
-        # Imported late: it brings what writes logs.
+        # Imported late: it imports the logging library.
         from qotgate.serving.log import without_passwords
 
         said = error.text(language()) if isinstance(error, Refused) else str(error)
         typer.echo(f"qotgate: {without_passwords(said)}", err=True)
         sys.exit(WRONG_INPUT)
     except OSError as error:
-        # An error of a file is told where it happens, with its name; what is left is where the output goes.
+        # An error of a file names the file; without a name, the error is the output's.
         if error.filename is not None:
             raise
         _drop_output()
@@ -140,7 +140,7 @@ def main(arguments: list[str] | None = None) -> None:
         typer.echo(f"qotgate: Standard output cannot be written: {error.strerror}.", err=True)
         sys.exit(OUTPUT_LOST)
     except SystemExit as ended:
-        # Typer and Rich end the program by themselves where a pipe is broken.
+        # Typer and Rich end the program themselves if a pipe is broken.
         if not isinstance(ended.__context__, BrokenPipeError):
             raise
         _drop_output()
@@ -151,7 +151,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _drop_output() -> None:
-    """Write what is left of the output nowhere: Python would try again when it ends."""
+    """Discard the remaining output: Python would try to write it again at exit."""
     with Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), STANDARD_OUTPUT)
 

@@ -1,4 +1,4 @@
-"""``qotgate trading-days`` and ``qotgate market-state``: what exchanges' calendars say."""
+"""``qotgate trading-days`` and ``qotgate market-state``: answers from the exchanges' calendars."""
 
 import json
 from collections.abc import Sequence

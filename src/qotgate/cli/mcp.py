@@ -14,7 +14,7 @@ from qotgate.serving.settings import read_settings
 
 
 class _Desk:
-    """The services of one agent, which has no allowance."""
+    """The services of one agent, without an allowance."""
 
     def __init__(self, questions: Questions) -> None:
         languages: tuple[Language, ...] = get_args(Language)
@@ -24,7 +24,7 @@ class _Desk:
         self.search = Search(questions.store, questions.reference)
 
     def count(self, interface: str) -> None:
-        """Nothing is counted."""
+        """Do nothing."""
 
 
 def mcp(

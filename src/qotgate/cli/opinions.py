@@ -1,5 +1,5 @@
-"""``qotgate consensus`` and ``qotgate rating-summary``: what institutions think of one stock, in sum and one
-by one."""
+"""``qotgate consensus`` and ``qotgate rating-summary``: institutions' ratings of one stock, in sum and one by
+one."""
 
 import json
 from dataclasses import fields
@@ -81,7 +81,7 @@ def summary(
 
 
 def _tell_near(questions: Questions, security: Security) -> None:
-    """Say on standard error that a stock is not known, and what may be meant."""
+    """Print on standard error that a stock is unknown, with suggestions."""
     note = Search(questions.store, questions.reference).note(security, questions.lang, in_ratings=True)
     if note:
         typer.echo(note, err=True)

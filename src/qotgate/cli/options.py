@@ -1,4 +1,4 @@
-"""Flags that several commands share, and what they open."""
+"""Flags that several commands share, and the objects that they open."""
 
 from collections.abc import Callable
 from datetime import date
@@ -17,7 +17,7 @@ OTHER_NAMES = {"funds": ("--fund",)}
 
 
 def _option(name: str) -> Any:
-    """The flag of an option, as the table of options describes it."""
+    """The flag of an option, as described in the table of options."""
     field = Settings.model_fields[name]
     hints = (field.annotation, *get_args(field.annotation))
     words = "|".join(word for hint in hints for word in get_args(hint) if isinstance(word, str))
@@ -32,7 +32,7 @@ def _option(name: str) -> Any:
 
 
 def flag(name: str) -> Any:
-    """The annotation of a parameter that takes an option; None where the flag is not given."""
+    """The annotation of a parameter for an option; None if the flag is not given."""
     hint = Settings.model_fields[name].annotation
     hints = get_args(hint) if isinstance(hint, UnionType) else (hint,)
     kind = next((kind for kind in (bool, int, float, Path) if kind in hints), str)
@@ -40,7 +40,7 @@ def flag(name: str) -> Any:
 
 
 def takes_all_flags(command: Callable[..., None]) -> Callable[..., None]:
-    """Have a command take the options of the table that have a flag, by keyword."""
+    """Make a command accept every option in the table that has a flag, by keyword."""
     signed: Any = command
     signed.__signature__ = Signature(
         [
@@ -68,7 +68,7 @@ WindowDays = Annotated[int | None, _option("window_days")]
 
 
 def read_day(text: str | None, flag: str = "--as-of") -> date | None:
-    """A day given as YYYY-MM-DD. Raises QotGateError, naming ``flag``."""
+    """A day given as YYYY-MM-DD. Raises QotGateError, which names ``flag``."""
     if text is None:
         return None
     try:

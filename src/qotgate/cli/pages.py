@@ -1,4 +1,4 @@
-"""What the commands that list pages of a longer answer share: reading a choice, showing a page."""
+"""Common code of the commands that list pages of a longer answer: reading a choice, printing a page."""
 
 import json
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ Word = TypeVar("Word", bound=StrEnum)
 
 
 def read_choice(words: type[Word], text: str, flag: str) -> Word:
-    """The word that ``text`` names in any case. Raises QotGateError, naming ``flag``."""
+    """The word in ``text``, in any case. Raises QotGateError, which names ``flag``."""
     for word in words:
         if text.lower() == word.name.lower():
             return word
@@ -43,7 +43,7 @@ def print_json(answer: Page[Any]) -> None:
 
 
 def plain_row(row: Any) -> dict[str, Any]:
-    """A row of an answer by field, as JSON has it."""
+    """A row of an answer by field, as in JSON."""
     return {field.name: _plain(getattr(row, field.name)) for field in fields(row)}
 
 
@@ -81,7 +81,7 @@ def _cell(column: Column, value: Any) -> str:
 
 
 def print_table(table: Table, answer: Page[Any]) -> None:
-    """Print the rows in ``table``, and where the answer goes on."""
+    """Print the rows in ``table``, and how to get the next page."""
     console = new_console()
     console.print(table)
     console.print(say("{count:,} in all.", count=answer.all_count))

@@ -1,4 +1,4 @@
-"""``qotgate ratings``: ask how analysts changed their ratings."""
+"""``qotgate ratings``: analysts' rating changes."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""``qotgate recording``: what is in a recording, and whether it replays."""
+"""``qotgate recording``: the contents of a recording, and whether it replays."""
 
 import json
 from dataclasses import asdict
@@ -14,7 +14,7 @@ from qotgate.relay.contents import look_for_personal, read_contents, try_replay
 from qotgate.relay.recorded import Recording
 
 PERSONAL = 1
-"""The exit status where something in a recording is personal for sure."""
+"""Exit status if a recording certainly contains something personal."""
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A recording.", show_default=False)]
 
 app = typer.Typer(

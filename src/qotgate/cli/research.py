@@ -1,6 +1,6 @@
 """``qotgate research TABLE``: whole research tables, on the screen or as CSV, JSON or Parquet.
 
-Each table is a command, and its parameters are the command's options, by the table's description.
+Each table is a command with its parameters as options, generated from the table's description.
 """
 
 import inspect
@@ -58,7 +58,7 @@ def _command(table: ResearchTable[Any]) -> Callable[..., None]:
         if sum(map(bool, (given["as_csv"], given["as_json"], given["parquet"]))) > 1:
             raise QotGateError(say("Of --csv, --json and --parquet one is taken."))
         settings = read_settings(lang=given["lang"], db=given["db"], tables=given["tables"])
-        # Imported late: what writes columns takes a while to import.
+        # Imported late: libraries for columns are slow to import.
         from qotgate.service.research import parts
 
         with open_questions(settings, makes=False) as questions:

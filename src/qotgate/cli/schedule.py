@@ -1,4 +1,4 @@
-"""When a command that keeps running begins its rounds."""
+"""The schedule of a command that keeps running."""
 
 import re
 import signal
@@ -17,14 +17,14 @@ from qotgate.model import QotGateError
 
 SECONDS = {"m": 60, "h": 3600, "d": 86400}
 LOOK_SECONDS = 60.0
-"""The longest sleep: a machine that was suspended, or whose clock was set, is late by no more."""
+"""The longest sleep: after a suspend or a clock change, a round starts at most this much late."""
 
 
 class Schedule(Protocol):
-    """Says when rounds begin."""
+    """Decides when rounds begin."""
 
     def after(self, started: datetime) -> datetime:
-        """When the next round begins after one that began at ``started``, both in UTC."""
+        """The start of the next round after one that began at ``started``, both in UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ class Every:
 
 @dataclass(frozen=True, slots=True)
 class DailyAt:
-    """A round each day at ``time`` in ``zone``, the machine's own where it is None. A time that a day does
-    not have, as clocks go forward, is an hour later on it."""
+    """A round each day at ``time`` in ``zone``, None for the machine's own. If the time does not exist on a
+    day, as clocks go forward, the round is an hour later."""
 
     time: clock_time
     zone: ZoneInfo | None
@@ -52,7 +52,7 @@ class DailyAt:
 
 
 def read_schedule(every: str | None, at: str | None, tz: str | None) -> Schedule | None:
-    """The schedule that the flags ``--every``, ``--at`` and ``--tz`` name, None without any.
+    """The schedule in the flags ``--every``, ``--at`` and ``--tz``, None without them.
 
     Raises QotGateError.
     """
@@ -89,12 +89,12 @@ def repeat(
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> None:
-    """A round at once, then by the schedule, until Ctrl-C or SIGTERM; one that fails is told, and not the
-    last."""
+    """Run a round at once, then by the schedule, until Ctrl-C or SIGTERM; a failed round is reported, and the
+    schedule continues."""
     stopped = False
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        # Where Python runs a finalizer it drops the exception, and the round goes on.
+        # While Python runs a finalizer, it drops the exception and the round continues.
         nonlocal stopped
         stopped = True
         raise KeyboardInterrupt

@@ -17,7 +17,7 @@ def serve(**flags: Any) -> None:
     if configuration.settings.workers > 1:
         if sys.platform == "win32":
             raise QotGateError("--workers takes 1 on this system, which cannot fork.")
-        # Imported late, as it needs what not every system has.
+        # Imported late: it needs features that some systems lack.
         from qotgate.serving.workers import serve_by_workers
 
         serve_by_workers(configuration, flags)

@@ -92,7 +92,7 @@ def _print(found: Status) -> None:
 
 
 def _load(load: dict[str, Any]) -> str:
-    """A load in a line."""
+    """A load in one line."""
     return say(
         "Load {number}, {moment}: {outcome}; files: {read:,} read, {known:,} known, {rejected:,} rejected; "
         "rows: {added:,} new; lines left out: {left_out:,}",

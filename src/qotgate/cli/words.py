@@ -1,8 +1,7 @@
 """What the commands print, in the language of their user.
 
-A text of a command is written in English where it is printed, by :func:`say`; ``CHINESE`` has the same in
-Chinese. Help texts, errors about flags that do not exist, reasons of rejects, ``doctor`` and the log are
-English.
+Each command has its texts in English, printed by :func:`say`; ``CHINESE`` has the Chinese. Help texts, errors
+about flags that do not exist, reasons of rejects, ``doctor`` and the log are English.
 """
 
 import os
@@ -11,22 +10,21 @@ from typing import Any
 from qotgate.model.sentences import Language, language_of
 
 LOCALE = ("LC_ALL", "LC_MESSAGES", "LANG")
-"""The variables that name the language of a terminal, the first that is set."""
+"""The variables that give the language of a terminal; the first one set counts."""
 
 _named: list[Language] = []
 
 
 def speak(lang: str | None) -> str | None:
-    """Print in the language that ``lang`` names, the value of an option ``--lang``, from now on; None for
-    that of the environment. Gives ``lang`` itself, as the callback of an option does."""
+    """Print in the language ``lang``, the value of an option ``--lang``, from now on; None for the
+    environment's. Returns ``lang``, as the callback of an option does."""
     found = language_of(lang) if lang else None
     _named[:] = [found] if found else []
     return lang
 
 
 def language() -> Language:
-    """The language that ``--lang`` or the variable QOTGATE_LANG names, else that of the terminal, else
-    English."""
+    """The language of ``--lang`` or of the variable QOTGATE_LANG, else of the terminal, else English."""
     if _named:
         return _named[0]
     terminal = next((value for name in LOCALE if (value := os.environ.get(name))), "")

@@ -1,4 +1,5 @@
-"""What `qotgate doctor` looks at: one module for each concern, findings out. Looking changes nothing."""
+"""The checks of `qotgate doctor`: one module for each concern, each returns findings. A check changes
+nothing."""
 
 from qotgate.doctor.finding import Finding, Level
 

@@ -1,4 +1,4 @@
-"""The database that the options name, whatever engine keeps it, and what is in it."""
+"""The configured database, on either engine, and its contents."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from qotgate.store.postgresql import DRIVERNAMES
 
 
 def database(url: str, funds: Sequence[str], *, thorough: bool = False) -> Iterator[Finding]:
-    """The database at ``url``, and where nothing is wrong with it, how fresh the data of ``funds`` is."""
+    """The database at ``url``, and if nothing is wrong with it, the freshness of the data of ``funds``."""
     parsed = parsed_url(url)
     if parsed is not None and parsed.drivername == "sqlite" and parsed.database:
         findings = list(sqlite.database(Path(parsed.database), thorough=thorough))

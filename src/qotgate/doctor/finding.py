@@ -1,4 +1,4 @@
-"""What was found by looking at one thing, and how to mend it."""
+"""The result of a check, and the remedy."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``check`` is what was looked at, ``found`` a sentence; ``mend`` says what to do about it."""
+    """``check`` is the thing checked, ``found`` a sentence; ``mend`` is the remedy."""
 
     check: str
     level: Level
@@ -36,7 +36,7 @@ def fail(check: str, found: str, mend: str) -> Finding:
 
 
 def looked(check: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
-    """The findings of ``look``; where it cannot look, that is one."""
+    """The findings of ``look``; a failure to look is a finding too."""
     try:
         yield from look()
     except QotGateError as error:

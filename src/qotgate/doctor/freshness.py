@@ -1,4 +1,4 @@
-"""How fresh the data is, against the exchanges' calendar."""
+"""The freshness of the data, by the exchanges' calendar."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -8,12 +8,12 @@ from qotgate.service.calendar import NEW_YORK, ark_sessions
 from qotgate.store import Store, reads
 
 LATE_SESSIONS = 2
-"""Trading days without a fund's file from which on it is late: a day's file comes in its evening."""
+"""Missing trading days after which a fund's files are late: a day's file comes in the evening."""
 LATE_NOTES = timedelta(days=7)
 
 
 def freshness(store: Store, funds: Sequence[str], now: datetime | None = None) -> Iterator[Finding]:
-    """The last day of each fund of ``funds``, and of the notes. Raises StoreError."""
+    """The last day of each of ``funds``, and of the notes. Raises StoreError."""
     today = (now or datetime.now(UTC)).astimezone(NEW_YORK).date()
     with store.reading() as connection:
         spans = reads.files.spans(connection)

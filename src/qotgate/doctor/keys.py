@@ -1,4 +1,4 @@
-"""Keys, certificates, and files that hold secrets: strong enough, still valid, and readable by their owner
+"""Keys, certificates, and files with secrets: strong enough, still valid, and readable by their owner
 alone."""
 
 import os
@@ -45,12 +45,12 @@ def secret_file(check: str, path: Path) -> Iterator[Finding]:
 
 
 def _reached(path: Path) -> bool:
-    """Whether other users get through the folders down to ``path``."""
+    """Whether other users can access the folders down to ``path``."""
     return all(folder.stat().st_mode & stat.S_IXOTH for folder in path.resolve().parents)
 
 
 def rsa_key(path: Path) -> Iterator[Finding]:
-    """The key that clients encrypt with. Raises QotGateError where it is none."""
+    """The key that clients encrypt with. Raises QotGateError for an invalid key."""
     bits = RsaKey.load(path).bits
     yield from secret_file("RSA key", path)
     content = path.read_bytes()
@@ -71,7 +71,7 @@ def rsa_key(path: Path) -> Iterator[Finding]:
 
 
 def certificate(path: Path, now: datetime | None = None) -> Iterator[Finding]:
-    """The certificate of wss: how long it is valid, and for which names."""
+    """The certificate of wss: its validity, and its names."""
     check = "certificate"
     try:
         found = x509.load_pem_x509_certificate(path.read_bytes())

@@ -1,4 +1,4 @@
-"""The limit store: whether it answers, and whether it would forget what it has counted."""
+"""The limit backend: whether it answers, and whether it would lose its counts."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ SECONDS = 2.0
 
 
 def limit_store(url: str, limit: RateLimit) -> Iterator[Finding]:
-    """Look at the store at ``url``. Raises QotGateError for a URL that is none."""
+    """Check the backend at ``url``. Raises QotGateError for an invalid URL."""
     store = RedisBackend(url, limit)
     try:
         asyncio.run(_reach(store))
@@ -37,7 +37,7 @@ def limit_store(url: str, limit: RateLimit) -> Iterator[Finding]:
             seconds, microseconds = redis.time()
             took = time.time() - asked
             yield from machine.same_clock(store.name, asked, seconds + microseconds / 1e6, took)
-        with suppress(RedisError):  # a user may not be allowed to look
+        with suppress(RedisError):  # the user may lack the right to check
             policy = str(redis.info("memory").get("maxmemory_policy", "noeviction"))
             if policy != "noeviction":
                 yield warn(

@@ -14,16 +14,16 @@ from qotgate.model.version import __version__
 from qotgate.service.calendar import ARK_START
 
 EXTRAS = {"pyarrow": "arrow", "psycopg": "postgresql", "redis": "redis", "yfinance": "yfinance"}
-"""Packages that come with an extra."""
+"""Packages that an extra installs."""
 PACKAGES = ("cryptography", "protobuf", "sqlalchemy", "uvloop", "websockets", "fastapi", "exchange-calendars")
 UNSYNCHRONISED = 0x40  # STA_UNSYNC in timex.h
 EXCHANGES = "America/New_York", "Asia/Hong_Kong", "Asia/Shanghai"
 DRIFT_MOST = 1.0
-"""Seconds between two clocks from which on it is worth a word."""
+"""Difference between two clocks, in seconds, that is worth a finding."""
 
 
 def versions(needed: Mapping[str, str]) -> Iterator[Finding]:
-    """Versions of what is used; ``needed`` has packages and the option that needs each."""
+    """Versions of the packages in use; ``needed`` has packages and the option that needs each."""
     found = {name: _version(name) for name in (*PACKAGES, *EXTRAS)}
     told = ", ".join(f"{name} {number}" for name, number in found.items() if number)
     yield ok(
@@ -64,7 +64,7 @@ def open_files(wanted: int) -> Iterator[Finding]:
 
 
 def clock() -> Iterator[Finding]:
-    """Whether the clock can be right, and is kept so, where the system tells."""
+    """Whether the clock is plausible, and synchronised if the system can tell."""
     if datetime.now(UTC).date() < ARK_START:
         yield fail(
             "clock",
@@ -91,7 +91,7 @@ def _now() -> str:
 
 
 def _kernel_clock() -> int | None:
-    """The status word of the kernel's clock (adjtimex), None where there is none."""
+    """The status word of the kernel's clock (adjtimex), None if there is none."""
     if not sys.platform.startswith("linux"):
         return None
     # struct timex is 208 bytes on 64-bit systems; `modes` 0 only reads, and `status` follows four longs.
@@ -106,7 +106,7 @@ def _kernel_clock() -> int | None:
 
 
 def same_clock(name: str, ours: float, theirs: float, took: float) -> Iterator[Finding]:
-    """Compare with the clock of ``name``, which was asked at ``ours`` and took ``took`` seconds to answer."""
+    """Compare with the clock ``name``, which was read at ``ours`` and took ``took`` seconds to answer."""
     drift = theirs - (ours + took / 2)
     if abs(drift) > DRIFT_MOST + took:
         direction = "ahead of" if drift > 0 else "behind"

@@ -1,4 +1,4 @@
-"""The ports: free, or held by a gateway that runs, or by something else."""
+"""The ports: free, or in use by a running gateway or another program."""
 
 import errno
 import json
@@ -20,8 +20,8 @@ ANSWER_MOST = 1 << 16
 
 
 def port(option: str, host: str, number: int) -> Iterator[Finding]:
-    """Whether ``serve`` could listen on ``host`` and ``number``, or already does; ``option`` names the port,
-    as `port`, `http_port` or `websocket_port`."""
+    """Whether ``serve`` could listen on ``host`` and ``number``, or already does; ``option`` names the port:
+    `port`, `http_port` or `websocket_port`."""
     check, flag = f"port {number}", "--" + option.replace("_", "-")
     if number == 0:
         yield ok("port 0", f"{flag} takes any free port.")
@@ -55,7 +55,7 @@ def port(option: str, host: str, number: int) -> Iterator[Finding]:
 
 
 def _reached_at(host: str) -> str:
-    """Where this machine reaches what listens on ``host``."""
+    """The address at which this machine reaches a listener on ``host``."""
     with suppress(ValueError):
         address = ip_address(host)
         if address.is_unspecified:
@@ -64,7 +64,8 @@ def _reached_at(host: str) -> str:
 
 
 def _speaks_protocol(host: str, number: int) -> bool:
-    """Whether what listens answers a packet. Before InitConnect that is a refusal, so nothing is counted."""
+    """Whether the listener answers a packet. Before InitConnect the answer is a refusal, so nothing is
+    counted."""
     asked = encode(REQUESTS[ProtoId.GetGlobalState](c2s={"userID": 0}), PROTOBUF)
     parser = FrameParser(ANSWER_MOST)
     refused = (OSError, ProtocolError, ValueError)
@@ -86,8 +87,7 @@ def _serves_pages(host: str, number: int) -> bool:
 
 
 def _is_ready(host: str, number: int) -> bool:
-    """Whether the gateway that listens can read its database; it says no where the file that it has open is
-    not the one that is there."""
+    """Whether the listening gateway can read its database; it cannot if its open file has been replaced."""
     connection = HTTPConnection(host, number, timeout=SECONDS)
     try:
         with closing(connection):
@@ -98,8 +98,8 @@ def _is_ready(host: str, number: int) -> bool:
 
 
 def _speaks_websocket(host: str, number: int) -> bool:
-    """Whether what listens is a WebSocket server, which a gateway's port looks like from outside. One with
-    TLS does not answer a plain request, and a gateway's is taken at its word."""
+    """Whether the listener is a WebSocket server, as a gateway is from outside. A listener with TLS does not
+    answer a plain request; a gateway's port is assumed to be its own."""
     connection = HTTPConnection(host, number, timeout=SECONDS)
     try:
         with closing(connection):
@@ -113,7 +113,7 @@ def _shakes_hands(host: str, number: int) -> bool:
     import ssl
 
     context = ssl.create_default_context()
-    # Whose certificate it is does not matter here: nothing is said.
+    # The owner of the certificate does not matter here: nothing is sent.
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     with (

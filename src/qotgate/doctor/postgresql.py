@@ -1,4 +1,4 @@
-"""A database on PostgreSQL: reached, ours, writable, with connections to spare, and its clock."""
+"""A database on PostgreSQL: reachable, ours, writable, with free connections, and its clock."""
 
 import time
 from collections.abc import Iterator
@@ -21,13 +21,13 @@ CHECK = "database"
 VERSION_LEAST = 13
 LOCAL = ("", "localhost", "127.0.0.1", "::1")
 LAG_MOST = 60.0
-"""Seconds that a standby may be behind."""
+"""Seconds that a standby may lag."""
 USED_MOST = 0.8
-"""Part of the server's connections from which on there may soon be none."""
+"""Share of the server's connections in use that is worth a finding."""
 
 
 def database(url: URL) -> Iterator[Finding]:
-    """What is to be said of the database at ``url``. Raises StoreError where it cannot be reached."""
+    """Findings about the database at ``url``. Raises StoreError if it cannot be reached."""
     store = Store.unopened(url.render_as_string(hide_password=False))
     try:
         with store.engine.connect() as connection:

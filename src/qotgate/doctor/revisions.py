@@ -9,7 +9,7 @@ CHECK = "database"
 
 
 def revision_findings(name: str, revision: str | None) -> Iterator[Finding]:
-    """``revision`` is what the database ``name`` says of itself, None where it says nothing."""
+    """``revision`` is the revision stored in the database ``name``, None if it has none."""
     if revision is None:
         yield fail(CHECK, f"{name} is no database of qotgate.", "Name another one with --db.")
     elif revision == HEAD:

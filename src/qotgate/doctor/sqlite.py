@@ -1,4 +1,4 @@
-"""A database in a file: there, ours, whole, writable, and with room to grow."""
+"""A database in a file: existing, ours, intact, writable, and with room to grow."""
 
 import os
 import shutil
@@ -16,11 +16,11 @@ ROOM_LEAST = 64 * MIB
 WAL_MOST = 256 * MIB
 LOCK_SECONDS = 2.0
 NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "ceph", "glusterfs")
-"""On these, processes on several machines do not see each other's locks and memory, which WAL rests on."""
+"""File systems on which processes on different machines do not share locks and memory, which WAL needs."""
 
 
 def database(path: Path, *, thorough: bool = False) -> Iterator[Finding]:
-    """What is to be said of the file at ``path``; ``thorough`` reads and compares every index, too."""
+    """Findings about the file at ``path``; ``thorough`` also verifies every index."""
     yield from _held_deleted(path)
     if not path.exists():
         yield from _missing(path)
@@ -48,8 +48,8 @@ def database(path: Path, *, thorough: bool = False) -> Iterator[Finding]:
 
 
 def _held_deleted(path: Path) -> Iterator[Finding]:
-    """A finding for each program that has a deleted or replaced file of the database open. Linux tells it in
-    /proc: of the programs of this user, and of all to root."""
+    """A finding for each program that has a deleted or replaced file of the database open. Linux lists them
+    in /proc: this user's programs, or all for root."""
     gone = {f"{path.resolve()}{end} (deleted)" for end in ("", "-wal")}
     for program in sorted(Path("/proc").glob("[0-9]*")):
         if not gone.isdisjoint(_open_files(program)):
@@ -63,7 +63,7 @@ def _held_deleted(path: Path) -> Iterator[Finding]:
 
 
 def _open_files(program: Path) -> Iterator[str]:
-    # The program, or one of its files, may be gone by now, or be of another user.
+    # The program or one of its files may have gone, or belong to another user.
     with suppress(OSError):
         for file in (program / "fd").iterdir():
             with suppress(OSError):
@@ -148,7 +148,7 @@ def _room(path: Path) -> Iterator[Finding]:
 
 
 def _place(path: Path) -> Iterator[Finding]:
-    """Whether the file lies where SQLite's WAL mode works."""
+    """Whether the file is on a file system where SQLite's WAL mode works."""
     kind = _file_system(path)
     if kind is not None and kind.startswith(NETWORK_FILE_SYSTEMS):
         yield fail(
@@ -159,7 +159,7 @@ def _place(path: Path) -> Iterator[Finding]:
 
 
 def _file_system(path: Path) -> str | None:
-    """The kind of file system that ``path`` is on, None where the system does not tell."""
+    """The type of the file system of ``path``, None if the system does not tell."""
     best, kind = "", None
     with suppress(OSError):
         for line in Path("/proc/self/mounts").read_text().splitlines():

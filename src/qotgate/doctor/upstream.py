@@ -1,4 +1,4 @@
-"""The OpenD behind the gateway: whether it is there, takes the login, and answers."""
+"""The OpenD behind the gateway: whether it is reachable, accepts the login, and answers."""
 
 import asyncio
 import time
@@ -17,22 +17,22 @@ CHECK = "upstream"
 
 
 class _Observer:
-    """A client that only looks."""
+    """A client that only observes."""
 
     raw = None
 
     def push(self, frame: Frame) -> None:
-        """Nothing was subscribed."""
+        """Do nothing: there are no subscriptions."""
 
     def hold(self, held: bool) -> None:
-        """One request is never too much."""
+        """Do nothing: there is only one request."""
 
     def lost(self, error: Refused) -> None:
-        """The request has been told."""
+        """Do nothing: the request has had its refusal."""
 
 
 def upstream(options: OpenDOptions) -> Iterator[Finding]:
-    """Log in as a client would, and ask for the state of OpenD; nothing is subscribed or changed."""
+    """Log in as a client would, and ask for the state of OpenD; subscribes to nothing and changes nothing."""
     yield from asyncio.run(_look(options))
 
 

@@ -14,7 +14,7 @@ PATH = "/mcp"
 
 
 class Endpoint:
-    """Answers agents over ``services``. Nothing is imported or made before the first of them comes."""
+    """Answers agents from ``services``. Imports and creates everything when the first agent comes."""
 
     def __init__(self, services: "Services") -> None:
         self._services = services
@@ -26,12 +26,12 @@ class Endpoint:
         if self._made is None:
             self._made = asyncio.get_running_loop().create_future()
             self._serving = asyncio.create_task(self._serve(self._made))
-        # Shielded: a caller that leaves takes nothing from the others.
+        # Shielded: if one caller disconnects, the others still get it.
         manager = await asyncio.shield(self._made)
         await manager.handle_request(scope, receive, send)
 
     async def stop(self) -> None:
-        """End what is under way."""
+        """End the calls under way."""
         self._stopping.set()
         if self._serving is not None:
             await self._serving
@@ -53,7 +53,7 @@ class Endpoint:
         from qotgate.mcp.server import make_server
 
         server = make_server(self._services)
-        # The web server looks at Host, Origin and the size of the body before it asks here.
+        # The web server has already checked Host, Origin and the size of the body.
         unchecked = TransportSecuritySettings(enable_dns_rebinding_protection=False)
         server.streamable_http_app(stateless_http=True, json_response=True, transport_security=unchecked)
         return server.session_manager

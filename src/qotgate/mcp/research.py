@@ -1,4 +1,4 @@
-"""The tools whose answers are over all stocks, or in sum: trades, streaks, analyst consensus."""
+"""The tools that cover all stocks or summarise: trades, streaks, analyst consensus."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -89,7 +89,7 @@ class ResearchTools:
 def _page(
     questions: Questions, table: ResearchTable[Any], given: dict[str, Any], skip: int, count: int
 ) -> dict[str, Any]:
-    """Up to ``count`` rows of a table after the first ``skip``, read as far as they go."""
+    """Up to ``count`` rows of a table after the first ``skip``; reads only as far as needed."""
     known_to: date | None = None
 
     def rows() -> Iterator[tuple[Any, ...]]:
@@ -104,7 +104,7 @@ def _page(
 
 
 def _texts(given: dict[str, Any]) -> dict[str, Sequence[str]]:
-    """Parameters as the description of a table reads them."""
+    """Parameters as text, as the description of a table reads them."""
     return {
         name: [str(one) for one in (value if isinstance(value, list) else [value])]
         for name, value in given.items()

@@ -1,4 +1,4 @@
-"""The MCP server: the tools and resources by the official SDK."""
+"""The MCP server: tools and resources through the official SDK."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -31,8 +31,8 @@ log = structlog.get_logger()
 
 
 class _Server(MCPServer[Any]):
-    """One that refuses arguments by sentences, and an argument that a tool does not have: the SDK passes over
-    such a one, so that a misspelt ``as_of`` would be answered as of today."""
+    """A server that explains bad arguments in sentences, and refuses unknown ones. The SDK ignores unknown
+    arguments, so a misspelt ``as_of`` would give today's answer."""
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
@@ -52,7 +52,7 @@ class _Server(MCPServer[Any]):
 
 
 def make_server(services: Services) -> MCPServer[Any]:
-    """A server whose tools ask ``services``, each call in a thread of its own."""
+    """A server whose tools query ``services``, each call in its own thread."""
     server = _Server(
         "qotgate",
         title="qotgate",
@@ -82,7 +82,7 @@ def make_server(services: Services) -> MCPServer[Any]:
 
 
 def _told(tool: Callable[..., Any], services: Services) -> Callable[..., Any]:
-    """A tool that counts its call and whose errors are sentences for the agent."""
+    """A tool that counts its call, and whose errors are sentences for the agent."""
 
     @wraps(tool)
     def call(*arguments: Any, **options: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The tools: each is a question to the services, in the shapes of the HTTP API."""
+"""The tools: each one is a question to the services, with the row types of the HTTP API."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -69,7 +69,7 @@ MORE_BEFORE = Field(description="The before of the next call; null where there a
 
 
 class Services(Protocol):
-    """What the tools ask: the questions in each language, and the search."""
+    """What the tools need: the questions in each language, and the search."""
 
     @property
     def questions(self) -> Mapping[Language, Questions]: ...

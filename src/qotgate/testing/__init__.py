@@ -1,7 +1,6 @@
-"""A gateway for tests: a script on futu-api, moomoo-api or qotgate against data that the test gives.
+"""A gateway for tests: it lets a script on futu-api, moomoo-api or qotgate run against data from the test.
 
-With pytest, the fixture ``qotgate_gateway`` is there without an import; with anything else, use
-:func:`run_gateway`.
+With pytest, the fixture ``qotgate_gateway`` needs no import; without pytest, use :func:`run_gateway`.
 """
 
 from qotgate.testing.running import RunningGateway, run_gateway

@@ -1,4 +1,4 @@
-"""A gateway in a thread of the test's own process, on a free port of 127.0.0.1, with its own database."""
+"""A gateway in a thread of the test's process, on a free port of 127.0.0.1, with its own database."""
 
 import csv
 import tempfile
@@ -28,13 +28,13 @@ REQUIRED = {
     "trades": ("fund", "date", "direction", "ticker", "shares"),
     "holdings": ("date", "fund", "ticker", "shares", "weight"),
 }
-"""The columns that a table of rows has to have, by what the rows are."""
+"""The required columns of a table of rows, by the kind of rows."""
 
 Record = Mapping[str, Any]
 
 
 class RunningGateway:
-    """A gateway that serves; ``host`` and ``port`` are what a client needs."""
+    """A running gateway; ``host`` and ``port`` are its address for a client."""
 
     def __init__(
         self,
@@ -60,13 +60,13 @@ class RunningGateway:
         trades: Iterable[Record] = (),
         holdings: Iterable[Record] = (),
     ) -> LoadReport:
-        """Load more, as ``qotgate load`` does; the next answer knows it.
+        """Load more data, as ``qotgate load`` does; the next answer includes it.
 
         ``paths`` are files or folders. Rows are mappings with the columns of the tables that ``load`` reads:
         notes have ticker, firm, rating and date, and may have name and price_target; trades have fund, date,
         direction (Buy or Sell), ticker and shares; holdings have date, fund, ticker, shares and weight.
-        Raises QotGateError for a path that is not there and for a row that cannot be read; what cannot be
-        read in a file is in the report's ``rejects``.
+        Raises QotGateError for a missing path and for an unreadable row; unreadable lines of files are in the
+        report's ``rejects``.
         """
         tables = [
             self._write(kind, list(rows))
@@ -81,7 +81,7 @@ class RunningGateway:
         return report
 
     def stop(self) -> None:
-        """Send the answers under way, and stop."""
+        """Send the pending answers, and stop."""
         self._thread.stop()
         self._store.close()
 
@@ -112,7 +112,7 @@ class RunningGateway:
 
 
 def _cell(kind: str, column: str, value: Any) -> Any:
-    """A value as ``load`` reads it: blank for NaN, and the tickers of ARK's files without their market."""
+    """A value as ``load`` reads it: blank for NaN, and tickers in ARK's files without their market."""
     if value != value:
         return ""
     if kind != "notes" and column == "ticker" and isinstance(value, str):
@@ -121,8 +121,8 @@ def _cell(kind: str, column: str, value: Any) -> Any:
 
 
 def log_to_logging() -> None:
-    """Log as the standard library does, unless the process has structlog set up: its own default would print
-    into the output that a test captures."""
+    """Log through the standard library, unless the process has configured structlog: its own default would
+    print into output that a test captures."""
     if not structlog.is_configured():
         structlog.configure(
             processors=[structlog.stdlib.add_log_level, structlog.stdlib.render_to_log_kwargs],
@@ -146,13 +146,13 @@ def run_gateway(
     upstream: str | None = None,
     upstream_trade: bool = False,
 ) -> Iterator[RunningGateway]:
-    """A gateway on what is given, for :meth:`RunningGateway.load` to read; on qotgate's synthetic sample
-    where nothing is. ``rate_limit`` is as on the command line, such as ``60/30s``.
+    """A gateway on the given data, which :meth:`RunningGateway.load` reads; by default on qotgate's synthetic
+    sample. ``rate_limit`` is as on the command line, such as ``60/30s``.
 
-    ``replay`` is a recording that answers all else, in place of an OpenD; ``replay_speed`` and
-    ``replay_strict`` are as on the command line. With ``record`` "once" it is made from the OpenD at
-    ``upstream``, HOST:PORT, where it is not there yet, with "all" each time; ``upstream_trade`` lets trading
-    requests through to that.
+    ``replay`` is a recording that answers everything else, in place of an OpenD; ``replay_speed`` and
+    ``replay_strict`` are as on the command line. With ``record`` "once", a missing recording is made from the
+    OpenD at ``upstream``, HOST:PORT; with "all" it is made each time; ``upstream_trade`` lets trading
+    requests through to that OpenD.
 
     Raises QotGateError, as ``load`` does.
     """

@@ -1,4 +1,4 @@
-"""An asyncio server in a thread of its own."""
+"""An asyncio server in its own thread."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,8 +11,8 @@ Started = TypeVar("Started")
 
 
 class LoopThread(Generic[Started]):
-    """Enters ``server`` in an event loop in a new thread, and leaves it at :meth:`stop`; ``started`` is what
-    it gave. Raises what entering it raises."""
+    """Enters ``server`` in an event loop in a new thread, and leaves it at :meth:`stop`; ``started`` is the
+    result of entering. Raises the errors of entering."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class LoopThread(Generic[Started]):
         self.started = started.result()
 
     def stop(self) -> None:
-        """Leave the server, and wait until that is done."""
+        """Leave the server, and wait until it has ended."""
         if self._loop is not None and self._stop is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()

@@ -1,4 +1,4 @@
-"""OpenD for tests: a recording of it, made from a real one the first time or whenever it is asked for."""
+"""OpenD for tests: a recording of it, made from a real OpenD the first time or on request."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,22 +16,22 @@ from qotgate.relay.scrubbing import user_key
 from qotgate.relay.upstream import Upstream
 
 RecordMode: TypeAlias = Literal["none", "once", "all"]
-"""When to record: never; where there is no recording yet; always, in place of what there is."""
+"""When to record: never; if there is no recording; always, replacing any recording."""
 
 RECORDED_NOW: set[Path] = set()
-"""The recordings that this process has made: another test that has the same one adds to it."""
+"""Recordings made by this process: another test with the same recording adds to it."""
 
 
 @dataclass
 class RecordedUpstream:
-    """What makes the upstream of a test's gateway, and keeps what it has recorded."""
+    """Creates the upstream of a test's gateway, and saves its recording."""
 
     make: Callable[[], Upstream]
     recorded: RecordingFile | None = None
     path: Path | None = None
 
     def keep(self) -> None:
-        """Put what was recorded in the place of an earlier recording; nothing where no client came."""
+        """Replace the earlier recording by the new one; does nothing if no client came."""
         if self.recorded is None or self.path is None:
             return
         self.recorded.close()
@@ -49,7 +49,7 @@ def recorded_upstream(
 ) -> RecordedUpstream:
     """The recording at ``path`` as an upstream, or a recorder of the OpenD at ``upstream``, ``HOST:PORT``.
 
-    Raises QotGateError where there is neither.
+    Raises QotGateError if there is neither.
     """
     if record not in get_args(RecordMode):
         raise QotGateError(f"record takes {', '.join(get_args(RecordMode))}, not {record!r}.")

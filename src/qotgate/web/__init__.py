@@ -1,5 +1,5 @@
-"""HTTP: an API and pages to look at, over the same services as the gateway.
+"""HTTP: an API and pages, over the same services as the gateway.
 
-The room is imported only where HTTP is served: FastAPI and its parts would double the time that a command
-takes to start.
+The room is imported only to serve HTTP: FastAPI and its parts would double the time that a command takes to
+start.
 """

@@ -1,4 +1,4 @@
-"""The HTTP API: each path a plain question to the services."""
+"""The HTTP API: each path is a plain call of a service."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -31,7 +31,7 @@ from qotgate.web.shapes import (
 Listed = TypeVar("Listed", bound=Shape)
 
 PART_ROWS = 2000
-"""Rows of a whole list that are made at a time."""
+"""Rows of a whole list made at once."""
 FOUND_DEFAULT = 20
 FOUND_MOST = 100
 ANSWERS: dict[int | str, dict[str, Any]] = {
@@ -51,7 +51,7 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
 
 
 def _any_case(word: str) -> str:
-    """A pattern of ``word``: those of JSON schemas have no flags."""
+    """A pattern for ``word`` in any case: patterns in JSON schemas have no flags."""
     return "".join(f"[{letter}{letter.lower()}]" if letter.isalpha() else letter for letter in word)
 
 
@@ -182,9 +182,8 @@ def changes(
 def whole_list(
     ask: Callable[[Any], Listed], page: str | int | None, cursor: str = "next_page"
 ) -> Iterator[Listed]:
-    """The page at ``page`` and all that follow it; the field ``cursor`` of each names the next one. Each is a
-    short read of its own, of the data as it was for the first: no transaction is open while the caller
-    reads."""
+    """The page at ``page`` and all later ones; each one's ``cursor`` names the next. Each is a short read of
+    its own, in the state of the first page: no transaction stays open while the caller reads."""
     following: list[str | int | None] = [page or None]
 
     def next_part() -> Listed | None:

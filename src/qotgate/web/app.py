@@ -1,4 +1,4 @@
-"""The application: the API, the pages, and what stands around them."""
+"""The application: the API, the pages, and the middleware around them."""
 
 import time
 from collections.abc import Mapping
@@ -58,7 +58,7 @@ the pages of the site.
 """
 
 FOR_PROGRAMS = ("/api/", "/healthz", "/readyz", "/metrics", "/events", "/mcp", "/static/")
-"""Where errors are problem details; elsewhere they are pages."""
+"""Paths whose errors are problem details; other paths have error pages."""
 NONE: Mapping[str, Endpoint] = MappingProxyType({})
 
 log = structlog.get_logger()
@@ -88,7 +88,7 @@ class Watched:
                 headers = MutableHeaders(scope=message)
                 headers[request_ids.HEADER] = request_id
                 if self._site.gateway.door.draining:
-                    # The client connects again for its next request, to the gateway that takes over.
+                    # So that the client opens a new connection for its next request, to the successor.
                     headers["Connection"] = "close"
                 path = getattr(inner.get("route"), "path", "other")
                 self._metrics.requests.labels(path, str(status)).inc()
@@ -102,7 +102,7 @@ class Watched:
                 await self._app(inner, receive, send_counted)
             except Exception as error:
                 if status and isinstance(error.__cause__, QotGateError):
-                    # An answer that is made as it is read. The connection is closed before the answer's end.
+                    # A streamed answer failed. The connection closes before the answer's end.
                     log.warning("answer broken off", path=scope["path"], reason=str(error.__cause__))
                 else:
                     log.exception("request failed", path=scope["path"])
@@ -114,8 +114,8 @@ class Watched:
                 self._log(scope, status, time.perf_counter() - started)
 
     def _log(self, scope: Scope, status: int, seconds: float) -> None:
-        """A line about a request: for one that was slow, else where it is wanted. A query may hold anything,
-        and is not in it."""
+        """Log a request if it was slow or the options ask for it; without its query, which may contain
+        anything."""
         options = self._site.gateway.engine.options
         # A stream of events lasts as long as its page is open.
         slow = 0 < options.slow_seconds <= seconds and scope["path"] != "/events"
@@ -131,13 +131,13 @@ class Watched:
 
 
 def make_app(site: Site, endpoints: Mapping[str, Endpoint] = NONE) -> ASGIApp:
-    """The application on ``site``, with ``endpoints`` that answer POST at their paths; to be called within
-    the event loop that serves it."""
+    """The application for ``site``, with ``endpoints`` that answer POST at their paths. Call it within the
+    event loop that serves it."""
     return surrounded(make_routes(site, endpoints), site)
 
 
 def surrounded(routes: FastAPI, site: Site) -> ASGIApp:
-    """The ``routes``, and what stands around them."""
+    """The ``routes`` with the middleware around them."""
     return Watched(Bodies(Safety(Downloads(Suffixes(routes)), site)), site)
 
 
@@ -148,7 +148,7 @@ def make_routes(site: Site, endpoints: Mapping[str, Endpoint] = NONE) -> FastAPI
         version=__version__,
         description=DESCRIPTION,
         openapi_url="/api/v1/openapi.json",
-        # Their pages load scripts from elsewhere.
+        # Their pages load scripts from other sites.
         docs_url=None,
         redoc_url=None,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
@@ -172,7 +172,7 @@ def make_routes(site: Site, endpoints: Mapping[str, Endpoint] = NONE) -> FastAPI
 
 async def healthz() -> Health:
     """Whether the process answers."""
-    # In the event loop: the threads may all wait for a database that hangs, which no restart would mend.
+    # In the event loop: all threads may be waiting for a hung database, which a restart would not fix.
     return Health(status="ok", generation=None)
 
 
@@ -210,10 +210,11 @@ class _App(FastAPI):
     _lock: ClassVar[Lock] = Lock()
 
     def openapi(self) -> dict[str, Any]:
-        """The OpenAPI document, which names our errors where FastAPI would name its own.
+        """The OpenAPI document, with our errors instead of FastAPI's own.
 
-        It is made once in a process, whose applications have one API: requests in several threads ask for
-        it, and FastAPI makes it in no safe way for them."""
+        It is made once in a process, whose applications have the same API. Requests in several threads ask
+        for it, and FastAPI's own method is not thread-safe.
+        """
         with self._lock:
             if _App._document is None:
                 document = super().openapi()

@@ -1,4 +1,4 @@
-"""A request of the API on its way: its format, the tag that spares an answer, its share of the allowance."""
+"""A request to the API: its format, its entity tag, and its count towards the allowance."""
 
 from collections.abc import Callable, Iterator
 from math import ceil
@@ -15,7 +15,7 @@ from qotgate.web.parameters import check_names
 from qotgate.web.site import TheSite, check_allowance, fresh
 
 RESEARCH = "research"
-"""The interface that all research tables count as, and the folder of their paths."""
+"""The interface name that all research tables count towards, and the folder of their paths."""
 NamesIn = Annotated[
     Annotated[Literal["zh", "en"], LOWER] | None,
     Query(description="Language of names and sentences; the gateway's own unless given."),
@@ -23,7 +23,7 @@ NamesIn = Annotated[
 
 
 class Asked:
-    """One request: ``questions`` are those in its language."""
+    """One request; ``questions`` are in its language."""
 
     def __init__(self, request: Request, site: TheSite, lang: NamesIn = None) -> None:
         self.request = request
@@ -35,14 +35,14 @@ class Asked:
         self.format: Format = wanted_format(request)
 
     def answer(self, interface: str, make: Callable[[], BaseModel], *, later_page: bool = False) -> Response:
-        """What ``make`` gives, in the format asked for; 304 where the caller has it.
+        """The result of ``make`` in the requested format, or 304 if the caller has it.
 
-        As on the wire, later pages are free; so is a 304. Raises RateLimited over the allowance.
+        As on the wire, later pages do not count; nor does a 304. Raises RateLimited over the allowance.
         """
         return self._answer(interface, lambda: encode(make(), self.format), later_page)
 
     def answer_now(self, interface: str, make: Callable[[], BaseModel]) -> Response:
-        """The same where the answer changes with the clock: it has no tag, and no cache keeps it."""
+        """The same for an answer that changes with the clock: without an entity tag, and never cached."""
         self._count(interface)
         response = encode(make(), self.format)
         headers = {"Cache-Control": "no-store", "Vary": "Accept"}
@@ -52,16 +52,17 @@ class Asked:
     def answer_in_parts(
         self, interface: str, parts: Iterator[BaseModel], *, later_page: bool = False
     ) -> Response:
-        """The same for a long list, whose ``parts`` are made as the response is read; see
+        """The same for a long list, whose ``parts`` are made while the response is read; see
         :func:`qotgate.web.formats.encode_parts`."""
         return self._answer(interface, lambda: encode_parts(parts, self.format), later_page)
 
     def answer_with(self, interface: str, respond: Callable[[], Response]) -> Response:
-        """The response that ``respond`` makes; else as :meth:`answer`."""
+        """The response from ``respond``; otherwise as :meth:`answer`."""
         return self._answer(interface, respond, later_page=False)
 
     def _answer(self, interface: str, respond: Callable[[], Response], later_page: bool) -> Response:
-        # The tag is older than the answer or of its age: a load in between costs one more answer, no less.
+        # The tag is never newer than the answer: a load in between costs one extra answer, and never hides
+        # new data.
         tag = self.site.tag(self.site.state(), self.format, self.lang)
         headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept"}
         if fresh(self.request, tag):

@@ -1,7 +1,7 @@
-"""The body of a request: read in full before anything else looks at the request, or refused.
+"""Reads the body of a request in full before anything else handles the request, or refuses it.
 
-Two small forms and the messages of agents have a body. A larger or incomplete body is refused for
-every method and path alike, before tokens, routes or the database are looked at.
+Only two small forms and agents' messages have bodies. A larger or incomplete body is refused for every method
+and path, before tokens, routes or the database are involved.
 """
 
 import structlog
@@ -11,16 +11,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from qotgate.web.problems import problem
 
 MAX_BODY = 4096
-"""Bytes of a request's body."""
+"""Largest body of a request, in bytes."""
 LARGER = {"/mcp": 1 << 16}
-"""The same of paths where programs say more."""
+"""The same for paths with longer messages."""
 CLOSE = {"Connection": "close"}
 
 log = structlog.get_logger()
 
 
 class Bodies:
-    """Hands requests on with their whole body."""
+    """Passes requests on with their whole body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -50,7 +50,7 @@ class Bodies:
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
-    """Gives the body that was read, and then what else there is."""
+    """A receive function that returns the body, and then whatever else arrives."""
     given = False
 
     async def read() -> Message:

@@ -1,9 +1,9 @@
-"""HTTP connections with bounds that uvicorn's own do not have.
+"""HTTP connections with limits that uvicorn lacks.
 
-A request must be there in full within seconds. What arrives is parsed in small steps (see
-:mod:`qotgate.gateway.pacing`), and nothing is parsed once an answer is out. One address may have a part of
-all connections. Beyond these numbers a few spare connections are open for a moment, on which only the probes
-of an orchestrator are answered: a gateway that is full is healthy.
+A request must arrive in full within seconds. Input is parsed in small steps (see
+:mod:`qotgate.gateway.pacing`), and nothing is parsed once an answer has been sent. One address may have a
+share of all connections. Beyond these numbers, a few spare connections stay open for a moment, on which only
+an orchestrator's probes are answered: a full gateway is still healthy.
 """
 
 import asyncio
@@ -18,26 +18,26 @@ from qotgate.limits.slots import ProcessSlots, address_of
 
 MAX_CONNECTIONS = 256
 MAX_CONNECTIONS_PER_ADDRESS = 128
-"""Unless the options name another number; behind a proxy all clients have one address."""
+"""The default; behind a proxy all clients have one address."""
 MIN_CONNECTIONS_PER_ADDRESS = 16
-"""A browser opens several connections: fewer from one address would break the pages."""
+"""A browser opens several connections; a lower limit would break the pages."""
 MAX_SPARE_CONNECTIONS = 32
 MAX_HEADER_BYTES = 32_768
-"""Of a request's line and headers: room for some 3,000 codes in one question."""
+"""Maximum size of a request's line and headers: room for some 3,000 codes in one question."""
 READ_SECONDS = 30.0
-"""How long a client that was sent something may take to read on."""
+"""Time for a client to read the next bytes of its answer."""
 REQUEST_SECONDS = 10.0
-"""How long a client may take to send a request, from connecting or from the answer to the one before."""
+"""Time for a client to send a request, counted from the connection or from the previous answer."""
 SPARE_SECONDS = 2.0
 """The same on a spare connection."""
 LINGER_SECONDS = 1.0
-"""How long what a refused client still sends is thrown away: closing at once could lose it the answer."""
+"""Time for which a refused client's input is discarded: closing at once could lose the answer."""
 SPARE = "spare"
-"""In the state of a request's scope: whether it came on a spare connection."""
+"""Key in a request's scope state: whether it came on a spare connection."""
 
 
 class Connections:
-    """Makes a server's connections; ``most_of_address`` are open at once from one address."""
+    """Creates a server's connections; ``most_of_address`` may be open at once from one address."""
 
     def __init__(self, most_of_address: int | None, pacer: Pacer) -> None:
         self.turned_away: Counter[str] = Counter(connections=0, address=0, slow=0)
@@ -50,8 +50,8 @@ class Connections:
         return _Connection(self, *arguments, **options)
 
     def admit(self, connection: "_Connection") -> bool:
-        """Whether one more may be open from its address; else it is a spare one, for which the oldest spare
-        one may have to go."""
+        """Whether one more connection may be open from its address. Otherwise it becomes a spare connection,
+        which may displace the oldest one."""
         lack = self._slots.acquire(connection.address)
         if lack is None:
             return True
@@ -62,7 +62,7 @@ class Connections:
         return False
 
     def release(self, connection: "_Connection") -> None:
-        """One has ended."""
+        """Forget a connection that has ended."""
         if connection.spare:
             if connection in self._spare:
                 self._spare.remove(connection)
@@ -71,8 +71,8 @@ class Connections:
 
 
 class _Transport(PacedTransport):
-    """A transport that closes for a client which is still sending: what comes is thrown away for a moment, so
-    that it can read its answer."""
+    """A transport that closes gracefully while the client is still sending: its input is discarded for a
+    moment, so that it can read its answer."""
 
     def __init__(self, connection: "_Connection", transport: asyncio.Transport) -> None:
         super().__init__(transport, connection.all.pacer, connection.take)
@@ -126,13 +126,13 @@ class _Connection(H11Protocol):
         self._paced.receive(data)
 
     def take(self, data: bytes) -> None:
-        """Parse a step of what arrived."""
+        """Parse a share of the input."""
         super().data_received(data)
         if self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):
             self._request_is_there()
 
     def send_400_response(self, msg: str) -> None:
-        """Add the bound, which ``msg`` does not name."""
+        """Add the limit, which ``msg`` does not name."""
         super().send_400_response(f"{msg} Its line and headers may have up to {MAX_HEADER_BYTES:,} bytes.")
 
     def on_response_complete(self) -> None:

@@ -1,4 +1,4 @@
-"""The pages about the data itself: what is loaded, what was left out, and each file's lines."""
+"""The pages about the data: what is loaded, the rejects, and each file's lines."""
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
@@ -23,7 +23,7 @@ Kind = Annotated[
 ]
 
 Found = tuple[Sequence[Any], int | None]
-"""Rows, and the number that the next ones begin at."""
+"""Rows, and the number that the next page begins at."""
 
 router = APIRouter()
 
@@ -139,7 +139,7 @@ def file(
 def _show_rows(
     request: Request, site: Site, template: str, read: Callable[[], Found], **more: object
 ) -> Response:
-    """A page of rows and, below them, where the next ones begin."""
+    """A page of rows, with a link to the next page."""
 
     def make(_view: View) -> dict[str, Any]:
         rows, more_rows = read()

@@ -1,5 +1,5 @@
-"""Days and words in requests: days as ``YYYY-MM-DD`` alone, as the framework would take a number for a moment
-of 1970, too; words in any case."""
+"""Days and words in requests: days as ``YYYY-MM-DD`` only, because the framework would also accept a number
+as a time since 1970; words in any case."""
 
 import re
 from collections.abc import Callable
@@ -22,7 +22,7 @@ Day = Annotated[date, BeforeValidator(_day)]
 
 
 def any_case(convert: Callable[[str], str]) -> Callable[[object], object]:
-    """Takes a text as ``convert`` writes it, and leaves another value as it is."""
+    """A function that converts a text with ``convert`` and leaves other values unchanged."""
     return lambda value: convert(value) if isinstance(value, str) else value
 
 

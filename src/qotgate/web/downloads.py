@@ -1,8 +1,8 @@
-"""Whole lists, asked for by ``count=all``, and research tables: they are made in parts, of which a few are
-made at once.
+"""Limits the work for whole lists (``count=all``) and research tables: they are made in parts, a few at a
+time.
 
-A caller has a turn while a part of its list is made, and none while it reads: a slow reader keeps its
-connection and one part in memory, and holds up no other. (A reader that stops is closed; see
+A caller holds a slot while a part of its list is made, and none while it reads. So a slow reader occupies its
+connection and one part in memory, and delays no other. (A reader that stops is disconnected; see
 :mod:`qotgate.web.connections`.)
 """
 
@@ -15,13 +15,13 @@ from qotgate.web.problems import problem
 
 RESEARCH_PATH = "/api/v1/research/"
 MAX_DOWNLOADS = 2
-"""Parts of whole lists that are made at once."""
+"""Parts of whole lists made at once."""
 WAIT_SECONDS = 30.0
-"""How long a caller waits for its first turn."""
+"""Time that a caller waits for its first slot."""
 
 
 class Downloads:
-    """Lets requests for a whole list take turns; others pass."""
+    """Makes requests for a whole list take turns; other requests pass."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -60,7 +60,7 @@ def _is_whole(scope: Scope) -> bool:
 
 
 class _Turn:
-    """One of the turns, or none."""
+    """One of the slots, or none."""
 
     def __init__(self, turns: asyncio.Semaphore) -> None:
         self._turns = turns

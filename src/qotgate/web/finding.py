@@ -1,5 +1,5 @@
-"""Finding securities, funds and institutions by what a reader types, in either script, and suggesting them
-while it is typed."""
+"""Finds securities, funds and institutions by typed text, in either Chinese script, and suggests them while
+the user types."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -23,14 +23,14 @@ router = APIRouter()
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """What was found, of each kind the best match first; institutions by their names."""
+    """The results, the best match of each kind first; institutions by name."""
 
     securities: list[Found]
     funds: list[str]
     institutions: list[str]
 
     def only(self, text: str) -> str | None:
-        """The address that a text leads to at once: the one thing found, or what is named exactly."""
+        """The address that a text leads to directly: the only result, or an exact match."""
         if self.funds and text.upper() == self.funds[0]:
             return fund_url(self.funds[0])
         exact = self.securities and text.upper() in (
@@ -49,7 +49,7 @@ def fund_url(fund: str) -> str:
 
 
 def find(site: Site, lang: Language, state: str, text: str, count: int) -> Hits:
-    """Up to ``count`` of each kind that have ``text`` in the code or name, in this ``state`` of the data."""
+    """Up to ``count`` of each kind with ``text`` in the code or name, in this ``state`` of the data."""
     text = text.strip()
     if not text:
         return Hits([], [], [])

@@ -1,6 +1,7 @@
-"""Following: what is new of chosen stocks, funds and institutions, as a page and as an Atom feed (RFC 4287).
+"""Following: news about chosen stocks, funds and institutions, as a page and as an Atom feed (RFC 4287).
 
-The list of what is followed is in the address: the browser keeps it, and the gateway keeps nothing."""
+The address contains the list: the browser stores it, and the gateway stores nothing.
+"""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -62,7 +63,7 @@ def _followed(site: Site, view: View, names: list[str]) -> Followed:
 
 
 def _entry(view: View, one: News) -> dict[str, Any]:
-    """What a page or feed shows of a piece of news."""
+    """The fields of a piece of news for a page or feed."""
     say, own, row = view.language.say, view.language.own, one.row
     security = " ".join(filter(None, (row.security, own(row.name))))
     if isinstance(row, Trade):

@@ -1,8 +1,8 @@
-"""The formats of an answer: JSON, CSV or Parquet, by the Accept header or by a suffix of the path.
+"""The formats of an answer: JSON, CSV or Parquet, chosen by the Accept header or by a suffix of the path.
 
-A table's columns are the fields of its row's model, so that an empty table has them too.
+A table's columns are the fields of its row model, so an empty table has them too.
 
-A text that begins as a formula has an apostrophe before it, in CSV alone: see
+In CSV only, a text that starts like a formula gets an apostrophe in front: see
 :mod:`qotgate.service.research.frames`.
 """
 
@@ -37,12 +37,12 @@ MEDIA_TYPES: dict[Format, str] = {
 }
 API_PATH = "/api/v1/"
 ROWS_SENT = 2000
-"""Rows of a research table that are written at a time."""
+"""Rows of a research table written at once."""
 CHUNK = 1 << 16
-"""Bytes of a file that are sent at a time."""
+"""Bytes of a file sent at once."""
 TYPES: dict[type, type[pl.DataType]] = {
     str: pl.String,
-    bool: pl.Boolean,  # before int, of which it is one
+    bool: pl.Boolean,  # before int, its base class
     int: pl.Int64,
     float: pl.Float64,
     date: pl.Date,
@@ -50,9 +50,9 @@ TYPES: dict[type, type[pl.DataType]] = {
 
 
 class Suffixes:
-    """Takes ``.json``, ``.csv`` or ``.parquet`` off the paths of the API; it wins over the Accept header.
+    """Removes ``.json``, ``.csv`` or ``.parquet`` from the paths of the API; it overrides the Accept header.
 
-    A code of a security that ended so would have to be written in capitals.
+    A security whose code had such an ending would have to be written in capitals.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -62,13 +62,13 @@ class Suffixes:
         if scope["type"] == "http" and scope["path"].startswith(API_PATH):
             path, dot, suffix = scope["path"].rpartition(".")
             if dot and suffix in MEDIA_TYPES and path != f"{API_PATH}openapi":
-                # In place: the count of requests reads the route from it.
+                # In place: the request counter reads the route from it.
                 scope.update(path=path, suffix=suffix)
         await self._app(scope, receive, send)
 
 
 def wanted_format(request: Request) -> Format:
-    """Raises HTTPException 406 where the caller accepts none of the formats."""
+    """Raises HTTPException 406 if the caller accepts none of the formats."""
     if "suffix" in request.scope:
         suffix: Format = request.scope["suffix"]
         return suffix
@@ -99,27 +99,27 @@ def _accepted(header: str) -> Iterable[tuple[str, float]]:
 
 
 def encode(body: BaseModel, chosen: Format) -> Response:
-    """The response that has ``body``; in CSV and Parquet its ``rows``, or itself as the one row."""
+    """The response with ``body``; in CSV and Parquet its ``rows``, or itself as the only row."""
     if chosen == "json":
-        # Pydantic writes null for what is no number.
+        # Pydantic writes null for a number that is not finite.
         return Response(body.model_dump_json(), media_type=MEDIA_TYPES["json"])
     content = _parquet(body, ()) if chosen == "parquet" else _csv(body)
     return Response(content, media_type=MEDIA_TYPES[chosen])
 
 
 def encode_parts(parts: Iterator[BaseModel], chosen: Format) -> Response:
-    """The response that has the ``rows`` of one or more ``parts``; the other fields are those of the first.
-    ``rows`` is the last field, and none but the first part may have no rows.
+    """The response with the ``rows`` of one or more ``parts``; the other fields come from the first part.
+    ``rows`` is the last field, and only the first part may have no rows.
 
-    The next part is made when the reader has taken most of the one before. A Parquet file, whose end tells
-    where its parts are, is made whole; it is compressed. Raises what the first part raises; an error at a
-    later part breaks the response off.
+    The next part is made when the reader has taken most of the previous one. A Parquet file is made as a
+    whole, because its end contains the positions of its parts; it is compressed. Raises the errors of the
+    first part; an error in a later part cuts the response off.
     """
     first = next(parts)
     media_type = MEDIA_TYPES[chosen]
     if chosen == "parquet":
         return Response(_parquet(first, parts), media_type=media_type)
-    # No generator of our own: it would keep a part in memory while its text is read.
+    # Not a generator of our own: it would keep a part in memory while its text is read.
     if chosen == "csv":
         return StreamingResponse(
             chain([_csv(first)], map(partial(_csv, header=False), parts)), media_type=media_type
@@ -132,12 +132,12 @@ def encode_parts(parts: Iterator[BaseModel], chosen: Format) -> Response:
 def encode_frames(
     row: type, known_to: date | None, parts: Iterator[Part[tuple[Any, ...]]], chosen: Format
 ) -> Response:
-    """The response that has the rows of ``parts``, those of a research table, one part in memory at a time.
+    """The response with the rows of ``parts`` of a research table, one part in memory at a time.
 
-    CSV and JSON are sent as the parts are made. A Parquet file goes to a temporary file by row groups, and is
-    sent from there: its end tells where its parts are, so a file that breaks off is worth nothing, and a slow
-    reader must not hold up the writer. Raises what a part of a Parquet file does; an error at a later
-    part of CSV or JSON breaks the response off.
+    CSV and JSON are sent while the parts are made. A Parquet file goes to a temporary file by row groups, and
+    is sent from there: its end contains the positions of its parts, so a truncated file is useless, and a
+    slow reader must not delay the writer. Raises the errors of a Parquet file's parts; an error in a later
+    part of CSV or JSON cuts the response off.
     """
     media_type = MEDIA_TYPES[chosen]
     if chosen == "parquet":
@@ -200,7 +200,7 @@ def _csv(body: BaseModel, *, header: bool = True) -> bytes:
 
 
 def _parquet(first: BaseModel, parts: Iterable[BaseModel]) -> bytes:
-    """A file of all parts, of which one at a time is in memory beside what is written."""
+    """A file of all parts; besides the output, one part at a time is in memory."""
     schema = _schema(first)
 
     def frames(*_what: object) -> Iterator[pl.DataFrame]:
@@ -213,7 +213,7 @@ def _parquet(first: BaseModel, parts: Iterable[BaseModel]) -> bytes:
 
 
 def _column(annotation: Any) -> Any:
-    """The type of a column, by that of a model's field."""
+    """The type of a column, from the type of a model's field."""
     if isinstance(annotation, UnionType) or get_origin(annotation) is not None:
         inner = [one for one in get_args(annotation) if one is not NoneType]
         if get_origin(annotation) is list:
@@ -227,7 +227,7 @@ def _column(annotation: Any) -> Any:
 
 
 def _text(value: Any) -> Any:
-    """A cell of a CSV file; what nests with semicolons between its parts."""
+    """A cell of a CSV file; nested values are separated by semicolons."""
     if isinstance(value, list):
         value = "; ".join(map(_part, value))
     if isinstance(value, str) and value.startswith(FORMULA_STARTS):

@@ -26,7 +26,7 @@ def help_page(request: Request, site: TheSite) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class ApiField:
-    """A parameter, or a field of an answer: its ``kind`` in words, and what the document says of it."""
+    """A parameter, or a field of an answer: its ``kind`` in words, and its description in the document."""
 
     name: str
     kind: str
@@ -84,7 +84,7 @@ def _resolved(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]
 
 
 def _kind(schema: dict[str, Any]) -> str:
-    """The type of a schema as a reader puts it; its pattern is for programs."""
+    """The type of a schema in words; its pattern is for programs."""
     if "anyOf" in schema:
         return " / ".join(dict.fromkeys(map(_kind, schema["anyOf"])))
     if "$ref" in schema:

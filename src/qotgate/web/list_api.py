@@ -1,4 +1,4 @@
-"""The HTTP API of the list questions that the interface describes, by their descriptions."""
+"""The HTTP API of the list questions, generated from the interface's descriptions."""
 
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -34,7 +34,7 @@ def of_fund(questions: Questions, fund: str | None) -> Questions:
 
 
 def _parameters(question: ListQuestion[Any]) -> type[BaseModel]:
-    """The parameters of a question: its choices, then those that every list has."""
+    """The parameters of a question: its choices, then those of every list."""
     given: dict[str, Any] = {choice.name: _parameter(choice) for choice in question.choices}
     given["count"] = (
         Annotated[int, Field(ge=1, le=question.most)] | Literal["all"],
@@ -64,7 +64,7 @@ def _add(question: ListQuestion[Any]) -> None:
             return asked.answer_in_parts(interface, parts, later_page=bool(page))
         return asked.answer(interface, lambda: part(given.count, page), later_page=bool(page))
 
-    # FastAPI reads the parameters off the type, which is made from the description of the question.
+    # FastAPI reads the parameters from this type, which is generated from the question's description.
     endpoint.__annotations__["given"] = Annotated[parameters, Query()]
 
     endpoint.__name__ = question.path.rpartition("/")[2].replace("-", "_")

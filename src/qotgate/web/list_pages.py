@@ -1,4 +1,4 @@
-"""The pages of what the ARK funds hold together, of what they actively traded, and of streaks."""
+"""The pages of the ARK funds' combined holdings, of their active trades, and of streaks."""
 
 from collections.abc import Callable
 from enum import StrEnum

@@ -1,6 +1,6 @@
-"""Tells open pages that a load has finished, by server-sent events.
+"""Notifies open pages of a finished load, by server-sent events.
 
-The database is asked for its state once a second, by one task for all pages, and only while a page is open.
+One task for all pages asks the database for its state once a second, and only while a page is open.
 """
 
 import asyncio
@@ -13,14 +13,14 @@ from qotgate.model import StoreError
 
 ASK_SECONDS = 1.0
 SIGN_OF_LIFE_SECONDS = 15.0
-"""A proxy on the way would close a stream that is silent for long."""
+"""A proxy on the way would close a silent stream."""
 STREAMS_MOST = 100
 
 log = structlog.get_logger()
 
 
 class Live:
-    """The state of the data as open pages follow it; ``read`` asks the database."""
+    """The state of the data for open pages; ``read`` queries the database."""
 
     def __init__(self, read: Callable[[], str]) -> None:
         self._read = read
@@ -36,7 +36,7 @@ class Live:
         return self._streams >= STREAMS_MOST
 
     async def events(self) -> AsyncIterator[str]:
-        """The state now, and each later one, as an event stream."""
+        """The current state and each later one, as an event stream."""
         self._streams += 1
         try:
             if self._watcher is None:

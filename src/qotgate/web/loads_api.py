@@ -1,4 +1,4 @@
-"""The HTTP API of what is loaded and what is missing, and of what was left out."""
+"""The HTTP API of loads, gaps and rejects."""
 
 from collections.abc import Callable
 from functools import partial

@@ -1,6 +1,6 @@
-"""The HTTP API of trading days, of the states of markets, and of the user.
+"""The HTTP API of trading days, market states, and the user.
 
-They change with the clock, not with the data: their answers have no entity tag.
+The answers depend on the clock, not on the data, so they have no entity tag.
 """
 
 from datetime import UTC, date, datetime

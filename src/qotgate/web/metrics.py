@@ -1,6 +1,6 @@
-"""Prometheus metrics: what is asked on the wire and over HTTP, how long it takes, and what the data is.
+"""Prometheus metrics: requests on the wire and over HTTP, their duration, and the state of the data.
 
-The wire's counts are of this process: with several workers, of the one that serves HTTP.
+The wire's counts are this process's: with several workers, those of the worker that serves HTTP.
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,7 +28,7 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10
 
 
 class Metrics:
-    """The metrics of one site, in a registry of its own."""
+    """The metrics of one site, in their own registry."""
 
     def __init__(self, store: Store, gateway: Gateway, connections: Connections) -> None:
         self.registry = CollectorRegistry()
@@ -55,13 +55,13 @@ class Metrics:
 
 
 class _Wire(Collector):
-    """What the gateway has counted."""
+    """The gateway's counts."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
     def describe(self) -> list[Metric]:
-        """Nothing, as with what is loaded."""
+        """Nothing, as for the loaded data."""
         return []
 
     def collect(self) -> Iterator[Metric]:
@@ -153,13 +153,13 @@ def _upstream(figures: Figures) -> Iterator[Metric]:
 
 
 class _Http(Collector):
-    """What became of HTTP connections that took too much."""
+    """Counts of HTTP connections that exceeded a limit."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
     def describe(self) -> list[Metric]:
-        """Nothing, as with what is loaded."""
+        """Nothing, as for the loaded data."""
         return []
 
     def collect(self) -> Iterator[Metric]:
@@ -179,7 +179,7 @@ def _turned_away(name: str, text: str, numbers: Mapping[str, int]) -> Metric:
 
 
 class _Loaded(Collector):
-    """What is loaded, read from the database when it is asked for."""
+    """The state of the loaded data, read from the database on demand."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

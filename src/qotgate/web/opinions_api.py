@@ -1,4 +1,4 @@
-"""The HTTP API of what institutions think of one security: in sum, and by institution."""
+"""The HTTP API of institutions' ratings of one security: in sum, and by institution."""
 
 from datetime import date
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""The pages about securities and ratings. Each works without a script; scripts add charts, endless scrolling
+"""The pages about securities and ratings. Each works without scripts; scripts add charts, endless scrolling
 and news of loads."""
 
 from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ N = TypeVar("N")
 
 
 def given(value: object) -> object:
-    """A field that a form left empty is not given."""
+    """The value, or None for a form field left empty."""
     return value or None
 
 
@@ -53,8 +53,8 @@ def or_sentence(view: View, ask: Callable[[], T]) -> tuple[T | None, str]: ...
 @overload
 def or_sentence(view: View, ask: Callable[[], T], none: N) -> tuple[T | N, str]: ...
 def or_sentence(view: View, ask: Callable[[], Any], none: Any = None) -> tuple[Any, str]:
-    """An answer, or ``none`` and the sentence that says why there is none: one part of a page, not all of
-    it."""
+    """An answer; on an error ``none`` and the error's sentence, so that only a part of the page is
+    missing."""
     try:
         return ask(), ""
     except InvalidRequest as error:
@@ -154,13 +154,13 @@ def security(request: Request, site: TheSite, code: Code, as_of: OneDay = None) 
 
 
 def _last_positions(positions: tuple[FundPosition, ...]) -> list[FundPosition]:
-    """Each fund's position on the last day, those that it has left out."""
+    """Each fund's position on the last day, including those that it has left."""
     last = {position.fund: position for position in positions}
     return [position for _, position in sorted(last.items()) if position.shares]
 
 
 def _untold(answer: ArkDynamic) -> dict[tuple[date, date, str], list[str]]:
-    """The funds that the same days of the window are not told of, by the days and why."""
+    """The funds whose trades on the same days of the window are not told, by the days and the reason."""
     found: dict[tuple[date, date, str], list[str]] = {}
     for days in answer.untold:
         found.setdefault((days.first_day, days.last_day, days.why), []).append(days.fund)

@@ -1,4 +1,4 @@
-"""What is wrong with a parameter, in words: pydantic's own sentences name types and patterns."""
+"""Explains a wrong parameter in words: pydantic's own sentences name types and patterns."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
@@ -17,7 +17,7 @@ FORMS: Mapping[str, tuple[str, str]] = {
     ),
     "fund": ("takes one fund, such as ARKK", "须为一只基金，如 ARKK"),
 }
-"""Of the parameters that take a form of their own."""
+"""Sentences for parameters with a format of their own."""
 KINDS: Mapping[str, tuple[str, str]] = {
     "int": ("takes a whole number", "须为整数"),
     "date": ("takes a day as YYYY-MM-DD", "须为 YYYY-MM-DD 格式的日期"),
@@ -31,13 +31,13 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "string_type": ("takes a text", "须为文本"),
     "string_too_long": ("takes up to {max_length} characters", "不得超过 {max_length} 个字符"),
 }
-"""By the beginning of pydantic's name of the error."""
+"""Sentences by the beginning of pydantic's name of the error."""
 OTHER = ("takes something else", "格式不对")
 MISSING = ("is missing", "缺失")
 
 
 def sentence(name: str, error: Mapping[str, Any], lang: Language) -> str:
-    """The sentence for a user about ``error``, one of pydantic's, in the parameter ``name``."""
+    """The sentence for a user about ``error``, a pydantic error, in the parameter ``name``."""
     kind = str(error["type"])
     words = FORMS.get(name) if kind == "string_pattern_mismatch" else None
     words = words or next((words for start, words in KINDS.items() if kind.startswith(start)), OTHER)
@@ -55,7 +55,7 @@ def _listed(error: Mapping[str, Any], lang: Language) -> str:
 
 
 def check_names(request: Request) -> None:
-    """Raises InvalidRequest for a parameter of the query that the API's document does not have."""
+    """Raises InvalidRequest for a query parameter that is not in the API's document."""
     route = request.scope["route"]
     described = request.app.openapi()["paths"][route.path]["get"].get("parameters", ())
     known = [one["name"] for one in described if one["in"] == "query"]

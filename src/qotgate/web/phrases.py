@@ -1,5 +1,5 @@
-"""What the pages say: one file of :mod:`qotgate.web` ``languages/`` for each language. A new file is a new
-language. Errors have the sentences of the wire."""
+"""The phrases of the pages: one file in ``languages/`` of :mod:`qotgate.web` for each language. A new file is
+a new language. Errors use the sentences of the wire."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -15,10 +15,10 @@ from qotgate.service.chinese import converted
 class PageLanguage:
     """A language of the pages.
 
-    ``tag`` names it in the cookie, ``name`` and ``short`` on its button, ``html`` in the document;
-    ``browsers`` are the beginnings of the tags (RFC 5646) that browsers ask for it by. ``names`` is the
-    gateway's language that names and sentences come in, ``conversion`` the configuration of OpenCC that they
-    are converted by, empty for none.
+    ``tag`` is its name in the cookie, ``name`` and ``short`` on its button, ``html`` in the document;
+    ``browsers`` are the prefixes of the browser tags (RFC 5646) that select it. ``names`` is the gateway's
+    language for names and sentences, ``conversion`` the OpenCC configuration that converts them, empty for
+    none.
     """
 
     tag: str
@@ -31,14 +31,14 @@ class PageLanguage:
     phrases: Mapping[str, str]
 
     def say(self, key: str, **values: Any) -> str:
-        """A phrase filled with ``values``; of one thing, the phrase that ends in ``_one`` where there is one.
+        """A phrase filled with ``values``; for a count of one, the phrase ending in ``_one`` if there is one.
         Raises KeyError for a phrase that the language lacks."""
         if f"{key}_one" in self.phrases and "1" in (str(values.get("count")), str(values.get("shares"))):
             key = f"{key}_one"
         return self.phrases[key].format(**values)
 
     def own(self, text: str) -> str:
-        """A name or sentence of the gateway as this language writes it."""
+        """A name or sentence of the gateway, written in this language."""
         return converted(text, self.conversion) if self.conversion else text
 
 
@@ -57,12 +57,12 @@ def _read() -> dict[str, PageLanguage]:
 
 
 PAGE_LANGUAGES: Mapping[str, PageLanguage] = _read()
-"""By tag."""
+"""The languages by tag."""
 
 
 def chosen_language(wanted: Sequence[str], default: str) -> PageLanguage:
-    """The first of the ``wanted`` tags that is a language of the pages or begins as browsers ask for one, the
-    longest beginning first; ``default`` where there is none."""
+    """The first of the ``wanted`` tags that is a page language or has a prefix that selects one, the longest
+    prefix first; otherwise ``default``."""
     by_beginning = sorted(
         ((start, language) for language in PAGE_LANGUAGES.values() for start in language.browsers),
         key=lambda one: -len(one[0]),

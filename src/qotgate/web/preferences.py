@@ -1,5 +1,5 @@
-"""A reader's choices, kept in cookies, and signing in where a token is required. Plain forms, so that they
-work without a script."""
+"""A reader's choices, stored in cookies, and signing in where a token is required. Plain forms, which work
+without scripts."""
 
 from typing import Any
 from urllib.parse import parse_qs
@@ -20,7 +20,7 @@ router = APIRouter()
 
 @router.post("/preferences")
 async def prefer(request: Request) -> Response:
-    """Keep the theme or language that was chosen, and go back."""
+    """Store the chosen theme or language, and go back."""
     form = await _form(request)
     response = RedirectResponse(_own(form.get("to", "/")), 303)
     for name, choices in CHOICES.items():
@@ -36,7 +36,7 @@ def sign_in_page(request: Request, site: TheSite) -> Response:
 
 @router.post("/sign-in")
 async def sign_in(request: Request, site: TheSite) -> Response:
-    """Take the token, and keep what proves it."""
+    """Check the token, and set the cookie that proves it."""
     token = site.options.token
     if token is None:
         return RedirectResponse("/", 303)
@@ -58,6 +58,6 @@ async def _form(request: Request) -> dict[str, str]:
 
 
 def _own(to: str) -> str:
-    """A path of this site, for which nothing else is taken."""
+    """A path of this site; anything else becomes the front page."""
     ours = to.startswith("/") and not to.startswith(("//", "/\\")) and to.isprintable()
     return to if ours else "/"

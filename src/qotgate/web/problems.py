@@ -1,4 +1,4 @@
-"""Errors as problem details (RFC 9457) for programs, by the sentences of the wire."""
+"""Errors as problem details (RFC 9457) for programs, with the sentences of the wire."""
 
 from http import HTTPStatus
 from typing import Any
@@ -59,7 +59,7 @@ STATUSES: dict[type[Exception], int] = {
     RateLimited: 429,
     QotGateError: 503,
 }
-"""The status of each kind of error, the first kind that it is of; 500 of any other."""
+"""The status of each kind of error, by the first matching kind; 500 for any other."""
 
 
 class ProblemResponse(JSONResponse):
@@ -81,18 +81,18 @@ def problem(
 
 
 def status_of(error: Exception) -> int:
-    """The HTTP status that an error has."""
+    """The HTTP status of an error."""
     if isinstance(error, HTTPException):
         return error.status_code
     return next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 500)
 
 
 def sentence_of(error: Exception, lang: Language) -> str:
-    """What a user is told of an error."""
+    """The sentence for a user about an error."""
     if isinstance(error, Refused):
         return error.text(lang)
     if isinstance(error, RequestValidationError):
-        # A place is where the parameter stands (path or query), and its name.
+        # A location is where the parameter is (path or query), and its name.
         (first, *_) = error.errors()
         return parameters.sentence(str(first["loc"][1]), first, lang)
     if isinstance(error, HTTPException):

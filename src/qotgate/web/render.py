@@ -1,4 +1,4 @@
-"""Pages from templates: the reader's language and theme, numbers as one reads them, entity tags."""
+"""Renders pages from templates: the reader's language and theme, number formats, entity tags."""
 
 import re
 from collections.abc import Callable
@@ -31,12 +31,12 @@ DAY = re.compile(r"(\d{4}-\d\d-\d\d)")
 NONE = "\N{EN DASH}"
 STALE_DAYS = 4
 """Data is stale when its last day is longer ago: files come after the close, and a weekend and a holiday may
-lie between."""
+intervene."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """How one reader sees the site, and the state of the data that is shown."""
+    """One reader's view of the site, and the state of the data shown."""
 
     language: PageLanguage
     theme: Theme
@@ -48,7 +48,7 @@ class View:
         return self.language.names
 
     def sentence(self, error: Exception) -> str:
-        """What the reader is told of an error."""
+        """The sentence for the reader about an error."""
         return self.language.own(sentence_of(error, self.lang))
 
     @classmethod
@@ -62,7 +62,7 @@ class View:
 
 
 def _language(request: Request, site: Site) -> PageLanguage:
-    """What the reader chose, else the first that the browser names, else the gateway's own."""
+    """The reader's chosen language, else the browser's first known one, else the gateway's."""
     named = request.headers.get("Accept-Language", "").split(",")
     wanted = [request.cookies.get("lang", ""), *(part.partition(";")[0].strip() for part in named)]
     return chosen_language(wanted, site.lang)
@@ -71,9 +71,9 @@ def _language(request: Request, site: Site) -> PageLanguage:
 def show(
     request: Request, site: Site, template: str, make: Callable[[View], dict[str, Any]], status: int = 200
 ) -> Response:
-    """A page of what ``make`` gives; 304 where the reader has it."""
+    """A page with the result of ``make``; 304 if the reader has it."""
     view = View.of(request, site)
-    # The age of the data that a page tells changes with the day.
+    # The age of the data on a page changes with the day.
     tag = site.tag(view.state, view.language.tag, view.theme, str(_today()))
     headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept-Language, Cookie"}
     if status == 200 and fresh(request, tag):
@@ -89,7 +89,7 @@ def show(
 
 
 def error_page(request: Request, site: Site, error: Exception, status: int) -> Response:
-    """The page that says what went wrong."""
+    """The page about an error."""
 
     def make(view: View) -> dict[str, Any]:
         missing = status == 404 and not hasattr(error, "sentence")
@@ -106,7 +106,7 @@ def error_page(request: Request, site: Site, error: Exception, status: int) -> R
 
 
 def render(request: Request, site: Site, view: View, template: str, context: dict[str, Any]) -> str:
-    """A template, filled with ``context`` and with what each of them may say."""
+    """A template, filled with ``context`` and the common values."""
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return ENVIRONMENT.get_template(template).render(
         t=view.language.say,
@@ -120,8 +120,8 @@ def render(request: Request, site: Site, view: View, template: str, context: dic
 
 
 def prepare() -> None:
-    """Compile every template, those of the first page first, and read the tables that names are converted by:
-    half a second of work that a reader would wait for."""
+    """Compile every template, those of the first page first, and load the tables that convert names: half a
+    second of work that a reader would otherwise wait for."""
     for name in dict.fromkeys((*FIRST_TEMPLATES, *ENVIRONMENT.list_templates())):
         ENVIRONMENT.get_template(name)
     for language in PAGE_LANGUAGES.values():
@@ -129,7 +129,7 @@ def prepare() -> None:
 
 
 def number(value: float | None, digits: int = 0) -> str:
-    """Thousands apart; a dash where there is none."""
+    """With thousands separators; a dash for None."""
     value = finite(value)
     if value is None:
         return NONE
@@ -137,12 +137,12 @@ def number(value: float | None, digits: int = 0) -> str:
 
 
 def price(value: float | None) -> str:
-    """As precise as it is."""
+    """With two decimals, or none for a whole number."""
     return NONE if finite(value) is None else f"{value:,.2f}".removesuffix(".00")
 
 
 def signed(value: float | None, digits: int = 0) -> str:
-    """With its sign; nothing moved is 0."""
+    """With its sign; no change is 0."""
     value = finite(value)
     if value is None:
         return NONE
@@ -151,7 +151,7 @@ def signed(value: float | None, digits: int = 0) -> str:
 
 
 def direction(value: float | None) -> str:
-    """The class by which a signed number is coloured."""
+    """The CSS class that colours a signed number."""
     return "" if not value else "up" if value > 0 else "down"
 
 
@@ -168,7 +168,7 @@ def cell(value: Any) -> str:
 
 
 def moment(text: str | None) -> str:
-    """A moment of the store, to the minute, in UTC; the script shows it in the reader's zone."""
+    """A time in the store, to the minute, in UTC; the script shows it in the reader's time zone."""
     if text is None:
         return NONE
     return Markup('<time datetime="{}" data-local>{:%Y-%m-%d %H:%M} UTC</time>').format(
@@ -177,7 +177,7 @@ def moment(text: str | None) -> str:
 
 
 def age(day: date) -> int:
-    """The days that have passed since ``day``, by UTC."""
+    """The days since ``day``, in UTC."""
     return (_today() - day).days
 
 
@@ -187,7 +187,7 @@ def _today() -> date:
 
 @pass_context
 def own(context: Context, text: str) -> str:
-    """A name or sentence of the gateway as the reader's language writes it."""
+    """A name or sentence of the gateway, written in the reader's language."""
     view: View = context["view"]
     return view.language.own(text)
 
@@ -205,7 +205,7 @@ def breakable(name: str) -> Markup:
 
 
 def untold_funds(text: str) -> str:
-    """The funds in the ``untold`` of a research row, each once."""
+    """The funds in a research row's ``untold``, each once."""
     return ", ".join(dict.fromkeys(part.partition(" ")[0] for part in text.split("; ")))
 
 
@@ -247,7 +247,7 @@ ENVIRONMENT.filters.update(
     institution_url=institution_url,
     age=age,
     base=lambda path: PurePath(path).name,
-    # Downloads of different days often have one name: the folder tells them apart.
+    # Downloads of different days often have the same name: the folder distinguishes them.
     short=lambda path: "/".join(PurePath(path).parts[-2:]),
 )
 ENVIRONMENT.globals.update(

@@ -1,7 +1,7 @@
-"""The id of an HTTP request: in its answer, on the page of an error, and in the log.
+"""The id of an HTTP request: in its answer, on an error page, and in the log.
 
-A caller may bring one, so that its own log and this one tell of the same request; one that could do harm in
-a log or a header is not taken.
+A caller may send an id, so that its log and the gateway's refer to the same request; an id that is unsafe in
+a log or a header is replaced.
 """
 
 import re
@@ -15,11 +15,11 @@ HEADER = "X-Request-ID"
 _HARMLESS = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 current: ContextVar[str] = ContextVar("qotgate_request_id", default="")
-"""The id of the request that is being answered."""
+"""The id of the current request."""
 
 
 def id_of(scope: Scope) -> str:
-    """The caller's own, else a new one."""
+    """The caller's own id, else a new one."""
     brought = Headers(scope=scope).get(HEADER, "")
     return brought if _HARMLESS.fullmatch(brought) else secrets.token_hex(8)
 

@@ -1,4 +1,4 @@
-"""The HTTP API of the research tables, by their descriptions."""
+"""The HTTP API of the research tables, generated from their descriptions."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -63,7 +63,7 @@ def _add(table: ResearchTable[Any]) -> None:
 
 def _respond(asked: TheRequest, table: ResearchTable[Any], values: dict[str, Any]) -> Response:
     following: Iterator[Part[tuple[Any, ...]]] = parts(asked.questions, table, values)
-    # What is wrong with the question is told before anything is sent.
+    # Errors of the question are raised before anything is sent.
     first = next(following)
     return encode_frames(table.row, first.known_to, chain([first], following), asked.format)
 

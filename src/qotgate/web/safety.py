@@ -1,10 +1,11 @@
 """Protects the pages from other web sites.
 
-A web page anywhere can have its visitor's browser ask 127.0.0.1, under a name that it makes resolve to that
-(DNS rebinding): on loopback only loopback's names are taken for a Host. Beyond loopback a token is required,
-which such a page cannot know; there any Host is taken. A browser says which site's page has it ask
-(Sec-Fetch-Site, Origin): other sites' pages can spend no allowance here and set no cookie. Nothing is loaded
-from elsewhere, and no script or style stands within a page, so that a name from a file can at worst be ugly.
+Any web page can have its visitor's browser send requests to 127.0.0.1, under a name that resolves to that
+address (DNS rebinding). So on loopback only loopback names are accepted as Host. Beyond loopback a token is
+required, which such a page cannot know; any Host is accepted there. A browser names the site of the page
+behind a request (Sec-Fetch-Site, Origin): other sites' pages cannot use up the allowance or set cookies.
+Pages load nothing from other sites, and contain no inline script or style, so a name in a file can at worst
+look ugly.
 """
 
 import hmac
@@ -27,11 +28,11 @@ if TYPE_CHECKING:
 
 COOKIE = "qotgate_token"
 HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(?::[0-9]*)?")
-"""A Host header: a name or address, and perhaps a port (RFC 9110, 7.2)."""
+"""A Host header: a name or address, and an optional port (RFC 9110, 7.2)."""
 PROBES = ("/healthz", "/readyz")
-"""What is answered however many connections are open."""
+"""Paths that are answered whatever the number of open connections."""
 OPEN_PATHS = (*PROBES, "/sign-in", "/preferences")
-"""What is answered without the token: it says nothing of the data. Static files are too."""
+"""Paths that are answered without the token: they contain no data. Static files are open too."""
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -44,7 +45,7 @@ HEADERS = {
 
 
 def pass_of(token: str) -> str:
-    """What the cookie holds: it proves the token, and is not it."""
+    """The value of the cookie: it proves the token without containing it."""
     return hmac.digest(token.encode(), b"qotgate pages", sha256).hex()
 
 
@@ -103,25 +104,25 @@ def knows_token(headers: Headers, token: str) -> bool:
 
 
 def same(told: str, known: str) -> bool:
-    """Compares in a time that tells nothing of either."""
+    """Compares in constant time."""
     return hmac.compare_digest(told.encode(), known.encode())
 
 
 def _host(header: str) -> str:
-    """The host of a Host header, its port taken off; nothing for a header that is none."""
+    """The host in a Host header, without the port; empty for a malformed header."""
     found = HOST.fullmatch(header)
     return found[1].strip("[]") if found else ""
 
 
 def _from_another_site(scope: Scope, headers: Headers) -> bool:
-    """Whether a page of another site has its visitor's browser ask.
+    """Whether another site's page caused the request.
 
-    A link to one of the pages may be followed: it changes nothing and counts towards no allowance. Programs
-    that are no browsers tell no site.
+    A link to one of the pages may be followed: it changes nothing and does not count towards the allowance.
+    Programs other than browsers send no site.
     """
     site = headers.get("sec-fetch-site")
     if site is None:
-        # Over plain HTTP from another machine a browser tells only the origin of a form.
+        # Over plain HTTP from another machine, a browser sends only the Origin of a form.
         origin = headers.get("origin")
         return origin is not None and urlsplit(origin).netloc != headers.get("host")
     if site in ("same-origin", "none"):

@@ -1,4 +1,4 @@
-"""Serves HTTP within the gateway's event loop, by uvicorn."""
+"""Serves HTTP within the gateway's event loop, through uvicorn."""
 
 import asyncio
 import socket
@@ -29,20 +29,20 @@ class _Server(uvicorn.Server):
         self._stopping = asyncio.Event()
 
     async def main_loop(self) -> None:
-        """Write the date of the answers once a second. The loop of uvicorn wakes ten times as often, only to
-        see whether it is to stop."""
+        """Update the Date header of answers once a second. Uvicorn's own loop wakes ten times as often, only
+        to check whether to stop."""
         while not await self.on_tick(0):
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), TICK_SECONDS)
 
     def end(self) -> None:
-        """Have :meth:`serve` return once what is under way is answered."""
+        """Make :meth:`serve` return once the pending requests are answered."""
         self.should_exit = True
         self._stopping.set()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """The gateway has its own way to stop."""
+        """Do nothing: the gateway handles signals itself."""
         yield
 
 
@@ -54,8 +54,8 @@ def _prepare(routes: FastAPI) -> None:
 
 
 class WebServer:
-    """Serves the API and the pages over ``questions``, and what ``gateway`` has counted; ``endpoints`` make
-    what answers at other paths."""
+    """Serves the API and the pages over ``questions``, with the counts of ``gateway``; ``endpoints`` create
+    the handlers of other paths."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class WebServer:
         self._webhook: asyncio.Task[None] | None = None
 
     async def start(self, listening: socket.socket) -> None:
-        """Serve on ``listening``, at ``url`` from then on."""
+        """Serve on ``listening``; ``url`` is its address from then on."""
         routes = make_routes(self._site, self._endpoints)
         config = uvicorn.Config(
             surrounded(routes, self._site),
@@ -93,20 +93,20 @@ class WebServer:
         self.url = f"http://{shown_address(listening.getsockname())}"
 
     def change(self, questions: Questions, options: WebOptions) -> None:
-        """Go on by other options, on the same port."""
+        """Apply new options, on the same port."""
         self._site.change(questions, options)
 
     def granted(self) -> dict[str, list[float]]:
-        """What the API's own allowance granted lately, by path, as seconds ago."""
+        """Ages in seconds of the requests that the API granted lately, by path."""
         return self._site.allowance.granted()
 
     def restore(self, granted: dict[str, list[float]]) -> None:
-        """Count what another process granted."""
+        """Count requests that another process granted."""
         self._site.allowance.restore(granted)
 
     async def drain(self) -> None:
-        """Take no more connections, and end each of those that there are with its next answer: one that is
-        closed while a client asks on it would lose the question."""
+        """Accept no more connections, and end each existing one with its next answer: closing it earlier
+        could lose a request on its way."""
         if self._server is None:
             return
         for server in self._server.servers:
@@ -117,7 +117,7 @@ class WebServer:
             await asyncio.sleep(0.02)
 
     async def stop(self) -> None:
-        """Answer what is under way, and close."""
+        """Answer pending requests, and close."""
         await self._site.live.stop()
         if self._webhook is not None:
             self._webhook.cancel()

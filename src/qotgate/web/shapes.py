@@ -1,4 +1,4 @@
-"""The shapes of the API's answers, with units; the OpenAPI document is made from them."""
+"""The row and answer types of the API, with units; the OpenAPI document is generated from them."""
 
 import dataclasses
 from datetime import date
@@ -27,7 +27,7 @@ class Shape(BaseModel):
 
 
 def _row_shape(name: str, description: str, question: ListQuestion[Any], **beside: Any) -> type[Shape]:
-    """The shape of a list's rows, with the fields ``beside`` after its columns."""
+    """The type of a list's rows, with the fields ``beside`` after its columns."""
     types = get_type_hints(question.row)
     fields: dict[str, Any] = {
         column.name: (_plain(types[column.name]), Field(description=column.unit or None))
@@ -37,7 +37,7 @@ def _row_shape(name: str, description: str, question: ListQuestion[Any], **besid
 
 
 def _plain(hint: Any) -> Any:
-    """The type of a column as JSON has it: a security is its code."""
+    """The type of a column in JSON: a security becomes its code."""
     return {Security: str, Security | None: str | None}.get(hint, hint)
 
 
@@ -52,7 +52,7 @@ KNOWN_TO: Any = Field(
 
 
 def _with_note(schema: dict[str, Any]) -> None:
-    """A field that is there only where it says something."""
+    """Describe ``note``, which is present only if it has a value."""
     schema["properties"]["note"] = {
         "type": "string",
         "description": "There only where the security is not known here: a sentence that says so, with those "
@@ -64,7 +64,7 @@ NOTED = ConfigDict(extra="forbid", from_attributes=True, json_schema_extra=_with
 
 
 def noted(body: Shape, note: str | None) -> Shape:
-    """``body`` with ``note`` where there is one."""
+    """``body`` with ``note``, if there is one."""
     if note is None:
         return body
     kind = create_model(type(body).__name__, __base__=type(body), note=(str, ...))
@@ -243,7 +243,7 @@ class FundLeftOut(Shape):
 
 
 def list_shape(question: ListQuestion[Any]) -> type[Shape]:
-    """The shape of a page of a list of what the funds do together, after what the model says of its rows."""
+    """The type of a page of a list that sums over the funds, described by its row's docstring."""
     name, said = question.row.__name__, str(question.row.__doc__).partition("\n")[0]
     row = _row_shape(f"{name}Row", said, question)
     left_out = Field(description="The funds that are in neither end of the changes.")
@@ -260,7 +260,7 @@ def list_shape(question: ListQuestion[Any]) -> type[Shape]:
 
 
 def page_of(shape: type[Shape], found: Page[Any]) -> Shape:
-    """A page in a shape that :func:`list_shape` made."""
+    """A page in a type made by :func:`list_shape`."""
     answer = {
         "all_count": found.all_count,
         "next_page": found.next_page,

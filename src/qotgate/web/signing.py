@@ -1,7 +1,7 @@
-"""The options of the webhook, and how its requests are signed.
+"""The options of the webhook, and the signature of its requests.
 
-A request is as Standard Webhooks (https://www.standardwebhooks.com) has it; there are libraries for it in
-many languages. The signature is HMAC-SHA256 over the id, the time and the body, with dots between them.
+Requests follow Standard Webhooks (https://www.standardwebhooks.com), which has libraries in many languages.
+The signature is HMAC-SHA256 over the id, the time and the body, separated by dots.
 """
 
 import base64
@@ -14,15 +14,15 @@ from urllib.parse import urlsplit
 from qotgate.model import QotGateError
 
 LEAST = 16
-"""Characters of a secret."""
+"""Shortest secret, in characters."""
 PREFIX = "whsec_"
-"""How a secret begins that is base64."""
+"""Prefix of a base64 secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookOptions:
-    """Where news goes, the secret that signs it, and what is followed: codes, funds and institutions, all
-    where none is named. Raises QotGateError for options that are not safe."""
+    """Where news is sent, the secret that signs it, and what is followed: codes, funds and institutions, or
+    everything if none is named. Raises QotGateError for unsafe options."""
 
     url: str
     secret: str
@@ -37,7 +37,8 @@ class WebhookOptions:
         self.key()
 
     def key(self) -> bytes:
-        """The key that signs: base64 after ``whsec_``, or any other text as it is. Raises QotGateError."""
+        """The signing key: decoded base64 after ``whsec_``, or any other text unchanged. Raises
+        QotGateError."""
         if not self.secret.startswith(PREFIX):
             return self.secret.encode()
         try:

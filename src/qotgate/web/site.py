@@ -1,4 +1,5 @@
-"""What the API and the pages share: the services in each language, the state of the data, the allowance."""
+"""The state shared by the API and the pages: the services in each language, the state of the data, the
+allowance."""
 
 import hmac
 from asyncio import run_coroutine_threadsafe
@@ -34,11 +35,11 @@ LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 @dataclass(frozen=True, slots=True)
 class WebOptions:
-    """How HTTP is served. ``token`` is what callers must know, None for anyone; ``rate_limit`` counts the
-    API's own requests, by interface, None for no limit; with ``free_research`` those of this machine for
-    research tables do not count.
+    """Options of HTTP. ``token`` is required from callers, None for no token. ``rate_limit`` limits the API's
+    own requests, by interface, None for no limit; with ``free_research``, local requests for research tables
+    do not count.
 
-    Raises QotGateError for options that are not safe.
+    Raises QotGateError for unsafe options.
     """
 
     host: str = "127.0.0.1"
@@ -59,12 +60,12 @@ class WebOptions:
 
 
 class Endpoint(Protocol):
-    """Something else that answers at a path of its own, over the services of a site."""
+    """A handler of another path, over the services of a site."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
 
     async def stop(self) -> None:
-        """End what is under way."""
+        """End the calls under way."""
 
 
 class Site:
@@ -81,20 +82,20 @@ class Site:
         self.change(questions, options)
 
     def change(self, questions: Questions, options: WebOptions) -> None:
-        """Go on with other options and services over the same database."""
+        """Apply new options and services over the same database."""
         self.options = options
         self.reference = questions.reference
         self.lang: Language = questions.lang
         self.questions = {lang: questions.varied(lang=lang) for lang in LANGUAGES}
         self.search = Search(questions.store, questions.reference)
         self.allowance.change(options.rate_limit)
-        # Of two sites that answer differently no tag is the same.
+        # Sites that answer differently never share a tag.
         marks = (__version__, questions.reference.digest, ",".join(questions.funds), questions.window_days)
         self._marks = "\x1f".join(map(str, marks))
 
     def take(self, interface: str) -> tuple[RateLimit, Taken] | None:
-        """Count a request towards the allowance: the limit and where it stands, None without one. It is
-        counted in the event loop; to be called from one of the threads that answer."""
+        """Count a request towards the allowance: returns the limit and its state, None without a limit. The
+        count happens in the event loop; call this from an answering thread."""
         limit = self.allowance.limit
         if limit is None:
             return None
@@ -120,30 +121,30 @@ class Site:
             return generation(connection)
 
     def state(self) -> str:
-        """What moves with every load of a file, also of one that brings nothing new or nothing readable.
-        Raises StoreError."""
+        """A value that changes with every load of a file, even one with nothing new or readable. Raises
+        StoreError."""
         with self.store.reading() as connection:
             return f"{generation(connection)}.{loads.last(connection)}"
 
     def coverage(self, state: str) -> Coverage:
-        """How far the data of ``state`` goes; read once for each state. Raises StoreError."""
+        """The extent of the data in ``state``; read once for each state. Raises StoreError."""
         questions = self.questions[self.lang]
         return questions.remembered(("coverage", state), lambda: coverage(self.store, questions.funds))
 
     def funds(self, state: str) -> list[str]:
-        """The funds of which anything is loaded in ``state``; read once for each state. Raises StoreError."""
+        """The funds with loaded data in ``state``; read once for each state. Raises StoreError."""
         questions = self.questions[self.lang]
         return questions.remembered(("funds", state), partial(loaded_funds, questions))
 
     def tag(self, state: str, *parts: str) -> str:
-        """The entity tag of what is shown of ``state``, ``parts`` telling one showing of a URL
-        from another. It is weak: the bytes may differ."""
+        """The entity tag of a view of ``state``; ``parts`` distinguish views of one URL. It is weak: the
+        bytes may differ."""
         text = "\x1f".join((self._marks, state, *parts)).encode()
         return f'W/"{hmac.digest(self._key, text, sha256).hex()[:20]}"'
 
 
 def check_allowance(interface: str, limit: RateLimit, taken: Taken) -> None:
-    """Raises RateLimited where a request has to wait."""
+    """Raises RateLimited if a request has to wait."""
     if taken.wait:
         raise RateLimited(
             "http_rate_limited",
@@ -155,7 +156,7 @@ def check_allowance(interface: str, limit: RateLimit, taken: Taken) -> None:
 
 
 def fresh(request: Request, tag: str) -> bool:
-    """Whether the caller has what ``tag`` names."""
+    """Whether the caller has the version with this ``tag``."""
     known = request.headers.get("If-None-Match", "")
     return known.strip() == "*" or tag.removeprefix("W/") in (
         one.strip().removeprefix("W/") for one in known.split(",")

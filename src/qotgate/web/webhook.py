@@ -1,6 +1,6 @@
-"""Tells a program of the user's own what a load has brought: signed, and sent again until it is taken.
+"""Sends the news of a load to a user's program: signed, and repeated until it is accepted.
 
-How a request is signed stands in :mod:`qotgate.web.signing`.
+:mod:`qotgate.web.signing` describes the signature.
 """
 
 import asyncio
@@ -27,23 +27,23 @@ from qotgate.web.site import Site
 ASK_SECONDS = 1.0
 MAX_ATTEMPTS = 7
 FIRST_WAIT_SECONDS = 1.0
-"""Before the second attempt; it doubles with each, up to ``MAX_WAIT_SECONDS``."""
+"""Wait before the second attempt; it doubles with each attempt, up to ``MAX_WAIT_SECONDS``."""
 MAX_WAIT_SECONDS = 60.0
 TIMEOUT_SECONDS = 10.0
 LATER_STATUSES = (408, 425, 429)
-"""Of the client errors those that another attempt may mend; so may those of the server."""
+"""Client errors that another attempt may solve; so may server errors."""
 
 log = structlog.get_logger()
 
 
-class _Later(Exception):  # noqa: N818 - another attempt may mend it
-    """The receiver did not take the request this time."""
+class _Later(Exception):  # noqa: N818 - a retry may succeed
+    """The receiver did not accept the request this time."""
 
 
 class Webhook:
-    """Sends what is new of the data of ``site`` once a load has finished.
+    """Sends the news in the data of ``site`` once a load has finished.
 
-    What is loaded before the gateway starts is not new. What could not be delivered goes with the next load.
+    Data loaded before the gateway starts is not news. Undelivered news is sent with the next load.
     """
 
     def __init__(self, site: Site) -> None:
@@ -52,7 +52,7 @@ class Webhook:
         self._state = ""
 
     async def run(self) -> None:
-        """Look for news until cancelled."""
+        """Send news until cancelled."""
         while True:
             options = self._site.options.webhook
             if options is None:
@@ -79,7 +79,7 @@ class Webhook:
         return news(questions, Followed.parse(follow, self._site.funds(state)))
 
     async def _deliver(self, options: WebhookOptions, fresh: Sequence[News]) -> bool:
-        """Whether the receiver took it."""
+        """Whether the receiver accepted the news."""
         message_id, body = f"msg_{uuid4().hex}", _body(fresh)
         told = {"host": urlsplit(options.url).hostname, "id": message_id, "rows": len(fresh)}
         attempts = AsyncRetrying(
