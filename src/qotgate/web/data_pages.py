@@ -8,7 +8,7 @@ from pydantic import BeforeValidator
 
 from qotgate.service.coverage import provenance
 from qotgate.service.coverage.calendar import calendar
-from qotgate.service.coverage.status import Status, status
+from qotgate.service.coverage.status import Status
 from qotgate.store.tables import Row
 from qotgate.web.pages import NUMBERS_END, Start, page_from
 from qotgate.web.render import View, show
@@ -30,11 +30,11 @@ router = APIRouter()
 
 @router.get("/data")
 def data(request: Request, site: TheSite, year: Year = None) -> Response:
-    def make(_view: View) -> dict[str, Any]:
+    def make(view: View) -> dict[str, Any]:
         files, more_files = provenance.files(site.store)
         rejects, more_rejects = provenance.rejects(site.store)
         loads, more_loads = provenance.loads(site.store, count=provenance.LOADS_SHOWN)
-        found = status(site.store)
+        found = site.status(view.state)
         spans, more_spans = page_from(_spans(found), 1, SPANS_ON_A_PAGE)
         holes, more_holes = page_from(found.holes, 1, SPANS_ON_A_PAGE)
         return {
@@ -64,7 +64,7 @@ def _spans(found: Status) -> list[tuple[str, Row]]:
 @router.get("/data/coverage")
 def coverage(request: Request, site: TheSite, start: Start = 1) -> Response:
     def read() -> Found:
-        return page_from(_spans(status(site.store)), start, SPANS_ON_A_PAGE)
+        return page_from(_spans(site.status(site.state())), start, SPANS_ON_A_PAGE)
 
     return _show_rows(request, site, "coverage.html", read)
 
@@ -72,7 +72,7 @@ def coverage(request: Request, site: TheSite, start: Start = 1) -> Response:
 @router.get("/data/holes")
 def holes(request: Request, site: TheSite, start: Start = 1) -> Response:
     def read() -> Found:
-        return page_from(status(site.store).holes, start, SPANS_ON_A_PAGE)
+        return page_from(site.status(site.state()).holes, start, SPANS_ON_A_PAGE)
 
     return _show_rows(request, site, "holes.html", read)
 

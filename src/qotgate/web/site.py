@@ -19,6 +19,7 @@ from qotgate.model import Language, QotGateError, RateLimited, is_loopback
 from qotgate.model.version import __version__
 from qotgate.service.ark.funds import loaded_funds
 from qotgate.service.coverage.provenance import Coverage, coverage
+from qotgate.service.coverage.status import Status, status
 from qotgate.service.questions import Questions
 from qotgate.service.search import Search
 from qotgate.store import loads
@@ -130,6 +131,11 @@ class Site:
         """The extent of the data in ``state``; read once for each state. Raises StoreError."""
         questions = self.questions[self.lang]
         return questions.remembered(("coverage", state), lambda: coverage(self.store, questions.funds))
+
+    def status(self, state: str) -> Status:
+        """What is loaded in ``state``, but contradictions; read once for each state. Raises StoreError."""
+        questions = self.questions[self.lang]
+        return questions.remembered(("status", state), partial(status, self.store, contradictions=0))
 
     def funds(self, state: str) -> list[str]:
         """The funds with loaded data in ``state``; read once for each state. Raises StoreError."""

@@ -39,8 +39,8 @@ class Status:
     holes: tuple[Hole, ...]
 
 
-def status(store: Store) -> Status:
-    """Read the state of the data in one transaction."""
+def status(store: Store, contradictions: int = CONTRADICTIONS_SHOWN) -> Status:
+    """Read the state of the data in one transaction, with ``contradictions`` of those at most."""
     with store.reading() as connection:
         _, rejected = reads.files.last_load(connection)
         rejects = reads.files.rejects(connection, None, REJECTS_SHOWN)
@@ -61,6 +61,8 @@ def status(store: Store) -> Status:
             reiterations=days - sum(row["rows"] for row in spans["rating_changes"]),
             prior_disagreements=disagreements,
             contradicted=reads.securities.count_contradictions(connection),
-            contradictions=reads.securities.contradictions(connection, None, CONTRADICTIONS_SHOWN)[0],
+            contradictions=reads.securities.contradictions(connection, None, contradictions)[0]
+            if contradictions
+            else [],
             holes=holes(connection),
         )
