@@ -5,12 +5,14 @@ Wrong input ends in one sentence on standard error and exit status 2. If the rea
 """
 
 import faulthandler
+import gc
 import io
 import os
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any
 
 import typer
@@ -59,7 +61,7 @@ class _Commands(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         module, attribute = COMMANDS[name].split(".")
-        found = getattr(import_module(f"qotgate.cli.{module}"), attribute)
+        found = getattr(_imported(f"qotgate.cli.{module}"), attribute)
         if isinstance(found, typer.Typer):
             return typer.main.get_command(found)
         alone = typer.Typer(**_PLAIN)
@@ -71,6 +73,19 @@ class _Commands(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(COMMANDS)
+
+
+def _imported(name: str) -> ModuleType:
+    """Import the module of a command. What it brings stays until the process ends: the garbage collector is
+    not to look through it, neither meanwhile nor at the end, which takes a fifth of a short command."""
+    if name in sys.modules or not gc.isenabled():
+        return import_module(name)
+    gc.disable()
+    try:
+        return import_module(name)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 class _Group(TyperGroup):
@@ -116,6 +131,8 @@ def main(arguments: list[str] | None = None) -> None:
             # Names are in any script, and the output may have an encoding without it.
             stream.reconfigure(errors="backslashreplace")
     speak(None)
+    # Pydantic would look for plug-ins among all installed packages. The commands use none.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         arguments = sys.argv[1:] if arguments is None else arguments
         status = app(arguments or ["--help"], standalone_mode=False)
