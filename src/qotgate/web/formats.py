@@ -3,31 +3,29 @@
 A table's columns are the fields of its row model, so an empty table has them too.
 
 In CSV only, a text that starts like a formula gets an apostrophe in front: see
-:mod:`qotgate.service.research.frames`.
+:mod:`qotgate.service.research.frames`. What writes tables is imported where it is needed, so a gateway starts
+without Polars.
 """
 
 from collections.abc import Iterable, Iterator
 from datetime import date
 from functools import partial
-from io import BytesIO
 from itertools import chain, repeat
 from json import dumps
 from tempfile import TemporaryFile
-from types import NoneType, UnionType
-from typing import Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal
 
-import polars as pl
 from fastapi import HTTPException, Request, Response
 from fastapi.responses import StreamingResponse
-from polars.io.plugins import register_io_source
 from pydantic import BaseModel
 from starlette.background import BackgroundTask
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from qotgate.model import Part
-from qotgate.model.finite import finite
-from qotgate.service.research.files import sink_parquet
-from qotgate.service.research.frames import FORMULA_STARTS, csv_of, frame_of, schema_of
+from qotgate.web.shapes import rows_of
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Format = Literal["json", "csv", "parquet"]
 MEDIA_TYPES: dict[Format, str] = {
@@ -40,13 +38,6 @@ ROWS_SENT = 2000
 """Rows of a research table written at once."""
 CHUNK = 1 << 16
 """Bytes of a file sent at once."""
-TYPES: dict[type, type[pl.DataType]] = {
-    str: pl.String,
-    bool: pl.Boolean,  # before int, its base class
-    int: pl.Int64,
-    float: pl.Float64,
-    date: pl.Date,
-}
 
 
 class Suffixes:
@@ -103,7 +94,9 @@ def encode(body: BaseModel, chosen: Format) -> Response:
     if chosen == "json":
         # Pydantic writes null for a number that is not finite.
         return Response(body.model_dump_json(), media_type=MEDIA_TYPES["json"])
-    content = _parquet(body, ()) if chosen == "parquet" else _csv(body)
+    from qotgate.web.tables import csv_table, parquet_table
+
+    content = parquet_table(body, ()) if chosen == "parquet" else csv_table(body)
     return Response(content, media_type=MEDIA_TYPES[chosen])
 
 
@@ -117,13 +110,14 @@ def encode_parts(parts: Iterator[BaseModel], chosen: Format) -> Response:
     """
     first = next(parts)
     media_type = MEDIA_TYPES[chosen]
-    if chosen == "parquet":
-        return Response(_parquet(first, parts), media_type=media_type)
-    # Not a generator of our own: it would keep a part in memory while its text is read.
-    if chosen == "csv":
-        return StreamingResponse(
-            chain([_csv(first)], map(partial(_csv, header=False), parts)), media_type=media_type
-        )
+    if chosen != "json":
+        from qotgate.web.tables import csv_table, parquet_table
+
+        if chosen == "parquet":
+            return Response(parquet_table(first, parts), media_type=media_type)
+        # Not a generator of our own: it would keep a part in memory while its text is read.
+        texts = chain([csv_table(first)], map(partial(csv_table, header=False), parts))
+        return StreamingResponse(texts, media_type=media_type)
     head = first.model_copy(update={"rows": []}).model_dump_json().removesuffix("]}")
     more = ("," + rows for rows in map(_json_rows, parts))
     return StreamingResponse(chain([head + _json_rows(first)], more, ["]}"]), media_type=media_type)
@@ -139,6 +133,11 @@ def encode_frames(
     slow reader must not delay the writer. Raises the errors of a Parquet file's parts; an error in a later
     part of CSV or JSON cuts the response off.
     """
+    import polars as pl
+
+    from qotgate.service.research.files import sink_parquet
+    from qotgate.service.research.frames import csv_of, frame_of, schema_of
+
     media_type = MEDIA_TYPES[chosen]
     if chosen == "parquet":
         file = TemporaryFile()  # noqa: SIM115 - closed when it has been sent
@@ -168,75 +167,9 @@ def encode_frames(
     return StreamingResponse(texts, media_type=media_type)
 
 
-def _json_frame(before: str, frame: pl.DataFrame) -> str:
+def _json_frame(before: str, frame: "pl.DataFrame") -> str:
     return before + frame.write_json()[1:-1]
 
 
 def _json_rows(body: BaseModel) -> str:
-    return ",".join(row.model_dump_json() for row in _rows(body))
-
-
-def _rows(body: BaseModel) -> list[BaseModel]:
-    return getattr(body, "rows", [body])
-
-
-def _schema(body: BaseModel) -> dict[str, Any]:
-    rows = type(body).model_fields.get("rows")
-    row_type = type(body) if rows is None else get_args(rows.annotation)[0]
-    return {name: _column(field.annotation) for name, field in row_type.model_fields.items()}
-
-
-def _cells(body: BaseModel) -> Iterator[dict[str, Any]]:
-    for row in _rows(body):
-        yield {name: finite(value) for name, value in row.model_dump().items()}
-
-
-def _csv(body: BaseModel, *, header: bool = True) -> bytes:
-    schema = {name: pl.String if isinstance(kind, pl.List) else kind for name, kind in _schema(body).items()}
-    texts = [{name: _text(value) for name, value in row.items()} for row in _cells(body)]
-    file = BytesIO()
-    pl.DataFrame(texts, schema=schema).write_csv(file, include_header=header)
-    return file.getvalue()
-
-
-def _parquet(first: BaseModel, parts: Iterable[BaseModel]) -> bytes:
-    """A file of all parts; besides the output, one part at a time is in memory."""
-    schema = _schema(first)
-
-    def frames(*_what: object) -> Iterator[pl.DataFrame]:
-        for part in chain([first], parts):
-            yield pl.DataFrame(list(_cells(part)), schema=schema)
-
-    file = BytesIO()
-    register_io_source(frames, schema=schema).sink_parquet(file)
-    return file.getvalue()
-
-
-def _column(annotation: Any) -> Any:
-    """The type of a column, from the type of a model's field."""
-    if isinstance(annotation, UnionType) or get_origin(annotation) is not None:
-        inner = [one for one in get_args(annotation) if one is not NoneType]
-        if get_origin(annotation) is list:
-            return pl.List(_column(inner[0]))
-        if get_origin(annotation) is Literal:
-            return pl.String
-        return _column(inner[0])
-    if issubclass(annotation, BaseModel):
-        return pl.Struct({name: _column(field.annotation) for name, field in annotation.model_fields.items()})
-    return next(column for kind, column in TYPES.items() if issubclass(annotation, kind))
-
-
-def _text(value: Any) -> Any:
-    """A cell of a CSV file; nested values are separated by semicolons."""
-    if isinstance(value, list):
-        value = "; ".join(map(_part, value))
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return f"'{value}"
-    return value
-
-
-def _part(part: dict[str, Any]) -> str:
-    """A place as ``file:line``, anything else as its values."""
-    if "path" in part:
-        return f"{part['path']}:{part['line'] or ''}"
-    return " ".join(map(str, part.values()))
+    return ",".join(row.model_dump_json() for row in rows_of(body))

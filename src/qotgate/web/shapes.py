@@ -393,3 +393,8 @@ class Coverage(Shape):
 class Health(Shape):
     status: Literal["ok", "ready"]
     generation: int | None = Field(description="The number of the state of the data.")
+
+
+def rows_of(body: BaseModel) -> list[BaseModel]:
+    """The rows of an answer, or itself as the one row."""
+    return getattr(body, "rows", [body])
