@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from qotgate.cli.facts import print_fact
 from qotgate.cli.options import AsJson, AsOf, Database, Funds, Lang, Tables, WindowDays, read_day
-from qotgate.cli.pages import print_fact
 from qotgate.cli.words import say
 from qotgate.model import ArkDynamic, Security, TradeEvidence
 from qotgate.service.ark.dynamics import explain_ark_stock_dynamic

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from qotgate.cli.console import new_console
+from qotgate.cli.facts import print_fact
 from qotgate.cli.options import AsJson, AsOf, Database, Lang, PageCursor, Tables, read_day
-from qotgate.cli.pages import plain_row, print_fact, rows_table
+from qotgate.cli.pages import plain_row, rows_table
 from qotgate.cli.words import say
 from qotgate.model import InstitutionRating, Security
 from qotgate.protocol.rating_answers import MAX_INSTITUTIONS

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from dataclasses import fields
-from datetime import date
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -11,8 +10,9 @@ import typer
 from rich.table import Table
 
 from qotgate.cli.console import new_console
+from qotgate.cli.facts import shown
 from qotgate.cli.words import say
-from qotgate.model import DynamicType, Page, QotGateError, RatingLevel, Security
+from qotgate.model import Page, QotGateError
 from qotgate.protocol.interface import Column, ListQuestion
 
 T = TypeVar("T")
@@ -57,11 +57,6 @@ def rows_table(rows: Sequence[Any], kind: type) -> Table:
     return table
 
 
-def print_fact(name: str, value: Any) -> None:
-    """Print a field of an answer; a word of the interface in the user's language."""
-    typer.echo(say("{name}: {value}", name=say(name), value=shown(value)))
-
-
 def list_table(question: ListQuestion[T], answer: Page[T]) -> Table:
     """A table of securities with columns of numbers, narrow enough for 80 characters."""
     table = Table(box=None, pad_edge=False)
@@ -90,15 +85,6 @@ def print_table(table: Table, answer: Page[Any]) -> None:
         console.print(say("{fund} is left out: its last book shows {day}.", fund=fund, day=day))
     if answer.next_page:
         console.print(say("Next page: --page {page}", page=answer.next_page), soft_wrap=True)
-
-
-def shown(value: float | str | date | Security | None, form: str = "g") -> str:
-    """A cell; a float is written in ``form``, a truth value and the words of ratings and dynamics in the
-    user's language."""
-    if value is None or isinstance(value, bool | RatingLevel | DynamicType):
-        words = {"None": "N/A", "True": "yes", "False": "no"}
-        return say(words.get(str(value), str(value)))
-    return format(value, form) if isinstance(value, float) else str(value)
 
 
 def _plain(value: Any) -> Any:

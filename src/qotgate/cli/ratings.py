@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from qotgate.cli.facts import shown
 from qotgate.cli.options import AsJson, AsOf, Database, Lang, PageCursor, Tables, read_day
-from qotgate.cli.pages import print_json, print_table, read_choice, shown
+from qotgate.cli.pages import print_json, print_table, read_choice
 from qotgate.cli.words import say
 from qotgate.model import Market, Page, QotGateError, RatingChange, RatingChangeType
 from qotgate.protocol.interface import RATING_CHANGES

@@ -157,7 +157,7 @@ SENTENCES: dict[str, dict[Language, str]] = {
     },
     "as_of_before": {
         "en": "as_of takes a day from {first} on, the first one that the loaded data covers, not {value}.",
-        "zh": "as_of 须不早于已加载数据覆盖的首日 {first}，不能是 {value}。",
+        "zh": "as_of 不得早于已加载数据的起始日期 {first}，不能是 {value}。",
     },
     "day": {
         "en": "{parameter} takes a day as yyyy-MM-dd, not {value!r}.",
