@@ -321,6 +321,37 @@ def test_a_code_without_ratings_is_answered_with_what_is_near(web: httpx.Client,
         assert (done.returncode, "did you mean US.MU" in done.stderr) == (0, True)
 
 
+@pytest.mark.parametrize("table", ["trades", "notes", "positions", "dynamics"])
+def test_codes_that_are_not_known_are_told_beside_a_table(
+    client: QuoteClient,
+    web: httpx.Client,
+    sample_url: str,
+    table: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    said = "US.TSLAA is not known here (did you mean US.TSLA (Tesla)?)."
+    many = ["US.TSLA", "US.TSLAA", *(f"US.QQQ{number}" for number in range(5))]
+    calls = {
+        "trades": lambda codes: client.ark_trades(codes=codes, lang="en"),
+        "notes": lambda codes: client.rating_notes(codes=codes, lang="en"),
+        "positions": lambda codes: client.ark_positions(codes=codes, lang="en"),
+        "dynamics": lambda codes: client.ark_dynamics(codes, as_of=[LAST_DAY], lang="en"),
+    }
+    rows = calls[table](many)
+    if table != "dynamics":
+        list(rows)
+        assert rows.note.startswith(said)
+    (logged,) = (record.getMessage() for record in caplog.records if record.name == "qotgate.client")
+    assert logged.startswith(said)
+    assert logged.endswith("3 more codes are not known here.")
+    answer = ask(web, f"research/{table}", codes=",".join(many))
+    assert answer["note"] == logged
+    assert "note" not in ask(web, f"research/{table}", codes="US.TSLA")
+    assert web.get(f"/api/v1/research/{table}.csv", params={"codes": "US.TSLAA"}).status_code == 200
+    done = run("research", table, "--codes", "us.tslaa", "--csv", "--lang", "en", "--db", sample_url)
+    assert (done.returncode, done.stderr.strip()) == (0, said)
+
+
 def test_a_known_institution_without_a_change_is_an_empty_list(
     client: QuoteClient, web: httpx.Client
 ) -> None:

@@ -7,6 +7,7 @@ import inspect
 import json
 import sys
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -62,7 +63,11 @@ def _command(table: ResearchTable[Any]) -> Callable[..., None]:
         from qotgate.service.research import parts
 
         with open_questions(settings, makes=False) as questions:
-            _write(table, parts(questions, table, values), given)
+            found = parts(questions, table, values)
+            first = next(found)
+            if first.note:
+                typer.echo(first.note, err=True)
+            _write(table, chain([first], found), given)
 
     command.__doc__ = table.description
     command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # Typer reads it

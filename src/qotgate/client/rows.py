@@ -1,5 +1,6 @@
 """Rows of answers, and their conversion to pandas, Polars and Arrow, each imported at first use."""
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import fields
 from datetime import date
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
+
+log = logging.getLogger("qotgate.client")
 
 T = TypeVar("T")
 Turned = TypeVar("Turned", bound=Page[Any] | Part[Any])
@@ -130,10 +133,16 @@ class _Pages(Generic[T, Turned]):
         self._cursor: str | None = None
         self._rows: Iterator[T] | None = None
         self._last: Turned | None = None
+        self.note: str | None = None
+        """Which of the codes are not known to the gateway, and what may be meant; it is logged, too. None
+        where all are known, and before the first row."""
 
     def _take(self, page: Turned) -> None:
         if page.next_page is not None and page.next_page == self._cursor:
             raise ProtocolError("a page says that it is the next page itself")
+        if isinstance(page, Part) and page.note:
+            log.warning("%s", page.note)
+            self.note = page.note
         self._rows, self._cursor, self._last = iter(page.rows), page.next_page, page
 
 

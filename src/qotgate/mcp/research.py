@@ -26,6 +26,7 @@ Skip = Annotated[int, Field(ge=0, description="Rows to leave out: those that ear
 
 class Rows(Shape):
     known_to: date | None = KNOWN_TO
+    note: str | None = Field(None, description="Which of the codes are not known, and what may be meant.")
     more: bool = Field(description="Whether more rows follow: ask again with a larger skip, or narrower.")
 
 
@@ -91,16 +92,17 @@ def _page(
 ) -> dict[str, Any]:
     """Up to ``count`` rows of a table after the first ``skip``; reads only as far as needed."""
     known_to: date | None = None
+    note: str | None = None
 
     def rows() -> Iterator[tuple[Any, ...]]:
-        nonlocal known_to
+        nonlocal known_to, note
         for part in parts(questions, table, table.values(_texts(given))):
-            known_to = part.known_to
+            known_to, note = part.known_to, note or part.note
             yield from part.rows
 
     found = list(islice(rows(), skip, skip + count + 1))
     shown = [table.row(*row) for row in found[:count]]
-    return {"known_to": known_to, "more": len(found) > count, "rows": shown}
+    return {"known_to": known_to, "note": note, "more": len(found) > count, "rows": shown}
 
 
 def _texts(given: dict[str, Any]) -> dict[str, Sequence[str]]:

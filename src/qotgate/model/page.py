@@ -28,9 +28,11 @@ class Page(Generic[T]):
 class Part(Generic[T]):
     """``rows`` of a part of a research table, and the cursor of the next part (None on the last).
 
-    ``known_to`` is the last known day, up to the requested one; None if no day bounds the table.
+    ``known_to`` is the last known day, up to the requested one; None if no day bounds the table. ``note`` of
+    the first part says which of the requested codes are not known, and what may be meant; None if all are.
     """
 
     rows: tuple[T, ...]
     next_page: str | None
     known_to: date | None = None
+    note: str | None = None

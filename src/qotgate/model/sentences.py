@@ -112,6 +112,10 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "en": "{parameter} takes an institution that is known here, such as UBS, not {value!r}.",
         "zh": "{parameter} 须为本网关已知的机构，如瑞银，不能是 {value!r}。",
     },
+    "not_known_more": {
+        "en": "{count} more codes are not known here.",
+        "zh": "另有 {count} 个代码没有数据。",
+    },
     "parameter_near": {
         "en": "There is no parameter {value!r} (did you mean {near}?).",
         "zh": "没有参数 {value!r}（您要的是 {near} 吗？）。",

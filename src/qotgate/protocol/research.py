@@ -349,6 +349,8 @@ def write_part(row: type, part: Part[tuple[Any, ...]]) -> Any:
     """The Response of 53001; each row of ``part`` has the values of the columns of ``row``."""
     response = RESPONSES[ProtoId.Qotgate_GetResearch](retType=RetType.SUCCEED, retMsg="", errCode=0)
     s2c = response.s2c
+    if part.note is not None:
+        s2c.note = part.note
     s2c.rowCount = len(part.rows)
     if part.next_page is not None:
         s2c.nextPage = part.next_page
@@ -391,7 +393,8 @@ def read_part(table: ResearchTable[Row], s2c: Any) -> Part[Row]:
             raise ValueError(f"a part of {table.name} lacks the column {name}")
         columns.append(values)
     rows = tuple(table.row(*values) for values in zip(*columns, strict=True))
-    return Part(rows, s2c.nextPage or None, date.fromisoformat(s2c.knownTo) if s2c.knownTo else None)
+    known_to = date.fromisoformat(s2c.knownTo) if s2c.knownTo else None
+    return Part(rows, s2c.nextPage or None, known_to, s2c.note or None)
 
 
 def _values(column: Any, kind: Kind) -> list[Any]:

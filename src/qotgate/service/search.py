@@ -5,7 +5,7 @@ and searched in memory, by published names and the tables' names, and by former 
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from threading import Lock
@@ -33,6 +33,8 @@ START_OF_WORD, ANY_PART, NO_MATCH = 2, 3, 4
 """Ranks of matches; 0 is the code itself, 1 its start."""
 MAX_NEAR = 3
 """Number of suggestions for an unknown security."""
+MAX_NOTED = 3
+"""Unknown securities of one question on which there is a sentence each."""
 LIKENESS = 0.7
 """Minimum similarity of a suggestion to the typed text, from 0 to 1, as measured by difflib."""
 
@@ -82,10 +84,9 @@ class Search:
     def near(self, security: Security, lang: Language, *, in_ratings: bool = False) -> list[Found] | None:
         """Suggestions for an unknown ``security``, the most similar first; None if it is known. A former code
         in ARK's lines counts as known, except for questions about ratings (``in_ratings``)."""
-        entries, code = self._entries(), str(security)
-        old = not in_ratings and any(code.casefold() in entry.spelled for entry in entries.values())
-        if old or code in entries:
+        if not self._unknown([security], in_ratings=in_ratings):
             return None
+        entries, code = self._entries(), str(security)
         texts = (security.code.casefold(), *self._names(code))
         # Two letters occur in many names.
         found = [one for text in texts for one in _matches(entries, text, _codes(text), START_OF_WORD)]
@@ -114,6 +115,20 @@ class Search:
         listed = ", ".join(f"{one.security} ({one.name})" if one.name else f"{one.security}" for one in near)
         sentence = SENTENCES["not_known_near" if near else "not_known"][lang]
         return sentence.format(code=security, near=listed)
+
+    def note_on(self, securities: Iterable[Security], lang: Language, *, in_ratings: bool) -> str | None:
+        """The same about several securities: a sentence on each of the first ``MAX_NOTED`` that are not
+        known, and one on how many more are not; None if all are known."""
+        unknown = self._unknown(securities, in_ratings=in_ratings)
+        said = [self.note(one, lang, in_ratings=in_ratings) or "" for one in unknown[:MAX_NOTED]]
+        if len(unknown) > MAX_NOTED:
+            said.append(SENTENCES["not_known_more"][lang].format(count=len(unknown) - MAX_NOTED))
+        return ("" if lang == "zh" else " ").join(said) or None
+
+    def _unknown(self, securities: Iterable[Security], *, in_ratings: bool) -> list[Security]:
+        entries = self._entries()
+        known = set() if in_ratings else {code for entry in entries.values() for code in entry.spelled}
+        return [one for one in securities if str(one) not in entries and str(one).casefold() not in known]
 
     def _names(self, code: str) -> list[str]:
         """The table's names of a code, for comparison."""

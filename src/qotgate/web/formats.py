@@ -8,7 +8,6 @@ without Polars.
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import date
 from functools import partial
 from itertools import chain, repeat
 from json import dumps
@@ -124,9 +123,10 @@ def encode_parts(parts: Iterator[BaseModel], chosen: Format) -> Response:
 
 
 def encode_frames(
-    row: type, known_to: date | None, parts: Iterator[Part[tuple[Any, ...]]], chosen: Format
+    row: type, first: Part[tuple[Any, ...]], following: Iterator[Part[tuple[Any, ...]]], chosen: Format
 ) -> Response:
-    """The response with the rows of ``parts`` of a research table, one part in memory at a time.
+    """The response with the rows of the ``first`` part of a research table and of those ``following``, one
+    part in memory at a time.
 
     CSV and JSON are sent while the parts are made. A Parquet file goes to a temporary file by row groups, and
     is sent from there: its end contains the positions of its parts, so a truncated file is useless, and a
@@ -139,6 +139,7 @@ def encode_frames(
     from qotgate.service.research.frames import csv_of, frame_of, schema_of
 
     media_type = MEDIA_TYPES[chosen]
+    parts = chain([first], following)
     if chosen == "parquet":
         file = TemporaryFile()  # noqa: SIM115 - closed when it has been sent
         try:
@@ -162,7 +163,10 @@ def encode_frames(
         header = csv_of(pl.DataFrame(schema=schema_of(row)))
         texts = chain([header], map(partial(csv_of, header=False), rows))
     else:
-        head = f'{{"known_to":{dumps(known_to and known_to.isoformat())},"rows":['
+        beside = {"known_to": first.known_to and first.known_to.isoformat()}
+        if first.note:
+            beside["note"] = first.note
+        head = f'{dumps(beside, ensure_ascii=False)[:-1]}, "rows":['
         texts = chain([head], map(_json_frame, chain([""], repeat(",")), rows), ["]}"])
     return StreamingResponse(texts, media_type=media_type)
 

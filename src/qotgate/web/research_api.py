@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import date
-from itertools import chain
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Query, Response
@@ -14,7 +13,7 @@ from qotgate.service.research import parts
 from qotgate.web.api import ANSWERS
 from qotgate.web.asked import RESEARCH, TheRequest
 from qotgate.web.formats import encode_frames
-from qotgate.web.shapes import Shape
+from qotgate.web.shapes import NOTED, Shape
 
 router = APIRouter(prefix=f"/api/v1/{RESEARCH}", responses=ANSWERS)
 
@@ -29,6 +28,10 @@ def _parameter(parameter: Parameter) -> tuple[Any, Any]:
     return kind, Field(None, description=parameter.description)
 
 
+class _NotedShape(Shape):
+    model_config = NOTED
+
+
 def _shape(table: ResearchTable[Any]) -> type[Shape]:
     fields: dict[str, Any] = {
         "known_to": (
@@ -38,7 +41,7 @@ def _shape(table: ResearchTable[Any]) -> type[Shape]:
         "rows": (list[table.row], ...),  # type: ignore[name-defined]  # the row of the description
     }
     name = f"{table.name.title().replace('_', '')}Table"
-    return create_model(name, __base__=Shape, __doc__=table.description, **fields)
+    return create_model(name, __base__=_NotedShape, __doc__=table.description, **fields)
 
 
 def _add(table: ResearchTable[Any]) -> None:
@@ -65,7 +68,7 @@ def _respond(asked: TheRequest, table: ResearchTable[Any], values: dict[str, Any
     following: Iterator[Part[tuple[Any, ...]]] = parts(asked.questions, table, values)
     # Errors of the question are raised before anything is sent.
     first = next(following)
-    return encode_frames(table.row, first.known_to, chain([first], following), asked.format)
+    return encode_frames(table.row, first, following, asked.format)
 
 
 for _table in TABLES.values():

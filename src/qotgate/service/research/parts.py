@@ -30,6 +30,7 @@ from qotgate.service.cursor import PartCursor
 from qotgate.service.questions import Questions
 from qotgate.service.research import coverage, dynamics, positions, ratings, streaks, trades
 from qotgate.service.research.scope import Found, Scope, of_funds
+from qotgate.service.search import Search
 from qotgate.store import reads
 from qotgate.store.database import generation
 
@@ -87,7 +88,11 @@ def part(
         if found.following is not None:
             cursor = PartCursor(number, day.isoformat(), found.following.isoformat())
             next_page = cursors.write(question, cursor)
-    return Part(tuple(found.rows), next_page, None if table in OF_ALL else day)
+    codes, note = values.get("codes"), None
+    if isinstance(codes, tuple) and not page:
+        search = Search(questions.store, questions.reference)
+        note = search.note_on(codes, questions.lang, in_ratings=table in OF_NOTES)
+    return Part(tuple(found.rows), next_page, None if table in OF_ALL else day, note)
 
 
 def parts(
