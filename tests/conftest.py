@@ -1,4 +1,4 @@
-"""What tests share: the real data, the sample in a database, a gateway in a process of its own."""
+"""Common fixtures: the real data, the sample in a database, a gateway in a separate process."""
 
 import os
 import subprocess
@@ -21,10 +21,10 @@ from tests.support.parts import find, program, shared, skip_for_missing_programs
 from tests.support.paths import SAMPLE
 from tests.support.serving import Serving, serving
 
-# Programs run as a user's do: they write through a buffer and keep what Python compiles.
+# Programs run as a user's do: with buffered output, and with Python's bytecode cache.
 for name in ("COLUMNS", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "QOTGATE_LANG"):
     os.environ.pop(name, None)
-# And print in English, whatever the terminal's language is.
+# And with output in English, whatever the terminal's language.
 os.environ["LC_ALL"] = "C.UTF-8"
 pytest_plugins = ["tests.support.passed"]
 skip_for_missing_programs()
@@ -34,13 +34,13 @@ log_to_logging()
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One process more than there are cores: a third of a test's time is waiting."""
+    """One process more than there are cores: a test spends a third of its time waiting."""
     return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real files beside the repository."""
+    """The folder of real files next to the repository."""
     return shared("data")
 
 
@@ -71,7 +71,7 @@ def postgresql_alone(postgresql_programs: Path) -> Iterator[PostgreSQL]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
-    """Gives the URL of another empty database at each call; tests that take it run on each engine."""
+    """A function that returns the URL of a new empty database; tests that use it run on each engine."""
     if request.param == "postgresql":
         server: PostgreSQL = request.getfixturevalue("postgresql")
         return server.new
@@ -81,7 +81,7 @@ def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]
 
 @pytest.fixture
 def copied(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], str]:
-    """Gives the URL of a copy of a database, secret and all, to which no one is connected."""
+    """A function that returns the URL of a database's copy, secret included, without connections."""
     numbers = count(1)
 
     def copy(url: str) -> str:
@@ -89,7 +89,7 @@ def copied(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], st
             server: PostgreSQL = request.getfixturevalue("postgresql")
             return server.copy(url)
         path = tmp_path / f"copy{next(numbers)}.db"
-        # By another process: where this one closes a file, it gives up all its locks on it, SQLite's too.
+        # In another process: when a process closes a file, it loses all its locks on it, SQLite's too.
         subprocess.run(["cp", url.removeprefix("sqlite:///"), path], check=True)
         return f"sqlite:///{path}"
 
@@ -105,7 +105,8 @@ def store(new_url: Callable[[], str]) -> Iterator[Store]:
 
 @pytest.fixture
 def load_text(store: Store, reference: Reference, tmp_path: Path) -> Callable[..., LoadReport]:
-    """Loads texts as files: ``load_text(name=text, ...)``; parts of a book, too, unless told otherwise."""
+    """A function that loads texts as files: ``load_text(name=text, ...)``; by default it accepts incomplete
+    books."""
 
     def load_texts(*, any_book: bool = True, **texts: str) -> LoadReport:
         paths = []
@@ -119,7 +120,7 @@ def load_text(store: Store, reference: Reference, tmp_path: Path) -> Callable[..
 
 
 ENGINE = os.environ.get("QOTGATE_TEST_ENGINE", "sqlite")
-"""The engine of the databases that a whole run shares; postgresql runs every test of a gateway on it."""
+"""The engine of the databases shared by a whole run; postgresql runs every test of a gateway on it."""
 
 
 @pytest.fixture
@@ -135,7 +136,7 @@ def _database(
     reference: Reference,
     *paths: Path,
 ) -> str:
-    """The URL of a database that a run fills once: on SQLite for all of its processes."""
+    """The URL of a database that is filled once in a run; on SQLite once for all of its processes."""
     if ENGINE == "postgresql":
         server: PostgreSQL = request.getfixturevalue("postgresql")
         return server.served(filled(server.new(), reference, *paths))
@@ -156,7 +157,7 @@ def sample_url(
 
 @pytest.fixture(scope="session")
 def sample_file(tmp_path_factory: pytest.TempPathFactory, reference: Reference) -> Path:
-    """The same in SQLite, on either engine, for tests to copy: no connection has it open."""
+    """The same in SQLite, whatever the engine, for tests to copy: no connection has it open."""
     made = tmp_path_factory.mktemp("sample") / "qotgate.db"
     filled(f"sqlite:///{made}", reference)
     return made
@@ -169,7 +170,7 @@ def real_url(
     reference: Reference,
     shared_data: Path,
 ) -> str:
-    """A database with all of the real data; tests only read it, or copy it."""
+    """A database with all of the real data; tests only read or copy it."""
     return _database(
         request, tmp_path_factory, "real", reference, shared_data / "ark", shared_data / "ratings"
     )
@@ -184,8 +185,8 @@ def sample_gateway(sample_url: str) -> Iterator[Serving]:
 
 @pytest.fixture(params=[*filter(find, LIMIT_STORES)] or LIMIT_STORES[:1])
 def new_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., StoreServer]]:
-    """Starts servers of a limit store, as :class:`StoreServer` makes them, and stops them at the end; each
-    test runs on each kind that the machine has."""
+    """Starts servers of a limit store, as :class:`StoreServer`, and stops them at the end; each test runs on
+    each kind that is installed."""
     servers: list[StoreServer] = []
 
     def start(**how: Any) -> StoreServer:
@@ -202,7 +203,7 @@ def new_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callab
 
 @pytest.fixture
 def redis_server(new_store: Callable[..., StoreServer]) -> StoreServer:
-    """A Redis that runs, and forgets all when it is stopped."""
+    """A running Redis that loses all data when stopped."""
     return new_store()
 
 

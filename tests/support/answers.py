@@ -1,4 +1,4 @@
-"""What the sample answers to the reference documents' questions, with ``--lang en``, as any client gets it in
+"""The sample's answers to the reference documents' questions, with ``--lang en``, as any client gets them in
 JSON: protobuf's JSON, whose 64-bit integers are strings."""
 
 from typing import Any
@@ -9,7 +9,7 @@ DYNAMIC = {
     "netShares": "76041",
     "lastTransactionTime": "2026-06-22",
 }
-"""The fields that the published messages have."""
+"""The fields of the published messages."""
 WHOLE_DYNAMIC = {
     **DYNAMIC,
     "untold": [
@@ -17,7 +17,7 @@ WHOLE_DYNAMIC = {
         for fund in ("ARKK", "ARKW")
     ],
 }
-"""Those of our messages."""
+"""The additional fields of our messages."""
 ROWS = [
     ("MU", "Micron Technology", 1500, 950, "BofA Securities", "2026-06-23", "2026-05-13"),
     ("INTC", "Intel", 160, 135, "BofA Securities", "2026-06-23", "2026-06-11"),
@@ -28,7 +28,7 @@ ALL_COUNT = 5
 
 
 def rows(s2c: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """The rows of a GetRatingChange answer, without what is the same in all of them."""
+    """The rows of a GetRatingChange answer, without the fields that are equal in all of them."""
     for row in s2c["dataList"]:
         assert (row["security"]["market"], row["rating"], row["lastRating"], row["changeType"]) == (
             11,

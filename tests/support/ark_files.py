@@ -18,7 +18,7 @@ LINES = {
 BOOK = {"TSLA": 1000, "ROKU": 2000, "ZM": 3000, "COIN": 4000}
 
 
-# A fund large enough for its creation basket to show: UNITS units outstanding.
+# A fund large enough for its creation basket to be visible: UNITS units outstanding.
 UNITS = 500
 LINES |= {f"X{number}": f"TEST {number} INC,X{'ABCDEFGH'[number]},TESTCO10{number}" for number in range(8)}
 
@@ -27,7 +27,7 @@ LARGE_BOOK = {code: 60_013 + 17_771 * place for place, code in enumerate(LINES) 
 
 
 def holdings(day: str, book: dict[str, float], fund: str = "ARKK", price: float = 10.0) -> str:
-    """A whole book: the weights add up to 100%."""
+    """A complete book: the weights add up to 100%."""
     percent = 100 / (sum(book.values()) * price + 5000.5)
     rows = [
         f"{day},{fund},{LINES[code]},{n},{n * price},{n * price * percent:.4f}" for code, n in book.items()
@@ -45,12 +45,12 @@ def notice(day: str, trades: dict[str, int], fund: str = "ARKK") -> str:
 
 
 def created(units: int) -> dict[str, float]:
-    """The large book after ``units`` were created."""
+    """The large book after the creation of ``units``."""
     return {code: n + units * round(n / UNITS) for code, n in LARGE_BOOK.items()}
 
 
 def split_files(fund: str, days: str) -> dict[str, str]:
-    """A fund's files around a 5:1 split of TSLA that is effective on the 16th, those of ``days`` alone."""
+    """A fund's files around a 5:1 split of TSLA, effective on the 16th; only those of ``days``."""
     old, new = BOOK | {"TSLA": 1100}, BOOK | {"TSLA": 5500}
     texts = {
         "15": holdings("6/15/2026", BOOK, fund),

@@ -1,4 +1,4 @@
-"""A page in a browser, on which nothing may go wrong."""
+"""A page in a browser, which fails on any error."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ def looking(
     theme: Literal["light", "dark"] = "light",
     size: dict[str, int] = DESK,
 ) -> Iterator[Page]:
-    """A page of a reader's own, on which nothing may go wrong."""
+    """A page in a new browser context, which fails on any error."""
     context = browser.new_context(
         base_url=str(site.pages),
         locale=LOCALES[lang],
@@ -36,7 +36,7 @@ def looking(
     page.on("requestfailed", lambda request: wrong.append(f"{request.url} {request.failure}"))
     page.on("request", lambda request: request.url.startswith(str(site.pages)) or wrong.append(request.url))
     yield page
-    # A stream of events ends with the page that it was for, and a page that is left lets go of what it asked.
+    # A stream of events ends with its page, and leaving a page cancels its requests.
     told = [line for line in wrong if "/events" not in line and "ERR_ABORTED" not in line]
     assert not [line for line in told if "404 (Not Found)" not in line], told
     context.close()

@@ -1,4 +1,4 @@
-"""Certificates for 127.0.0.1, signed by themselves."""
+"""Self-signed certificates for 127.0.0.1."""
 
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address

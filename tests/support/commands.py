@@ -16,8 +16,8 @@ from tests.support.serving import QOTGATE
 
 
 def run(*arguments: object, env: dict[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
-    """Run a command in this process: its exit status and what it printed. A gateway that begins to serve
-    needs a process of its own: it forks, and ends its process where threads hold it up."""
+    """Run a command in this process. Returns its exit status and output. A gateway that starts to serve needs
+    a separate process: it forks, and ends its process if threads block it."""
     command = list(map(str, arguments))
     out, err = io.StringIO(), io.StringIO()
     with (
@@ -34,7 +34,7 @@ def run(*arguments: object, env: dict[str, str] | None = None) -> "subprocess.Co
 
 
 def run_process(*arguments: object, env: dict[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
-    """The same in a process of its own: for what is read when a program starts, and for signals."""
+    """The same in a separate process: for code that runs when a program starts, and for signals."""
     return subprocess.run(
         [*QOTGATE, *map(str, arguments)],
         capture_output=True,
@@ -47,7 +47,7 @@ def run_process(*arguments: object, env: dict[str, str] | None = None) -> "subpr
 
 @contextmanager
 def _own_log() -> Iterator[None]:
-    """Put the log back as it was: a command that serves sets it up for its process."""
+    """Restore the log's configuration: a serving command configures it for its process."""
     configured, config = structlog.is_configured(), structlog.get_config()
     root = logging.getLogger()
     handlers, background = root.handlers, BackgroundLog.of_process

@@ -1,4 +1,5 @@
-"""A PostgreSQL of the tests' own: Debian's programs in a folder of its own, on a free port of 127.0.0.1."""
+"""A separate PostgreSQL for the tests: Debian's programs in a temporary folder, on a free port of
+127.0.0.1."""
 
 import os
 import pwd
@@ -32,7 +33,7 @@ SETTINGS = {
 
 
 class PostgreSQL:
-    """A server that can be stopped, killed and started again; its databases stay."""
+    """A server that can be stopped, killed and restarted; its databases stay."""
 
     _numbers = count(1)
 
@@ -65,7 +66,7 @@ class PostgreSQL:
 
     @contextmanager
     def standby(self) -> Iterator["PostgreSQL"]:
-        """A server that follows this one, and can be read."""
+        """A standby of this server, which can be read."""
         with _folder() as folder:
             other = PostgreSQL(self._programs, folder / "standby", free_port())
             source = self.url("postgres")
@@ -81,7 +82,7 @@ class PostgreSQL:
 
     @property
     def pid(self) -> int:
-        """The process that all others of the server are children of."""
+        """The server's main process, the parent of all others."""
         return int((self._folder / "postmaster.pid").read_text().split()[0])
 
     def url(self, database: str) -> str:
@@ -91,7 +92,7 @@ class PostgreSQL:
         self._run("pg_ctl", "start", "--wait", "--silent", f"--log={self._folder.parent / 'log'}")
 
     def stop(self, mode: str = "fast") -> None:
-        """``mode`` is pg_ctl's: smart, fast, or immediate, which is a crash."""
+        """``mode`` is pg_ctl's: smart, fast, or immediate (a crash)."""
         self._run("pg_ctl", "stop", "--wait", "--silent", f"--mode={mode}", check=False)
 
     def execute(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
@@ -114,18 +115,19 @@ class PostgreSQL:
         return self.url(name)
 
     def served(self, url: str) -> str:
-        """A copy of a database, to which programs may stay connected: what it was made from can be copied on,
-        which a database in use cannot."""
+        """A copy of a database for programs that stay connected. The original can still be copied, unlike a
+        database in use."""
         copy = self.copy(url)
         self._kept[copy] = url
         return copy
 
     def copy(self, url: str) -> str:
-        """The URL of a new database with the data of one that nobody is connected to, or that is served."""
+        """The URL of a new database with the data of one without connections, or of one that is served."""
         return self.empty(self._kept.get(url, url).rpartition("/")[2])
 
     def _run(self, program: str, *arguments: str, check: bool = True) -> None:
-        """Run a program on the server's folder; as another user where we are root, as whom it refuses."""
+        """Run a program on the server's folder; as another user if we are root, since it refuses to run as
+        root."""
         self._folder.mkdir(exist_ok=True, mode=0o700)
         user = other_user()
         if user is not None:
@@ -138,7 +140,7 @@ class PostgreSQL:
 
 
 def other_user() -> str | None:
-    """Whom PostgreSQL runs as where we are root, whom it refuses; None where it runs as we do."""
+    """The user to run PostgreSQL as if we are root, which it refuses; None otherwise."""
     if os.geteuid() != 0:
         return None
     known = {entry.pw_name for entry in pwd.getpwall()}
@@ -147,13 +149,13 @@ def other_user() -> str | None:
 
 @contextmanager
 def _folder() -> Iterator[Path]:
-    # Beside pytest's folders, which no other user may enter.
+    # Not in pytest's folders, which other users cannot enter.
     with tempfile.TemporaryDirectory(prefix="qotgate-postgresql-") as name:
         yield Path(name)
 
 
 def filled(url: str, reference: Reference, *paths: Path) -> str:
-    """The URL of a database that the files, or else the sample, were loaded into."""
+    """The URL of a database with the files loaded, or with the sample."""
     store = Store.open(url)
     load(store, reference, find_files(paths or [SAMPLE]))
     store.close()

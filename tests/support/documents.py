@@ -11,7 +11,7 @@ DOCUMENTS = {"dynamic": "get-ark-stock-dynamic.txt", "rating": "get-rating-chang
 
 
 def example(reference: Path, name: str) -> str:
-    """The Python example of a document, as it was published."""
+    """The Python example of a document, as published."""
     text = (reference / DOCUMENTS[name]).read_text(encoding="utf-8")
     match = re.search(r"^from futu import \*\n.*?quote_ctx\.close\(\)\n", text, re.S | re.M)
     assert match
@@ -27,7 +27,7 @@ def example(reference: Path, name: str) -> str:
 
 
 def output(reference: Path, name: str) -> list[str]:
-    """The lines of the Python example's documented output, blanks folded."""
+    """The lines of the Python example's documented output, with blanks folded."""
     text = (reference / DOCUMENTS[name]).read_text(encoding="utf-8")
     match = re.search(r"^- Output\n(.*?)^\d+$", text, re.S | re.M)
     assert match

@@ -1,10 +1,10 @@
-"""One peer floods a gateway while a bystander asks it all the time, and says how long it had to wait.
+"""One peer floods a gateway while a bystander keeps asking it and measures its waits.
 
-A wait is told in processor time of the gateway: how long it worked before it answered. Other work of the
-machine delays an answer, too, and says nothing of the gateway.
+A wait is measured in the gateway's processor time: how long it worked before it answered. Other work on the
+machine delays answers too, and says nothing about the gateway.
 
-A flood sends whole buffers as fast as they are taken, reads what comes, and connects again where it is
-closed; it ends after ``SECONDS``.
+A flood sends whole buffers as fast as they are accepted, reads what comes, and reconnects when it is closed;
+it ends after ``SECONDS``.
 """
 
 import os
@@ -22,12 +22,12 @@ from tests.support.websocket import websocket
 from tests.support.wire import Wire
 
 SECONDS = 2.5
-"""How long a flood lasts."""
+"""Duration of a flood."""
 MAX_CONNECTS = 200
-"""How often one peer connects at most: loopback has no more ports than others need."""
+"""Maximum number of connections by one peer: loopback has a limited number of ports."""
 PAUSE_SECONDS = 0.01
 MAX_IDLE_WAIT = 10
-"""Seconds by the clock that a gateway may wait without work of its own."""
+"""Seconds of wall-clock time that a gateway may wait without work of its own."""
 TICKS = os.sysconf("SC_CLK_TCK")
 
 Ask = Callable[[], None]
@@ -91,7 +91,7 @@ def _right(is_right: bool) -> None:
 
 
 def _probe(port: int, path: str) -> None:
-    """As an orchestrator: on a connection of its own."""
+    """Probe like an orchestrator: on a new connection."""
     with socket.create_connection(("127.0.0.1", port), 20) as connection:
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
         answer = connection.recv(1 << 16)
@@ -109,8 +109,8 @@ def _work(gateway: ServingProcess) -> dict[int, float]:
 
 @contextmanager
 def bystander(gateway: ServingProcess, cert: Path | None = None) -> Iterator[dict[str, float]]:
-    """Have somebody ask over TCP, WebSocket and HTTP all the while; the longest wait of each, in seconds of
-    the gateway's processor time: of the process that worked most."""
+    """Ask over TCP, WebSocket and HTTP all the time. Yields the longest wait of each, in seconds of the
+    gateway's processor time (of the process that worked most)."""
     tls = ssl.create_default_context(cafile=str(cert)) if cert else None
     waits: dict[str, float] = {}
     errors: list[Exception] = []

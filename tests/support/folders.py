@@ -1,4 +1,4 @@
-"""Folders of a run: where its files are, and those that its processes share."""
+"""Folders of a test run: for its temporary files, and for files shared by its processes."""
 
 import fcntl
 import os
@@ -11,12 +11,12 @@ import pytest
 
 MEMORY = Path("/dev/shm")
 MEMORY_LEAST = 4 << 30
-"""Bytes that have to be free there: a run with the real data takes less than one."""
+"""Bytes of free memory required: a run with the real data needs less than one GiB."""
 
 
 def keep_files_in_memory() -> None:
-    """Have temporary files in memory where the system has room, unless TMPDIR says where they go: most of the
-    time of a small test is that of a disk which makes each transaction safe."""
+    """Put temporary files in memory if the system has room, unless TMPDIR is set: a small test spends most of
+    its time on a disk that syncs each transaction."""
     if "TMPDIR" in os.environ or not os.access(MEMORY, os.W_OK):
         return
     if shutil.disk_usage(MEMORY).free >= MEMORY_LEAST:
@@ -24,7 +24,7 @@ def keep_files_in_memory() -> None:
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
-    """The folder ``name``, filled by ``make`` in the first process of the run that asks for it."""
+    """The folder ``name``, filled by ``make`` in the first process of the run that needs it."""
     root = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         root = root.parent

@@ -1,4 +1,4 @@
-"""Loads one after the other, the answers before and after each, and clients that ask all the while."""
+"""Successive loads, the answers before and after each, and clients that keep asking."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ GENERATIONS = 5
 
 
 def files_of(folder: Path, generation: int) -> list[Path]:
-    """A notice that moves 3424 and notes that move 3426."""
+    """A notice that changes 3424, and notes that change 3426."""
     notice, notes = folder / f"notice{generation}.csv", folder / f"notes{generation}.csv"
     notice.write_text(
         "FUND,Date,Direction,Ticker,CUSIP,Name,Shares,% of ETF\n"
@@ -56,7 +56,7 @@ QUESTIONS: list[tuple[ProtoId, dict[str, Any]]] = [
 
 
 def bodies(url: str, reference: Reference) -> list[bytes]:
-    """The answers to QUESTIONS, asked for one by one and past the gateway."""
+    """The answers to QUESTIONS, asked one by one without the gateway."""
     store = Store.open(url)
     questions = Questions(store, reference)
     found = []
@@ -74,8 +74,8 @@ def bodies(url: str, reference: Reference) -> list[bytes]:
 
 @contextmanager
 def asking(port: int, wanted: list[list[bytes]]) -> Iterator[set[int]]:
-    """Ask all the while: each answer is what one generation says, and none is of an older one than the answer
-    before. Gives the generations that were seen."""
+    """Keep asking: each answer has to be of one generation, and never older than the previous answer. Yields
+    the generations seen."""
     done = Event()
     problems: list[str] = []
     seen: set[int] = set()
@@ -108,7 +108,7 @@ def asking(port: int, wanted: list[list[bytes]]) -> Iterator[set[int]]:
 
 
 def ask_all(wire: Wire) -> Iterator[tuple[int, bytes]]:
-    """Ask all QUESTIONS three times over in one go: the place of each and its answer."""
+    """Ask all QUESTIONS three times in one go. Yields the position of each and its answer."""
     packets = [wire.request(proto_id, **fields) for _ in range(3) for proto_id, fields in QUESTIONS]
     wire.send(b"".join(packets))
     first = int.from_bytes(packets[0][8:12], "little")

@@ -1,4 +1,4 @@
-"""HAProxy with the configuration of ``deploy``, before gateways of a test."""
+"""HAProxy with the configuration from ``deploy``, in front of a test's gateways."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ class Front:
     gateways: list[Serving]
 
     def ready(self) -> bool:
-        """Whether it has found a gateway that is ready."""
+        """Whether it has found a ready gateway."""
         with suppress(OSError, urllib.error.HTTPError):
             return bool(self.get("/readyz"))
         return False
@@ -37,7 +37,7 @@ class Front:
 
 
 def connections(gateway: Serving) -> int:
-    """How many connections a gateway has, by its metrics."""
+    """A gateway's number of connections, by its metrics."""
     with urllib.request.urlopen(f"{gateway.pages}/metrics", timeout=10) as answer:
         for line in answer.read().decode().splitlines():
             if line.startswith("qotgate_connections "):

@@ -1,4 +1,4 @@
-"""A gateway, or its pages, in the test's own process, on a database that is there, with any options."""
+"""A gateway, or its pages, in the test's own process, on an existing database, with any options."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterator
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 @dataclass
 class InProcess:
-    """A gateway that runs here; ``gateway`` belongs to its own thread."""
+    """A gateway in this process; ``gateway`` belongs to its own thread."""
 
     gateway: Gateway
     host: str
@@ -34,8 +34,8 @@ class InProcess:
 
 @contextmanager
 def in_process(url: str, **options: Any) -> Iterator[InProcess]:
-    """Run a gateway on the database at ``url``, in English and without a limit unless ``options``, those of
-    GatewayOptions, say otherwise."""
+    """Run a gateway on the database at ``url``, by default in English and without a limit; ``options`` are
+    those of GatewayOptions."""
     wanted = GatewayOptions(**{"port": 0, "lang": "en", "rate_limit": None} | options)
     store = Store.open(url)
 
@@ -65,8 +65,8 @@ def in_process(url: str, **options: Any) -> Iterator[InProcess]:
 
 @asynccontextmanager
 async def web_in_process(url: str, **options: Any) -> AsyncIterator[tuple[httpx.AsyncClient, Site]]:
-    """The pages and the HTTP API on the database at ``url``, in this event loop, and a client of them;
-    ``options`` are those of WebOptions."""
+    """The pages and the HTTP API on the database at ``url``, in this event loop, and a client; ``options``
+    are those of WebOptions."""
     store = Store.open(url)
     questions = Questions(store, load_reference(), lang="en")
     gateway = Gateway(questions, GatewayOptions(port=0, rate_limit=None, lang="en"))
@@ -85,7 +85,7 @@ async def web_in_process(url: str, **options: Any) -> AsyncIterator[tuple[httpx.
 
 
 def run_alone(work: Coroutine[Any, Any, T]) -> T:
-    """What ``work`` gives, in an event loop of a thread of its own: the browser's tests leave one running in
-    this thread."""
+    """The result of ``work``, in an event loop in a new thread: the browser's tests leave one running in this
+    thread."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, work).result()

@@ -1,4 +1,4 @@
-"""A load in a process of its own, which starts within milliseconds, so that it can be killed many times."""
+"""A load in a separate process that starts within milliseconds, so that it can be killed many times."""
 
 import multiprocessing
 from multiprocessing.context import ForkServerProcess
@@ -15,7 +15,7 @@ PROCESSES.set_forkserver_preload(["tests.support.killed", "psycopg"])
 
 
 def start_load(url: str, files: list[Path]) -> ForkServerProcess:
-    """A process that has just begun to load."""
+    """A process that has just started to load."""
     begun = PROCESSES.Event()
     process = PROCESSES.Process(target=_load, args=(url, files, begun))
     process.start()

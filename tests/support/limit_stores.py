@@ -1,4 +1,4 @@
-"""A Redis or Valkey of our own: the program that the system has, in a folder and on a port of its own."""
+"""A private Redis or Valkey: the system's program, in its own folder and on its own port."""
 
 import signal
 import socket
@@ -16,7 +16,7 @@ LIMIT_STORES = ("redis-server", "valkey-server")
 
 
 def with_tls() -> str:
-    """The name of a server that is built with TLS; its test is skipped where there is none."""
+    """The name of a server built with TLS; skips the test if there is none."""
     found = next(filter(_knows_tls, filter(find, LIMIT_STORES)), None)
     if found is None:
         missing("no redis-server or valkey-server with TLS")
@@ -24,16 +24,15 @@ def with_tls() -> str:
 
 
 def _knows_tls(name: str) -> bool:
-    # It ends at once: of what TLS takes, most is missing.
+    # It ends at once, because most TLS options are missing.
     command = [program(name), "--port", "0", "--tls-port", "1", "--tls-cert-file", "/none"]
     said = subprocess.run(command, capture_output=True, timeout=20, check=False).stdout
     return b"Failed finding TLS support" not in said
 
 
 class StoreServer:
-    """One of LIMIT_STORES, the first that is there unless ``name`` says which, on 127.0.0.1 with its files in
-    ``folder``. Starts when told to; with ``aof`` what it was told is on disk before it answers, else a stop
-    forgets all."""
+    """One of LIMIT_STORES, by default the first installed, on 127.0.0.1 with its files in ``folder``. Starts
+    on request. With ``aof`` its data is on disk before it answers; otherwise a stop loses all data."""
 
     def __init__(
         self, folder: Path, name: str | None = None, *, aof: bool = False, options: tuple[str, ...] = ()
@@ -42,7 +41,7 @@ class StoreServer:
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.folder = folder
         aof_options = ("--appendonly", "yes", "--appendfsync", "always") if aof else ("--appendonly", "no")
-        # An absolute path: the system's own service has nothing to do with it.
+        # An absolute path, so that the system's own service is not involved.
         self._command = [
             program(name or next(filter(find, LIMIT_STORES), LIMIT_STORES[0])),
             *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""),
@@ -60,7 +59,7 @@ class StoreServer:
         while True:
             with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 5) as asked:
                 asked.sendall(b"PING\r\n")
-                # One that asks for a password is there, too; one that is still loading is not.
+                # A server that asks for a password is ready too; one that is still loading is not.
                 if asked.recv(100).startswith((b"+PONG", b"-NOAUTH")):
                     return
             assert time.monotonic() < deadline, (self.folder / "log").read_text()
@@ -75,11 +74,11 @@ class StoreServer:
             self._process = None
 
     def hang(self) -> None:
-        """Have it take connections, and answer nobody."""
+        """Make it accept connections without answering."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
     def go_on(self) -> None:
-        """After :meth:`hang`."""
+        """Continue after :meth:`hang`."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)

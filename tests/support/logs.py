@@ -1,4 +1,4 @@
-"""What a gateway logs, and a gateway whose options change while it runs."""
+"""A gateway's log, and a gateway whose options change while it runs."""
 
 import json
 import signal
@@ -14,7 +14,7 @@ from tests.support.serving import Serving, ServingProcess, serving_process
 
 
 class Lines:
-    """What a gateway logs, in a file that can be read while it runs."""
+    """A gateway's log, in a file that can be read while it runs."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -49,7 +49,7 @@ class Reloading:
         self.gateway, self.lines, self._config = gateway, lines, config
 
     def reload(self, text: str, event: str = "configuration reloaded") -> dict[str, Any]:
-        """Write the options, have them read; what the log says of it."""
+        """Write the options and reload them. Returns the log's fields."""
         before = len(self.lines.all(event))
         self._config.write_text(text)
         self.gateway.process.send_signal(signal.SIGHUP)

@@ -1,4 +1,4 @@
-"""Years of made-up trades, written straight into the tables: loading so many files would take minutes."""
+"""Years of synthetic trades, written directly into the tables: loading so many files would take minutes."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -11,7 +11,8 @@ from qotgate.store.tables import HOLDINGS
 
 
 def write_trades(url: str, sessions: Sequence[date], securities: int, every: int = 1) -> None:
-    """Write trades of each active fund in each of so many securities, US.N1 and so on, every so many days."""
+    """Write trades of each active fund in a number of securities, US.N1 and so on, at a fixed interval of
+    days."""
     store = Store.open(url)
     with store.engine.begin() as connection:
         numbers = range(1, securities + 1)

@@ -1,5 +1,5 @@
-"""Files of a few lines, as hypothesis makes them up: books, notices and notes of a few days, and lines that
-tie securities together."""
+"""Small random files by hypothesis: books, notices and notes of a few days, and lines that join
+securities."""
 
 from hypothesis import strategies as st
 
@@ -23,7 +23,7 @@ texts = st.one_of(
     st.builds(holdings, days, books),
     st.builds(notice, days, notices),
     st.lists(note_lines, min_size=1, max_size=5).map(lambda lines: NOTES + "".join(lines)),
-    # Two securities become one by a line that ties them.
+    # Two securities become one by a line that joins them.
     st.builds(
         lambda one, other, day: holdings(day, BOOK).replace(
             LINES[one].split(",")[2], LINES[other].split(",")[2]

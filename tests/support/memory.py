@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def resident_bytes(pid: int) -> int:
-    """The bytes of a process that are in memory, by Linux."""
+    """The resident memory of a process in bytes, on Linux."""
     found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     assert found
     return int(found[1]) << 10

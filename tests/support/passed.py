@@ -1,4 +1,4 @@
-"""A pytest plugin by which a second run leaves out what has passed in a first one."""
+"""A pytest plugin that lets a second run omit the tests that passed in the first."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_configure(config: pytest.Config) -> None:
     path = config.getoption("passed_to")
-    # Workers of pytest-xdist report to the process that started them.
+    # Workers of pytest-xdist report to their parent process.
     if path and not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Passed(Path(path)))
 

@@ -1,4 +1,4 @@
-"""Any message of a class, for property tests."""
+"""Random messages of a class, for property tests."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ MAX_DEPTH = 4
 
 @st.composite
 def any_message(draw: st.DrawFn, kind: Any) -> Any:
-    """A message of a class with any of their fields set to anything that the wire can carry."""
+    """A message of a class with any of its fields set to any value possible on the wire."""
     return _fill(kind(), draw, 0)
 
 
@@ -32,7 +32,7 @@ def _fill(message: Any, draw: st.DrawFn, depth: int) -> Any:
 
 
 def is_required(field: Any) -> bool:
-    # As in scrubbing: label goes in protobuf 8.
+    # As in scrubbing: ``label`` will be removed in protobuf 8.
     required = getattr(field, "is_required", None)
     return bool(required) if required is not None else field.label == field.LABEL_REQUIRED
 

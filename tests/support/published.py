@@ -1,4 +1,4 @@
-"""Scripts on the published Python clients, in processes of their own."""
+"""Scripts on the published Python clients, in separate processes."""
 
 import os
 import subprocess
@@ -12,7 +12,8 @@ JSON = "SysConfig.set_proto_fmt(ProtoFMT.Json)\n"
 
 
 def run_script(script: str, home: Path, *arguments: object) -> list[str]:
-    """The lines that a script prints, blanks folded. The published clients keep logs in the home folder."""
+    """The lines that a script prints, with blanks folded. The published clients keep logs in the home
+    folder."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", script, *map(str, arguments)],
         capture_output=True,
@@ -26,7 +27,7 @@ def run_script(script: str, home: Path, *arguments: object) -> list[str]:
 
 
 def as_run(published: str, package: str, port: int, *, json: bool) -> str:
-    """The example with another package and port, and the body format set, all else as published."""
+    """The example with another package, port and body format, otherwise as published."""
     head, rest = published.split("\n", 1)
     head = head.replace("futu", package)
     rest = rest.replace("port=11111", f"port={port}")

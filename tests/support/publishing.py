@@ -1,4 +1,4 @@
-"""A publisher on loopback that answers as it is told to, and remembers what it was asked."""
+"""A publisher on loopback that answers as configured, and records its requests."""
 
 import threading
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def holdings(fund: str, day: str = "06/23/2026", shares: int = 1000) -> bytes:
 
 
 class Time:
-    """A clock that only sleeping moves."""
+    """A clock that only advances by sleeping."""
 
     def __init__(self) -> None:
         self.seconds = 1000.0
@@ -42,7 +42,7 @@ class Time:
         self.seconds += seconds
 
     def waits(self) -> list[float]:
-        """What was slept, the pauses between requests left out."""
+        """The sleeps, without the pauses between requests."""
         return [seconds for seconds in self.slept if seconds > PAUSE]
 
 
@@ -52,7 +52,8 @@ def visible(folder: Path) -> list[str]:
 
 @dataclass
 class Reply:
-    """One answer. ``declared`` is a Content-Length that may lie; ``hangs`` sends nothing until the end."""
+    """One answer. ``declared`` is a Content-Length that may be wrong; ``hangs`` sends nothing until the
+    end."""
 
     body: bytes = b""
     status: int = 200
@@ -63,7 +64,7 @@ class Reply:
 
 @dataclass
 class Asked:
-    """One request as it arrived."""
+    """One request, as received."""
 
     path: str
     params: dict[str, str]
@@ -72,7 +73,7 @@ class Asked:
 
 
 class Publisher:
-    """The replies to each path, in turn, the last one for good; 404 where there are none."""
+    """The replies to each path, in turn, the last one repeated; 404 for other paths."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}/"
@@ -84,7 +85,7 @@ class Publisher:
         self.replies[path] = [Reply(reply) if isinstance(reply, bytes) else reply for reply in replies]
 
     def reply(self, asked: Asked) -> Reply:
-        """The next reply: what is published for the path with this page, else for the path."""
+        """The next reply: of the path with this page, or else of the path."""
         self.asked.append(asked)
         replies = self.replies.get(f"{asked.path}?{asked.params.get('page')}") or self.replies.get(asked.path)
         if not replies:
@@ -98,7 +99,7 @@ class Publisher:
 
 @contextmanager
 def publishing() -> Iterator[Publisher]:
-    """Run a publisher on a free port, and stop it."""
+    """Run a publisher on a free port, and stop it afterwards."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -1,4 +1,4 @@
-"""What the real files say, computed again by other means: pandas and plain dictionaries, no code of ours."""
+"""Recomputes answers from the real files by other means: pandas and plain dictionaries, without our code."""
 
 import csv
 import re
@@ -78,7 +78,8 @@ def share_keys(lines: set[tuple[str, str]], known: dict[str, str]) -> dict[tuple
 
 
 def dynamics(data: Path, tables: Path) -> dict[str, dict[str, Any]]:
-    """The published client's answer for each code in the notices, as of their last day, from them alone."""
+    """The published client's answer for each code in the notices, as of their last day, from the notices
+    alone."""
     known = listings(tables)
     told = read_notices(data / "ark" / "trades")
     lines = list(zip(told.ticker, told.cusip, strict=True))

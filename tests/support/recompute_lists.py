@@ -1,7 +1,7 @@
-"""What the ARK funds hold and traded together, computed again with Polars out of ARK's own holdings files.
+"""Recomputes the lists of the funds' holdings and trades with Polars from ARK's own holdings files.
 
-Of ours it takes the trades, the splits and which identifiers are one security, as the database has them, not
-a line of code. The real files have no notice on a day without a file, so no book is moved by one here.
+It takes the trades, the splits and the identities of securities from our database, but none of our code. The
+real files have no notice on a day without a file, so notices change no book here.
 """
 
 import csv
@@ -28,12 +28,12 @@ COLUMNS = ["fund", "day", "ticker", "cusip", "name", "shares", "value"]
 
 
 def opening(day: date) -> date:
-    """The trading day whose morning a file shows; up to 2021-03-11 files are dated the day before."""
+    """The trading day whose morning book a file shows; up to 2021-03-11 files are dated the day before."""
     return day if day > date(2021, 3, 11) else next(session for session in SESSIONS if session > day)
 
 
 def read_lines(folder: Path) -> pl.DataFrame:
-    """The lines of every holdings file; of several files of one fund and day, those of the last."""
+    """The lines of every holdings file; if a fund has several files of one day, those of the last."""
     books: dict[tuple[str, date], list[tuple[object, ...]]] = {}
     for path in sorted(folder.rglob("*.csv")):
         book: dict[tuple[str, date], list[tuple[object, ...]]] = {}
@@ -63,7 +63,7 @@ def connect(url: str) -> Any:
 
 
 class Lists:
-    """The lists of a database that was loaded from ``data``."""
+    """The lists of a database loaded from ``data``."""
 
     def __init__(self, data: Path, tables: Path, url: str) -> None:
         def read(query: str) -> pl.DataFrame:
@@ -77,7 +77,7 @@ class Lists:
         found = []
         for ticker, cusip, name in lines.select("ticker", "cusip", "name").iter_rows():
             if not ticker and cusip.startswith("X9"):
-                found.append((0, ""))  # the money-market fund, which has no code and name
+                found.append((0, ""))  # the money-market fund, without code and name
                 continue
             cash = not ticker and len(cusip) == 3
             code = code_of(ticker, cusip, known)
@@ -104,8 +104,8 @@ class Lists:
         return past[-1 - CYCLES[cycle]], next(day for day in SESSIONS if day > as_of)
 
     def units(self, rows: pl.DataFrame, as_of: date, *, day_itself: bool) -> pl.Series:
-        """The shares of ``as_of`` for one on the day of each row; ``day_itself`` says whether a split of the
-        very day is still to come for it."""
+        """The shares of ``as_of`` for one share on the day of each row; ``day_itself`` tells whether a split
+        on that day still applies to it."""
         late = pl.col("split_day") >= pl.col("day") if day_itself else pl.col("split_day") > pl.col("day")
         counts = late & (pl.col("split_through") <= as_of)
         return (
@@ -131,7 +131,7 @@ class Lists:
         ), total
 
     def changes(self, as_of: date, cycle: str) -> pl.DataFrame:
-        """One row a security: the position at both ends, its kind, and what was traded between."""
+        """One row a security: the position at both ends, its kind, and the trades between."""
         before, next_day = self.cycle(as_of, cycle)
         start = next(day for day in SESSIONS if day > before)
         latest = self.files.filter(pl.col("day") <= next_day).group_by("fund").agg(pl.col("day").max())
@@ -169,8 +169,8 @@ class Lists:
         return both.join(self.traded(before, as_of, both), on="id", how="left")
 
     def traded(self, before: date, as_of: date, both: pl.DataFrame) -> pl.DataFrame:
-        """Shares and USD of the trades that became known in the cycle. The price is that of the fund's next
-        file, else of its last one, else of what is held at the end of the cycle, else before it."""
+        """Shares and USD of the trades that became known in the cycle. The price is from the fund's next
+        file, or else from its last one, from the book at the end of the cycle, or from the book before it."""
         trades = self.trades.filter(pl.col("through").is_between(before, as_of, closed="right"))
         trades = trades.with_columns(self.units(trades, as_of, day_itself=False))
         price = self.lines.filter(pl.col("id").is_not_null() & (pl.col("value") > 0)).select(

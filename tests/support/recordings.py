@@ -31,7 +31,7 @@ GREETING = {
 
 
 def sub(codes: list[str], *, on: bool = True, kind: int = 1) -> dict[str, Any]:
-    """The C2S of a subscription in the US; ``kind`` 1 are quotes, 6 K-lines of a day."""
+    """The C2S of a subscription in the US; ``kind`` 1 means quotes, 6 daily K-lines."""
     securities = [{"market": 11, "code": code} for code in codes]
     return {"securityList": securities, "subTypeList": [kind], "isSubOrUnSub": on, "isRegOrUnRegPush": on}
 
@@ -68,7 +68,7 @@ def quote(code: str, volume: int) -> dict[str, Any]:
 
 
 def write_recording(path: Path, *sessions: list[dict[str, Any]]) -> Path:
-    """A recording of these sessions, one after another, a second between lines that do not say when."""
+    """Write a recording of these sessions, one after another, with a second between lines without a time."""
     lines: list[dict[str, Any]] = [HEADER]
     at = 0.0
     for number, session in enumerate(sessions, 1):
@@ -80,7 +80,7 @@ def write_recording(path: Path, *sessions: list[dict[str, Any]]) -> Path:
 
 
 class UpstreamClient:
-    """A client's session on an upstream, for the loop that it is opened in."""
+    """A client's session on an upstream, for use in the loop that opened it."""
 
     raw = None
 
@@ -114,13 +114,13 @@ class UpstreamClient:
         return found
 
     async def ask(self, proto_id: int, **c2s: Any) -> Any:
-        """The answer, read. Raises Refused."""
+        """The answer to a request, parsed. Raises Refused."""
         messages = known_messages()
         body = messages.requests[proto_id](c2s=c2s).SerializePartialToString()
         return messages.responses[proto_id].FromString((await self.answer(proto_id, body)).body)
 
     async def pushed(self, number: int) -> list[Any]:
-        """The pushes, read, once there are ``number`` of them."""
+        """The parsed pushes, once there are ``number`` of them."""
         async with asyncio.timeout(20):
             while len(self.pushes) < number:
                 await asyncio.sleep(0.005)

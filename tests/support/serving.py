@@ -1,4 +1,4 @@
-"""Gateways under test: in a thread of this process, or in a process of their own where that is tested."""
+"""Gateways under test: in a thread of this process, or in a separate process where the process is tested."""
 
 import re
 import signal
@@ -28,7 +28,7 @@ QOTGATE = [sys.executable, "-m", "qotgate.cli.main"]
 
 @dataclass
 class Serving:
-    """A gateway that serves: where it listens, by what it says of it."""
+    """A running gateway: its addresses, from its own output."""
 
     host: str
     port: int
@@ -47,12 +47,12 @@ class Serving:
 
 @dataclass
 class ServingProcess(Serving):
-    """A gateway in a process of its own."""
+    """A gateway in a separate process."""
 
     process: subprocess.Popen[str]
 
     def stop(self) -> int:
-        """SIGTERM; the exit status."""
+        """Send SIGTERM. Returns the exit status."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=20)
 
@@ -92,8 +92,8 @@ def serving(url: str, *options: str) -> Iterator[Serving]:
 
 @contextmanager
 def serving_process(url: str, *options: str, stderr: int | None = None) -> Iterator[ServingProcess]:
-    """The same in a process: for signals, exit statuses, what it prints and logs, workers, memory. Its log,
-    and the traceback of a crash, is shown with a test that fails, unless ``stderr`` goes elsewhere."""
+    """The same in a separate process: for signals, exit statuses, output and logs, workers, memory. Its log,
+    and the traceback of a crash, is shown with a failed test, unless ``stderr`` goes elsewhere."""
     command = [*QOTGATE, "serve", *_options(url, options)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True) as process:
         try:
@@ -105,12 +105,12 @@ def serving_process(url: str, *options: str, stderr: int | None = None) -> Itera
 
 
 def client_threads() -> int:
-    """Threads of this process that watch over a client's connection; a gateway in it has others."""
+    """The number of threads in this process that watch a client's connection; a gateway here has others."""
     return sum(thread.name.startswith("qotgate-127.0.0.1:") for thread in threading.enumerate())
 
 
 def until(holds: Callable[[], bool], seconds: float = 30) -> None:
-    """Wait for something to hold."""
+    """Wait until a condition holds."""
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "it did not come to hold"

@@ -1,5 +1,5 @@
-"""A disk of a few megabytes that fills up, or is read-only, for :mod:`tests.store.test_faults`: to be run in
-a mount namespace of its own, which takes the disk with it when it ends."""
+"""A disk of a few megabytes that fills up, or is read-only, for :mod:`tests.store.test_faults`. It runs in a
+separate mount namespace, which removes the disk when it ends."""
 
 import subprocess
 import sys
@@ -21,8 +21,8 @@ def qotgate(*arguments: str) -> tuple[int, str]:
 
 
 def fill_up(folder: Path, notes: Path) -> None:
-    """A load that needs more than there is: nothing of it has happened, who asks gets the old answer, and
-    with more space it succeeds, all while a gateway serves."""
+    """A load that needs more space than there is: it is rolled back, clients get the old answer, and with
+    more space it succeeds, all while a gateway serves."""
     url = f"sqlite:///{folder / 'full.db'}"
     mount(folder, "size=800k")
     assert qotgate("load", "--db", url, str(SAMPLE))[0] == 0
@@ -39,7 +39,7 @@ def fill_up(folder: Path, notes: Path) -> None:
         with suppress(OSError), ballast.open("wb", buffering=0) as file:
             while file.write(bytes(4096)):
                 pass
-        # Not a byte is left, and it still answers.
+        # The disk is full, and the gateway still answers.
         assert wire.dynamic("ZM").retType == 0
         ballast.unlink()
         mount(folder, "remount,size=64m")
@@ -49,8 +49,8 @@ def fill_up(folder: Path, notes: Path) -> None:
 
 
 def read_only(folder: Path, notes: Path) -> None:
-    """A disk that is read-only: nothing starts, and what is said names the reason. A disk does not become so
-    under a gateway, which holds the file open; mended, it serves."""
+    """A read-only disk: nothing starts, and the error names the reason. A disk cannot become read-only under
+    a gateway, which holds the file open; once writable again, it serves."""
     url = f"sqlite:///{folder / 'kept.db'}"
     mount(folder, "size=16m")
     assert qotgate("load", "--db", url, str(SAMPLE))[0] == 0

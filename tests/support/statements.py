@@ -1,4 +1,4 @@
-"""Counts the statements that a database is asked."""
+"""Counts the SQL statements of a process."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,8 +1,7 @@
-"""What the clients of other languages need: their tools found, their packages installed, their code built.
+"""The tools for clients in other languages: finds programs, installs packages, builds code.
 
-Everything goes into a cache folder (``QOTGATE_TEST_CACHE``, else ``.cache`` in the repository), in a folder
-named after a hash of what it was made from. A tool that is not there skips the test; with ``CI=true`` it
-fails it.
+Everything goes into a cache folder (``QOTGATE_TEST_CACHE``, or else ``.cache`` in the repository), in a
+subfolder named after a hash of its inputs. A missing tool skips the test; with ``CI=true`` the test fails.
 """
 
 import fcntl
@@ -38,7 +37,7 @@ BUILT = "built"
 def run(
     command: list[str | Path], folder: Path, **environment: str | Path
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, whatever that is."""
+    """Run a command to its end, whatever its status."""
     return subprocess.run(
         [str(part) for part in command],
         cwd=folder,
@@ -56,7 +55,7 @@ def output_of(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def built(name: str, sources: Iterable[Path], build: Callable[[Path], None]) -> Path:
-    """The folder in the cache that ``build`` has filled from ``sources``."""
+    """The folder in the cache, filled by ``build`` from ``sources``."""
     digest = hashlib.sha256()
     for path in sorted(sources):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
@@ -92,7 +91,7 @@ def _has_websocket(command: list[str]) -> bool:
 
 
 def node_packages() -> Path:
-    """The folder whose ``node_modules`` has the JavaScript clients and esbuild, as the lock file says."""
+    """The folder whose ``node_modules`` has the JavaScript clients and esbuild, as locked."""
     node()
     manifest = [HERE / "javascript" / "package.json", HERE / "javascript" / "package-lock.json"]
 
@@ -109,7 +108,7 @@ def node_packages() -> Path:
 
 
 def bundle(script: Path, *options: str) -> Path:
-    """One file of a script and all that it imports. The packages come from the cache, wherever it lies."""
+    """A script bundled with its imports into one file. The packages come from the cache, wherever it is."""
     packages = node_packages()
     made = script.with_suffix(".cjs")
     done = run(
@@ -182,14 +181,14 @@ def csharp_client() -> list[str | Path]:
 
 
 def rsa_key(path: Path, bits: int = 1024) -> Path:
-    """A new RSA key, as ``qotgate keygen`` makes it."""
+    """A new RSA key, as from ``qotgate keygen``."""
     done = run([*QOTGATE, "keygen", path, "--bits", str(bits)], path.parent)
     assert done.returncode == 0, output_of(done)
     return path
 
 
 def in_pkcs8(path: Path) -> Path:
-    """The same key in the PEM format that the published clients do not read."""
+    """The same key in a PEM format that the published clients do not read."""
     key = load_pem_private_key(path.read_bytes(), password=None)
     converted = path.with_suffix(".pkcs8")
     converted.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))

@@ -8,7 +8,7 @@ from qotgate.protocol.frame import FrameParser
 
 
 class Transport(asyncio.Transport):
-    """Keeps what is written; full when told so."""
+    """Stores what is written; full on request."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -57,7 +57,7 @@ class WebSocket:
         return self.question(ProtoId.Qot_GetArkStockDynamic, security={"market": 11, "code": "TSLA"})
 
     def close_code(self) -> int | None:
-        """The code with which the gateway closes the connection, having sent nothing more."""
+        """The code with which the gateway closes the connection without sending anything else."""
         with pytest.raises(ConnectionClosed) as closed:
             self.connection.recv(timeout=10)
         return closed.value.rcvd.code if closed.value.rcvd else None

@@ -1,4 +1,4 @@
-"""A bare client for tests: one socket, one request at a time, and whatever bytes a test wants to send."""
+"""A bare client for tests: one socket, one request at a time, and any bytes that a test sends."""
 
 import socket
 from contextlib import closing
@@ -43,7 +43,7 @@ class Wire:
         self.socket.sendall(data)
 
     def receive(self) -> Frame:
-        """The next frame; EOFError where the gateway closed the connection."""
+        """The next frame; EOFError if the gateway closed the connection."""
         while not self._arrived:
             data = self.socket.recv(1 << 16)
             if not data:
@@ -66,7 +66,7 @@ class Wire:
         return self.ask(ProtoId.Qot_GetArkStockDynamic, security={"market": market, "code": code})
 
     def closed(self) -> bool:
-        """Whether the gateway closes the connection, having sent nothing more."""
+        """Whether the gateway closes the connection without sending anything else."""
         try:
             self.receive()
         except (EOFError, ConnectionResetError):
@@ -81,7 +81,7 @@ def free_port() -> int:
 
 
 def granted(wires: list[Wire], each: int) -> int:
-    """How many of ``each`` questions on each connection, all at once, are not refused."""
+    """How many of ``each`` questions on each connection, all sent at once, are granted."""
     counts = []
 
     def ask(wire: Wire) -> None:
