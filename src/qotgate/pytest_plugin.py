@@ -16,13 +16,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--qotgate-record",
         choices=["none", "once", "all"],
         default="none",
-        help="Record OpenD for qotgate_gateway(replay=...): never, where no recording is yet, or always.",
+        help="Record OpenD for qotgate_gateway(replay=...): never, if the recording is missing, or always.",
     )
     group.addoption("--qotgate-upstream", metavar="HOST:PORT", help="The OpenD to record.")
     group.addoption(
         "--qotgate-upstream-trade",
         action="store_true",
-        help="Pass on to it accounts, positions and orders, too: they are real.",
+        help="Forward requests about accounts, positions and orders too: they are real.",
     )
 
 

@@ -33,11 +33,11 @@ def ark_check(
     db: Database = None,
     tables: Tables = None,
 ) -> None:
-    """Compare the trades inferred from the loaded holdings with ARK's notices: precision, recall, the part
-    that is exact to 0.1%, wrong signs, and the precision of each ground beside its confidence.
+    """Compare the trades inferred from the loaded holdings with ARK's notices: precision, recall, the share
+    that is exact to 0.1%, wrong signs, and the precision of each ground next to its confidence.
 
-    Trades under 100 shares or 0.01% of the position are left out on both sides. The notices are read from the
-    files named here and are not loaded.
+    Trades under 100 shares or 0.01% of the position are ignored on both sides. The notices are read from the
+    given files and are not loaded.
     """
     settings = read_settings(funds=funds, db=db, tables=tables)
     reference = load_reference(settings.tables)

@@ -21,13 +21,13 @@ from qotgate.store.restore import restore as write_restore
 
 def backup(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it.")],
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     db: Database = None,
 ) -> None:
-    """Write the data as it is now to one file, while loads and gateways go on, and check what was written.
+    """Write the current data to one file, while loads and gateways continue, and verify the file.
 
-    The file is a SQLite database, whatever engine the data is on: with `qotgate restore` it can be moved to
-    another one.
+    The file is a SQLite database, whatever engine the data is on: `qotgate restore` can move it to the other
+    one.
     """
     with open_store(read_settings(db=db), makes=False) as store, _bar() as progress:
         manifest = write_backup(store, file, replace=force, progress=progress)
@@ -35,14 +35,12 @@ def backup(
 
 
 def restore(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `qotgate backup` has written.")],
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Let it take the place of data that is there.")
-    ] = False,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file from `qotgate backup`.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Replace existing data.")] = False,
     db: Database = None,
 ) -> None:
-    """Put a backup into the database, in one step, while gateways serve: each answer is from the data before
-    or after."""
+    """Restore a backup into the database, in one step, while gateways serve: each answer is from the old or
+    from the restored data."""
     with open_store(read_settings(db=db)) as store, _bar() as progress:
         manifest, generation = write_restore(store, file, replace=replace, progress=progress)
         name = store.name

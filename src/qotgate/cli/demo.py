@@ -29,9 +29,7 @@ CODES = ("US.TSLA", "US.ROKU", "US.ZM", "US.COIN")
 def demo(
     port: Annotated[
         int | None,
-        typer.Option(
-            help="Port, 0 for a free one; 11111 where that is free unless given.", show_default=False
-        ),
+        typer.Option(help="Port, 0 for a free one; default 11111 if it is free.", show_default=False),
     ] = None,
     once: Annotated[bool, typer.Option("--once", envvar="DEMO_ONCE", help="Stop after the answers.")] = False,
     lang: Lang = None,

@@ -44,22 +44,22 @@ def doctor(
         str | None,
         typer.Option(
             metavar="HOST:PORT",
-            help="Look at this OpenD; else at the one of the configuration, if any.",
+            help="Check this OpenD; default the configured one, if any.",
             show_default=False,
         ),
     ] = None,
     upstream_rsa_key: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The RSA key (PKCS#1 PEM) that it has.", show_default=False),
+        typer.Option(metavar="FILE", help="Its RSA key (PKCS#1 PEM).", show_default=False),
     ] = None,
     as_json: AsJson = False,
     db: Database = None,
     tables: Tables = None,
 ) -> None:
-    """Look at configuration, keys, database, limit store, clock, ports and freshness of the data, and say how
-    to mend what is wrong. Exit status 1 where something fails.
+    """Check configuration, keys, database, limit store, clock, ports and freshness of the data, and suggest
+    remedies. Exit status 1 if a check fails.
 
-    The options are those that `qotgate serve` would take from variables and the configuration file.
+    The options are those that `qotgate serve` takes from variables and the configuration file.
     """
     try:
         settings = read_settings(db=db, tables=tables, upstream=upstream, upstream_rsa_key=upstream_rsa_key)

@@ -15,17 +15,17 @@ from qotgate.store.exported import SqliteFile
 
 
 def export(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Made where it is not there.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Created if missing.")],
     sqlite: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A SQLite file with the same tables, too.")
+        Path | None, typer.Option(metavar="FILE", help="Also write a SQLite file with the same tables.")
     ] = None,
     funds: Funds = None,
     lang: Lang = None,
     db: Database = None,
     tables: Tables = None,
 ) -> None:
-    """Write trades, transactions, positions, holdings, rating changes, notes and coverage as Parquet files, a
-    file a month; of an earlier export only what has changed since."""
+    """Write trades, transactions, positions, holdings, rating changes, notes and coverage as Parquet files,
+    one for each month; only changes since an earlier export are written."""
     # Imported late: libraries for columns are slow to import.
     from qotgate.service.research.export import export as write
     from qotgate.service.research.export import is_current

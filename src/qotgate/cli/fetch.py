@@ -45,13 +45,14 @@ HELD = "held"
 CODE = re.compile(r"[A-Z0-9]+([.-][A-Z0-9]+)*")
 
 BaseUrl = Annotated[
-    str | None, typer.Option(metavar="URL", help="Ask there instead of the publisher.", show_default=False)
+    str | None,
+    typer.Option(metavar="URL", help="Address to use instead of the publisher's.", show_default=False),
 ]
 Folder = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
-        help="Keep files there; `fetched` beside the database unless given.",
+        help="Folder for the files; default `fetched` next to the database.",
         show_default=False,
     ),
 ]
@@ -71,7 +72,7 @@ TimeZone = Annotated[
     str | None,
     typer.Option(
         metavar="ZONE",
-        help="The time zone of --at, such as America/New_York; the machine's own unless given.",
+        help="The time zone of --at, such as America/New_York; default the machine's own.",
         show_default=False,
     ),
 ]
@@ -79,16 +80,16 @@ ArkFunds = Annotated[
     str | None,
     typer.Option(
         metavar="FUND,...",
-        help="Funds, or FUND=FILE where ARK has renamed a file; those of the configuration unless given, "
+        help="Funds, or FUND=FILE if ARK has renamed a file; default those of the configuration, "
         "else the eight ETFs that holdings are summed over.",
         show_default=False,
     ),
 ]
 Provider = Annotated[str, typer.Option(metavar="|".join(PROVIDERS), help="The provider.")]
-NoLoad = Annotated[bool, typer.Option("--no-load", help="Keep the files, and load them another time.")]
+NoLoad = Annotated[bool, typer.Option("--no-load", help="Only download; load the files another time.")]
 
 app = typer.Typer(
-    help="Download what is published, and load it.",
+    help="Download publications, and load them.",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -120,7 +121,7 @@ def ark(
 @app.command()
 def ratings(
     symbols: Annotated[
-        str, typer.Option(metavar="US.AAPL,CA.SHOP,...", help="Securities, or `held` for what ARK holds.")
+        str, typer.Option(metavar="US.AAPL,CA.SHOP,...", help="Securities, or `held` for ARK's holdings.")
     ],
     provider: Provider = "yfinance",
     base_url: BaseUrl = None,
@@ -147,9 +148,7 @@ def ratings(
 def everything(
     symbols: Annotated[
         str,
-        typer.Option(
-            metavar="US.AAPL,CA.SHOP,...", help="Securities with notes; what ARK holds unless given."
-        ),
+        typer.Option(metavar="US.AAPL,CA.SHOP,...", help="Securities with notes; default ARK's holdings."),
     ] = HELD,
     provider: Provider = "yfinance",
     funds: ArkFunds = None,

@@ -32,11 +32,11 @@ NOTHING_LOADED = 1
 
 def load(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="Files, and folders with all below them.")
+        list[Path], typer.Argument(metavar="PATH...", help="Files, and folders (read recursively).")
     ],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do it all, then undo it.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything, then roll back.")] = False,
     any_book: Annotated[
-        bool, typer.Option("--any-book", help="Take holdings that are not a fund's whole book, too.")
+        bool, typer.Option("--any-book", help="Accept incomplete books of a fund too.")
     ] = False,
     dates: Annotated[
         DayOrder | None,
@@ -53,8 +53,8 @@ def load(
 ) -> None:
     """Load ARK holdings, ARK trade notices and analyst notes.
 
-    Files are known by their content. What cannot be read is left out and listed; the rest is loaded in one
-    transaction, and a gateway on the same database answers from it at once.
+    The content decides what a file is. Unreadable files and lines are rejected and listed; the rest is loaded
+    in one transaction, and gateways on the same database answer from it at once.
     """
     if hasattr(os, "nice"):
         os.nice(STEP_BACK)

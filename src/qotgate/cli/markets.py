@@ -20,11 +20,9 @@ from qotgate.serving.settings import read_settings
 
 def days(
     market: Annotated[str, typer.Argument(metavar="MARKET", help=f"One of {', '.join(CALENDARS)}.")],
-    start: Annotated[
-        str | None, typer.Option(metavar="DAY", help="A year before the end unless given.")
-    ] = None,
+    start: Annotated[str | None, typer.Option(metavar="DAY", help="Default: a year before the end.")] = None,
     end: Annotated[
-        str | None, typer.Option(metavar="DAY", help="A year after the start, or today, unless given.")
+        str | None, typer.Option(metavar="DAY", help="Default: a year after the start, or today.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

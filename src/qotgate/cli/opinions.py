@@ -51,7 +51,7 @@ def consensus(
 def summary(
     code: Code,
     institution: Annotated[
-        str | None, typer.Option(help="This one alone, by any of its names.", show_default=False)
+        str | None, typer.Option(help="Only this one, by any of its names.", show_default=False)
     ] = None,
     count: Annotated[int, typer.Option(help=f"Institutions, 1 to {MAX_INSTITUTIONS}.")] = INSTITUTIONS,
     page: PageCursor = None,

@@ -60,7 +60,7 @@ AsOf = Annotated[
     typer.Option("--as-of", metavar="DAY", help="As it was known at the end of that day, YYYY-MM-DD."),
 ]
 PageCursor = Annotated[
-    str | None, typer.Option("--page", help="The cursor that ended an earlier page.", show_default=False)
+    str | None, typer.Option("--page", help="The cursor at the end of an earlier page.", show_default=False)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Funds = Annotated[str | None, _option("funds")]

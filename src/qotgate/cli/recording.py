@@ -18,7 +18,7 @@ PERSONAL = 1
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A recording.", show_default=False)]
 
 app = typer.Typer(
-    help="Look into recordings of OpenD.",
+    help="Inspect recordings of OpenD.",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

@@ -24,7 +24,7 @@ from qotgate.serving.settings import read_settings
 
 Rows = Part[tuple[Any, ...]]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, a row a line.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one row a line.")]
 Parquet = Annotated[
     Path | None, typer.Option("--parquet", metavar="FILE", help="Write a Parquet file.", show_default=False)
 ]

@@ -11,7 +11,7 @@ from qotgate.serving.settings import read_settings
 
 @takes_all_flags
 def serve(**flags: Any) -> None:
-    """Answer the published clients on TCP, on WebSocket where asked to, and browsers on HTTP, until Ctrl-C or
+    """Answer the published clients on TCP, on WebSocket if configured, and browsers on HTTP, until Ctrl-C or
     SIGTERM."""
     configuration = Configuration.of(read_settings(**flags))
     if configuration.settings.workers > 1:

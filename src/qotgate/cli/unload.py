@@ -28,18 +28,18 @@ def unload(
     ] = None,
     load: Annotated[
         int | None,
-        typer.Option("--load", metavar="N", help="All files that load N brought.", show_default=False),
+        typer.Option("--load", metavar="N", help="All files of load N.", show_default=False),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do it all, then undo it.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything, then roll back.")] = False,
     as_json: AsJson = False,
     lang: Lang = None,
     db: Database = None,
     tables: Tables = None,
 ) -> None:
-    """Take files out again, as if they had never been loaded.
+    """Unload files, as if they had never been loaded.
 
-    All that followed from them is made anew from the files that remain, in one transaction; that takes about
-    as long as loading these did. `qotgate status` and the Data page number the loads.
+    All derived data is computed again from the remaining files, in one transaction; that takes about as long
+    as loading them did. `qotgate status` and the Data page show the numbers of loads.
     """
     if bool(files) == (load is not None):
         raise QotGateError(say("unload takes files, or a load by its number: FILE... or --load N."))

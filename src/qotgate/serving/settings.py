@@ -133,116 +133,111 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="QOTGATE_", extra="forbid", frozen=True)
 
     host: str = option(
-        "127.0.0.1", "Address to listen on; 127.0.0.1 unless given.", at_next_start=True, min_length=1
+        "127.0.0.1", "Address to listen on; default 127.0.0.1.", at_next_start=True, min_length=1
     )
-    port: int = option(
-        11111, "Port; 11111 unless given, 0 for a free one.", at_next_start=True, ge=0, le=65535
-    )
+    port: int = option(11111, "Port; default 11111, 0 for a free one.", at_next_start=True, ge=0, le=65535)
     rate_limit: str = option(
-        "60/30s", "First-page requests allowed per interface; 60/30s unless given.", metavar="N/SECONDSs|off"
+        "60/30s", "First-page requests allowed per interface; default 60/30s.", metavar="N/SECONDSs|off"
     )
     rate_limit_scope: Literal["gateway", "connection"] = option(
-        "gateway", "What the limit counts by: the whole gateway unless given.", at_next_start=True
+        "gateway", "Scope of the limit; default the whole gateway.", at_next_start=True
     )
     limit_store: SecretStr | None = option(
         None,
-        "Redis or Valkey where all gateways on it count one allowance, redis://HOST:PORT/NUMBER; "
-        "with a password, rather name it as QOTGATE_LIMIT_STORE.",
+        "Redis or Valkey where gateways share one allowance, redis://HOST:PORT/NUMBER; "
+        "with a password, better use QOTGATE_LIMIT_STORE.",
         metavar="URL",
         at_next_start=True,
         secret=True,
     )
     limit_store_down: Literal["local", "refuse"] = option(
         "local",
-        "While that is away: the gateway's own allowance, unless given, or refuse what counts.",
+        "While it is away: the gateway's own allowance (default), or refuse requests that count.",
         at_next_start=True,
     )
-    max_connections: int = option(128, "Connections at once; 128 unless given.", ge=1)
+    max_connections: int = option(128, "Connections at once; default 128.", ge=1)
     max_connections_per_address: int | None = option(
-        None, "Connections at once from one address; any unless given.", at_next_start=True, ge=1
+        None, "Connections at once from one address; default no limit.", at_next_start=True, ge=1
     )
     workers: int = option(
         1,
-        "Processes that serve together, on the same ports and within the same limits; 1 unless given.",
+        "Processes that serve the same ports within the same limits; default 1.",
         at_next_start=True,
         ge=1,
         le=256,
     )
-    request_limit: int = option(1 << 20, "Bytes of the longest request; 1048576 unless given.", ge=1024)
+    request_limit: int = option(1 << 20, "Bytes of the longest request; default 1048576.", ge=1024)
     keep_alive_interval: int = option(
         10,
-        "Seconds between signs of life; after three in silence a connection is dropped. 10 unless given.",
+        "Seconds between keep-alives; a connection silent for three intervals is dropped. Default 10.",
         ge=1,
         le=3600,
     )
     funds: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), Field(min_length=1)] = option(
         ACTIVE_FUNDS,
-        "ARK funds, comma separated, or one. Unless given: for trades the active ones (ARKF, ARKG, "
+        "ARK funds, comma separated, or one. Default: for trades the active ones (ARKF, ARKG, "
         "ARKK, ARKQ, ARKW, ARKX), for holdings IZRL and PRNT too.",
     )
-    window_days: int = option(
-        30, "Calendar days that a dynamic looks back on; 30 unless given.", ge=1, le=3660
-    )
+    window_days: int = option(30, "Calendar days in the window of a dynamic; default 30.", ge=1, le=3660)
     data_cache_bytes: int = option(
         64 << 20,
-        "Bytes of memory for data that is asked for, beyond which the database answers; 67108864 unless "
-        "given, 0 for none.",
+        "Bytes of memory for cached data, beyond which the database answers; default 67108864, 0 for none.",
         ge=0,
     )
     rsa_key: Path | None = option(None, "RSA key (PKCS#1 PEM) that clients encrypt with.", metavar="FILE")
-    allow_plaintext: bool = option(False, "With a key, take clients without it too.")
+    allow_plaintext: bool = option(False, "With a key, accept clients without it too.")
     websocket_port: int | None = option(
         None,
-        "Port for JavaScript clients, 33333 in their examples; off unless given.",
+        "Port for JavaScript clients, 33333 in their examples; default off.",
         at_next_start=True,
         ge=0,
         le=65535,
     )
     websocket_host: str = option(
-        "127.0.0.1", "Its address; 127.0.0.1 unless given.", at_next_start=True, min_length=1
+        "127.0.0.1", "Its address; default 127.0.0.1.", at_next_start=True, min_length=1
     )
-    websocket_key: SecretStr | None = option(None, "Key that its clients must name.", secret=True)
+    websocket_key: SecretStr | None = option(None, "Key that its clients must send.", secret=True)
     websocket_key_md5: str | None = option(
         None, "That key's MD5 in hexadecimal, instead of the key.", secret=True, pattern="^[0-9A-Fa-f]{32}$"
     )
     websocket_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = option(
-        (), "Web sites whose pages may connect; those of this machine unless given.", metavar="ORIGIN,...|*"
+        (), "Web sites whose pages may connect; default this machine's own.", metavar="ORIGIN,...|*"
     )
     websocket_cert: Path | None = option(None, "Certificate (PEM) for wss.", metavar="FILE")
     websocket_private_key: Path | None = option(None, "The certificate's private key (PEM).", metavar="FILE")
     upstream: str | None = option(
         None,
-        "OpenD that answers all but the gateway's own questions; none unless given.",
+        "OpenD that answers everything except the gateway's own questions; default none.",
         metavar="HOST:PORT",
         at_next_start=True,
         min_length=1,
     )
     upstream_rsa_key: Path | None = option(
-        None, "The RSA key (PKCS#1 PEM) that OpenD has.", metavar="FILE", at_next_start=True
+        None, "OpenD's RSA key (PKCS#1 PEM).", metavar="FILE", at_next_start=True
     )
     upstream_encryption: Literal["aes_cbc", "aes_ecb", "ftaes_ecb"] = option(
-        "aes_cbc", "The cipher towards OpenD with that key; aes_cbc unless given.", at_next_start=True
+        "aes_cbc", "The cipher towards OpenD with that key; default aes_cbc.", at_next_start=True
     )
     upstream_for: Annotated[tuple[int, ...], NoDecode, BeforeValidator(_own_questions)] = option(
         (),
-        "The gateway's own questions that OpenD answers, too: of 3229, 3230, 3423 to 3426.",
+        "The gateway's own questions that OpenD answers instead: of 3229, 3230, 3423 to 3426.",
         metavar="3426,...",
         at_next_start=True,
     )
     upstream_trade: bool = option(
         False,
-        "Pass on trading requests; from other machines only over encrypted connections.",
+        "Forward trading requests; from other machines only over encrypted connections.",
         at_next_start=True,
     )
     upstream_cache: Path | None = option(
         None,
-        "Where OpenD's answers that do not change are kept; nowhere unless given.",
+        "Cache of OpenD's answers that do not change; default none.",
         metavar="FOLDER",
         at_next_start=True,
     )
     record: Path | None = option(
         None,
-        "With --upstream, record there what OpenD says, without what is personal.",
+        "With --upstream, record OpenD's answers there, without personal data.",
         metavar="FILE",
         at_next_start=True,
     )
@@ -251,51 +246,47 @@ class Settings(BaseSettings):
     )
     replay_speed: float = option(
         1.0,
-        "How many times as fast as they were recorded pushes come; 1 unless given, 0 for at once.",
+        "Speed factor of recorded pushes; default 1, 0 for at once.",
         at_next_start=True,
         ge=0,
         allow_inf_nan=False,
     )
-    replay_strict: bool = option(False, "Take requests only in the recorded order.", at_next_start=True)
+    replay_strict: bool = option(False, "Accept requests only in the recorded order.", at_next_start=True)
     http_port: int | None = option(
-        None, "Port of the pages and the HTTP API; 8080 unless given.", at_next_start=True, ge=0, le=65535
+        None, "Port of the pages and the HTTP API; default 8080.", at_next_start=True, ge=0, le=65535
     )
-    http_host: str = option(
-        "127.0.0.1", "Its address; 127.0.0.1 unless given.", at_next_start=True, min_length=1
-    )
+    http_host: str = option("127.0.0.1", "Its address; default 127.0.0.1.", at_next_start=True, min_length=1)
     http_token: SecretStr | None = option(
-        None, "Token that callers must know, required beyond loopback.", secret=True
+        None, "Token that callers must send, required beyond loopback.", secret=True
     )
     webhook_url: str | None = option(
         None,
-        "Where news of trades and rating changes goes after a load; nowhere unless given.",
+        "Where news of trades and rating changes is sent after a load; default nowhere.",
         metavar="URL",
     )
     webhook_secret: SecretStr | None = option(
-        None, "Secret that signs what is sent there, 16 characters or more.", secret=True
+        None, "Secret that signs the news, 16 characters or more.", secret=True
     )
     webhook_follow: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = option(
-        (), "Codes, funds and institutions to send news of, comma separated; all unless given."
+        (), "Codes, funds and institutions to send news of, comma separated; default all."
     )
     no_http: bool = option(False, "Serve no pages and no HTTP API.", at_next_start=True)
     handover: Path | None = option(
         None,
-        "Where to take over from a gateway that serves, and to be taken over by the next; "
-        "nowhere unless given. Linux only.",
+        "Where to take over from a running gateway, and to hand over to the next one; "
+        "default none. Linux only.",
         metavar="SOCKET",
         at_next_start=True,
     )
-    drain_seconds: float = option(
-        5.0, "Seconds that answers under way are given when it stops; 5 unless given.", ge=0, le=3600
-    )
+    drain_seconds: float = option(5.0, "Seconds for pending answers when it stops; default 5.", ge=0, le=3600)
     log_level: LogLevel = option(
-        "info", "What is logged; info unless given, and debug has a line for each request."
+        "info", "Lowest level to log; default info. debug has a line for each request."
     )
     log_format: LogFormat | None = option(
-        None, "Lines of text or of JSON; text on a terminal and JSON elsewhere unless given."
+        None, "Lines of text or of JSON; default text on a terminal and JSON elsewhere."
     )
     slow_seconds: float = option(
-        1.0, "Seconds from which on a request is logged as slow; 1 unless given, 0 for never.", ge=0, le=3600
+        1.0, "Seconds after which a request is logged as slow; default 1, 0 for never.", ge=0, le=3600
     )
     lang: Language = option("zh", "Language of names, and of what a command prints that is given it.")
     db: str = option(
