@@ -1,8 +1,8 @@
-"""Loading files: the way of a file from bytes to answers.
+"""Loads files: from bytes to answers.
 
-Bytes go through a reader, its records through the rules, and all of a load into one transaction, which
-also moves the generation. A file that was loaded before is known by its bytes and skipped. Files and lines
-that cannot be read are left out and reported. An interrupted load changes nothing.
+A reader parses the bytes, the rules process the records, and one transaction stores the whole load and
+increments the generation. A file loaded before is recognised by its bytes and skipped. Unreadable files and
+lines are rejected and reported. An interrupted load changes nothing.
 """
 
 import gc
@@ -25,7 +25,7 @@ from qotgate.store import Store, writes
 __all__ = ["LoadReport", "find_files", "load"]
 
 MAX_HELD = 500_000
-"""Records that wait in memory for their turn to be written, some 200 bytes each; others wait in a file."""
+"""Records that wait in memory to be written, about 200 bytes each; further ones wait in a file."""
 
 
 def load(
@@ -40,14 +40,14 @@ def load(
 ) -> LoadReport:
     """Load ``files`` in one transaction.
 
-    Holdings that are not a fund's whole book are left out, unless ``any_book``. ``dates`` is the order of
-    days such as 1/2/2024 in notes; without it each file must show its own. ``progress`` is told (files
-    done, files in all). With ``dry_run`` everything is done and then undone.
+    Incomplete books are rejected, unless ``any_book``. ``dates`` is the order of days such as 1/2/2024 in
+    notes; without it each file must show its own. ``progress`` is called with (files done, files in all).
+    With ``dry_run`` the load is rolled back at the end.
 
-    Raises StoreError, naming the file that could not be written; nothing has been loaded then.
+    Raises StoreError, which names the file that could not be written; then nothing is loaded.
     """
     report = LoadReport(files=len(files))
-    # Reading takes long, and may hang where a disk does, so it takes place before the lock.
+    # Reading is slow, and may hang on a bad disk, so it happens before the lock is taken.
     with _collector_at_rest(), _Queue() as queue:
         with store.reading() as connection:
             known = writes.digests(connection)
@@ -64,7 +64,7 @@ def load(
                     run.write(found)
                 run.finish()
         except StoreError as error:
-            # Much is written at the end alone, as the database keeps pages in memory until then.
+            # Many pages are only written at the end, as the database keeps them in memory until then.
             if path_of and isinstance(error.__cause__, DBAPIError):
                 raise StoreError(f"{error} The load was at {path_of}.") from error
             raise
@@ -73,7 +73,8 @@ def load(
 
 @contextmanager
 def _collector_at_rest() -> Iterator[None]:
-    """Records hold no cycles; to look for some among them again and again takes a fifth of a load."""
+    """Pause the garbage collector: records have no cycles, and scanning them repeatedly takes a fifth of a
+    load."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -84,7 +85,7 @@ def _collector_at_rest() -> Iterator[None]:
 
 
 class _Queue:
-    """The files that were read, in order: the first in memory, what is more in a file."""
+    """The parsed files, in order: the first ones in memory, the rest in a file."""
 
     def __init__(self) -> None:
         self._held: deque[Reading] = deque()
@@ -100,7 +101,7 @@ class _Queue:
             self._file.close()
 
     def put(self, found: Reading) -> None:
-        """Raises StoreError where the file cannot be written."""
+        """Raises StoreError if the file cannot be written."""
         self._records += 0 if found.parsed is None else len(found.parsed.records)
         if self._records <= MAX_HELD or not self._held:
             self._held.append(found)
@@ -119,5 +120,5 @@ class _Queue:
         if self._file is not None:
             self._file.seek(0)
             for _ in range(self._in_file):
-                # Written by put, to a file without a name.
+                # Written by put, to an unnamed file.
                 yield pickle.load(self._file)  # noqa: S301  # nosec B301

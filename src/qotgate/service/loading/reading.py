@@ -1,4 +1,4 @@
-"""Reading files before a load: finding them, parsing them, and the digest that identifies each."""
+"""Reads files before a load: finds them, parses them, and computes the digest that identifies each."""
 
 import os
 from collections import Counter
@@ -13,16 +13,16 @@ from qotgate import sources
 from qotgate.model import DayOrder, ParsedFile, Refused, Unreadable
 
 ANY_BOOK = b"any book"
-"""What makes a file that is loaded with ``any_book`` another one than without."""
+"""Makes the digest of a file loaded with ``any_book`` different."""
 MAX_FILE_BYTES = 256 << 20
-"""The largest file that is read."""
+"""Size of the largest file that is read."""
 
 
 def find_files(paths: Iterable[Path], passed_over: Counter[str] | None = None) -> list[Path]:
-    """The files under ``paths``, folders searched all the way down, hidden ones left out, in order.
+    """The files under ``paths``, with folders searched recursively, without hidden files, in order.
 
-    In a folder only names that end as those of data count; ``passed_over`` counts the others, by suffix. A
-    file that is named itself is always among them. Raises QotGateError for a path that does not exist.
+    In a folder only data files by their extension count; ``passed_over`` counts the others, by extension. A
+    file in ``paths`` itself is always included. Raises QotGateError for a path that does not exist.
     """
     found: dict[Path, None] = {}
     for path in paths:
@@ -50,8 +50,8 @@ def _is_file(path: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One file that was read: its path as text, and what is in it; ``reason`` is why it could not be read.
-    ``parsed`` and ``reason`` are both None for one that is loaded already."""
+    """A file: its path as text, and its contents; ``reason`` tells why it could not be read. ``parsed`` and
+    ``reason`` are both None for a file already loaded."""
 
     path: str
     digest: str = ""
@@ -60,12 +60,12 @@ class Reading:
     parsed: ParsedFile | None = None
     reason: str | None = None
     any_book: bool = False
-    """Whether a part of a book is taken for one."""
+    """Whether incomplete books are accepted."""
 
 
 def read_file(path: Path, known: Collection[str], any_book: bool, dates: DayOrder | None = None) -> Reading:
-    """Read a file, unless its digest is ``known``: that of its bytes alone, or of these, its name and
-    ``dates`` where it takes them to read it."""
+    """Read a file, unless its digest is ``known``: the digest of its bytes alone, or also of its name and
+    ``dates`` if reading depends on them."""
     try:
         content = read_bytes(path)
         own = digests(content, path, any_book=any_book, dates=dates)
@@ -84,8 +84,8 @@ def read_file(path: Path, known: Collection[str], any_book: bool, dates: DayOrde
 def digests(
     content: bytes, path: Path, *, any_book: bool, dates: DayOrder | None = None
 ) -> dict[tuple[bool, DayOrder | None], str]:
-    """Those by which a file may be known: of its bytes, or of these and its name; and where the user said the
-    order of its days, with that behind."""
+    """The possible digests of a file: of its bytes, or of its bytes and name; with the user's order of days
+    appended, if given."""
     salt = ANY_BOOK if any_book else b""
     name = os.fsencode(path.name)
     found = {False: sha256(content + salt).hexdigest(), True: sha256(content + name + salt).hexdigest()}
@@ -97,14 +97,14 @@ def digests(
 
 
 def order_of(digest: str) -> DayOrder | None:
-    """The order of days that the user said when a file of this digest was loaded."""
+    """The order of days that the user gave when a file with this digest was loaded."""
     _, _, order = digest.partition("-")
     return DayOrder(order) if order else None
 
 
 def shown(path: Path) -> str:
-    """A path as text, whatever bytes its name has: what a terminal or a page would not show, or would obey,
-    is written as ``\\x1b`` or ``\\u202e``."""
+    """A path as text, whatever bytes its name has: characters that are invisible or control a terminal or
+    page are written as ``\\x1b`` or ``\\u202e``."""
     text = os.fsencode(path).decode("utf-8", "replace")
     if text.isprintable():
         return text
@@ -115,9 +115,10 @@ def shown(path: Path) -> str:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The bytes of a file. Raises Unreadable for one that is too large or no regular one, and OSError."""
+    """The bytes of a file. Raises Unreadable for a file that is too large or not a regular file, and
+    OSError."""
     with open(path, "rb", opener=_open_regular) as file:
-        # It may grow.
+        # The file may grow meanwhile.
         content = file.read(MAX_FILE_BYTES + 1)
     if len(content) > MAX_FILE_BYTES:
         raise Unreadable(f"it is larger than {MAX_FILE_BYTES >> 20} MiB; load it in parts")
@@ -125,7 +126,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def _open_regular(path: str, flags: int) -> int:
-    # To open a pipe would wait for a writer; what is open cannot be put in another's place.
+    # Opening a pipe would wait for a writer. An open file cannot be replaced by another.
     file = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
     if not S_ISREG(os.fstat(file).st_mode):
         os.close(file)

@@ -1,8 +1,8 @@
 """Unloading files, as if they had never been loaded.
 
 In one transaction the remaining files are read again, in the order in which they were loaded, and all derived
-rows are computed again. So nothing of an unloaded file is left, neither its rows nor their effects on others,
-such as a name that two securities came to share.
+rows are computed again. So no trace of an unloaded file remains, neither its rows nor their effects on
+others, such as two securities joined by a name.
 """
 
 import os
@@ -22,15 +22,15 @@ from qotgate.store.tables import Row
 
 @dataclass
 class UnloadReport:
-    """What was taken out, by path; how many files are ``left``; and (path, reason) of those that
-    remain and say nothing any more, as a part of a book without the book beside it."""
+    """The unloaded files, by path; the number of files ``left``; and (path, reason) of remaining files that
+    no longer count, such as an incomplete book without its neighbour."""
 
     files: list[str] = field(default_factory=list)
     left: int = 0
     unread: list[tuple[str, str]] = field(default_factory=list)
     generation: int = 0
     number: int = 0
-    """The unloading's number in the history of loads."""
+    """The number of the unloading in the history of loads."""
 
 
 def unload(
@@ -42,11 +42,11 @@ def unload(
     dry_run: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> UnloadReport:
-    """Take out the files that were loaded from ``paths``, or all that one load brought.
+    """Unload the files loaded from ``paths``, or all files of one load.
 
-    ``progress`` is told (files read anew, of how many). With ``dry_run`` everything is done and then undone.
-    Raises QotGateError where no such file is loaded, where a path names several, and where a file that
-    remains cannot be had again; and StoreError. Nothing has been taken out then.
+    ``progress`` is called with (files read again, files in all). With ``dry_run`` the unloading is rolled
+    back at the end. Raises QotGateError if no such file is loaded, if a path names several, or if a remaining
+    file is not available any more; and StoreError. Then nothing is unloaded.
     """
     found = UnloadReport()
     with store.writing(keep=not dry_run) as connection:
@@ -73,14 +73,14 @@ def unload(
             if progress is not None:
                 progress(done, len(left))
         run.finish(LoadOutcome.UNLOADED)
-        # Pages that were begun before go on in rows that are no more.
+        # Earlier cursors point to rows that no longer exist.
         write_state(connection, "pages_from", str(report.generation))
         found.generation, found.number = report.generation, report.number
     return found
 
 
 def _resolved(path: Path) -> Path:
-    """Where ``path`` leads, as the load took it; itself where links lead in a circle."""
+    """The target of ``path``, as the load resolved it; the path itself if links form a circle."""
     return Path(os.path.realpath(path))
 
 
@@ -94,7 +94,7 @@ def _one(path: Path, rows: Sequence[Row]) -> Row:
 
 
 def _again(row: Row) -> Row:
-    """A file that remains, with its content; of one that an earlier version loaded, from where it was."""
+    """A remaining file with its content; for a file loaded by an earlier version, from its original path."""
     if row["content"] is not None:
         return row
     path = Path(row["path"])

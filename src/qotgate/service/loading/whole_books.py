@@ -1,8 +1,9 @@
-"""Whether a holdings file has all of a fund's book.
+"""Checks whether a holdings file contains a fund's complete book.
 
-A book that lacks lines would look like a sale of all that is missing, so an incomplete book is refused: a
-file that breaks off, or the answer of an API that was cut by a limit. Of 7,223 real fund days the weights add
-up to 98 to 102 in 7,206, and never to less than 95 for an active fund."""
+A book that lacks lines would look like a sale of everything missing, so incomplete books are refused: a
+truncated file, or an API's answer cut by a limit. Of 7,223 real fund days the weights add up to 98 to 102 in
+7,206, and never to less than 95 for an active fund.
+"""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -14,36 +15,37 @@ from qotgate.ark.codes import is_cash
 from qotgate.model import Holding, ParsedFile, Reject
 
 LEAST, MOST = 95.0, 105.0
-"""What the weights of a whole book add up to, in percent."""
+"""Bounds for the sum of the weights in a complete book, in percent."""
 ENDINGS = (b"\n", b"\r")
 NO_TEXT = (b"PK", b"PAR1", b"{", b"[", b"\xd0\xcf")
-"""How files begin that are no lines of text: cut, they cannot be read at all."""
+"""Starts of files that are not lines of text: truncated, they cannot be read at all."""
 SAYS_NOTHING = frozenset({0.0, 1.0})
-"""Weights of books that were made by hand; a fund that holds only such a line is none of ARK's."""
+"""Weights in hand-made books; a fund with only such a line is not one of ARK's."""
 WEIGHT_ERROR = 0.011
-"""How far a weight is rounded, in percent."""
+"""Rounding error of a weight, in percent."""
 SEVERAL = 3
 SHOWN_LOSS = 0.3
-"""A smaller part of the fund, in percent, may be missing in a whole book: not all of its cash is listed."""
+"""A complete book may lack less than this share of the fund, in percent: not all of its cash is listed."""
 NEAR_SUM = 0.3
-"""How far what is missing may be from what the weights lack, as a part of it."""
+"""Relative tolerance between the missing lines and the missing weight."""
 LARGER = 1.25
-"""How much larger the smallest line of a book may be in the next one."""
+"""How much larger the smallest line may be in the next book."""
 SHOWN_PART = 0.08
-"""What a weight may change by from a book to the next beside that, in percent."""
+"""Additional change of a weight from one book to the next, in percent."""
 PROSE = 20
-"""So many words in a line are no holding: each of 3,564 files of 2020 to 2024 ends in such a paragraph."""
+"""A line with this many words is not a holding: each of 3,564 files of 2020 to 2024 ends with such a
+paragraph."""
 MAX_FOOTER = 10_000
-"""Bytes; the longest has 900."""
+"""Size in bytes; the longest has 900."""
 LEAST_LINES = 0.5
-"""A book without weights that has fewer lines than this part of the one before lacks some."""
+"""A book without weights is incomplete if it has fewer lines than this share of the previous one."""
 
 Weights = Mapping[str, float | None]
-"""The weight of each line of a book in percent, by what the line names."""
+"""The weight of each line of a book in percent, by the line's name."""
 
 
 def name_of(ticker: str, identifier: str, name: str) -> str:
-    """What a line names, the same in the files of two days."""
+    """The name of a line, the same in the files of two days."""
     return identifier or ticker or name
 
 
@@ -61,8 +63,8 @@ def is_text(content: bytes) -> bool:
 
 
 class Ending(NamedTuple):
-    """How a file ends: whether its last line is ended, and whether that is a paragraph; ``is_text`` whether
-    it is lines of text at all."""
+    """The end of a file: whether its last line is terminated, and whether that line is a paragraph;
+    ``is_text`` tells whether the file is lines of text at all."""
 
     is_text: bool
     is_ended: bool
@@ -73,8 +75,8 @@ class Ending(NamedTuple):
         return cls(is_text(content), content.endswith(ENDINGS), _has_footer(content))
 
     def fits(self, other: "Ending") -> bool:
-        """Whether the file ends as another of its publisher does: in an ended line, and in a paragraph, as
-        all that ARK published up to 2024."""
+        """Whether the file ends like another one of its publisher: with a terminated line, and with a
+        paragraph, as in everything that ARK published up to 2024."""
         if not self.is_text or not other.is_text:
             return True
         return (self.is_ended or not other.is_ended) and (self.has_footer or not other.has_footer)
@@ -85,7 +87,7 @@ def _has_footer(content: bytes) -> bool:
 
 
 def breaks_off(content: bytes, parsed: ParsedFile) -> int | None:
-    """The line in the middle of which a file of holdings ends, None where it does not."""
+    """The number of the line within which a holdings file ends, None if it is not truncated."""
     if content.endswith(ENDINGS) or not is_text(content) or not parsed.records:
         return None
     last = parsed.records[-1]
@@ -110,9 +112,10 @@ def breaks_off(content: bytes, parsed: ParsedFile) -> int | None:
 def lacks(
     lines: Sequence[Holding], neighbour: tuple[date, Weights] | None, ends: Callable[[], bool]
 ) -> str | None:
-    """What is wrong with a book, None where it is whole; ``neighbour`` is the fund's book next to it.
+    """What is wrong with a book, None if it is complete; ``neighbour`` is the fund's book next to it.
 
-    ``ends`` says whether its file ends as that of the neighbour does."""
+    ``ends`` tells whether its file ends like the neighbour's.
+    """
     known = [line.weight for line in lines if line.weight is not None]
     if len(known) == len(lines):
         total = sum(known)
@@ -129,8 +132,8 @@ def lacks(
 def _lacks_the_end(
     lines: Collection[Holding], short: float, neighbour: tuple[date, Weights], ends: Callable[[], bool]
 ) -> str | None:
-    """Whether just the smallest lines of the neighbouring book are missing, and with them their weight, or
-    the fund's cash. One or two lines may be gone for good, and cash that is below zero has none."""
+    """Whether exactly the smallest lines of the neighbouring book are missing, and their weight too, or the
+    fund's cash. One or two lines may be gone for good, and negative cash has no line."""
     day, weights = neighbour
     here = {name_of(line.ticker, line.identifier, line.name) for line in lines}
     missing = {name: weight or 0.0 for name, weight in weights.items() if name not in here}
@@ -153,7 +156,7 @@ def _lacks_the_end(
 
 
 def without(parsed: ParsedFile, partial: Mapping[tuple[str, date], str]) -> ParsedFile:
-    """A file without its ``partial`` books, each with what is wrong with it."""
+    """A file without its ``partial`` books, with a reject for each."""
     kept = tuple(
         line for line in parsed.records if isinstance(line, Holding) and (line.fund, line.day) not in partial
     )

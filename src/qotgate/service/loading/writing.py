@@ -1,4 +1,4 @@
-"""Writing a load: records go through the rules into the tables, and derived rows are computed again."""
+"""Writes a load: applies the rules to the records, stores them, and recomputes derived rows."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -41,21 +41,21 @@ from qotgate.store.snapshots import Snapshots
 from qotgate.store.tables import Row
 
 NEIGHBOUR = timedelta(days=10)
-"""Books further apart say little of what the other lacks."""
+"""Books further apart say little about each other's missing lines."""
 MAX_WEIGHTS = 500
-"""Books whose weights are kept; the neighbour of a book is mostly among the latest."""
+"""Books whose weights are cached; a book's neighbour is usually among the latest."""
 MAX_NEW_NOTES = 1_000_000
-"""Notes of new histories that wait in memory to be judged, some 150 bytes each."""
+"""Notes of new histories that wait in memory to be judged, about 150 bytes each."""
 RULES = 1
-"""The version of the rules by which trades are derived; trades of another version are made anew."""
+"""The version of the rules that derive trades; trades of another version are recomputed."""
 MAX_SESSIONS_AHEAD = 5
-"""Trading days by which a file may be ahead of the clock; holdings are dated for the next one."""
+"""Trading days by which a file may be ahead of the clock; holdings are dated for the next trading day."""
 
 
 @dataclass
 class LoadReport:
-    """What a load did. ``added`` counts the rows that were new, by kind; ``rejects`` are (file, line or
-    None for all of it, reason); ``contradictions`` the lines whose identifier is not believed."""
+    """The outcome of a load. ``added`` counts new rows, by kind; ``rejects`` are (file, line or None for the
+    whole file, reason); ``contradictions`` are the lines whose identifier is not believed."""
 
     files: int = 0
     read: int = 0
@@ -65,13 +65,13 @@ class LoadReport:
     added: Counter[str] = field(default_factory=Counter)
     rejects: list[tuple[str, int | None, str]] = field(default_factory=list)
     unread: list[tuple[str, str]] = field(default_factory=list)
-    """The files that could not be read at all, and why."""
+    """The unreadable files, with reasons."""
     unknown_grades: Counter[str] = field(default_factory=Counter)
     unmapped: Counter[str] = field(default_factory=Counter)
     contradictions: list[Row] = field(default_factory=list)
     generation: int = 0
     number: int = 0
-    """The load's number in the history."""
+    """The number of the load in the history."""
 
     @property
     def outcome(self) -> LoadOutcome:
@@ -81,7 +81,7 @@ class LoadReport:
 
 
 class Load:
-    """A load that is being written, within the transaction of ``connection``."""
+    """A load in progress, within the transaction of ``connection``."""
 
     def __init__(self, connection: Connection, reference: Reference, report: LoadReport) -> None:
         self.connection = connection
@@ -97,14 +97,14 @@ class Load:
         self.lines: Counter[Spelling] = Counter()
         self.snapshots = Snapshots(connection)
         self.note_histories = writes.Histories(connection)
-        # The notes of histories that are new, and so all of theirs.
+        # The notes of new histories, which are all the notes that these have.
         self.new_notes: dict[str, list[Any]] = {name: [] for name in GIVEN}
         self.records: dict[int, int] = {}
         self.weights: dict[FundDay, whole_books.Weights] = {}
         self.endings: dict[FundDay, whole_books.Ending | None] = {}
 
     def write(self, found: Reading) -> None:
-        """Insert what is new in a file that was read."""
+        """Insert the new contents of a file."""
         if found.reason is not None:
             self.report.rejected += 1
             self.report.rejects.append((found.path, None, found.reason))
@@ -127,13 +127,13 @@ class Load:
         self.add(file_id, found.path, found.content, parsed)
 
     def judged(self, content: bytes, parsed: ParsedFile, any_book: bool) -> ParsedFile:
-        """What of a file counts. Raises Unreadable where nothing does."""
+        """The parts of a file that count. Raises Unreadable if there are none."""
         if parsed.kind is FileKind.HOLDINGS and not any_book:
             return self._whole_books(content, parsed)
         return parsed
 
     def add(self, file_id: int, path: str, content: bytes, parsed: ParsedFile) -> None:
-        """Insert what is in a file that has its row."""
+        """Insert the contents of a file that has its row."""
         parsed = until_day(parsed, self.last_day)
         self.report.rejects += [(path, reject.line, reject.reason) for reject in parsed.rejects]
         self.records[file_id] = len(parsed.records)
@@ -150,8 +150,8 @@ class Load:
         self.report.added[parsed.kind] += added
 
     def _whole_books(self, content: bytes, parsed: ParsedFile) -> ParsedFile:
-        """The file without the books that lack lines. Raises Unreadable where it has no others: it is not
-        loaded then, and may be later with ``any_book``."""
+        """The file without incomplete books. Raises Unreadable if it has no others: then it is not loaded,
+        and can be loaded later with ``any_book``."""
         books: dict[tuple[str, date], list[Holding]] = {}
         for line in parsed.records:
             if isinstance(line, Holding):
@@ -175,7 +175,7 @@ class Load:
         return whole_books.without(parsed, parts) if parts else parsed
 
     def _weights(self, fund: str, day: date) -> whole_books.Weights:
-        """The weights of a book that is loaded; those of the latest books are kept."""
+        """The weights of a loaded book; those of the latest books are cached."""
         while len(self.weights) > MAX_WEIGHTS:
             del self.weights[next(iter(self.weights))]
         if (fund, day) not in self.weights:
@@ -183,7 +183,7 @@ class Load:
         return self.weights[fund, day]
 
     def _ends(self, ending: whole_books.Ending | None, fund: str, neighbour: date | None) -> bool:
-        """Whether a file ends as the ``neighbour``'s file does; None is a book inside a file."""
+        """Whether a file ends like the ``neighbour``'s file; None for a book inside a file."""
         if ending is None or neighbour is None:
             return True
         if (fund, neighbour) not in self.endings:
@@ -194,8 +194,8 @@ class Load:
         return other is None or ending.fits(other)
 
     def finish(self, outcome: LoadOutcome | None = None) -> None:
-        """Make anew what follows from the rows that changed, move the generation, and record the load, with
-        the ``outcome`` that the report has unless another is given."""
+        """Recompute the rows derived from changed rows, increment the generation, and record the load with
+        ``outcome``, by default the report's."""
         self.snapshots.write()
         writes.count_records(self.connection, self.records)
         tables_before = read_state(self.connection, "reference")
@@ -219,7 +219,7 @@ class Load:
             for newer, older in found.items():
                 self.identities.rename(newer, older)
             if found:
-                # Where names turned out to be one security, its days are made anew under one name.
+                # If names turned out to be one security, its days are recomputed under one name.
                 self._settle()
         self._report_lines()
         rating_changes(self.connection, self.histories, self.new_notes, self.generation)
@@ -242,9 +242,10 @@ class Load:
         )
 
     def _add_sessions(self, days: Collection[date]) -> None:
-        """Write down the trading days between the first and the last ARK day, of this load and earlier ones.
+        """Store the trading days between the first and the last ARK day, of this load and earlier ones.
 
-        A question counts them; it would wait long for the calendar itself."""
+        Questions count them; computing them from the calendar would be slow.
+        """
         first, last = min(days), max(days)
         known = writes.session_span(self.connection)
         spans = [(first, last)] if known is None else [(first, known[0]), (known[1], last)]
@@ -258,13 +259,13 @@ class Load:
         return security_id
 
     def _settle(self) -> None:
-        """See which securities are one, by all that is loaded, and have their lines follow."""
+        """Decide from all loaded lines which securities are one, and move their lines."""
         moves = self.identities.settle()
         self.fund_days.update(writes.moved_days(self.connection, moves))
         writes.save_identities(self.connection, self.identities, moves)
 
     def _report_lines(self) -> None:
-        """What is to be said of the securities of this load's lines."""
+        """Report problems with the securities of this load's lines."""
         listings = self.reference.listings
         identifiers = reads.securities.identifiers(self.connection)
         for spelling, lines in self.lines.items():
@@ -314,7 +315,7 @@ class Load:
         grade, identity = self._grades, self.reference.institutions.identity
         notes = _columns(Note, records)
         securities = notes.pop("security")
-        # Many notes are on one security, which is one object then.
+        # Many notes are on one security, and share one object for it.
         known = {id(one): one for one in securities}
         codes = {number: (one.market.value, one.code) for number, one in known.items()}
         of_notes = [codes[id(security)] for security in securities]
@@ -341,20 +342,20 @@ class Load:
         return len(added["id"])
 
     def _leave_new_notes(self) -> None:
-        """Have the histories that are new judged by what is written, as those that were there before."""
+        """Have the new histories judged from the stored notes, like existing histories."""
         self.histories.update(self.new_notes["history_id"])
         self.note_histories.all_are_old()
         for values in self.new_notes.values():
             values.clear()
 
     def _grades(self, words: Sequence[str]) -> list[int | None]:
-        """The numbers of the grades that words stand for; plain ones, which a driver takes as they are."""
+        """The numbers of the words' grades, as plain integers, which drivers accept."""
         grades = {word: self.reference.grades.grade(word) for word in set(words)}
         numbers = {word: None if grade is None else grade.value for word, grade in grades.items()}
         return list(map(numbers.__getitem__, words))
 
     def _apply_new_tables(self) -> None:
-        """The shipped tables or the user's have changed: map what is loaded anew."""
+        """The shipped tables or the user's have changed: map the loaded data again."""
         grade, identity = self.reference.grades.grade, self.reference.institutions.identity
         notes = []
         for note in writes.all_notes(self.connection):
@@ -381,15 +382,15 @@ class Load:
 
 
 def last_day(now: datetime) -> date:
-    """The last day that a line of a file may have: a later one is a mistake, and would be the latest day of
-    every answer. Raises QotGateError where the clock is wrong."""
+    """The last day that a line of a file may have: a later one is a mistake, and would become the latest day
+    of every answer. Raises QotGateError if the clock is wrong."""
     if now.date() < ARK_START:
         raise Refused("clock", day=now.date())
     return ark_sessions(now.date() + timedelta(days=1), now.date() + LONGEST_BREAK)[MAX_SESSIONS_AHEAD - 1]
 
 
 def until_day(parsed: ParsedFile, last: date) -> ParsedFile:
-    """A file's records until ``last``; those after it are among the rejects."""
+    """A file's records until ``last``; later ones become rejects."""
     late = [record for record in parsed.records if record.day > last]
     if not late:
         return parsed
@@ -405,14 +406,14 @@ def _columns(kind: type[Notice] | type[Note], records: Sequence[Any]) -> dict[st
 
 
 def _book_key(lines: Iterable[tuple[Any, ...]]) -> str:
-    """What tells one content of a book from another, whatever the order of its lines: of each the ticker,
-    the identifier, the name, the shares, the market value and the weight."""
+    """A key for the content of a book, independent of the order of its lines: ticker, identifier, name,
+    shares, market value and weight of each."""
     return _key(*sorted(f"[{', '.join(map(repr, line[2:8]))}]" for line in lines))
 
 
 def note_keys(codes: Sequence[tuple[str, str]], notes: Mapping[str, Sequence[Any]]) -> list[str]:
-    """What makes two lines of one history the same note, whatever file they stand in: of each note by the
-    market and code of its security, and its other fields."""
+    """A key that is equal for two lines with the same note, in whatever file: from the market and code of the
+    security, and the note's other fields."""
     columns = [
         *([code[place] for code in codes] for place in (0, 1)),
         _texts(notes["firm"], normalise),
@@ -424,13 +425,13 @@ def note_keys(codes: Sequence[tuple[str, str]], notes: Mapping[str, Sequence[Any
 
 
 def _texts(values: Sequence[Any], write: Callable[[Any], str]) -> list[str]:
-    """Each value as ``write`` has it, which is asked once for equal ones."""
+    """Each value converted by ``write``, which is called once for equal values."""
     known = {value: write(value) for value in set(values)}
     return [known[value] for value in values]
 
 
 def _key(*parts: object) -> str:
-    """A short name for the content of a row, the same in every process."""
+    """A short key for the content of a row, the same in every process."""
     return _digest("\x1f".join(map(str, parts)))
 
 
