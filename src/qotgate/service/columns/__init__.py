@@ -1,1 +1,1 @@
-"""The data of one generation as columns in memory, and the cache that keeps them."""
+"""The data of one generation as columns in memory, and their cache."""

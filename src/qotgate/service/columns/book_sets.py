@@ -1,9 +1,9 @@
-"""The arithmetic of the two lists on whole columns: sums of the books of a day, and the rows of a list.
+"""Computes the two lists on whole columns: sums of the books of a day, and the rows of a list.
 
-It gives what :mod:`qotgate.ark.positions` gives, to the last digit: sums of two numbers are exact as NumPy
-has them, those of more are added up exactly; what takes fractions, such as a split within the cycle, goes
-through the rules themselves, one security at a time. Numbers that are not told are NaN. Imported where it is
-used, as NumPy takes long.
+The results equal those of :mod:`qotgate.ark.positions` to the last digit: NumPy's sum of two numbers is
+exact, longer sums are added up exactly, and securities that need fractions, such as after a split within the
+cycle, go through the rules one at a time. Unknown numbers are NaN. Imported on demand, since NumPy is slow to
+import.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -24,9 +24,9 @@ from qotgate.service.columns.source import Ends, NotAtHand, SeenSplit
 from qotgate.service.reference import Reference
 
 MOST_SHARES = 2.0**50
-"""Up to which shares of all funds add up exactly."""
+"""Limit below which the shares of all funds add up exactly."""
 NEARLY = 1 - 1e-6
-"""From which part of a hundredth on a weight may be cut to the next one."""
+"""The part of a hundredth from which a weight may be rounded up to the next hundredth."""
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int32]
@@ -35,10 +35,11 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """A fund's holdings file: by security in ascending order the shares, the market value in USD, and the
-    number of the line's spelling. ``total`` is the value of all lines, None where one is left out.
+    """A fund's holdings file: by security in ascending order, the shares, the market value in USD, and the
+    number of the line's spelling. ``total`` is the value of all lines, None if one is missing.
 
-    ``plain``: each security has one line, and each line shares, not too many to add up exactly."""
+    ``plain``: each security has one line, each line has shares, and they are small enough to add up exactly.
+    """
 
     through: date
     security: Numbers
@@ -50,7 +51,7 @@ class Book:
 
 
 class Books(Protocol):
-    """What :class:`~qotgate.service.columns.books.BookColumns` tells."""
+    """The methods of :class:`~qotgate.service.columns.books.BookColumns` that are needed here."""
 
     @property
     def spellings(self) -> Sequence[tuple[str, str, str]]: ...
@@ -67,7 +68,7 @@ class Books(Protocol):
 
 
 class BookSet(NamedTuple):
-    """The sum of the books that show one day, by security in ascending order; shares are whole."""
+    """The sum of the books that show one day, by security in ascending order; shares are whole numbers."""
 
     funds: tuple[str, ...]
     security: Numbers
@@ -76,13 +77,13 @@ class BookSet(NamedTuple):
     spelling: Numbers
     coded: Mask
     weight: Floats
-    """In percent, cut to hundredths."""
+    """In percent, truncated to hundredths."""
     total: float | None
 
 
 class Labels(NamedTuple):
-    """By number of spelling the name in one language, code and name as one text, and the place in the order
-    of the two."""
+    """By number of spelling: the name in one language, code and name as one text, and the position in the
+    order of the two."""
 
     names: list[str]
     texts: list[str]
@@ -90,19 +91,19 @@ class Labels(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """The rows of a list in any order: by row the number of its spelling, and its numbers by column."""
+    """The rows of a list in any order: for each row the number of its spelling, and its numbers by column."""
 
     spelling: Numbers
     columns: tuple[Floats, ...]
 
 
 def make_book(through: date, lines: Iterable[tuple[int | None, int, float, float | None]]) -> Book:
-    """A book of (security, spelling, shares, value) in the order of its lines; cash has no security."""
+    """A book from (security, spelling, shares, value) in the order of its lines; cash has no security."""
     total: float | None = 0.0
     found: dict[int, tuple[int, float, float]] = {}
     plain = True
     for security, spelling, shares, value in lines:
-        # One after the other, as the rules add them.
+        # One after the other, in the same order as the rules.
         total = None if total is None or value is None else total + value
         if security is None:
             continue
@@ -121,7 +122,7 @@ def make_book(through: date, lines: Iterable[tuple[int | None, int, float, float
 
 
 class BookSets:
-    """The sums of the books of some funds, by day, with the codes that ``reference`` gives their lines."""
+    """The sums of the books of some funds, by day, with the codes of their lines by ``reference``."""
 
     def __init__(self, columns: Books, funds: tuple[str, ...], reference: Reference) -> None:
         self._columns = columns
@@ -134,7 +135,7 @@ class BookSets:
 
     @classmethod
     def whole(cls, columns: Books, funds: tuple[str, ...], reference: Reference) -> "BookSets":
-        """With the sums of all days; those of days that are not plain are left out."""
+        """With the sums of all days, except days that are not plain."""
         made = cls(columns, funds, reference)
         for through in columns.throughs(funds):
             try:
@@ -144,7 +145,7 @@ class BookSets:
         return made
 
     def before(self, since: date, columns: Books) -> "BookSets":
-        """Those of other columns, which are the same before the day ``since``."""
+        """The sums of other columns, which are equal before the day ``since``."""
         made = BookSets.__new__(BookSets)
         made._columns, made._funds, made._reference = columns, self._funds, self._reference
         made.codes = [*self.codes]
@@ -154,7 +155,7 @@ class BookSets:
         return made
 
     def _learn(self) -> None:
-        """Look up the codes of spellings that are new."""
+        """Look up the codes of new spellings."""
         code = self._reference.listings.code
         self.codes += [code(*one) for one in self._columns.spellings[len(self.codes) :]]
         self._coded = np.array([one is not None for one in self.codes], np.bool_)
@@ -176,7 +177,7 @@ class BookSets:
         return found
 
     def of(self, through: date) -> BookSet:
-        """The sum of the books that show ``through``. Raises NotAtHand where one of them is not plain."""
+        """The sum of the books that show ``through``. Raises NotAtHand if one of them is not plain."""
         found = self._sets.get(through)
         if found is None:
             books = {fund: self._columns.book(fund, through) for fund in self._funds}
@@ -230,7 +231,7 @@ def _added(books: Mapping[str, Book], coded: Mask) -> BookSet:
 
 
 def _cut(weight: Floats) -> Floats:
-    """Weights cut as :func:`qotgate.service.ark.lists.cut` cuts one."""
+    """Weights truncated as by :func:`qotgate.service.ark.lists.cut`."""
     hundredths = 100 * weight
     whole = np.trunc(hundredths)
     for place in np.flatnonzero(np.abs(hundredths - whole) > NEARLY).tolist():
@@ -241,7 +242,7 @@ def _cut(weight: Floats) -> Floats:
 
 
 class Cut:
-    """A cycle of one list: the sums of the books at either end, and what is known of splits and trades."""
+    """A cycle of one list: the sums of the books at either end, and the known splits and trades."""
 
     def __init__(
         self, columns: Books, sets: BookSets, funds: tuple[str, ...], ends: Ends, as_of: date
@@ -334,7 +335,7 @@ class Cut:
         return found
 
     def _exact(self, securities: Collection[int], trades: Sequence[Trade]) -> list[Change]:
-        """What the rules say of some securities."""
+        """The result of the rules for some securities."""
         ends = []
         for through in (self._cycle.last, self._cycle.before):
             books = ((fund, self._columns.book(fund, through)) for fund in self.now.funds)
@@ -353,17 +354,17 @@ _KINDS: dict[ArkHoldingType, Callable[[Floats, Floats], Mask]] = {
     ArkHoldingType.INCREASE: lambda now, then: (now > then) & (then != 0) & (now != 0),
     ArkHoldingType.DECREASE: lambda now, then: (now < then) & (then != 0) & (now != 0),
 }
-"""Which rows are of a kind, by their shares at either end."""
+"""Whether rows are of a kind, by their shares at either end."""
 
 
 def _places(among: Numbers, wanted: Numbers) -> tuple[Any, Mask]:
-    """Where each of ``wanted`` stands ``among`` others in ascending order, and whether it does."""
+    """The position of each of ``wanted`` in ``among``, in ascending order, and whether it is there."""
     place = np.minimum(np.searchsorted(among, wanted), len(among) - 1)
     return place, among[place] == wanted
 
 
 def _part(fund: str, book: Book, securities: Collection[int]) -> positions.Book:
-    """A book of some securities alone, with the total of all."""
+    """A book with only some securities, and the total of all."""
     wanted = np.array(sorted(securities), np.int32)
     place, match = _places(book.security, wanted)
     found = {
@@ -383,7 +384,7 @@ def _told(value: float) -> float | None:
 
 @dataclass(frozen=True)
 class RankedColumns:
-    """A list in order; ``make`` makes a row of its code, its name and its numbers, None where not told."""
+    """A sorted list; ``make`` makes a row from its code, its name and its numbers (None if unknown)."""
 
     codes: Sequence[Security | None]
     labels: Labels
@@ -395,7 +396,7 @@ class RankedColumns:
     def of(
         cls, sets: BookSets, lang: Language, rows: Rows, key: Floats, sign: int, make: Callable[..., Any]
     ) -> "RankedColumns":
-        """Those without the ``key`` last, equal ones by code, then name."""
+        """Rows without the ``key`` last, equal ones by code, then name."""
         labels = sets.labels(lang)
         order = np.lexsort((labels.ranks[rows.spelling], sign * key))
         numbers = np.column_stack(rows.columns)[order] + 0.0

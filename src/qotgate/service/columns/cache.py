@@ -1,8 +1,9 @@
-"""Keeps columns of the data in memory, for one generation at a time.
+"""Caches columns of the data in memory, for one generation at a time.
 
-The first question for a kind of columns has a thread read them. Until they are there, and whenever they may
+The first question for a kind of columns makes a thread read them. Until they are ready, and whenever they may
 be out of date, the database answers. Columns are current while nothing has been committed since before they
-were read. After a load only the changed days are read again."""
+were read. After a load only the changed days are read again.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,11 +24,11 @@ from qotgate.store.database import generation
 from qotgate.store.dialect import Watch
 
 MAX_BYTES = 64 << 20
-"""Memory of all columns together, unless told otherwise."""
+"""Default memory limit of all columns together."""
 RETRY_SECONDS = 1.0
-"""After the database could not be read, columns are not tried again sooner."""
+"""Time before a retry after the database could not be read."""
 FAULT_SECONDS = 60.0
-"""After a fault in a reading itself, which would come again."""
+"""Time before a retry after an error in the reading code, which would probably recur."""
 
 
 class Columns(Protocol):
@@ -54,22 +55,22 @@ KINDS: dict[type[Any], changes.Part] = {
     BookColumns: "ark",
     RatingColumns: "ratings",
 }
-"""The kinds of columns, and the part of the changes that each follows from."""
+"""The kinds of columns, and the part of the changes that each depends on."""
 
 
 @dataclass
 class _Slot:
-    """The columns of one kind. They are current while ``epoch`` is the cache's own."""
+    """The columns of one kind. They are current while ``epoch`` equals the cache's."""
 
     columns: Any = None
     epoch: int = -1
     too_large: int | None = None
-    """The generation whose columns took more memory than they may."""
+    """The generation whose columns exceeded the memory limit."""
     wanted: bool = False
 
 
 class ColumnCache:
-    """The columns of one database, for any number of threads; ``most`` bytes of memory at most."""
+    """The columns of one database, for any number of threads; at most ``most`` bytes of memory."""
 
     def __init__(self, store: Store, most: int = MAX_BYTES) -> None:
         self._store = store
@@ -82,12 +83,12 @@ class ColumnCache:
         self._thread: Thread | None = None
         self._closed = False
         self.reads = {"whole": 0, "extended": 0, "unchanged": 0, "too_large": 0, "failed": 0}
-        """How often columns were read, by what was done."""
+        """How often columns were read, by outcome."""
 
     def get(self, kind: type[C], *, looks: bool = True) -> C | None:
-        """The columns of the newest generation; None where they are not in memory, and are read if that may
-        be. It takes some microseconds and does not wait for the database. A caller that has just looked for
-        commits itself, and tells of them by :meth:`expire`, need not have it ``looks`` again."""
+        """The columns of the newest generation; None if they are not in memory, in which case they are read
+        if allowed. It takes some microseconds and never waits for the database. A caller that has just
+        checked for commits itself, and reports them by :meth:`expire`, can skip the check with ``looks``."""
         with self._state:
             if self._closed:
                 return None
@@ -102,33 +103,33 @@ class ColumnCache:
         return None
 
     def expire(self) -> None:
-        """Something was committed: give no columns that were read before now."""
+        """Something was committed: stop using columns read before now."""
         with self._state:
             self._epoch += 1
 
     def prepared(self, kind: type[C], seconds: float = 60.0) -> C | None:
-        """As :meth:`get`, but waits for columns that are being read, up to ``seconds``."""
+        """As :meth:`get`, but waits up to ``seconds`` for columns that are being read."""
         end = monotonic() + seconds
         with self._state:
             while True:
                 found, now = self.get(kind), monotonic()
                 if self._thread is None or now > end:
-                    # They are there, or cannot be.
+                    # They are ready, or cannot be read.
                     return found
                 self._state.wait_for(lambda: self._thread is None, timeout=end - now)
 
     @property
     def epoch(self) -> int:
-        """A number that another one follows when a commit was seen, and so before newer columns come."""
+        """A number that changes whenever a commit is detected, and so before newer columns are used."""
         return self._epoch
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Bytes of memory by kind, roughly."""
+        """Approximate memory in bytes, by kind."""
         return {kind.__name__: slot.columns.size if slot.columns else 0 for kind, slot in self._slots.items()}
 
     def change(self, most: int) -> None:
-        """Keep up to ``most`` bytes from now on; columns are read anew where that is less than there are."""
+        """Set the memory limit; columns are read again if they exceed it."""
         with self._state:
             if most != self._most:
                 for slot in self._slots.values():
@@ -138,7 +139,7 @@ class ColumnCache:
             self._most = most
 
     def close(self) -> None:
-        """Give no columns any more, and read none: what is being read ends by itself."""
+        """Stop using and reading columns; a reading in progress ends by itself."""
         with self._state:
             self._closed = True
             self._epoch += 1
@@ -155,19 +156,19 @@ class ColumnCache:
             self._thread.start()
 
     def _work(self) -> None:
-        """Read what is wanted, until there is nothing more."""
+        """Read the requested columns until there are no more requests."""
         try:
             while (kind := self._next()) is not None:
                 self._refresh(kind)
         except StoreError:
-            # The next question is answered by the database, and says what is wrong with it.
+            # The database answers the next question, and reports its own error.
             self.reads["failed"] += 1
             self._retry_at = monotonic() + RETRY_SECONDS
         except Exception:
-            # A command that asks one question writes no log, and is not to wait for the import.
+            # A command that asks one question writes no log, and should not wait for this import.
             import structlog
 
-            # Without columns every answer is still right: the fault is told, and is not the asker's.
+            # Without columns every answer is still correct: the error is logged, but is not the caller's.
             structlog.get_logger().exception("columns cannot be read")
             self._retry_at = monotonic() + FAULT_SECONDS
         finally:
@@ -184,7 +185,7 @@ class ColumnCache:
 
     def _next(self) -> type[Any] | None:
         if self._watch is None:
-            # Before anything is read, so that no commit comes between.
+            # Before reading, so that no commit is missed.
             self._watch = self._store.watch()
         with self._state:
             self._look()
@@ -207,7 +208,7 @@ class ColumnCache:
             self._look()
 
     def _read(self, kind: type[Any], slot: _Slot, connection: Connection, most: int) -> Any:
-        """The columns of the newest generation; None where they are too large."""
+        """The columns of the newest generation; None if they are too large."""
         number, known = generation(connection), slot.columns
         before = known.generation if known is not None else slot.too_large
         since = None if before is None else changes.changed_from(connection, KINDS[kind], before, number)
@@ -228,7 +229,8 @@ class ColumnCache:
     def _way(
         self, kind: type[Any], known: Any, number: int, since: date | None
     ) -> tuple[str, Callable[[Connection, int], Any]]:
-        """How columns of generation ``number`` come from the ``known`` ones, and what does it."""
+        """How columns of generation ``number`` are derived from the ``known`` ones, and the function that
+        does it."""
         if known is not None and known.generation == number:
             return "unchanged", lambda *_: known
         if known is not None and since == date.max:

@@ -1,6 +1,6 @@
 """Rating changes in memory, by market and kind of change, in the order of the interface's list.
 
-As with :mod:`qotgate.service.columns.trades`, columns are never changed once they are made.
+As in :mod:`qotgate.service.columns.trades`, columns are immutable.
 """
 
 from array import array
@@ -27,7 +27,7 @@ from qotgate.store.tables import Row
 MARKETS = (Market.US, Market.CA)
 CHANGE_BYTES = 90
 HISTORY_BYTES = 300
-"""Of a code, an institution and their pair, roughly."""
+"""Approximate memory of a code, an institution and their pair."""
 
 Kind = tuple[str, str]
 """A market and a change type."""
@@ -38,7 +38,8 @@ History = tuple[str, str]
 class Changes(NamedTuple):
     """The rating changes of one market and kind by day, then note: a column for each of their fields.
 
-    A number that is not there is NaN in an array; answers show neither."""
+    A missing number is NaN in an array; answers show neither.
+    """
 
     days: list[date]
     note_ids: "array[int]"
@@ -56,7 +57,7 @@ class Changes(NamedTuple):
         return cls([], array("q"), array("q"), [], bytearray(), [], array("d"), array("d"), [], [])
 
     def before(self, day: date) -> "Changes":
-        """A copy of those of days before ``day``."""
+        """A copy of the changes before ``day``."""
         end = bisect_left(self.days, day)
         return Changes(*(column[:end] for column in self))  # type: ignore[arg-type]  # a slice keeps its type
 
@@ -81,32 +82,34 @@ class Changes(NamedTuple):
 
 @dataclass(frozen=True)
 class RatingColumns:
-    """Answers what :class:`~qotgate.service.columns.source.RatingSource` asks, as the database would."""
+    """Implements :class:`~qotgate.service.columns.source.RatingSource`, with the same answers as the
+    database."""
 
     generation: int
     size: int
-    """Bytes of memory, roughly."""
+    """Approximate memory in bytes."""
     pages_from: int
     cursors: Cursors
     _same_from: int
-    """The generation since which nothing of them has changed."""
+    """The generation since which they have not changed."""
     _span: tuple[date | None, date | None]
     _histories: Mapping[int, History]
     _changes: Mapping[Kind, Changes]
 
     @classmethod
     def read(cls, connection: Connection, generation: int, most: int) -> Self:
-        """All of them. Raises TooLarge where they take more than ``most`` bytes."""
+        """Read all columns. Raises TooLarge if they take more than ``most`` bytes."""
         kinds = [(market.value, kind.value) for market in MARKETS for kind in RatingChangeType]
         return cls._made(connection, generation, date.min, most, {}, {kind: Changes.none() for kind in kinds})
 
     def extended(self, connection: Connection, generation: int, since: date, most: int) -> Self:
-        """Those of a later generation, whose rows are the same before the day ``since``. Raises TooLarge."""
+        """The columns of a later generation, whose rows are equal before the day ``since``. Raises
+        TooLarge."""
         changes = {kind: found.before(since) for kind, found in self._changes.items()}
         return self._made(connection, generation, since, most, self._histories, changes)
 
     def renumbered(self, generation: int) -> Self:
-        """The same for a generation in which nothing of them has changed."""
+        """The same columns for a generation without changes to them."""
         return replace(self, generation=generation)
 
     @classmethod
@@ -119,7 +122,7 @@ class RatingColumns:
         histories: Mapping[int, History],
         changes: dict[Kind, Changes],
     ) -> Self:
-        """``changes``, which are taken, are those before ``since``."""
+        """``changes`` are those before ``since``; this method may change them."""
         budget = Budget(most)
         new = reads.histories(connection, max(histories, default=0))
         histories = {**histories, **new}
@@ -169,7 +172,7 @@ class RatingColumns:
         return [self._row(wanted, found, place) for place in range(end - 1, max(end - count, 0) - 1, -1)]
 
     def _found(self, wanted: RatingFilter, generation: int) -> Changes:
-        """Raises NotAtHand for other lists than the interface's own, and other generations."""
+        """Raises NotAtHand for lists other than the interface's own, and for other generations."""
         others = (wanted.institution, wanted.code, wanted.day)
         if others != (None, None, None) or not self._same_from <= generation <= self.generation:
             raise NotAtHand

@@ -1,8 +1,8 @@
-"""How much memory columns may take."""
+"""The memory limit of columns."""
 
 
 class TooLarge(Exception):  # noqa: N818 - it is no fault
-    """The columns would take more memory than they may."""
+    """The columns would exceed the memory limit."""
 
 
 class Budget:

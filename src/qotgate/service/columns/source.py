@@ -1,4 +1,4 @@
-"""What the questions read, whether the database answers it or columns in memory."""
+"""The data that questions read, from the database or from columns in memory."""
 
 from collections.abc import Callable, Collection, Hashable
 from datetime import date
@@ -15,23 +15,22 @@ from qotgate.store.reads.ratings import RatingFilter
 from qotgate.store.tables import Row
 
 Remembered = Callable[[Hashable, Callable[[], Any]], Any]
-"""Gives what was read for a key that names the generation, or has it read."""
+"""Returns the cached value of a key that includes the generation, or computes it."""
 
 
 class NotAtHand(Exception):  # noqa: N818 - it is no fault
-    """The answer takes more than what is in memory."""
+    """The data in memory is not enough for the answer."""
 
 
 class Spanned(Protocol):
-    """One state of the data on ARK's funds. ``span`` are the first and the last known day of any of
-    ``funds``."""
+    """One state of ARK's funds' data. ``span`` is the first and the last known day of any of ``funds``."""
 
     def span(self, funds: tuple[str, ...]) -> tuple[date | None, date | None]: ...
 
 
 class TradeSource(Spanned, Protocol):
-    """One state of the data. The functions of the same names in :mod:`qotgate.store.reads.ark` say what is
-    given."""
+    """One state of the data. The functions of the same names in :mod:`qotgate.store.reads.ark` describe the
+    results."""
 
     def security_id(self, code: str) -> int | None: ...
 
@@ -85,7 +84,7 @@ class DatabaseTrades:
 
 
 class SeenSplit(NamedTuple):
-    """A split of a security as a fund's files show it; it may be of ``through`` at the latest."""
+    """A split of a security, as a fund's files show it; ``through`` is its last possible day."""
 
     security: int
     day: date
@@ -95,7 +94,7 @@ class SeenSplit(NamedTuple):
 
 
 class Ends(NamedTuple):
-    """The trading days at either end of a cycle, whose books are there, and the funds that are left out."""
+    """The trading days at either end of a cycle, which have books, and the funds that are left out."""
 
     before: date
     last: date
@@ -103,8 +102,8 @@ class Ends(NamedTuple):
 
 
 class RatingSource(Protocol):
-    """One state of the notes. ``generation`` is its number; cursors of generations before ``pages_from`` are
-    of rows that are no more. ``span`` are the first and the last day of a note."""
+    """One state of the notes. ``generation`` is its number; cursors of generations before ``pages_from``
+    point to rows that no longer exist. ``span`` is the first and the last day of a note."""
 
     @property
     def generation(self) -> int: ...
@@ -118,7 +117,7 @@ class RatingSource(Protocol):
     def span(self) -> tuple[date | None, date | None]: ...
 
     def count(self, wanted: RatingFilter, generation: int, as_of: date) -> int:
-        """Raises NotAtHand for what this source does not hold."""
+        """Raises NotAtHand for data that this source does not have."""
         ...
 
     def changes(

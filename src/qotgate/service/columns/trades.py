@@ -1,7 +1,7 @@
-"""What the ARK funds traded, in memory: trades by security, splits, covered days and the codes of securities.
+"""The ARK funds' trades in memory: trades by security, splits, covered days and the codes of securities.
 
-Columns are never changed once they are made. :meth:`TradeColumns.extended` makes those of the next generation
-out of them and of the rows from the first changed day on; securities without such rows are shared.
+Columns are immutable. :meth:`TradeColumns.extended` makes the columns of the next generation from them and
+from the rows since the first changed day; unchanged securities are shared.
 """
 
 from array import array
@@ -24,22 +24,22 @@ from qotgate.service.columns.source import NotAtHand, SeenSplit
 from qotgate.store.reads import columns as reads
 
 TRADE_BYTES = 40
-"""Of a trade: three references and a number, with room to grow."""
+"""Memory of a trade: three references and a number, with room to grow."""
 SECURITY_BYTES = 600
-"""Of a security's four columns, beside what is in them."""
+"""Memory of a security's four columns, without their contents."""
 SMALL_BYTES = 300
-"""Of a split, an untold day or a code, roughly."""
+"""Approximate memory of a split, an untold day or a code."""
 MAX_AT_ONCE = 4000
-"""Trades of one answer, about a millisecond of work; the database adds up more, in a thread."""
+"""Trades in one answer, about a millisecond of work; for more, the database sums them in a thread."""
 MAX_REMEMBERED = 1024
-"""Untold days of windows, and spans of funds, that are kept once they are worked out."""
+"""Cached results: untold days of windows, and spans of funds."""
 
 UntoldRow = tuple[str, date, date, str]
 Funds = tuple[str, ...]
 
 
 class Trades(NamedTuple):
-    """The trades of one security by day, then fund, as :func:`qotgate.store.reads.ark.trades` has them."""
+    """The trades of one security by day, then fund, as in :func:`qotgate.store.reads.ark.trades`."""
 
     days: list[date]
     funds: list[str]
@@ -47,7 +47,7 @@ class Trades(NamedTuple):
     through: list[date]
 
     def before(self, day: date) -> "Trades":
-        """A copy of those of days before ``day``."""
+        """A copy of the trades before ``day``."""
         end = bisect_left(self.days, day)
         return Trades(self.days[:end], self.funds[:end], self.shares[:end], self.through[:end])
 
@@ -61,7 +61,7 @@ class Trades(NamedTuple):
 
 @dataclass(frozen=True)
 class FundDays:
-    """The covered days of a fund: the first day and the last that are known, and the untold ones."""
+    """The covered days of a fund: the first and the last known day, and the untold ones."""
 
     first: date | None
     last: date | None
@@ -70,11 +70,12 @@ class FundDays:
 
 @dataclass(frozen=True)
 class TradeColumns:
-    """Answers what :class:`~qotgate.service.columns.source.ArkSource` asks, as the database would."""
+    """Implements :class:`~qotgate.service.columns.source.TradeSource`, with the same answers as the
+    database."""
 
     generation: int
     size: int
-    """Bytes of memory, roughly."""
+    """Approximate memory in bytes."""
     codes: Mapping[str, int]
     """The security that has, or had, each code."""
     _trades: Mapping[int, Trades]
@@ -85,11 +86,12 @@ class TradeColumns:
 
     @classmethod
     def read(cls, connection: Connection, generation: int, most: int) -> Self:
-        """All of them. Raises TooLarge where they take more than ``most`` bytes."""
+        """Read all columns. Raises TooLarge if they take more than ``most`` bytes."""
         return cls._made(connection, generation, date.min, most, {}, {}, {})
 
     def extended(self, connection: Connection, generation: int, since: date, most: int) -> Self:
-        """Those of a later generation, whose rows are the same before the day ``since``. Raises TooLarge."""
+        """The columns of a later generation, whose rows are equal before the day ``since``. Raises
+        TooLarge."""
         trades = {
             security: found if found.days[-1] < since else found.before(since)
             for security, found in self._trades.items()
@@ -103,7 +105,7 @@ class TradeColumns:
         return self._made(connection, generation, since, most, trades, splits, self._days)
 
     def renumbered(self, generation: int) -> Self:
-        """The same for a generation in which nothing of them has changed."""
+        """The same columns for a generation without changes to them."""
         return replace(self, generation=generation)
 
     @classmethod
@@ -117,7 +119,8 @@ class TradeColumns:
         splits: dict[int, tuple[SeenSplit, ...]],
         known: Mapping[str, FundDays],
     ) -> Self:
-        """``trades``, ``splits`` and ``known`` days are those before ``since``; the first two are taken."""
+        """``trades``, ``splits`` and ``known`` days are those before ``since``; this method may change the
+        first two."""
         budget = Budget(most)
         for found in trades.values():
             budget.add(SECURITY_BYTES + TRADE_BYTES * len(found.days))
@@ -126,7 +129,7 @@ class TradeColumns:
         funds = reads.funds(connection)
         for security, rows in groupby(reads.trades(connection, funds, since), itemgetter(0)):
             before = trades.get(security)
-            # What is shared with other columns stays as it is.
+            # Parts shared with other columns stay unchanged.
             made = Trades([], [], array("q"), []) if before is None else before.before(date.max)
             made.add((row[0], one(row[1]), row[2], row[3], one(row[4])) for row in rows)
             budget.add(TRADE_BYTES * (len(made.days) - (len(before.days) if before else 0)))
@@ -206,7 +209,7 @@ class TradeColumns:
 
 
 def _one(same: dict[date, date], day: date) -> date:
-    """The one object for a day: thousands of rows are of each."""
+    """The shared object for a day: thousands of rows have the same day."""
     return same.setdefault(day, day)
 
 
