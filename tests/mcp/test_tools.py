@@ -155,6 +155,16 @@ def test_the_consensus_is_that_of_the_service(gateway: Serving) -> None:
     assert found["lowest"] <= found["average"] <= found["highest"]
 
 
+def test_a_code_that_is_not_known_is_answered_with_what_is_near(gateway: Serving) -> None:
+    tools = ("ark_dynamic", "ark_trades", "ark_positions", "analyst_consensus", "rating_changes")
+    for tool in tools:
+        (wrong, right) = ask(gateway, (tool, {"security": "US.TSLAA"}), (tool, {"security": "US.TSLA"}))
+        assert structured(wrong)["note"] == "US.TSLAA is not known here (did you mean US.TSLA (Tesla)?)."
+        assert "note" not in structured(right)
+    (trades,) = ask(gateway, ("ark_trades_of_all", {"start": "2026-06-01", "codes": ["US.TSLAA"]}))
+    assert "US.TSLA (Tesla)" in structured(trades)["note"]
+
+
 def test_errors_say_what_to_do(gateway: Serving) -> None:
     calls: list[tuple[tuple[str, dict[str, Any]], str]] = [
         (("ark_dynamic", {"security": "TSLA"}), "US.TSLA"),

@@ -16,7 +16,7 @@ from qotgate.service.ratings.summary import analyst_consensus
 from qotgate.service.research import parts
 from qotgate.web.days import Day
 from qotgate.web.opinions_api import Consensus
-from qotgate.web.shapes import KNOWN_TO, Shape
+from qotgate.web.shapes import KNOWN_TO, Shape, noted
 
 ROWS_MOST = 200
 
@@ -84,7 +84,9 @@ class ResearchTools:
         """What analysts think of one stock in sum: how many on each level, and the range of targets."""
         asked = Security.parse(security, "security")
         answer = analyst_consensus(self._services.questions[lang], asked, as_of)
-        return Consensus.of(self._services.search.look_up(asked, lang), as_of, answer)
+        search = self._services.search
+        found = Consensus.of(search.look_up(asked, lang), as_of, answer)
+        return noted(found, search.note(asked, lang, in_ratings=True))
 
 
 def _page(

@@ -40,6 +40,7 @@ from qotgate.web.shapes import (
     TransactionRow,
     Transactions,
     list_shape,
+    noted,
     page_of,
 )
 
@@ -129,7 +130,7 @@ class Tools:
         asked = Security.parse(security, "security")
         history = ark_history(self._services.questions[lang], asked, as_of, days=0)
         found = self._services.search.look_up(asked, lang)
-        return Dynamic.of(found, as_of, history.as_of, history.answer)
+        return noted(Dynamic.of(found, as_of, history.as_of, history.answer), self._note(asked, lang))
 
     def ark_trades(
         self,
@@ -143,7 +144,7 @@ class Tools:
         that show them."""
         asked = Security.parse(security, "security")
         history = ark_history(self._services.questions[lang], asked, as_of, before, days)
-        return LatestTransactions(
+        answer = LatestTransactions(
             security=str(asked),
             name=self._services.search.look_up(asked, lang).name,
             as_of=as_of or history.as_of,
@@ -151,6 +152,7 @@ class Tools:
             rows=[TransactionRow.model_validate(row) for row in history.transactions],
             more_before=history.more_before,
         )
+        return noted(answer, self._note(asked, lang))
 
     def ark_positions(
         self,
@@ -166,7 +168,7 @@ class Tools:
         known_to, positions = ark_positions(self._services.questions[lang], asked, as_of)
         known = sorted({row.day for row in positions if before is None or row.day < before})
         shown = known[-days:]
-        return LatestPositions(
+        answer = LatestPositions(
             security=str(asked),
             name=self._services.search.look_up(asked, lang).name,
             as_of=as_of or known_to,
@@ -174,6 +176,7 @@ class Tools:
             rows=[PositionRow.of(row) for row in positions if row.day in shown],
             more_before=shown[0] if len(shown) < len(known) else None,
         )
+        return noted(answer, self._note(asked, lang))
 
     def ark_holdings(
         self,
@@ -243,7 +246,11 @@ class Tools:
             page=page,
             as_of=as_of,
         )
-        return RatingChanges.of(found)
+        note = None if listed is None else self._note(listed, lang, in_ratings=True)
+        return noted(RatingChanges.of(found), note)
+
+    def _note(self, security: Security, lang: Language, *, in_ratings: bool = False) -> str | None:
+        return self._services.search.note(security, lang, in_ratings=in_ratings)
 
 
 TOOLS = (

@@ -2,7 +2,7 @@
 
 import dataclasses
 from datetime import date
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
@@ -60,10 +60,11 @@ def _with_note(schema: dict[str, Any]) -> None:
     }
 
 
+Noted = TypeVar("Noted", bound=Shape)
 NOTED = ConfigDict(extra="forbid", from_attributes=True, json_schema_extra=_with_note)
 
 
-def noted(body: Shape, note: str | None) -> Shape:
+def noted(body: Noted, note: str | None) -> Noted:
     """``body`` with ``note``, if there is one."""
     if note is None:
         return body
