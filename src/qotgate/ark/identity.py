@@ -1,21 +1,20 @@
 """One security behind its identifiers and codes.
 
 Published lines name a security by a CUSIP, CINS or SEDOL, by a ticker, or both; notices and holdings use
-different numbers for one foreign listing. A *spelling* is what a line says of its security: ticker,
-identifier and name. Which spellings are one security follows from all of them together, whatever the order of
-lines, files and loads:
+different numbers for one foreign listing. The *spelling* of a line is its ticker, identifier and name. All
+spellings together decide which of them are one security, in any order of lines, files and loads:
 
 1. Spellings of one code are one security.
-2. Spellings that share an identifier are one, unless it is *contested*: lines of several codes carry it. It
-   then belongs to one code, and a second one shares it where their names agree, or where it has carried it on
-   more than one day, the first one having gone before it came. Not so where the second is in use with an
-   identifier of its own while the first is: a line of it is a mistake, and ties nothing together. Its
-   identifier is not believed; the line counts under its ticker and name.
-3. Foreign listings without a code are one where tickers and names agree: notices fuse the exchange to the
+2. Spellings that share an identifier are one, unless it is *contested*: lines of several codes have it. Then
+   it belongs to one code. A second code shares it if the names match, or if both have had it on more than
+   one day, one code after the other. It does not if the second code also has another identifier while the
+   first code is in use: then its line is a mistake and joins nothing. Its identifier is not believed, and the
+   line counts under its ticker and name.
+3. Foreign listings without a code are one if tickers and names match: notices fuse the exchange to the
    ticker.
-4. A line with neither ticker nor identifier is known by its name. Where that says that shares are not
-   registered yet, they are those of the listed stock of the name.
-5. What is renamed while its count stays is one security (:mod:`qotgate.ark.inference`).
+4. A line with neither ticker nor identifier is identified by its name. If the name says that the shares are
+   unregistered, they belong to the listed stock of that name.
+5. Positions that are renamed while their count stays are one security (:mod:`qotgate.ark.inference`).
 """
 
 from collections import defaultdict

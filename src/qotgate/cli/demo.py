@@ -34,9 +34,9 @@ def demo(
     once: Annotated[bool, typer.Option("--once", envvar="DEMO_ONCE", help="Stop after the answers.")] = False,
     lang: Lang = None,
 ) -> None:
-    """Load the synthetic sample into a database of its own, serve it, and ask it a few questions.
+    """Load the synthetic sample into a temporary database, serve it, and ask a few questions.
 
-    Your own database is not touched.
+    Your own database is not changed.
     """
     configure_log()
     with tempfile.TemporaryDirectory(prefix="qotgate-demo-") as folder:

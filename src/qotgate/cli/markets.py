@@ -43,7 +43,7 @@ def states(
     db: Database = None,
     tables: Tables = None,
 ) -> None:
-    """Show the state, now, of the markets of some stocks."""
+    """Show the current state of the markets of some stocks."""
     securities = [Security.parse(code, "CODE") for code in codes]
     with open_questions(read_settings(lang=lang, db=db, tables=tables), makes=False) as questions:
         found = security_states(questions, securities, datetime.now(UTC), "CODE")

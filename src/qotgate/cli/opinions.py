@@ -36,7 +36,7 @@ def consensus(
     db: Database = None,
     tables: Tables = None,
 ) -> None:
-    """Show what institutions think of a stock in sum, by what each last said in three months."""
+    """Show the institutions' consensus on a stock, from the last note of each in three months."""
     security, day = Security.parse(code, "CODE"), read_day(as_of)
     with open_questions(read_settings(lang=lang, db=db, tables=tables), makes=False) as questions:
         answer = analyst_consensus(questions, security, day)
@@ -61,7 +61,7 @@ def summary(
     db: Database = None,
     tables: Tables = None,
 ) -> None:
-    """List the ratings of a stock by institution, the one with the newest first."""
+    """List the ratings of a stock by institution, sorted by each one's newest rating."""
     security, day = Security.parse(code, "CODE"), read_day(as_of)
     with open_questions(read_settings(lang=lang, db=db, tables=tables), makes=False) as questions:
         if institution is None:

@@ -27,7 +27,7 @@ HOLES = "Holes: too many holdings files are missing to infer trades"
 
 
 def status(as_json: AsJson = False, lang: Lang = None, db: Database = None) -> None:
-    """Show what is loaded: files, rows, day ranges, the generation, and what could not be read."""
+    """Show what is loaded: files, rows, day ranges, the generation, and rejects."""
     with open_store(read_settings(lang=lang, db=db), makes=False) as store:
         found = read_status(store)
     if as_json:

@@ -1,4 +1,4 @@
-"""What the commands print, in the language of their user.
+"""The texts of the commands, in the user's language.
 
 Each command has its texts in English, printed by :func:`say`; ``CHINESE`` has the Chinese. Help texts, errors
 about flags that do not exist, reasons of rejects, ``doctor`` and the log are English.
@@ -32,8 +32,8 @@ def language() -> Language:
 
 
 def say(text: str, /, **values: Any) -> str:
-    """``text`` in the language of the user, filled with ``values`` by ``str.format``. Raises KeyError for a
-    text that has no Chinese."""
+    """``text`` in the user's language, filled with ``values`` by ``str.format``. Raises KeyError for a text
+    without a Chinese translation."""
     return (CHINESE[text] if language() == "zh" else text).format(**values)
 
 

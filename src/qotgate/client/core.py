@@ -78,8 +78,8 @@ class ClientOptions:
 
 
 def wanted_language(lang: str | None) -> Language | None:
-    """The language that ``lang`` names, such as en or zh-CN, else the one that the environment names
-    (QOTGATE_LANG), None where it names none. Raises InvalidRequest."""
+    """The language of ``lang``, such as en or zh-CN, else the language in the environment (QOTGATE_LANG),
+    else None. Raises InvalidRequest."""
     wanted = lang or os.environ.get("QOTGATE_LANG") or ""
     found = language_of(wanted)
     if wanted and found is None:

@@ -1,4 +1,4 @@
-"""DataFrames of a page of rows. Imported where one is made, as pandas takes long."""
+"""DataFrames of a page of rows. Imported on demand, since pandas is slow to import."""
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-# Since pandas 3, whose stubs do not have it.
+# Available since pandas 3, whose type stubs lack it.
 _from_blocks: Callable[..., pd.DataFrame] | None = getattr(
     getattr(pd.api, "internals", None), "create_dataframe_from_blocks", None
 )
@@ -15,19 +15,19 @@ NUMBERS = {int: np.int64, float: np.float64}
 
 
 def frame_of(table: Mapping[str, list[Any]]) -> pd.DataFrame:
-    """What ``pd.DataFrame(table)`` gives, in half the time for a page; columns are of one length, their whole
-    numbers of 64 bits."""
+    """The result of ``pd.DataFrame(table)``, in half the time for a page; columns have equal lengths, and
+    their integers 64 bits."""
     rows = len(next(iter(table.values()), ()))
     kinds = {name: set(map(type, values)) for name, values in table.items()}
     plain = all(one <= {str, int, float} and one != {int, float} for one in kinds.values())
     if _from_blocks is None or not rows or not plain:
-        # Of no rows pandas would make columns of numbers.
+        # Without rows pandas would make numeric columns.
         return pd.DataFrame(table) if rows else pd.DataFrame([], columns=list(table))
-    # Text is converted once for all columns, and each is a slice of it.
+    # Text is converted once for all columns, and each column is a slice of the result.
     texts = [name for name in table if kinds[name] == {str}]
     whole = pd.Series([value for name in texts for value in table[name]]).array
     if not isinstance(whole.dtype, pd.StringDtype):
-        # An option of pandas keeps text as objects.
+        # With a pandas option that keeps text as objects.
         return pd.DataFrame(table)
     starts = {name: place * rows for place, name in enumerate(texts)}
     blocks: list[tuple[Any, Any]] = []

@@ -134,8 +134,8 @@ class _Pages(Generic[T, Turned]):
         self._rows: Iterator[T] | None = None
         self._last: Turned | None = None
         self.note: str | None = None
-        """Which of the codes are not known to the gateway, and what may be meant; it is logged, too. None
-        where all are known, and before the first row."""
+        """A sentence about the unknown codes, with suggestions; it is logged too. None if all are known, and
+        before the first row."""
 
     def _take(self, page: Turned) -> None:
         if page.next_page is not None and page.next_page == self._cursor:
@@ -183,7 +183,7 @@ class StreamedRows(_Pages[T, Turned], Iterator[T]):
             self._turn()
 
     def rows(self) -> Rows[T]:
-        """All rows that have not been iterated yet."""
+        """The rows that have not been iterated yet."""
         return Rows(self._kind, list(self))
 
     def batches(self) -> Iterator[Rows[T]]:
@@ -272,7 +272,7 @@ class AsyncStreamedRows(_Pages[T, Turned], AsyncIterator[T]):
             await self._turn()
 
     async def rows(self) -> Rows[T]:
-        """All rows that have not been iterated yet."""
+        """The rows that have not been iterated yet."""
         return Rows(self._kind, [row async for row in self])
 
     async def to_pandas(self) -> "pd.DataFrame":

@@ -71,7 +71,7 @@ class WireAllowance:
         self._check(proto_id, self._take(session, proto_id))
 
     async def count_elsewhere(self, proto_id: ProtoId) -> None:
-        """Count a request at the limit backend. Raises RateLimited, and Unavailable where the backend is away
+        """Count a request at the limit backend. Raises RateLimited, and Unavailable if the backend is away
         and the gateway may not grant requests without it."""
         taken = await self._allowance.take(proto_id)
         if taken is not None:

@@ -1,5 +1,4 @@
-"""Every sentence that a user of the wire can be told, in the gateway's languages, and those of the services
-behind the commands.
+"""Every sentence that the wire or a service behind a command can send to a user, in the gateway's languages.
 
 A sentence names the parameter and the values it takes. Templates are filled with ``str.format``.
 """
@@ -10,7 +9,7 @@ Language = Literal["zh", "en"]
 
 
 def language_of(tag: str) -> Language | None:
-    """The language that a tag or locale begins with, as zh-CN, zh_TW.UTF-8 and EN do; None for any other."""
+    """The language at the start of a tag or locale, such as zh-CN, zh_TW.UTF-8 and EN; None for any other."""
     start = tag.strip().lower().replace("_", "-").partition(".")[0].partition("-")[0]
     return next((lang for lang in get_args(Language) if lang == start), None)
 
@@ -419,7 +418,7 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "to another company.",
         "zh": "{path} 第 {line} 行：{identifier} 为 {spelled}，但 listings.csv 中属于另一家公司。",
     },
-    # What another gateway said, as it said it.
+    # The sentence of another gateway, unchanged.
     "told": {
         "en": "{text}",
         "zh": "{text}",

@@ -1,7 +1,7 @@
-"""The rules of :mod:`qotgate.ratings.changes` over whole columns of notes.
+"""The rules of :mod:`qotgate.ratings.changes` on whole columns of notes.
 
-Most histories have one note a day, and are judged all at once; one with several notes of a day is judged by
-itself.
+Most histories have one note a day, and are judged together; a history with several notes on a day is judged
+by itself.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,12 +20,12 @@ GIVEN = (
     *("history_id", "market", "id", "day", "time"),
     *("grade", "target", "prior_grade", "prior_target", "starts"),
 )
-"""The columns of notes that are judged; those of grades have numbers of :class:`~qotgate.model.Grade`."""
+"""The columns of notes to judge; grades are numbers of :class:`~qotgate.model.Grade`."""
 CHANGE = (
     *("note_id", "change_type", "day", "grade", "has_last", "last_grade", "target", "last_target"),
     *("last_day", "history_id", "market"),
 )
-"""The values of a change, in order. ``has_last`` is whether a view before it is known."""
+"""The values of a change, in order. ``has_last`` tells whether a previous view is known."""
 _NONE, _NEW, _UP, _DOWN = range(4)
 _KINDS = {
     _NEW: RatingChangeType.NEW_RATING.value,
@@ -35,8 +35,8 @@ _KINDS = {
 
 
 def judge_columns(notes: Mapping[str, Sequence[Any]]) -> tuple[list[tuple[Any, ...]], set[int]]:
-    """What notes changed, by the columns GIVEN of whole histories, in any order: a row CHANGE for each,
-    by history, then day; and the ids of the notes whose prior view is not that of the note before."""
+    """Judge the columns GIVEN of whole histories, in any order. Returns a row CHANGE for each change, by
+    history, then day; and the ids of the notes whose prior view differs from the previous note."""
     history = np.asarray(notes["history_id"], dtype=np.int64)
     days = np.fromiter(map(date.toordinal, notes["day"]), dtype=np.int64, count=len(history))
     order = np.lexsort((np.asarray(notes["id"], dtype=np.int64), days, history))
@@ -54,7 +54,8 @@ def judge_columns(notes: Mapping[str, Sequence[Any]]) -> tuple[list[tuple[Any, .
 def _at_once(
     notes: Mapping[str, Sequence[Any]], order: np.ndarray[Any, Any], history: np.ndarray[Any, Any]
 ) -> tuple[list[tuple[Any, ...]], set[int]]:
-    """Judge histories with one note a day; ``order`` has the places of their notes, by history, then day."""
+    """Judge histories with one note a day; ``order`` has the positions of their notes, by history, then
+    day."""
     if not len(order):
         return [], set()
     grade, target, prior_grade, prior_target = (
@@ -67,7 +68,7 @@ def _at_once(
     last_grade = np.where(follows, before_grade, prior_grade)
     last_target = np.where(follows, before_target, prior_target)
     has_last = follows | ~np.isnan(prior_grade) | ~np.isnan(prior_target)
-    # A value that is not known is neither more nor less than another.
+    # An unknown value is neither greater nor less than another.
     same_grade = ~(grade > last_grade) & ~(grade < last_grade)
     rose = (grade > last_grade) | (same_grade & (target > last_target))
     fell = (grade < last_grade) | (same_grade & (target < last_target))
@@ -81,7 +82,7 @@ def _at_once(
 
     changed = np.flatnonzero(kind)
     places = order[changed].tolist()
-    # The place of the note before, -1 where there is none.
+    # The position of the previous note, -1 if there is none.
     previous = np.where(follows, np.roll(order, 1), -1)[changed].tolist()
 
     def here(name: str) -> Iterable[Any]:

@@ -34,7 +34,7 @@ START_OF_WORD, ANY_PART, NO_MATCH = 2, 3, 4
 MAX_NEAR = 3
 """Number of suggestions for an unknown security."""
 MAX_NOTED = 3
-"""Unknown securities of one question on which there is a sentence each."""
+"""Unknown securities of one question that get a sentence each."""
 LIKENESS = 0.7
 """Minimum similarity of a suggestion to the typed text, from 0 to 1, as measured by difflib."""
 
@@ -117,8 +117,8 @@ class Search:
         return sentence.format(code=security, near=listed)
 
     def note_on(self, securities: Iterable[Security], lang: Language, *, in_ratings: bool) -> str | None:
-        """The same about several securities: a sentence on each of the first ``MAX_NOTED`` that are not
-        known, and one on how many more are not; None if all are known."""
+        """The same for several securities: a sentence for each of the first ``MAX_NOTED`` unknown ones, and
+        one with the number of the others; None if all are known."""
         unknown = self._unknown(securities, in_ratings=in_ratings)
         said = [self.note(one, lang, in_ratings=in_ratings) or "" for one in unknown[:MAX_NOTED]]
         if len(unknown) > MAX_NOTED:

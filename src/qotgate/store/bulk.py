@@ -49,7 +49,7 @@ def staged(connection: Connection, like: Iterable[Column[Any]], columns: Columns
 
 
 def existing(connection: Connection, column: Column[Any], values: Sequence[Any]) -> set[Any]:
-    """Those of ``values`` that rows have in ``column``."""
+    """The ``values`` that exist in ``column``."""
     if len(values) <= CHUNK:
         return set(connection.scalars(select(column).where(column.in_(values))))
     with staged(connection, [column], {column.name: values}) as asked:

@@ -16,7 +16,7 @@ from qotgate.store.tables import Row
 
 _KEPT = (tables.state, tables.load, tables.rejected_file, tables.file, tables.content)
 DERIVED = [table for table in tables.METADATA.sorted_tables if table not in _KEPT]
-"""The tables of what is read from files and follows from it; none names a later one."""
+"""The tables of file contents and of derived rows; none refers to a later one."""
 _KEEP = insert(tables.content)
 LEVEL = 5
 """Of zlib: the next one takes more than twice the time for a fiftieth less of a file of notes."""

@@ -75,12 +75,12 @@ class Dialect(ABC):
 
     @abstractmethod
     def next_ids(self, connection: Connection, table: Table, count: int) -> Sequence[int]:
-        """The ids of ``count`` rows that are inserted with them next, ascending."""
+        """Ids for the next ``count`` rows, ascending; the rows are then inserted with them."""
 
     @abstractmethod
     def bulk(self, connection: Connection, table: Table, count: int) -> AbstractContextManager[None]:
-        """Within it some ``count`` rows are inserted into ``table``, and none are read by its indexes but
-        those of its keys."""
+        """A context for inserting about ``count`` rows into ``table``, in which rows are only looked up by
+        the indexes of its keys."""
 
     @abstractmethod
     def tell(self, connection: Connection, generation: int) -> None:

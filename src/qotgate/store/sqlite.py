@@ -38,12 +38,12 @@ IN_MEMORY = (None, "", ":memory:")
 PAGES = 2_000
 """Pages copied by a backup between two progress reports."""
 WRITER_CACHE = 128 << 20
-"""Bytes of pages that a writer may keep in memory: rows go to random places of an index. With SQLite's own
-2 MB most of its pages would be read and written again for each."""
+"""Page cache of a writer, in bytes: rows go to random places of an index. With SQLite's default of 2 MB, it
+would read and write most pages again for each row."""
 BULK_FROM = 50_000
-"""Rows from which on the indexes of a table that they at least double are quicker made anew."""
+"""Number of rows from which recreating indexes is faster, if the rows at least double the table."""
 LITERALS_FROM = 100
-"""Rows from which on it pays to write a value that all of them share into the statement."""
+"""Number of rows from which a value shared by all of them is written into the statement."""
 LOOK_SECONDS = 5.0
 """Seconds between checks that the files still exist."""
 
@@ -144,8 +144,8 @@ def _as_written(connection: Connection, column: Column[Any], values: Sequence[An
 
 
 def _literal(values: Sequence[Any]) -> str | None:
-    """The value that all rows have as SQL has it; None where they differ, and for what is not plain: to bind
-    a value for each row takes half the time of writing it."""
+    """The SQL literal of the value that all rows share; None if they differ, or if the value needs binding.
+    Binding a value for each row takes half of the time to write it."""
     first = values[0]
     if type(first) not in (type(None), int, str) or first != values[-1] or len(set(values)) > 1:
         return None
@@ -235,8 +235,8 @@ class SQLite(Dialect):
 
     @contextmanager
     def bulk(self, connection: Connection, table: Table, count: int) -> Iterator[None]:
-        """Indexes are dropped, and made anew by one sort each: rows that come in another order go to random
-        pages of theirs. The transaction hides it from readers, and undoes it."""
+        """Drops the indexes, and recreates each with one sort: rows in another order go to random pages of an
+        index. The transaction hides this from readers, and can roll it back."""
         aside: list[Index] = []
         if count >= BULK_FROM and self.next_ids(connection, table, 1)[0] <= count:
             aside = sorted(table.indexes, key=lambda index: str(index.name))

@@ -35,7 +35,7 @@ HistoryKey = tuple[str, str, str]
 ROWS_AT_ONCE = 20_000
 RUN = 10_000
 """Histories that follow one another and are judged at once."""
-# Made once, as SQLAlchemy knows a statement that it has seen by much of its parts.
+# Created once: SQLAlchemy recognises a known statement only by comparing many of its parts.
 _ADD_FILE = insert(tables.file)
 
 
@@ -231,18 +231,18 @@ class Histories:
         return self._ids
 
     def is_new(self, id_: int) -> bool:
-        """Whether a history was not there before."""
+        """Whether this load created a history."""
         return id_ > self._last_before
 
     def all_are_old(self) -> None:
-        """From now on take all histories for old ones, but those that come later."""
+        """Treat all current histories as old from now on."""
         self._last_before = _last_id(self._connection, tables.history)
 
 
 def add_notes(
     connection: Connection, histories: Histories, keys: Sequence[HistoryKey], columns: Columns
 ) -> Columns:
-    """Insert the notes whose ``key`` is not there yet; gives these, by the columns by which they are judged.
+    """Insert the notes whose ``key`` is new. Returns them, as the columns for judging.
 
     ``keys`` name the history of each note.
     """
@@ -254,7 +254,7 @@ def add_notes(
     with dialect.bulk(connection, note, len(keys)):
         for start in range(0, len(keys), ROWS_AT_ONCE):
             here = slice(start, start + ROWS_AT_ONCE)
-            # A text is sorted in a third of the time of a tuple; no key has a character below the separator.
+            # Texts sort in a third of the time of tuples; no key has a character below the separator.
             unknown = set(keys[here]).difference(histories.ids(()))
             ids = histories.ids(sorted(unknown, key="\x1f".join))
             if not is_empty:
@@ -308,8 +308,8 @@ def _among(column: Column[Any], ids: Sequence[int]) -> ColumnElement[bool]:
 
 
 def notes_of(connection: Connection, histories: Sequence[int], names: Sequence[str]) -> dict[str, list[Any]]:
-    """The notes of some ``histories``, one of :func:`blocks`: by name some columns of theirs, or of their
-    histories."""
+    """The notes of some ``histories``, a part from :func:`blocks`: by name, some columns of the notes or of
+    their histories."""
     note, history = tables.note, tables.history
     columns = (note.c[name] if name in note.c else history.c[name] for name in names)
     query = select(*columns).join_from(note, history).where(_among(note.c.history_id, histories))

@@ -3,8 +3,8 @@
 A table's columns are the fields of its row model, so an empty table has them too.
 
 In CSV only, a text that starts like a formula gets an apostrophe in front: see
-:mod:`qotgate.service.research.frames`. What writes tables is imported where it is needed, so a gateway starts
-without Polars.
+:mod:`qotgate.service.research.frames`. The table writers are imported on demand, so a gateway starts without
+Polars.
 """
 
 from collections.abc import Iterable, Iterator

@@ -47,8 +47,8 @@ class _Server(uvicorn.Server):
 
 
 def _prepare(routes: FastAPI) -> None:
-    """Make what the first readers would wait for: templates, and the document by which the API, which charts
-    ask, checks parameters."""
+    """Prepare what the first readers would wait for: templates, and the OpenAPI document, by which the API
+    checks parameters."""
     prepare()
     routes.openapi()
 

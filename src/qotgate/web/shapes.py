@@ -21,7 +21,7 @@ from qotgate.service.search import Found
 
 
 class Shape(BaseModel):
-    """Taken as it is from the services' own answers where the names agree."""
+    """Its fields are read from the services' own answers, which have the same names."""
 
     model_config = ConfigDict(extra="forbid", from_attributes=True)
 

@@ -133,7 +133,8 @@ class Site:
         return questions.remembered(("coverage", state), lambda: coverage(self.store, questions.funds))
 
     def status(self, state: str) -> Status:
-        """What is loaded in ``state``, but contradictions; read once for each state. Raises StoreError."""
+        """The status of the data in ``state``, without contradictions; read once for each state. Raises
+        StoreError."""
         questions = self.questions[self.lang]
         return questions.remembered(("status", state), partial(status, self.store, contradictions=0))
 

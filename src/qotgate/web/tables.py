@@ -1,4 +1,4 @@
-"""Answers as tables, CSV and Parquet. Import it only where one is needed: importing Polars takes long."""
+"""Answers as tables, CSV and Parquet. Import it on demand: Polars is slow to import."""
 
 from collections.abc import Iterable, Iterator
 from datetime import date
