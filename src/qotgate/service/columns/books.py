@@ -1,10 +1,10 @@
-"""The ARK funds' books in memory, and the two lists as of any day out of them.
+"""The ARK funds' books in memory, and the two lists as of any day computed from them.
 
-A list is worked out here where every fund has a book of just the days at either end of its cycle, as it
-almost always is. Where a file is missing or a fund begins, and in whatever else the rules of
-:mod:`qotgate.ark.positions` look further for, NotAtHand is raised and the database answers.
+A list is computed here if every fund has a book of exactly the days at either end of its cycle, as is almost
+always the case. If a file is missing or a fund begins, and in any other case that needs more of the rules in
+:mod:`qotgate.ark.positions`, NotAtHand is raised and the database answers.
 
-As with :mod:`qotgate.service.columns.trades`, columns are never changed once they are made.
+As in :mod:`qotgate.service.columns.trades`, columns are immutable.
 """
 
 from bisect import bisect_left, bisect_right
@@ -35,16 +35,17 @@ if TYPE_CHECKING:
     from qotgate.service.columns.book_sets import Book, BookSets
 
 MONEY_MARKET = 0
-"""In place of a security's id: the money-market funds that the funds keep their cash in. They are a row
-without code and name, as OpenD has it."""
+"""In place of a security's id: the money-market funds that hold the funds' cash. They are one row without
+code and name, as in OpenD."""
 FRESH_SESSIONS = 10
-"""A fund's book of so many trading days ago still says what the fund holds."""
+"""Trading days for which a fund's latest book counts as its current holdings."""
 BOOK_BYTES = 1000
 LINE_BYTES = 24
 SET_LINE_BYTES = 80
-"""Of a security in the sums of all books of a day: no more of them than lines, MAX_SETS times."""
+"""Memory of a security in the sums of all books of a day: there are at most as many as lines, times
+MAX_SETS."""
 MAX_SETS = 4
-"""Choices of funds whose sums are kept; the database answers for others."""
+"""Choices of funds whose sums are cached; the database answers for others."""
 TRADE_BYTES = 200
 SPELLING_BYTES = 500
 SESSION_BYTES = 8
@@ -52,7 +53,7 @@ SESSION_BYTES = 8
 Spelling = tuple[str, str, str]
 """Ticker, identifier, name."""
 Key = tuple[tuple[str, ...], str]
-"""Funds, and the digest of the tables by which their lines have codes."""
+"""Funds, and the digest of the tables that give their lines codes."""
 
 
 class DayTrade(NamedTuple):
@@ -67,7 +68,7 @@ class DayTrade(NamedTuple):
 
 
 class FundBooks(NamedTuple):
-    """A fund's books, oldest first, and the last day that each shows."""
+    """A fund's books, oldest first, and the last day of each."""
 
     throughs: tuple[date, ...] = ()
     books: tuple["Book", ...] = ()
@@ -78,12 +79,12 @@ class FundBooks(NamedTuple):
         return cls(tuple(book.through for book in found), found)
 
     def before(self, day: date) -> "FundBooks":
-        """Those that show no day from ``day`` on."""
+        """The books that show no day from ``day`` on."""
         end = bisect_left(self.throughs, day)
         return FundBooks(self.throughs[:end], self.books[:end])
 
     def after(self, others: "FundBooks") -> "FundBooks":
-        """These and the ``others`` before them."""
+        """These books, with the ``others`` before them."""
         return FundBooks(others.throughs + self.throughs, others.books + self.books)
 
     def get(self, through: date) -> "Book | None":
@@ -100,7 +101,7 @@ class BookColumns:
 
     generation: int
     size: int
-    """Bytes of memory, roughly."""
+    """Approximate memory in bytes."""
     cursors: Cursors
     spellings: Sequence[Spelling]
     _books: Mapping[str, FundBooks]
@@ -114,11 +115,12 @@ class BookColumns:
 
     @classmethod
     def read(cls, connection: Connection, generation: int, most: int) -> Self:
-        """All of them. Raises TooLarge where they take more than ``most`` bytes."""
+        """Read all columns. Raises TooLarge if they take more than ``most`` bytes."""
         return cls._made(connection, generation, date.min, most, {}, [], [])
 
     def extended(self, connection: Connection, generation: int, since: date, most: int) -> Self:
-        """Those of a later generation, whose rows are the same before the day ``since``. Raises TooLarge."""
+        """The columns of a later generation, whose rows are equal before the day ``since``. Raises
+        TooLarge."""
         books = {fund: found.before(since) for fund, found in self._books.items()}
         trades = self._trades[: bisect_left(self._trades, since, key=itemgetter(0))]
         made = self._made(connection, generation, since, most, books, [*self.spellings], [*trades])
@@ -127,7 +129,7 @@ class BookColumns:
         return made
 
     def renumbered(self, generation: int) -> Self:
-        """The same for a generation in which nothing of them has changed."""
+        """The same columns for a generation without changes to them."""
         return replace(self, generation=generation)
 
     @classmethod
@@ -141,7 +143,7 @@ class BookColumns:
         spellings: list[Spelling],
         trades: list[DayTrade],
     ) -> Self:
-        """``known`` books and ``trades`` are those before ``since``; the lists are taken."""
+        """``known`` books and ``trades`` are those before ``since``; this method may change the lists."""
         budget = Budget(most)
         funds = reads.funds(connection)
         numbers = {spelling: number for number, spelling in enumerate(spellings)}
@@ -184,8 +186,8 @@ class BookColumns:
         return first, max((one[1] for one in known if one[1]), default=None)
 
     def ends(self, funds: Sequence[str], as_of: date, length: int) -> Ends:
-        """The ends of a cycle of ``length`` sessions. Raises NotAtHand unless each of ``funds``, but for
-        those that are left out, has a book of both."""
+        """The ends of a cycle of ``length`` sessions. Raises NotAtHand unless each of ``funds``, except those
+        left out, has a book of both."""
         place = bisect_right(self._sessions, as_of) - 1
         if place < length:
             raise NotAtHand
@@ -212,12 +214,12 @@ class BookColumns:
         return Ends(before, last, tuple(left_out))
 
     def book(self, fund: str, through: date) -> "Book | None":
-        """A fund's book that shows ``through`` as its last day."""
+        """A fund's book with ``through`` as its last day."""
         return self._books.get(fund, NO_BOOKS).get(through)
 
     def sets(self, key: Key, make: Any, *, at_hand_only: bool) -> "BookSets":
-        """The sums of books for some funds, made by ``make`` where they are not there. Raises NotAtHand where
-        that may not be: it takes a tenth of a second after years, and memory."""
+        """The sums of books for some funds, made by ``make`` if missing. Raises NotAtHand if that is not
+        allowed: for years of data it takes a tenth of a second, and memory."""
         found = self._sets.get(key)
         if found is not None:
             return found
@@ -231,7 +233,7 @@ class BookColumns:
             return self._sets[key]
 
     def throughs(self, funds: Collection[str]) -> list[date]:
-        """The days that a book of any of ``funds`` shows as its last."""
+        """The last days of the books of ``funds``."""
         return sorted({day for fund in funds for day in self._books.get(fund, NO_BOOKS).throughs})
 
     def splits(self, funds: Collection[str], as_of: date) -> list[SeenSplit]:
@@ -241,9 +243,8 @@ class BookColumns:
     def trades(
         self, funds: Collection[str], before: date, as_of: date, apart: Collection[int]
     ) -> list[Trade]:
-        """What each fund traded of each security after ``before``, as
-        :func:`qotgate.store.books.trades_query` gives it; the days of the securities ``apart`` by themselves.
-        """
+        """Each fund's trades of each security after ``before``, as in
+        :func:`qotgate.store.books.trades_query`; the securities ``apart`` have a row for each day."""
         start = bisect_left(self._trades, before + timedelta(days=1), key=itemgetter(0))
         end = bisect_right(self._trades, as_of, key=itemgetter(0))
         groups: dict[Any, list[DayTrade]] = {}
@@ -260,7 +261,7 @@ def _bytes(book: "Book") -> int:
 
 def _summed(rows: Sequence[DayTrade]) -> Trade:
     if len(rows) == 1:
-        # Of one day almost all are.
+        # Almost all groups have a single day.
         day, security, fund, through, shares, parts = rows[0]
         priced = parts is not None
         return Trade(security, fund, day, through, shares, (parts or 0) / PARTS, 0 if priced else shares)
@@ -278,7 +279,7 @@ def _summed(rows: Sequence[DayTrade]) -> Trade:
 def _trade(day: date, security: int, fund: str, through: date, shares: int, price: float | None) -> DayTrade:
     if price is None:
         return DayTrade(day, security, fund, through, shares, None)
-    # Rounded as qotgate.store.sums has the engines do it.
+    # Rounded as the engines do in qotgate.store.sums.
     exact = shares * price * float(PARTS)
     return DayTrade(day, security, fund, through, shares, trunc(exact + copysign(0.5, exact)))
 
@@ -286,7 +287,7 @@ def _trade(day: date, security: int, fund: str, through: date, shares: int, pric
 def _books(
     connection: Connection, fund: str, since: date, numbers: dict[Spelling, int], budget: Budget
 ) -> Iterable["Book"]:
-    """A fund's books from ``since`` on. Of those that show the same day the one that is dated last counts;
+    """A fund's books from ``since`` on. Of books that show the same day, the one with the latest date counts;
     new spellings are added to ``numbers``."""
     from qotgate.service.columns.book_sets import make_book
 
