@@ -288,7 +288,7 @@ class Settings(BaseSettings):
     slow_seconds: float = option(
         1.0, "Seconds after which a request is logged as slow; default 1, 0 for never.", ge=0, le=3600
     )
-    lang: Language = option("zh", "Language of names, and of what a command prints that is given it.")
+    lang: Language = option("zh", "Language of names, and of a command's output.")
     db: str = option(
         ...,
         "Database, FILE.db, sqlite:///FILE or postgresql://USER@HOST/DATABASE (QOTGATE_DB).",
