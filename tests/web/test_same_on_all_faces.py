@@ -352,6 +352,19 @@ def test_codes_that_are_not_known_are_told_beside_a_table(
     assert (done.returncode, done.stderr.strip()) == (0, said)
 
 
+def test_a_fund_without_data_is_refused_alike(client: QuoteClient, web: httpx.Client) -> None:
+    said = "fund takes funds of which something is loaded, ARKK, ARKW, not ARKZ."
+    for path in ("holdings", "active-transactions"):
+        answer = web.get(f"/api/v1/ark/{path}?fund=arkz")
+        assert (answer.status_code, answer.json()["detail"]) == (422, said)
+    for page in ("holdings", "active-trades"):
+        answer = web.get(f"/{page}?fund=ARKZ", headers={"Accept-Language": "en"})
+        assert (answer.status_code, said in answer.text) == (200, True)
+    for call in (client.fund_holdings, client.active_transactions):
+        with pytest.raises(InvalidRequest, match="not ARKZ"):
+            list(call(fund="ARKZ"))
+
+
 def test_a_known_institution_without_a_change_is_an_empty_list(
     client: QuoteClient, web: httpx.Client
 ) -> None:

@@ -38,7 +38,7 @@ from qotgate.service.ratings.summary import (
     institution_ratings,
     rating_summary,
 )
-from qotgate.service.research import of_funds, part
+from qotgate.service.research import of_fund, part
 
 SERVER_VERSION = 1011
 """The OpenD version that introduced this interface: 10.11."""
@@ -131,8 +131,7 @@ def _list(question: ListQuestion[Any], questions: Questions, c2s: Any) -> Any:
     ]
     count = c2s.count if c2s.HasField("count") else question.count
     fund = c2s.fund if question.left_out else ""
-    if fund:
-        questions = of_funds(questions, (fund.upper(),))
+    questions = of_fund(questions, fund)
     answer = LIST_CALLS[question](questions, *words, count, c2s.page or None, read_as_of(c2s))
     response = _with_day(c2s, write_list(question, answer), answer.known_to)
     if fund:

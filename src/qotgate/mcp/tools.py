@@ -25,9 +25,9 @@ from qotgate.service.ark.lists import active_transactions, fund_holdings
 from qotgate.service.coverage import provenance
 from qotgate.service.questions import Questions
 from qotgate.service.ratings.changes import rating_listing
+from qotgate.service.research import of_fund
 from qotgate.service.search import Search
 from qotgate.web.days import Day
-from qotgate.web.list_api import of_fund
 from qotgate.web.shapes import (
     Coverage,
     Dynamic,

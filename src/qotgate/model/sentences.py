@@ -195,8 +195,8 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "zh": "表 {table} 没有参数 {value!r}；可用参数：{names}。",
     },
     "funds": {
-        "en": "funds takes funds of which something is loaded, {known}, not {value}.",
-        "zh": "funds 须为已加载数据的基金（{known}），不能是 {value}。",
+        "en": "{parameter} takes funds of which something is loaded, {known}, not {value}.",
+        "zh": "{parameter} 须为已加载数据的基金（{known}），不能是 {value}。",
     },
     "fund_unknown": {
         "en": "This server does not know fund: it answers for all funds together.",

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, create_model
 
 from qotgate.protocol.interface import LIST_QUESTIONS, Choice, ListQuestion
 from qotgate.service.calls import LIST_CALLS
-from qotgate.service.questions import Questions
+from qotgate.service.research import of_fund
 from qotgate.web.api import ANSWERS, AsOf, whole_list
 from qotgate.web.asked import TheRequest
 from qotgate.web.days import UPPER
@@ -27,10 +27,6 @@ Fund = Annotated[
 ]
 
 router = APIRouter(prefix="/api/v1", responses=ANSWERS)
-
-
-def of_fund(questions: Questions, fund: str | None) -> Questions:
-    return questions.varied(funds=(fund.upper(),)) if fund else questions
 
 
 def _parameters(question: ListQuestion[Any]) -> type[BaseModel]:

@@ -23,9 +23,9 @@ from qotgate.protocol.interface import ACTIVE_TRANSACTIONS, FUND_HOLDINGS, ListQ
 from qotgate.protocol.research import LONGEST_STREAK, STREAKS
 from qotgate.service.ark.lists import active_transactions, fund_holdings
 from qotgate.service.questions import Questions
-from qotgate.service.research import part
+from qotgate.service.research import of_fund, part
 from qotgate.service.research.streaks import TRADING_DAYS, TRANSACTIONS
-from qotgate.web.list_api import Fund, of_fund
+from qotgate.web.list_api import Fund
 from qotgate.web.pages import Cursor, OneDay, Start, given, or_sentence, page_from
 from qotgate.web.render import View, show
 from qotgate.web.site import Site, TheSite
@@ -115,8 +115,8 @@ def _show(
     question: ListQuestion[Any],
 ) -> Response:
     def make(view: View) -> dict[str, Any]:
-        questions = of_fund(site.questions[view.lang], choices["fund"])
-        found, no_rows = or_sentence(view, lambda: ask(questions))
+        questions = site.questions[view.lang]
+        found, no_rows = or_sentence(view, lambda: ask(of_fund(questions, choices["fund"])))
         lists: dict[str, list[StrEnum]] = {
             "cycle_type": list(ArkCycleType),
             "sort_field": sorts,

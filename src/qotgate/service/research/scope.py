@@ -94,12 +94,19 @@ class Scope:
         }
 
 
-def of_funds(questions: Questions, funds: Collection[str]) -> Questions:
-    """The questions over some funds. Raises InvalidRequest for a fund without loaded data."""
+def of_fund(questions: Questions, fund: str | None) -> Questions:
+    """The questions over one fund, in any case; as they are if it is None or empty. Raises InvalidRequest for
+    a fund without loaded data."""
+    return of_funds(questions, (fund.upper(),), "fund") if fund else questions
+
+
+def of_funds(questions: Questions, funds: Collection[str], parameter: str = "funds") -> Questions:
+    """The questions over some funds. Raises InvalidRequest for a fund without loaded data, naming
+    ``parameter``."""
     with questions.store.reading() as connection:
         loaded = books.loaded_funds(connection)
     unknown = [fund for fund in funds if fund not in loaded]
     if unknown and loaded:
         known = ", ".join(sorted(loaded))
-        raise InvalidRequest("funds", known=known, value=", ".join(unknown)[:SHOWN])
+        raise InvalidRequest("funds", parameter=parameter, known=known, value=", ".join(unknown)[:SHOWN])
     return questions.varied(funds=funds)
