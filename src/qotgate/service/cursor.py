@@ -1,8 +1,8 @@
 """Cursors: opaque, signed, and bound to one question."""
 
-import json
 from dataclasses import dataclass, fields
 from datetime import date
+from json import JSONEncoder
 from typing import TypeVar
 
 from itsdangerous import BadData, Signer, URLSafeSerializer
@@ -61,6 +61,7 @@ class SummaryCursor:
     offset: int
 
 
+_JSON = JSONEncoder(separators=(",", ":"))
 AnyCursor = TypeVar("AnyCursor", Cursor, ListCursor, PartCursor, SummaryCursor)
 
 
@@ -77,7 +78,7 @@ class Cursors:
         """Equal to the format of URLSafeSerializer, but never compressed: that would take most of the
         time."""
         values = [getattr(cursor, one.name) for one in fields(cursor)]
-        payload = base64_encode(json.dumps(values, separators=(",", ":")))
+        payload = base64_encode(_JSON.encode(values))
         return Signer(self._secret, _salt(question)).sign(payload).decode()
 
     def read(self, question: tuple[str, ...], text: str, kind: type[AnyCursor]) -> AnyCursor:

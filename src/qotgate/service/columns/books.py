@@ -247,11 +247,14 @@ class BookColumns:
         :func:`qotgate.store.books.trades_query`; the securities ``apart`` have a row for each day."""
         start = bisect_left(self._trades, before + timedelta(days=1), key=itemgetter(0))
         end = bisect_right(self._trades, as_of, key=itemgetter(0))
+        found = [one for one in self._trades[start:end] if one[3] <= as_of and one[2] in funds]
+        if not found or found[0].day == found[-1].day:
+            # A fund trades a security once a day.
+            return [_summed((one,)) for one in found]
         groups: dict[Any, list[DayTrade]] = {}
-        for trade in self._trades[start:end]:
-            if trade.through <= as_of and trade.fund in funds:
-                key = trade.security, trade.fund, trade.day if trade.security in apart else None
-                groups.setdefault(key, []).append(trade)
+        for trade in found:
+            key = trade.security, trade.fund, trade.day if trade.security in apart else None
+            groups.setdefault(key, []).append(trade)
         return [_summed(rows) for rows in groups.values()]
 
 
