@@ -249,11 +249,11 @@ def _sign(direction: RankSortDir) -> int:
 
 
 class Ranked(Protocol[Row_co]):
-    """A whole sorted list. ``contents`` are the code and name of each row, and all numbers as bytes."""
+    """A whole sorted list. ``contents`` are the code and name of each row, and all numbers, as bytes."""
 
     def __len__(self) -> int: ...
 
-    def contents(self) -> tuple[list[str], bytes]: ...
+    def contents(self) -> tuple[list[bytes], bytes]: ...
 
     def rows(self, start: int, end: int) -> tuple[Row_co, ...]: ...
 
@@ -267,8 +267,10 @@ class RankedRows(Generic[Row]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    def contents(self) -> tuple[list[str], bytes]:
-        texts = [f"{row.security or ''}\x1e{row.name}" for row in self._rows]
+    def contents(self) -> tuple[list[bytes], bytes]:
+        texts = [
+            f"{row.security or ''}\x1e{row.name}".encode(errors="backslashreplace") for row in self._rows
+        ]
         numbers = (getattr(row, name) for row in self._rows for name in NUMBERS[type(row)])
         # The sign of zero does not count here.
         return texts, array("d", (nan if one is None else one + 0.0 for one in numbers)).tobytes()
@@ -287,7 +289,7 @@ def page_of(
 ) -> Page[Row]:
     """One page of a whole list. Raises InvalidRequest if a load has changed it since its first page."""
     texts, numbers = listed.contents()
-    whole = sha256("\x1f".join(texts).encode(errors="backslashreplace") + b"\x1f" + numbers)
+    whole = sha256(b"\x1f".join(texts) + b"\x1f" + numbers)
     digest = whole.hexdigest()[:DIGEST_LENGTH]
     if cursor is not None and cursor.digest != digest:
         raise InvalidRequest("page_changed")

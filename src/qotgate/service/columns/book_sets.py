@@ -86,7 +86,7 @@ class Labels(NamedTuple):
     order of the two."""
 
     names: list[str]
-    texts: list[str]
+    texts: list[bytes]
     ranks: Numbers
 
 
@@ -172,7 +172,8 @@ class BookSets:
             keys = list(zip(texts, names, strict=True))
             places = {key: place for place, key in enumerate(sorted(set(keys)))}
             ranks = np.array([places[key] for key in keys], np.int32)
-            found = Labels(names, ["\x1e".join(key) for key in keys], ranks)
+            joined = ["\x1e".join(key).encode(errors="backslashreplace") for key in keys]
+            found = Labels(names, joined, ranks)
             self._labels[lang] = found
         return found
 
@@ -287,6 +288,8 @@ class Cut:
         spelling = np.where(~base.coded & match & other.coded[place], other.spelling[place], base.spelling)
         moved = np.rint((weight[0] - weight[1]) * 100) / 100
         columns = (now, now - then, value, weight[0], moved)
+        if mask.all():
+            return Rows(spelling, columns)
         return Rows(spelling[mask], tuple(one[mask] for one in columns))
 
     def transactions(self, kind: ArkHoldingType) -> Rows:
@@ -399,18 +402,21 @@ class RankedColumns:
         """Rows without the ``key`` last, equal ones by code, then name."""
         labels = sets.labels(lang)
         order = np.lexsort((labels.ranks[rows.spelling], sign * key))
-        numbers = np.column_stack(rows.columns)[order] + 0.0
+        numbers = np.array(rows.columns)[:, order].T + 0.0
         return cls(sets.codes, labels, rows.spelling[order], numbers, make)
 
     def __len__(self) -> int:
         return len(self.spelling)
 
-    def contents(self) -> tuple[list[str], bytes]:
+    def contents(self) -> tuple[list[bytes], bytes]:
         texts = self.labels.texts
         numbers = np.where(np.isnan(self.numbers), np.nan, self.numbers)
         return [texts[one] for one in self.spelling.tolist()], numbers.tobytes()
 
     def rows(self, start: int, end: int) -> tuple[Any, ...]:
-        codes, names, make = self.codes, self.labels.names, self.make
-        page = zip(self.spelling[start:end].tolist(), self.numbers[start:end].tolist(), strict=True)
-        return tuple(make(codes[one], names[one], *numbers) for one, numbers in page)
+        codes, names = self.codes, self.labels.names
+        spelling = self.spelling[start:end].tolist()
+        columns = self.numbers[start:end].T.tolist()
+        return tuple(
+            map(self.make, [codes[one] for one in spelling], [names[one] for one in spelling], *columns)
+        )
