@@ -3,6 +3,7 @@
 import json
 import re
 
+import httpx
 import pytest
 
 from qotgate.cli.main import main
@@ -44,3 +45,11 @@ def test_status_prints_it(sample_url: str, capsys: pytest.CaptureFixture[str]) -
 
     assert json.loads(printed("--json"))["holes"] == HOLES
     assert re.search(r"ARKK +│ 2026-04-21 +│ 2026-06-12 +│ 38 ", printed())
+
+
+def test_a_span_reaches_to_the_end_of_a_hole(web: httpx.Client) -> None:
+    page = web.get("/data", headers={"Accept-Language": "en"}).text
+    body = re.search(r'<tbody id="coverage">(.*?)</tbody>', page, re.DOTALL)
+    assert body is not None
+    found = [" ".join(re.sub("<[^>]+>", " ", row).split()) for row in body[1].split("</tr>")]
+    assert "Trading days unknown: too many missing files ARKK 1 2026-04-21 2026-06-12" in found

@@ -21,7 +21,7 @@ def _span(connection: Connection, table: Table, *groups: str) -> list[Row]:
         *columns,
         func.count().label("rows"),
         func.min(table.c.day).label("first_day"),
-        func.max(table.c.day).label("last_day"),
+        func.max(table.c.get("through", table.c.day)).label("last_day"),
     ).group_by(*columns)
     return [dict(row) for row in connection.execute(query.order_by(*columns)).mappings() if row["rows"]]
 
