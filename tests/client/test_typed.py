@@ -173,6 +173,18 @@ def test_wrong_arguments_are_invalid_requests(client: QuoteClient) -> None:
     assert client.ark_dynamic("US.TSLA") == TSLA
 
 
+def test_words_are_taken_in_any_case(client: QuoteClient) -> None:
+    upper, lower = client.rating_changes("US", "UPGRADE"), client.rating_changes("us", "upgrade")
+    assert list(lower) == list(upper)
+    held = client.fund_holdings("increase", "five_day", sort_field="Weight", sort_dir="ascending")
+    assert list(held) == list(
+        client.fund_holdings("INCREASE", "FIVE_DAY", sort_field="WEIGHT", sort_dir="ASCENDING")
+    )
+    for lang, name in (("EN", "Tesla"), ("zh-CN", "特斯拉")):
+        trades = client.ark_trades(codes="us.tsla", lang=lang)  # type: ignore[arg-type]
+        assert {row.name for row in trades if row.security} == {name}
+
+
 def test_over_the_allowance_a_call_says_how_long_and_many_calls_wait(sample_url: str) -> None:
     with (
         serving(sample_url, "--rate-limit", "3/1s", "--lang", "en") as gateway,

@@ -70,9 +70,8 @@ def page_rows(page_size: int, most: int) -> int:
 
 
 def chosen(words: type[E], parameter: str, value: E | str) -> E:
-    """The word of an enum. Raises InvalidRequest, which names ``parameter`` and its words."""
-    try:
-        return words(value)
-    except ValueError as error:
-        known = ", ".join(words)
-        raise InvalidRequest("word", parameter=parameter, words=known, value=str(value)) from error
+    """The word of an enum, in any case. Raises InvalidRequest, which names ``parameter`` and its words."""
+    for word in words:
+        if word.upper() == str(value).upper():
+            return word
+    raise InvalidRequest("word", parameter=parameter, words=", ".join(words), value=str(value))

@@ -26,6 +26,7 @@ from qotgate.model.research import (
     Trade,
     Transaction,
 )
+from qotgate.model.sentences import language_of
 from qotgate.protocol.body import check_text
 from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
 
@@ -330,11 +331,12 @@ TABLES: dict[str, ResearchTable[Any]] = {
 
 
 def read_lang(text: str) -> Language:
-    """Raises InvalidRequest."""
-    if text not in get_args(Language):
+    """The language of a tag such as en or zh-CN. Raises InvalidRequest."""
+    found = language_of(text)
+    if found is None:
         words = ", ".join(get_args(Language))
         raise InvalidRequest("word", parameter="lang", words=words, value=text[:SHOWN])
-    return cast(Language, text)
+    return found
 
 
 def table_named(name: str) -> ResearchTable[Any]:
