@@ -27,6 +27,7 @@ def test_the_kinds_are_told_apart(web: httpx.Client) -> None:
     assert "None with 3 or more in a row." in web.get("/streaks", headers=EN).text
 
 
+@pytest.mark.slow
 def test_a_page_has_the_rows_of_the_table(real_site: Serving) -> None:
     """Each row once, the longest first, and what is not told of its time is named."""
     choices = {"days": 2, "as_of": "2021-05-03", "side": "SELL"}
