@@ -105,6 +105,19 @@ def test_the_api_lists_the_files(url: str) -> None:
     run_alone(ask())
 
 
+def test_the_api_lists_the_lines_left_out(url: str) -> None:
+    async def ask() -> None:
+        async with web_in_process(url) as (web, _):
+            (row,) = (await web.get("/api/v1/left-out")).json()["rows"]
+            assert (Path(row["path"]).name, row["line"]) == ("part.csv", 2)
+            link = 'href="/api/v1/left-out.csv?lang=en&amp;count=all"'
+            assert link in (await web.get("/data")).text
+            lines = (await web.get("/api/v1/left-out.csv", params={"count": "all"})).text.splitlines()
+            assert (lines[0], len(lines)) == ("file_id,path,line,reason", 2)
+
+    run_alone(ask())
+
+
 def test_the_tag_moves_with_a_load_that_reads_nothing(url: str, tmp_path: Path, reference: Reference) -> None:
     async def ask() -> None:
         async with web_in_process(url) as (web, site):

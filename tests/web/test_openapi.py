@@ -30,6 +30,7 @@ OPERATIONS = (
     "/api/v1/coverage",
     *(f"/api/v1/research/{table.path}" for table in TABLES.values()),
     "/api/v1/files",
+    "/api/v1/left-out",
     "/api/v1/loads",
     "/api/v1/loads/{number}/left-out",
     "/healthz",

@@ -10,7 +10,18 @@ from qotgate.service.coverage import provenance
 from qotgate.web.api import ANSWERS, PART_ROWS, whole_list
 from qotgate.web.asked import TheRequest
 from qotgate.web.days import LOWER
-from qotgate.web.shapes import Coverage, FileRow, Files, HoleRow, LeftOut, LeftOutRow, LoadRow, Loads, Shape
+from qotgate.web.shapes import (
+    Coverage,
+    FileRow,
+    Files,
+    HoleRow,
+    LeftOut,
+    LeftOutRow,
+    LinesLeftOut,
+    LoadRow,
+    Loads,
+    Shape,
+)
 
 COUNT_DEFAULT = 50
 COUNT_MOST = 200
@@ -76,6 +87,18 @@ def files(
         return Files(next_before=more, rows=[FileRow.of(row) for row in rows])
 
     return _listed(asked, "files", part, count, before)
+
+
+@router.get("/left-out", response_model=LinesLeftOut, tags=["Data"])
+def lines_left_out(asked: TheRequest, count: Count = COUNT_DEFAULT, before: Before = None) -> Response:
+    """The lines that were not read of the loaded files, each with the reason, the latest first."""
+
+    def part(size: int, number: int | None) -> LinesLeftOut:
+        rows, more = provenance.rejects(asked.site.store, number, size)
+        found = [{name: row[name] for name in LeftOutRow.model_fields} for row in rows]
+        return LinesLeftOut(next_before=more, rows=[LeftOutRow.model_validate(row) for row in found])
+
+    return _listed(asked, "lines-left-out", part, count, before)
 
 
 def _listed(

@@ -363,6 +363,13 @@ class LeftOutRow(Shape):
     reason: str
 
 
+class LinesLeftOut(Shape):
+    """A page of the lines that were not read of the loaded files, the latest first."""
+
+    next_before: int | None = Field(description="The `before` of the next page; null on the last one.")
+    rows: list[LeftOutRow]
+
+
 class LeftOut(Shape):
     """What a load left out."""
 

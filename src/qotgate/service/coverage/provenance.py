@@ -95,11 +95,13 @@ def files(
     return _page(rows, count)
 
 
-def rejects(store: Store, before: int | None = None) -> tuple[list[Row], int | None]:
+def rejects(
+    store: Store, before: int | None = None, count: int = FILES_ON_A_PAGE
+) -> tuple[list[Row], int | None]:
     """A page of rejected lines, latest first, and the ``before`` of the next page."""
     with store.reading() as connection:
-        rows = reads.files.rejects(connection, before, FILES_ON_A_PAGE + 1)
-    return _page(rows)
+        rows = reads.files.rejects(connection, before, count + 1)
+    return _page(rows, count)
 
 
 def _page(rows: list[Row], count: int = FILES_ON_A_PAGE) -> tuple[list[Row], int | None]:
