@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from qotgate.service.loading import load
 from qotgate.service.reference import Reference
 from qotgate.store import Store
+from qotgate.web import render
 from qotgate.web.render import ENVIRONMENT
 from tests.support.in_process import run_alone, web_in_process
 from tests.support.serving import serving
@@ -35,6 +36,7 @@ def test_templates_and_the_document_are_made_once_the_gateway_listens(
     cache.clear()
     monkeypatch.setattr("qotgate.web.app._App._document", None)
     monkeypatch.setattr(FastAPI, "openapi", told)
+    monkeypatch.setattr(render, "PREPARING_REST_SECONDS", 0)
     with serving(sample_url, "--http-port", "0"):
         assert made.wait(DEADLINE_SECONDS), "the document waits for its first reader"
         assert len(cache) == len(ENVIRONMENT.list_templates())
