@@ -18,6 +18,8 @@ THREADS = 4
 def classes() -> list[Any]:
     """Every class of our pool that there is, held or not."""
     meta = type(CLASSES["Qot_Common.Security"])
+    # A gateway that ran in this process has frozen what there was; the collector does not list that.
+    gc.unfreeze()
     found = [one for one in gc.get_objects() if type(one) is meta]
     return [one for one in found if one.DESCRIPTOR.file.pool is POOL]
 
