@@ -20,6 +20,7 @@ from qotgate.service.ratings.changes import rating_listing
 from qotgate.service.reference import Reference
 from qotgate.service.research import part, parts, scope
 from qotgate.store import Store, reads
+from tests.support.ark_files import holdings
 
 DAYS = ("2026-04-17", "2026-05-08", "2026-06-17", "2026-06-22")
 
@@ -229,6 +230,25 @@ def test_coverage_adds_up(questions: Questions) -> None:
     ] * 2
     latest = rows_of(questions, "latest_days")
     assert {(row.kind, row.part): str(row.day) for row in latest}["trades", "ARKK"] == "2026-06-22"
+
+
+def test_no_streak_reaches_over_days_for_which_no_trade_is_known(
+    store: Store, reference: Reference, load_text: Callable[..., LoadReport]
+) -> None:
+    others = {"ROKU": 5000.0, "COIN": 7000.0, "ZM": 9000.0}
+    # Bought on three days before the hole and on two days after it.
+    bought = {
+        "2026-03-02": 1000,
+        "2026-03-03": 1100,
+        "2026-03-04": 1200,
+        "2026-03-05": 1300,
+        "2026-06-15": 1300,
+        "2026-06-16": 1400,
+        "2026-06-17": 1500,
+    }
+    load_text(**{f"d{day}": holdings(day, {"TSLA": shares, **others}) for day, shares in bought.items()})
+    (row,) = rows_of(Questions(store, reference, lang="en"), "streaks", days="2")
+    assert (row.security, row.transactions, row.first_day) == ("US.TSLA", 2, date(2026, 6, 15))
 
 
 def test_streaks_tell_trading_days_from_transactions(questions: Questions) -> None:

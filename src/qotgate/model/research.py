@@ -194,11 +194,11 @@ class Streak:
     """A security that the funds in sum bought (``side`` BUY) or sold (SELL) repeatedly up to ``as_of``.
 
     ``trading_days`` counts the trading days in a row, up to the last one, on which they did so: 0 if the last
-    trading day has no such transaction. ``transactions`` counts consecutive transactions, whatever days lie
-    between them. ``kind`` is TRADING_DAYS if the first of these numbers reaches the requested one, else
-    TRANSACTIONS. The other fields describe the run that ``kind`` names: ``shares`` in units of ``as_of``,
-    ``usd`` null if a price is not known, ``confidence`` the lowest of its trades'; ``untold`` lists its funds
-    and days that are not told, as in :class:`DynamicOfDay`.
+    trading day has no such transaction. ``transactions`` counts consecutive transactions; a day between two
+    of them for which no fund's trades are known ends the run. ``kind`` is TRADING_DAYS if the first of these
+    numbers reaches the requested one, else TRANSACTIONS. The other fields describe the run that ``kind``
+    names: ``shares`` in units of ``as_of``, ``usd`` null if a price is not known, ``confidence`` the lowest
+    of its trades'; ``untold`` lists its funds and days that are not told, as in :class:`DynamicOfDay`.
     """
 
     as_of: date

@@ -1,6 +1,7 @@
 """Securities that the funds bought or sold repeatedly: on consecutive trading days, or in consecutive
 transactions."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import date
 from itertools import groupby
@@ -13,6 +14,7 @@ from qotgate.service.research.scope import Found, Scope
 from qotgate.service.research.trades import Summed, summed_trades, untold_text
 from qotgate.store import reads
 from qotgate.store.reads.research import TradeRow
+from qotgate.store.tables import HOLE, UNTOLD
 
 BUY, SELL = "BUY", "SELL"
 LONGER = 4
@@ -26,9 +28,11 @@ class _Transaction(NamedTuple):
 
 
 def streaks(scope: Scope) -> Found:
-    """The table of streaks. The last transaction of a streak is within the window of the dynamics; its length
-    is not bounded."""
+    """The table of streaks. The last transaction of a streak is within the window of the dynamics. It reaches
+    back to a transaction in the other direction, or to a trading day for which no fund's trades are known."""
     questions, connection, as_of = scope.questions, scope.connection, scope.day
+    sessions = reads.research.sessions(connection, ARK_START, as_of)
+    blind = _blind_days(scope, sessions)
     seen = scope.splits(questions.funds, as_of)
 
     def transactions(ids: Iterable[int] | None, since: date) -> dict[int, list[_Transaction]]:
@@ -45,17 +49,16 @@ def streaks(scope: Scope) -> Found:
     since = window_start(as_of, questions.window_days)
     found = transactions(None, since)
     # A run that covers all rows read may have begun earlier.
-    open_runs = [security for security, some in found.items() if len(_run(some)) == len(some)]
+    open_runs = [security for security, some in found.items() if len(_run(some, blind)) == len(some)]
     while open_runs and since > ARK_START:
         since = max(ARK_START, as_of - LONGER * (as_of - since))
         found |= transactions(open_runs, since)
-        open_runs = [key for key in open_runs if len(_run(found[key])) == len(found[key])]
-    sessions = reads.research.sessions(connection, ARK_START, as_of)
+        open_runs = [key for key in open_runs if len(_run(found[key], blind)) == len(found[key])]
     not_told = reads.ark.untold_days(connection, questions.funds, since, as_of)
     rows = [
         row
         for security, some in found.items()
-        if (row := _streak(scope, security, some, sessions, not_told)) is not None
+        if (row := _streak(scope, security, _run(some, blind), sessions, not_told)) is not None
     ]
     return Found(sorted(rows, key=lambda row: (row[1], row[2], -row[5], -row[6], row[3])))
 
@@ -66,11 +69,23 @@ def _grouped(rows: Sequence[TradeRow]) -> Iterable[tuple[tuple[int, date], list[
         yield key, list(some)
 
 
-def _run(transactions: Sequence[_Transaction]) -> list[_Transaction]:
-    """The latest consecutive transactions in one direction, latest first."""
+def _blind_days(scope: Scope, sessions: Sequence[date]) -> list[date]:
+    """The trading days for which no fund's trades are known, oldest first."""
+    told: set[date] = set()
+    for fund, first, last, source in reads.research.ark_days(scope.connection):
+        if fund in scope.questions.funds and source not in (UNTOLD, HOLE):
+            told.update(sessions[bisect_left(sessions, first) : bisect_right(sessions, last)])
+    return [day for day in sessions if day not in told]
+
+
+def _run(transactions: Sequence[_Transaction], blind: Sequence[date]) -> list[_Transaction]:
+    """The latest consecutive transactions in one direction, without a ``blind`` day between two of them,
+    latest first."""
     run: list[_Transaction] = []
     for one in reversed(transactions):
         if run and (one.summed.shares > 0) != (run[0].summed.shares > 0):
+            break
+        if run and bisect_right(blind, one.day) < bisect_left(blind, run[-1].day):
             break
         run.append(one)
     return run
@@ -79,15 +94,14 @@ def _run(transactions: Sequence[_Transaction]) -> list[_Transaction]:
 def _streak(
     scope: Scope,
     security: int,
-    transactions: Sequence[_Transaction],
+    run: Sequence[_Transaction],
     sessions: Sequence[date],
     not_told: Sequence[tuple[str, date, date, str]],
 ) -> tuple[Any, ...] | None:
     code, name = scope.known[security]
-    side = BUY if transactions[-1].summed.shares > 0 else SELL
+    side = BUY if run[0].summed.shares > 0 else SELL
     if code is None or scope.values["side"] not in ("ALL", side):
         return None
-    run = _run(transactions)
     in_a_row = 0
     for one, session in zip(run, reversed(sessions), strict=False):
         if one.day != session:
