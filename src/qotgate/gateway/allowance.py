@@ -60,10 +60,10 @@ class WireAllowance:
     def over_limit(self, session: Session) -> Callable[[ProtoId], object] | None:
         """A function that counts a request of a session at once. It returns a true value when the request is
         over the limit or the limit backend has to decide. None without a limit."""
-        if self._allowance.elsewhere:
-            return _always
         if self._allowance.limit is None:
             return None
+        if self._allowance.elsewhere:
+            return _always
         return partial(self._take, session)
 
     def count(self, session: Session, proto_id: ProtoId) -> None:

@@ -136,7 +136,9 @@ class Engine:
         self, data: bytes, position: int, end: int, replies: list[bytes], session: Session
     ) -> int:
         """Answer the plain packets in ``data`` from the cache, as :meth:`AnswerCache.reply` does."""
-        if session.state is not State.OPEN or self.options.log_requests or self._is_varied(session):
+        if session.state is not State.OPEN or self.options.log_requests:
+            return position
+        if session.lang is not None and self._is_varied(session):
             return position
         if not self.cache.has(data[position : position + LEAD.size]):
             return position

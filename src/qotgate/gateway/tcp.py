@@ -304,7 +304,7 @@ class TcpSession(Session, asyncio.Protocol):
             self.because(str(error), warns=True)
             self._intake, done = Intake.ENDED, True
         if replies:
-            self._write(replies)
+            self._outgoing += replies
             self._flush()
         self._rest = None if done else (arrived, position)
         if self.turned_away is not None:
