@@ -21,7 +21,7 @@ from tests.support.serving import Serving, ServingProcess, children
 from tests.support.websocket import websocket
 from tests.support.wire import Wire
 
-SECONDS = 2.5
+SECONDS = 1.5
 """Duration of a flood."""
 MAX_CONNECTS = 200
 """Maximum number of connections by one peer: loopback has a limited number of ports."""
