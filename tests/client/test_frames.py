@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qotgate.client.frames import frame_of
@@ -29,6 +29,7 @@ def tables(draw: st.DrawFn) -> dict[str, list[Any]]:
 
 
 @given(tables())
+@example({"c0": ["N/A", float("nan")]})
 def test_a_frame_is_what_pandas_makes_of_its_columns(table: dict[str, list[Any]]) -> None:
     wanted = pd.DataFrame(table) if any(table.values()) else pd.DataFrame([], columns=list(table))
     pd.testing.assert_frame_equal(frame_of(table), wanted, check_exact=True)

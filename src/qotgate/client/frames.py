@@ -20,6 +20,11 @@ def frame_of(table: Mapping[str, list[Any]]) -> pd.DataFrame:
     rows = len(next(iter(table.values()), ()))
     kinds = {name: set(map(type, values)) for name, values in table.items()}
     plain = all(one <= {str, int, float} and one != {int, float} for one in kinds.values())
+    # A text column with NaN is one of text to pandas.
+    plain = plain and not any(
+        {str, float} <= kinds[name] and any(value != value for value in values)
+        for name, values in table.items()
+    )
     if _from_blocks is None or not rows or not plain:
         # Without rows pandas would make numeric columns.
         return pd.DataFrame(table) if rows else pd.DataFrame([], columns=list(table))
