@@ -1,6 +1,7 @@
 """Common fixtures: the real data, the sample in a database, a gateway in a separate process."""
 
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -20,6 +21,10 @@ from tests.support.limit_stores import LIMIT_STORES, StoreServer
 from tests.support.parts import find, program, shared, skip_for_missing_programs
 from tests.support.paths import SAMPLE
 from tests.support.serving import Serving, serving
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell has background jobs ignore it, and the programs under test would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Programs run as a user's do: with buffered output, and with Python's bytecode cache.
 for name in ("COLUMNS", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "QOTGATE_LANG"):
