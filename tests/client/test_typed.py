@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import polars as pl
@@ -156,20 +156,20 @@ def test_wrong_arguments_are_invalid_requests(client: QuoteClient) -> None:
         client.rating_changes("US", "UP")
     with pytest.raises(InvalidRequest, match="HK"):
         next(client.rating_changes("HK"))
-    for wrong in (None, 5, b"US.TSLA", Security("XX", "TSLA")):  # type: ignore[arg-type]
+    for wrong in (None, 5, b"US.TSLA", Security("XX", "TSLA")):  # type: ignore[arg-type]  # wrong on purpose
         with pytest.raises(InvalidRequest, match="security takes a code"):
-            client.ark_dynamics([wrong])  # type: ignore[list-item]
+            client.ark_dynamics([wrong])  # type: ignore[list-item]  # wrong on purpose
     for rows in (0, 21, "5", 2.0, 2**40):
         with pytest.raises(InvalidRequest, match="page_size takes a whole number from 1 to 20"):
-            client.rating_changes("US", page_size=rows)  # type: ignore[arg-type]
+            client.rating_changes("US", page_size=rows)  # type: ignore[arg-type]  # wrong on purpose
     for day in ("", "soon", 5):
         with pytest.raises(InvalidRequest, match="as_of takes a date"):
-            client.ark_dynamic("US.TSLA", as_of=day)  # type: ignore[arg-type]
+            client.ark_dynamic("US.TSLA", as_of=day)  # type: ignore[arg-type]  # wrong on purpose
     for timeout in (0, -1, float("inf"), float("nan")):
         with pytest.raises(InvalidRequest, match="timeout takes seconds above 0"):
             QuoteClient(timeout=timeout)
     with pytest.raises(InvalidRequest, match="body_format takes protobuf or json"):
-        QuoteClient(body_format="xml")  # type: ignore[arg-type]
+        QuoteClient(body_format="xml")  # type: ignore[arg-type]  # wrong on purpose
     assert client.ark_dynamic("US.TSLA") == TSLA
 
 
@@ -181,7 +181,7 @@ def test_words_are_taken_in_any_case(client: QuoteClient) -> None:
         client.fund_holdings("INCREASE", "FIVE_DAY", sort_field="WEIGHT", sort_dir="ASCENDING")
     )
     for lang, name in (("EN", "Tesla"), ("zh-CN", "特斯拉")):
-        trades = client.ark_trades(codes="us.tsla", lang=lang)  # type: ignore[arg-type]
+        trades = client.ark_trades(codes="us.tsla", lang=lang)  # type: ignore[arg-type]  # as a tag
         assert {row.name for row in trades if row.security} == {name}
 
 
@@ -239,12 +239,14 @@ def test_nobody_there_and_nobody_who_answers_are_connection_lost() -> None:
 
 @pytest.mark.parametrize("body_format", ["protobuf", "json"])
 @pytest.mark.parametrize("bits", [1024, 2048])
-def test_encrypted(sample_url: str, tmp_path: Path, bits: int, body_format: str) -> None:
+def test_encrypted(
+    sample_url: str, tmp_path: Path, bits: int, body_format: Literal["protobuf", "json"]
+) -> None:
     key, other = tmp_path / "key.pem", tmp_path / "other.pem"
     key.write_bytes(RsaKey.generate(bits).pem())
     other.write_bytes(RsaKey.generate(bits).pem())
     with serving(sample_url, "--rsa-key", str(key), "--rate-limit", "off", "--lang", "en") as gateway:
-        with QuoteClient(port=gateway.port, rsa_key=key, body_format=body_format) as client:  # type: ignore[arg-type]
+        with QuoteClient(port=gateway.port, rsa_key=key, body_format=body_format) as client:
             assert list(client.ark_dynamics(["US.TSLA"] * 20)) == [TSLA] * 20
         with (
             QuoteClient(port=gateway.port, rsa_key=other, timeout=2) as client,
@@ -308,7 +310,7 @@ def test_cancelling_leaves_the_connection_usable(sample_gateway: Serving) -> Non
                 task.cancel()
             done = await asyncio.gather(*tasks, return_exceptions=True)
             assert all(isinstance(one, asyncio.CancelledError) for one in done[::2])
-            assert {one.net_shares for one in done[1::2]} == {29500}  # type: ignore[union-attr]
+            assert {one.net_shares for one in done[1::2]} == {29500}  # type: ignore[union-attr]  # the rest was cancelled
             assert await client.ark_dynamic("US.TSLA") == TSLA
             assert client._link._connection is connection
             assert connection is not None

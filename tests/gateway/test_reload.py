@@ -130,7 +130,7 @@ def test_keys_and_certificates_are_read_again_under_the_same_names(sample_url: s
         trusting = ssl.create_default_context(cafile=cert)
         with connect(running.gateway.websocket, ssl=trusting, compression=None) as client:
             WebSocket(client).init("")
-            return str(client.socket.getpeercert()["serialNumber"])  # type: ignore[attr-defined]
+            return str(client.socket.getpeercert()["serialNumber"])  # type: ignore[attr-defined]  # over TLS
 
     make_certificate(cert, private)
     text = f'rsa_key = "{key}"\nwebsocket_cert = "{cert}"\nwebsocket_private_key = "{private}"\n'

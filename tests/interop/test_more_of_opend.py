@@ -34,7 +34,7 @@ try:
         summary=context.get_research_rating_summary("US.MU", num=2),
         detail=context.get_research_rating_summary("US.MU", uid="UBS"),
         analysts=context.get_research_rating_summary("US.MU", rating_dimension_type=2),
-        nobody=context.get_research_rating_summary("US.MU", uid="Barclays"),
+        unknown=context.get_research_rating_summary("US.MU", uid="Barclays"),
         days=context.request_trading_days("US", "2025-11-26", "2025-12-01"),
         hong_kong=context.request_trading_days(code="HK.00700", start="2025-12-23", end="2025-12-29"),
         connect=context.request_trading_days("NT", "2025-12-23", "2025-12-29"),
@@ -127,8 +127,8 @@ def test_what_the_published_parsers_read(found: dict[str, Any]) -> None:
     assert detail["inst_rating_detail"] == first
     assert found["analysts"][0] == error
     assert "ratingDimensionType" in found["analysts"][1]
-    assert found["nobody"][0] == error
-    assert "uid" in found["nobody"][1]
+    assert found["unknown"][0] == error
+    assert "uid" in found["unknown"][1]
 
     whole, morning = ({"trade_date_type": kind} for kind in ("WHOLE", "MORNING"))
     assert found["days"] == [

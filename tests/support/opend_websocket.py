@@ -1,7 +1,7 @@
 """The scripted OpenD on a WebSocket, like OpenD's own WebSocket side: for the answers that JavaScript
 programs get directly from OpenD.
 
-It fills in the PacketID of orders; docs/relay.md says what is known about that.
+It fills in the PacketID of orders; docs/relay.md describes the known cases.
 """
 
 import asyncio

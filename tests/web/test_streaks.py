@@ -29,7 +29,7 @@ def test_the_kinds_are_told_apart(web: httpx.Client) -> None:
 
 @pytest.mark.slow
 def test_a_page_has_the_rows_of_the_table(real_site: Serving) -> None:
-    """Each row once, the longest first, and what is not told of its time is named."""
+    """Each stock once, the longest streak first, with the funds whose days in it are unknown."""
     choices = {"days": 2, "as_of": "2021-05-03", "side": "SELL"}
     with httpx.Client(base_url=str(real_site.pages)) as web:
         table = web.get("/api/v1/research/streaks.json", params=choices).json()["rows"]

@@ -103,8 +103,8 @@ class QuoteClient(ResearchCalls):
         """The ARK funds' trading of a stock, such as ``US.TSLA``."""
         return self._link.ask(questions.ark_dynamic(security, as_of))
 
-    @overload  # A text is a collection of texts too; for a word, only the second overload matches.
-    def ark_dynamics(  # type: ignore[overload-overlap]
+    @overload
+    def ark_dynamics(  # type: ignore[overload-overlap]  # a word is a collection of texts, too
         self, codes: Iterable[Security | str], *, as_of: date | None = None
     ) -> Rows[StockDynamic]: ...
     @overload

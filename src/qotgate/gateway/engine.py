@@ -101,7 +101,8 @@ class Engine:
         self.allowance.change(options)
 
     def see_commits(self) -> None:
-        """Drop the cached answers if the data has changed; checked once in each turn of the loop."""
+        """Drop the cached answers if the data has changed; checked once in each turn of the loop. A carrier
+        calls it before it has packets answered."""
         now = self.loop.time()
         if now != self.cache.checked:
             self.cache.check(now)

@@ -128,7 +128,7 @@ def prepare() -> None:
     for name in dict.fromkeys((*FIRST_TEMPLATES, *ENVIRONMENT.list_templates())):
         ENVIRONMENT.get_template(name)
         if name not in FIRST_TEMPLATES:
-            # A reader who has come already goes first: two threads share one processor's time.
+            # Requests come first: this thread takes processor time from them.
             time.sleep(PREPARING_REST_SECONDS)
     for language in PAGE_LANGUAGES.values():
         language.own(language.name)
