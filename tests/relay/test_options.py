@@ -42,7 +42,7 @@ def test_an_address(text: str, address: tuple[str, int]) -> None:
         ({"upstream": "127.0.0.1:11111"}, "is the gateway's own port"),
         ({"upstream": "localhost:4000", "port": 4000, "host": "0.0.0.0"}, "is the gateway's own port"),
         ({"upstream": "10.0.0.1:11111", "upstream_trade": True}, "takes --upstream-rsa-key"),
-        ({"upstream": "10.0.0.1:11111", "upstream_for": "3203"}, "takes proto ids of 3423"),
+        ({"upstream": "10.0.0.1:11111", "upstream_for": "3203"}, "takes proto ids of 3229, 3230, 3423"),
         ({"upstream": "10.0.0.1:11111", "upstream_rsa_key": Path("/none")}, "cannot be read"),
         ({"upstream": "10.0.0.1:11111", "upstream_encryption": "des"}, "--upstream-encryption"),
         ({"upstream_trade": True}, "--upstream-trade takes --upstream HOST:PORT"),

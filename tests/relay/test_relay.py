@@ -11,8 +11,10 @@ import pytest
 from qotgate import QuoteClient
 from qotgate.protocol.body import decode
 from qotgate.protocol.frame import JSON, PROTOBUF, Frame
+from qotgate.protocol.interface import LIST_QUESTIONS, OWN_QUESTIONS
 from qotgate.protocol.messages import AnyResponse, ProtoId
 from qotgate.relay.link import LOGIN_SECONDS
+from qotgate.relay.opend import CONNECTION, STATE
 from tests.support.opend import PASSWORD_MD5, SIMULATED, ScriptedOpenD, scripted_opend
 from tests.support.opend_messages import request, response
 from tests.support.serving import serving, until
@@ -123,6 +125,22 @@ def test_what_opend_answers_too(sample_url: str) -> None:
         assert opend.asked[3426] == 1
         assert client.dynamic().s2c.ByteSize() > 0
         assert opend.asked[3424] == 0
+
+
+def test_every_proto_id_has_one_side_that_answers_it() -> None:
+    assert sorted([*OWN_QUESTIONS, *STATE, *CONNECTION]) == sorted(ProtoId)
+
+
+def test_opend_is_not_asked_a_list_question(sample_url: str) -> None:
+    with (
+        scripted_opend() as opend,
+        through(sample_url, opend) as gateway,
+        Client(gateway.port) as client,
+    ):
+        for question in LIST_QUESTIONS:
+            market = {"market": 11} if any(choice.name == "market" for choice in question.choices) else {}
+            assert client.ask(question.proto_id, **market).retType == 0
+            assert opend.asked[question.proto_id] == 0
 
 
 class TestAway:

@@ -231,3 +231,12 @@ RATING_CHANGES = ListQuestion(
     most=20,
 )
 LIST_QUESTIONS: tuple[ListQuestion[Any], ...] = (FUND_HOLDINGS, ACTIVE_TRANSACTIONS, RATING_CHANGES)
+OWN_QUESTIONS = frozenset(
+    {
+        *(question.proto_id for question in LIST_QUESTIONS),
+        ProtoId.Qot_GetArkStockDynamic,
+        ProtoId.Qot_GetResearchAnalystConsensus,
+        ProtoId.Qot_GetResearchRatingSummary,
+    }
+)
+"""The questions that the gateway answers from the user's data, also with an OpenD behind it."""

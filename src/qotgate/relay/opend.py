@@ -21,23 +21,13 @@ import structlog
 from qotgate.model import QotGateError, Refused, Unavailable, is_loopback
 from qotgate.protocol.cipher import PacketEncAlgo, RsaKey
 from qotgate.protocol.frame import Frame
+from qotgate.protocol.interface import OWN_QUESTIONS
 from qotgate.protocol.messages import REQUESTS, ProtoId
 from qotgate.relay.cache import RULES, AnswerCache
 from qotgate.relay.link import Link
 from qotgate.relay.trading import TRADING, VERIFICATION, trading_refusal
 from qotgate.relay.upstream import Client, Figures, RawUpstream, Reply
 
-OWN = frozenset(
-    {
-        ProtoId.Qot_GetArkFundHolding,
-        ProtoId.Qot_GetArkStockDynamic,
-        ProtoId.Qot_GetArkActiveTransaction,
-        ProtoId.Qot_GetRatingChange,
-        ProtoId.Qot_GetResearchAnalystConsensus,
-        ProtoId.Qot_GetResearchRatingSummary,
-    }
-)
-"""The questions that the gateway answers from the user's data."""
 STATE = frozenset(
     {
         ProtoId.GetGlobalState,
@@ -74,7 +64,7 @@ class OpenDOptions:
     port: int
     key: RsaKey | None = None
     algorithm: PacketEncAlgo = PacketEncAlgo.AES_CBC
-    own: frozenset[int] = OWN
+    own: frozenset[int] = OWN_QUESTIONS
     trade: bool = False
     cache: Path | None = None
 

@@ -17,9 +17,10 @@ import structlog
 from qotgate.model import InvalidRequest, QotGateError, Refused
 from qotgate.protocol.body import FORMATS
 from qotgate.protocol.frame import PROTOBUF, Frame
+from qotgate.protocol.interface import OWN_QUESTIONS
 from qotgate.protocol.messages import CLASSES, AnyResponse, ProtoId, RetType
 from qotgate.relay.bodies import Body, read_body
-from qotgate.relay.opend import CONNECTION, OWN, STATE
+from qotgate.relay.opend import CONNECTION, STATE
 from qotgate.relay.recorded import (
     Exchange,
     Push,
@@ -54,7 +55,7 @@ class Replay:
     def takes(self, proto_id: int) -> bool:
         if proto_id in CONNECTION:
             return False
-        if proto_id in OWN or proto_id in STATE:
+        if proto_id in OWN_QUESTIONS or proto_id in STATE:
             return proto_id in self.recording.proto_ids
         return True
 

@@ -27,10 +27,11 @@ from sqlalchemy import URL
 
 from qotgate.model import ACTIVE_FUNDS, Language, QotGateError
 from qotgate.model.sentences import language_of
+from qotgate.protocol.interface import OWN_QUESTIONS
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
-OWN_QUESTIONS = ("3423", "3424", "3425", "3426", "3229", "3230", "1005", "3219", "3223")
+UPSTREAM_FOR = (*map(str, sorted(OWN_QUESTIONS)), "1005", "3219", "3223")
 """The proto ids that the gateway answers itself; the last three go to an OpenD if one is configured."""
 
 
@@ -98,8 +99,8 @@ def _origins(value: Any) -> Any:
 
 def _own_questions(value: Any) -> Any:
     parts = [part for part in _parts(value) if part]
-    if any(part not in OWN_QUESTIONS for part in parts):
-        raise ValueError(f"takes proto ids of {', '.join(OWN_QUESTIONS)}, comma separated")
+    if any(part not in UPSTREAM_FOR for part in parts):
+        raise ValueError(f"takes proto ids of {', '.join(UPSTREAM_FOR)}, comma separated")
     return tuple(dict.fromkeys(map(int, parts)))
 
 

@@ -6,7 +6,8 @@ from typing import TypeAlias
 
 from qotgate.model import QotGateError, is_loopback
 from qotgate.protocol.cipher import PacketEncAlgo, RsaKey
-from qotgate.relay.opend import OWN, OpenD, OpenDOptions
+from qotgate.protocol.interface import OWN_QUESTIONS
+from qotgate.relay.opend import OpenD, OpenDOptions
 from qotgate.relay.published import known_messages
 from qotgate.relay.recorded import Recording
 from qotgate.relay.recorder import Recorder, RecordingUpstream
@@ -79,7 +80,7 @@ def opend_options(settings: Settings) -> OpenDOptions | None:
         port,
         RsaKey.load(settings.upstream_rsa_key) if settings.upstream_rsa_key else None,
         ALGORITHMS[settings.upstream_encryption],
-        OWN - set(settings.upstream_for),
+        OWN_QUESTIONS - set(settings.upstream_for),
         settings.upstream_trade,
         settings.upstream_cache,
     )
