@@ -206,14 +206,14 @@ def holding_rows(changed: Iterable[tuple[Change, Label]], holding_type: ArkHoldi
     """The rows of one holding type."""
     position = holding_type is ArkHoldingType.POSITION
     return [
-        FundHolding(
-            security=security,
-            name=name,
-            shares=change.now.shares,
-            shares_change=change.now.shares - change.then.shares,
-            market_value=change.now.value,
-            weight=_cut(change.now.weight),
-            weight_change=_difference(_cut(change.now.weight), _cut(change.then.weight)),
+        _holding(
+            security,
+            name,
+            change.now.shares,
+            change.now.shares - change.then.shares,
+            change.now.value,
+            _cut(change.now.weight),
+            _difference(_cut(change.now.weight), _cut(change.then.weight)),
         )
         for change, (security, name) in changed
         if (change.now.shares if position else change.holding_type is holding_type)
@@ -305,8 +305,16 @@ def _transaction(security: Security | None, name: str, amount: float, shares: fl
     return ActiveTransaction(security, name, amount, int(shares))
 
 
-def _holding(security: Security | None, name: str, shares: float, change: float, *rest: float) -> FundHolding:
-    return FundHolding(security, name, int(shares), int(change), *rest)
+def _holding(
+    security: Security | None,
+    name: str,
+    shares: float,
+    shares_change: float,
+    market_value: float | None,
+    weight: float | None,
+    weight_change: float | None,
+) -> FundHolding:
+    return FundHolding(security, name, int(shares), int(shares_change), market_value, weight, weight_change)
 
 
 def _cut(weight: float | None) -> float | None:
