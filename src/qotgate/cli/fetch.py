@@ -36,6 +36,7 @@ from qotgate.sources.fetching.files import Job, Outcome, Status, Wanted, fetch
 from qotgate.sources.fetching.folder import FetchFolder
 from qotgate.store import reads
 from qotgate.store.database import parsed_url
+from qotgate.store.sqlite import file_of
 
 USER_AGENT = f"qotgate/{__version__} (self-hosted gateway for ARK holdings and analyst ratings)"
 NOTHING_FETCHED = 1
@@ -285,10 +286,8 @@ def _run(
 
 def _beside(db: str) -> Path:
     """The folder for downloads next to a database file, or in the data folder for other databases."""
-    url = parsed_url(db)
-    if url is not None and url.drivername == "sqlite" and url.database:
-        return Path(url.database).parent / "fetched"
-    return user_folder(platformdirs.user_data_path) / "fetched"
+    file = file_of(parsed_url(db))
+    return (user_folder(platformdirs.user_data_path) if file is None else file.parent) / "fetched"
 
 
 def _round(

@@ -1,7 +1,6 @@
 """The configured database, on either engine, and its contents."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from qotgate.doctor import postgresql, sqlite
 from qotgate.doctor.finding import Finding, Level, fail
@@ -9,13 +8,15 @@ from qotgate.doctor.freshness import freshness
 from qotgate.store import Store
 from qotgate.store.database import ESCAPES, TAKES, parsed_url
 from qotgate.store.postgresql import DRIVERNAMES
+from qotgate.store.sqlite import file_of
 
 
 def database(url: str, funds: Sequence[str], *, thorough: bool = False) -> Iterator[Finding]:
     """The database at ``url``, and if nothing is wrong with it, the freshness of the data of ``funds``."""
     parsed = parsed_url(url)
-    if parsed is not None and parsed.drivername == "sqlite" and parsed.database:
-        findings = list(sqlite.database(Path(parsed.database), thorough=thorough))
+    file = file_of(parsed)
+    if file is not None:
+        findings = list(sqlite.database(file, thorough=thorough))
     elif parsed is not None and parsed.drivername in DRIVERNAMES:
         findings = list(postgresql.database(parsed))
     else:

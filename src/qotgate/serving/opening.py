@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from qotgate.model import ACTIVE_FUNDS, Refused
 from qotgate.service.questions import Questions
@@ -10,6 +9,7 @@ from qotgate.service.reference import load_reference
 from qotgate.serving.settings import Settings
 from qotgate.store import Store, books
 from qotgate.store.database import parsed_url
+from qotgate.store.sqlite import file_of
 
 
 @contextmanager
@@ -47,8 +47,6 @@ def open_questions(settings: Settings, *, loaded: bool = False, makes: bool = Tr
 def _check_there(url: str) -> None:
     """Raises QotGateError for a missing file: to create it would hide a misspelt name."""
     Store.unopened(url).close()
-    parsed = parsed_url(url)
-    if parsed is None or parsed.get_backend_name() != "sqlite" or not parsed.database:
-        return
-    if not Path(parsed.database).exists():
-        raise Refused("no_database", path=parsed.database)
+    file = file_of(parsed_url(url))
+    if file is not None and not file.exists():
+        raise Refused("no_database", path=str(file))

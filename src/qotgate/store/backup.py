@@ -28,6 +28,7 @@ from qotgate.store.database import HEAD, Store, generation
 from qotgate.store.dialect import Progress
 from qotgate.store.dialects import dialect_of
 from qotgate.store.faults import reason
+from qotgate.store.sqlite import file_of
 
 OWNER_ALONE = 0o600
 CHUNK = 5_000
@@ -112,10 +113,8 @@ def opened(path: Path, progress: Progress | None = None) -> Iterator[tuple[Conne
 
 def is_file_of(store: Store, path: Path) -> bool:
     """Whether ``path`` is the file of the database itself."""
-    url = store.engine.url
-    if url.get_backend_name() != "sqlite" or url.database is None or not path.exists():
-        return False
-    return path.samefile(url.database)
+    file = file_of(store.engine.url)
+    return file is not None and path.exists() and path.samefile(file)
 
 
 def contents(connection: Connection, what: str, tell: Progress) -> tuple[dict[str, int], dict[str, str]]:

@@ -156,6 +156,11 @@ def _literal(values: Sequence[Any]) -> str | None:
     return f"'{first}'" if first.isascii() and (first.isalnum() or not first) else None
 
 
+def file_of(url: URL | None) -> Path | None:
+    """The file of the SQLite database at ``url``; None for any other URL."""
+    return Path(url.database) if url is not None and url.drivername == "sqlite" and url.database else None
+
+
 class SQLite(Dialect):
     """See :class:`~qotgate.store.dialect.Dialect`."""
 
