@@ -11,8 +11,8 @@ from qotgate.cli.facts import print_fact
 from qotgate.cli.options import AsJson, AsOf, Database, Funds, Lang, Tables, WindowDays, read_day
 from qotgate.cli.words import say
 from qotgate.model import ArkDynamic, Security, TradeEvidence
-from qotgate.service.ark.dynamics import explain_ark_stock_dynamic
-from qotgate.service.search import Search
+from qotgate.service.ark.dynamics import ark_stock_dynamic, explain_ark_stock_dynamic
+from qotgate.service.questions import Questions
 from qotgate.serving.opening import open_questions
 from qotgate.serving.settings import read_settings
 
@@ -40,8 +40,12 @@ def ark(
     day = read_day(as_of)
     settings = read_settings(funds=funds, window_days=window_days, lang=lang, db=db, tables=tables)
     with open_questions(settings, loaded=True, makes=False) as questions:
-        answer, evidence = explain_ark_stock_dynamic(questions, security, day)
-        note = Search(questions.store, questions.reference).note(security, questions.lang)
+        evidence: tuple[TradeEvidence, ...] = ()
+        if explain:
+            answer, evidence = explain_ark_stock_dynamic(questions, security, day)
+        else:
+            answer = ark_stock_dynamic(questions, security, day)
+        note = _note(questions, security, answer)
     if note:
         typer.echo(note, err=True)
     shown = _answer(answer)
@@ -61,6 +65,16 @@ def ark(
         for untold in answer.untold:
             days = _span(untold.first_day, untold.last_day)
             typer.echo("\n" + say(WHY[untold.why], days=days, fund=untold.fund))
+
+
+def _note(questions: Questions, security: Security, answer: ArkDynamic) -> str | None:
+    """A sentence about an unknown security; one with transactions is known."""
+    if answer.transaction_count:
+        return None
+    # Imported late: a search reads the names of all securities.
+    from qotgate.service.search import Search
+
+    return Search(questions.store, questions.reference).note(security, questions.lang)
 
 
 def _answer(answer: ArkDynamic) -> dict[str, Any]:
