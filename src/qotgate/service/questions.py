@@ -9,19 +9,22 @@ from collections.abc import Callable, Collection, Hashable
 from contextlib import suppress
 from datetime import date
 from threading import Lock
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection
 
 from qotgate.ark.dynamics import WINDOW_DAYS
 from qotgate.model import ACTIVE_FUNDS, ETFS, InvalidRequest, Language
-from qotgate.protocol.interface import ListQuestion
-from qotgate.service.columns.cache import C, ColumnCache
 from qotgate.service.columns.source import DatabaseRatings, DatabaseTrades, NotAtHand
 from qotgate.service.cursor import Cursors
 from qotgate.service.reference import Reference
 from qotgate.store import Store
 from qotgate.store.database import secret
+
+if TYPE_CHECKING:
+    # Only a gateway has columns in memory; a command starts faster without them.
+    from qotgate.protocol.interface import ListQuestion
+    from qotgate.service.columns.cache import C, ColumnCache
 
 MAX_REMEMBERED = 256
 """Values of a generation that are cached."""
@@ -45,7 +48,7 @@ class Questions:
         lang: Language = "zh",
         funds: Collection[str] | None = None,
         window_days: int = WINDOW_DAYS,
-        columns: ColumnCache | None = None,
+        columns: "ColumnCache | None" = None,
         at_hand_only: bool = False,
     ) -> None:
         self._store = store
@@ -97,7 +100,7 @@ class Questions:
         return self._at_hand
 
     def answer(
-        self, kind: type[C], of_columns: Callable[[C], T], of_database: Callable[[Connection], T]
+        self, kind: "type[C]", of_columns: "Callable[[C], T]", of_database: Callable[[Connection], T]
     ) -> T:
         """The result of ``of_columns`` from the ``kind`` of columns in memory, or else of ``of_database``
         from the database. Raises NotAtHand, StoreError, and the errors of both."""
@@ -137,7 +140,7 @@ class Questions:
         return found
 
 
-def check_count(question: ListQuestion[Any], count: int) -> None:
+def check_count(question: "ListQuestion[Any]", count: int) -> None:
     """Raises InvalidRequest for a number of rows that a page of ``question`` cannot have."""
     if not 1 <= count <= question.most:
         raise InvalidRequest("count", parameter="count", most=question.most, value=count)
