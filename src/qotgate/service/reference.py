@@ -5,11 +5,10 @@ win.
 """
 
 import csv
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from importlib.resources import files
 from io import StringIO
@@ -31,23 +30,64 @@ COLUMNS = {
 SPELLING_SEPARATOR = "|"
 
 
-@dataclass(frozen=True)
 class Reference:
-    """The tables. ``digest`` differs for different tables."""
+    """The tables, each parsed at first use. ``texts`` are their files by name, each as (path, text)."""
 
-    grades: GradeScale
-    institutions: Institutions
-    listings: Listings
-    names: dict[str, tuple[str, str]]
-    former_names: dict[str, tuple[str, ...]]
-    splits: dict[str, tuple[Split, ...]]
-    digest: str
+    def __init__(self, texts: Mapping[str, Sequence[tuple[str, str]]]) -> None:
+        self._texts = texts
+
+    @cached_property
+    def digest(self) -> str:
+        """It differs for different tables."""
+        return sha256("".join(text for name in COLUMNS for _, text in self._texts[name]).encode()).hexdigest()
+
+    @cached_property
+    def grades(self) -> GradeScale:
+        return GradeScale({row["word"]: Grade[row["grade"].upper()] for row in self._rows("grades.csv")})
+
+    @cached_property
+    def institutions(self) -> Institutions:
+        return Institutions(
+            (row["name"], row["name_zh"], row["spellings"].split(SPELLING_SEPARATOR))
+            for row in self._rows("institutions.csv")
+        )
+
+    @cached_property
+    def listings(self) -> Listings:
+        rows = self._rows("listings.csv")
+        return Listings(
+            {row["identifier"]: _code(row["code"]) for row in rows},
+            {row["identifier"]: row["name"] for row in rows},
+        )
+
+    @cached_property
+    def names(self) -> dict[str, tuple[str, str]]:
+        """The English and the Chinese name of each code."""
+        return {row["code"]: (row["name"], row["name_zh"]) for row in self._rows("securities.csv")}
+
+    @cached_property
+    def former_names(self) -> dict[str, tuple[str, ...]]:
+        """The former and the colloquial symbols and names of each code."""
+        return _former_names(self._rows("former_names.csv"))
+
+    @cached_property
+    def splits(self) -> dict[str, tuple[Split, ...]]:
+        """The splits of each code, oldest first."""
+        return _splits(self._rows("splits.csv"))
+
+    def check(self) -> None:
+        """Raises QotGateError, which names the wrong file and line."""
+        for name in COLUMNS:
+            self._rows(name)
 
     def security_name(self, code: Security, lang: Language, fallback: str) -> str:
         """The name of a security in ``lang``, or else in the other language, or else ``fallback``."""
         english, chinese = self.names.get(str(code), ("", ""))
         first, second = (chinese, english) if lang == "zh" else (english, chinese)
         return first or (fallback if lang == "zh" and not second else second or fallback)
+
+    def _rows(self, name: str) -> list[dict[str, str]]:
+        return [row for path, text in self._texts[name] for row in _rows(path, text, COLUMNS[name])]
 
 
 @lru_cache(maxsize=4)
@@ -58,37 +98,22 @@ def load_reference(folder: Path | None = None) -> Reference:
     """
     if folder is not None and not folder.is_dir():
         raise QotGateError(f"--tables takes a folder of CSV files, not {folder}.")
-    digest = sha256()
-    rows: dict[str, list[dict[str, str]]] = {}
-    for name, columns in COLUMNS.items():
+    found: dict[str, list[tuple[str, str]]] = {}
+    for name in COLUMNS:
         texts = [(f"tables/{name}", (files("qotgate") / "tables" / name).read_text("utf-8"))]
         if folder is not None and (own := folder / name).is_file():
             try:
                 texts.append((str(own), own.read_text("utf-8-sig")))
             except (OSError, UnicodeError) as error:
                 raise QotGateError(f"{own} cannot be read as UTF-8 text: {error}.") from error
-        for _, text in texts:
-            digest.update(text.encode())
-        rows[name] = [row for path, text in texts for row in _rows(path, text, columns)]
-    return Reference(
-        grades=GradeScale({row["word"]: Grade[row["grade"].upper()] for row in rows["grades.csv"]}),
-        institutions=Institutions(
-            (row["name"], row["name_zh"], row["spellings"].split(SPELLING_SEPARATOR))
-            for row in rows["institutions.csv"]
-        ),
-        listings=Listings(
-            {row["identifier"]: _code(row["code"]) for row in rows["listings.csv"]},
-            {row["identifier"]: row["name"] for row in rows["listings.csv"]},
-        ),
-        names={row["code"]: (row["name"], row["name_zh"]) for row in rows["securities.csv"]},
-        former_names=_former_names(rows["former_names.csv"]),
-        splits=_splits(rows["splits.csv"]),
-        digest=digest.hexdigest(),
-    )
+        found[name] = texts
+    reference = Reference(found)
+    if folder is not None:
+        reference.check()
+    return reference
 
 
 def _former_names(rows: list[dict[str, str]]) -> dict[str, tuple[str, ...]]:
-    """The former and the colloquial symbols and names of each code."""
     found: dict[str, tuple[str, ...]] = {}
     for row in rows:
         found[row["code"]] = (*found.get(row["code"], ()), *row["former"].split(SPELLING_SEPARATOR))
