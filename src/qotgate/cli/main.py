@@ -77,14 +77,15 @@ class _Commands(Mapping[str, Any]):
 
 def _imported(name: str) -> ModuleType:
     """Import the module of a command. What it brings stays until the process ends: the garbage collector is
-    not to look through it, neither meanwhile nor at the end, which takes a fifth of a short command."""
-    if name in sys.modules or not gc.isenabled():
-        return import_module(name)
+    not to look through it, neither meanwhile nor at the end, which takes a fifth of a short command. It works
+    again from here on."""
+    known = name in sys.modules
     gc.disable()
     try:
         return import_module(name)
     finally:
-        gc.freeze()
+        if not known:
+            gc.freeze()
         gc.enable()
 
 
@@ -133,6 +134,8 @@ def main(arguments: list[str] | None = None) -> None:
     speak(None)
     # Pydantic would look for plug-ins among all installed packages. The commands use none.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # Until the command has been imported: Typer imports much before.
+    gc.disable()
     try:
         arguments = sys.argv[1:] if arguments is None else arguments
         status = app(arguments or ["--help"], standalone_mode=False)
@@ -164,6 +167,11 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(OUTPUT_UNREAD)
     except (typer.Abort, KeyboardInterrupt):
         sys.exit(130)
+    finally:
+        if not gc.isenabled():
+            # No command was imported, and the process ends.
+            gc.freeze()
+            gc.enable()
     sys.exit(status or 0)
 
 
