@@ -1,4 +1,4 @@
-"""The tools that cover all stocks or summarise: trades, streaks, analyst consensus."""
+"""The tools about trades of all stocks, streaks, and the analyst consensus."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -21,23 +21,25 @@ from qotgate.web.shapes import KNOWN_TO, Shape, noted
 ROWS_MOST = 200
 
 Count = Annotated[int, Field(ge=1, le=ROWS_MOST)]
-Skip = Annotated[int, Field(ge=0, description="Rows to leave out: those that earlier answers had.")]
+Skip = Annotated[int, Field(ge=0, description="The number of rows to skip: those of earlier answers.")]
 
 
 class Rows(Shape):
     known_to: date | None = KNOWN_TO
-    note: str | None = Field(None, description="Which of the codes are not known, and what may be meant.")
-    more: bool = Field(description="Whether more rows follow: ask again with a larger skip, or narrower.")
+    note: str | None = Field(None, description="The unknown codes, with suggestions.")
+    more: bool = Field(
+        description="Whether more rows follow: ask again with a larger skip, or for fewer days or codes."
+    )
 
 
 class Trades(Rows):
-    """Each fund's trades, oldest first. A row with ``untold`` marks days that cannot be told."""
+    """Each fund's trades, oldest first. A row with ``untold`` marks days whose trades are unknown."""
 
     rows: list[Trade]
 
 
 class Streaks(Rows):
-    """What the ARK funds bought or sold repeatedly, up to the last day."""
+    """Securities that the ARK funds bought or sold repeatedly, up to the last day."""
 
     rows: list[Streak]
 
@@ -69,19 +71,19 @@ class ResearchTools:
     def streaks(
         self,
         side: Literal["ALL", "BUY", "SELL"] = "ALL",
-        days: Annotated[int, Field(ge=2, le=LONGEST_STREAK, description="How many in a row, at least.")] = 3,
+        days: Annotated[int, Field(ge=2, le=LONGEST_STREAK, description="The least number in a row.")] = 3,
         count: Count = ROWS_DEFAULT,
         skip: Skip = 0,
         as_of: AsOf = None,
         lang: Lang = "en",
     ) -> Streaks:
-        """What the ARK funds bought or sold on so many consecutive trading days, or in so many consecutive
-        transactions: kind tells the two apart."""
+        """Securities that the ARK funds bought or sold on at least this many consecutive trading days, or in
+        this many consecutive transactions. The field kind tells which."""
         given = {"side": side, "days": days, "as_of": as_of}
         return Streaks(**_page(self._services.questions[lang], STREAKS, given, skip, count))
 
     def analyst_consensus(self, security: Code, as_of: AsOf = None, lang: Lang = "en") -> Consensus:
-        """What analysts think of one stock in sum: how many on each level, and the range of targets."""
+        """The analysts' consensus on one stock: the number at each level, and the range of targets."""
         asked = Security.parse(security, "security")
         answer = analyst_consensus(self._services.questions[lang], asked, as_of)
         search = self._services.search

@@ -20,10 +20,10 @@ from qotgate.web.parameters import refuse_unknown, sentence
 READ_ONLY = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 
 INSTRUCTIONS = """\
-Answers about two things, from files that the user has loaded: how the ARK funds trade stocks, and how
+Answers about two subjects, from files that the user has loaded: how the ARK funds trade stocks, and how
 analysts change their ratings. Every question takes as_of (YYYY-MM-DD): the answer as it was known at the end
-of that day. Call coverage first: it says from when to when the data goes. known_to in an answer is the day
-that it is of. Say the day; where an answer has untold days or left_out funds, say that too. Nothing is
+of that day. Call coverage first: it lists the days that the data covers. known_to in an answer is the day of
+the answer. Mention that day; if an answer has untold days or left_out funds, mention those too. Nothing is
 investment advice."""
 HELP = files("qotgate.mcp").joinpath("help.md").read_text(encoding="utf-8")
 
@@ -74,7 +74,9 @@ def make_server(services: Services) -> MCPServer[Any]:
     def help_text() -> str:
         return HELP
 
-    @server.resource("qotgate://coverage", mime_type="application/json", description="How far the data goes.")
+    @server.resource(
+        "qotgate://coverage", mime_type="application/json", description="The days that the data covers."
+    )
     def coverage() -> str:
         return tools.coverage().model_dump_json(indent=2)
 

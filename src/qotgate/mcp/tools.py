@@ -1,4 +1,4 @@
-"""The tools: each one is a question to the services, with the row types of the HTTP API."""
+"""The tools. Each asks the services one question and answers in the row types of the HTTP API."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -56,17 +56,19 @@ _COUNT = f"Rows, 1 to {FUND_HOLDINGS.most}."
 Code = Annotated[str, Field(description="MARKET.CODE in any case, such as US.TSLA; search finds it by name.")]
 AsOf = Annotated[
     Day | None,
-    Field(description="YYYY-MM-DD: as it was known at the end of that day. The last known day unless given."),
+    Field(
+        description="YYYY-MM-DD: the answer as it was known at the end of that day. Default: the last known day."
+    ),
 ]
 Lang = Annotated[Literal["en", "zh"], Field(description="The language of names.")]
-Days = Annotated[int, Field(ge=1, le=DAYS_MOST, description="Of how many days, the latest ones.")]
+Days = Annotated[int, Field(ge=1, le=DAYS_MOST, description="The number of days, the latest ones.")]
 Before = Annotated[
-    Day | None, Field(description="Only days before this one: more_before of an earlier answer.")
+    Day | None, Field(description="Only days before this one: the more_before of an earlier answer.")
 ]
-Page = Annotated[str | None, Field(description="next_page of an earlier answer to the same question.")]
-Fund = Annotated[str | None, Field(description="One fund, such as ARKK; all are summed unless given.")]
+Page = Annotated[str | None, Field(description="The next_page of an earlier answer to the same question.")]
+Fund = Annotated[str | None, Field(description="One fund, such as ARKK; all summed funds unless given.")]
 Rows = Annotated[int, Field(ge=1, le=FUND_HOLDINGS.most, description=_COUNT)]
-MORE_BEFORE = Field(description="The before of the next call; null where there are no earlier days.")
+MORE_BEFORE = Field(description="The before of the next call; null if there are no earlier days.")
 
 
 class Services(Protocol):
@@ -83,13 +85,13 @@ class Services(Protocol):
 
 
 class LatestTransactions(Transactions):
-    """The trades of the ARK funds in a security on its latest trading days, the latest first."""
+    """The ARK funds' trades in a security on its latest days with trades, the latest first."""
 
     more_before: date | None = MORE_BEFORE
 
 
 class LatestPositions(Positions):
-    """What the ARK funds held of a security at the end of the latest days, oldest first."""
+    """The ARK funds' positions in a security at the end of the latest days, oldest first."""
 
     more_before: date | None = MORE_BEFORE
 
@@ -106,12 +108,12 @@ class Tools:
         count: Annotated[int, Field(ge=1, le=FOUND_MOST)] = ROWS_DEFAULT,
         lang: Lang = "en",
     ) -> Securities:
-        """Find the code of a security by its name, among those that data is loaded for."""
+        """Find the code of a security by its name, among the securities with loaded data."""
         found = self._services.search.search(query, lang, count)
         return Securities(rows=[SecurityRow.of(one) for one in found])
 
     def coverage(self) -> Coverage:
-        """From when to when the loaded data goes, and the holes in it. Call it before other tools."""
+        """The days that the loaded data covers, and the holes in it. Call it before other tools."""
         questions = self._services.questions["en"]
         found = provenance.coverage(questions.store, questions.funds)
         return Coverage(
@@ -125,8 +127,8 @@ class Tools:
         )
 
     def ark_dynamic(self, security: Code, as_of: AsOf = None, lang: Lang = "en") -> Dynamic:
-        """How the ARK funds together have lately traded one stock: direction, number of transactions, net
-        shares, and the days that cannot be told. ark_trades shows the trades behind it."""
+        """The ARK funds' recent trading of one stock in sum: direction, number of transactions, net shares,
+        and the days whose trades are unknown. ark_trades shows the trades behind it."""
         asked = Security.parse(security, "security")
         history = ark_history(self._services.questions[lang], asked, as_of, days=0)
         found = self._services.search.look_up(asked, lang)
@@ -141,7 +143,7 @@ class Tools:
         lang: Lang = "en",
     ) -> LatestTransactions:
         """Each ARK fund's trades in one stock, day by day, with ground, confidence, and the files and lines
-        that show them."""
+        of the evidence."""
         asked = Security.parse(security, "security")
         history = ark_history(self._services.questions[lang], asked, as_of, before, days)
         answer = LatestTransactions(
@@ -162,7 +164,7 @@ class Tools:
         as_of: AsOf = None,
         lang: Lang = "en",
     ) -> LatestPositions:
-        """What each ARK fund held of one stock at the end of each of the latest days: shares, value, weight,
+        """Each ARK fund's position in one stock at the end of each of the latest days: shares, value, weight,
         file and line."""
         asked = Security.parse(security, "security")
         known_to, positions = ark_positions(self._services.questions[lang], asked, as_of)
@@ -181,7 +183,8 @@ class Tools:
     def ark_holdings(
         self,
         holding_type: Annotated[
-            ArkHoldingType, Field(description="POSITION lists all; the others what changed over the cycle.")
+            ArkHoldingType,
+            Field(description="POSITION lists all holdings; the other types list changes over the cycle."),
         ] = ArkHoldingType.POSITION,
         cycle_type: ArkCycleType = ArkCycleType.ONE_DAY,
         sort_field: ArkFundHoldingSortField = ArkFundHoldingSortField.MARKET_VALUE,
@@ -192,7 +195,7 @@ class Tools:
         as_of: AsOf = None,
         lang: Lang = "en",
     ) -> Holdings:  # type: ignore[valid-type]  # the shape is made from the description of the question
-        """What the ARK funds hold together, over all stocks, and how it changed over 1 to 60 trading days."""
+        """The ARK funds' combined holdings over all stocks, and their changes over 1 to 60 trading days."""
         questions = of_fund(self._services.questions[lang], fund)
         found = fund_holdings(questions, holding_type, cycle_type, sort_field, sort_dir, count, page, as_of)
         return page_of(Holdings, found)
@@ -209,7 +212,7 @@ class Tools:
         as_of: AsOf = None,
         lang: Lang = "en",
     ) -> ActiveTransactions:  # type: ignore[valid-type]  # as above
-        """What the ARK funds actively bought or sold, over all stocks, in a cycle of 1 to 60 trading days."""
+        """The ARK funds' active purchases or sales over all stocks, in a cycle of 1 to 60 trading days."""
         questions = of_fund(self._services.questions[lang], fund)
         found = active_transactions(
             questions, holding_type, cycle_type, sort_field, sort_dir, count, page, as_of
@@ -231,7 +234,7 @@ class Tools:
         as_of: AsOf = None,
         lang: Lang = "en",
     ) -> RatingChanges:
-        """How analysts changed their ratings and targets, newest first: from and to, institution, file and
+        """Analysts' changes of ratings and targets, newest first: old and new values, institution, file and
         line."""
         listed = Security.parse(security, "security") if security else None
         if listed and market and listed.market != market:

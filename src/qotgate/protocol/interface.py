@@ -125,14 +125,14 @@ class ListQuestion(Generic[Row]):
 
 
 _SECURITY = Column("security", "security", heading="security")
-_LISTED = Column("security", "security", unit="Null where the holding maps to no code.", heading="security")
+_LISTED = Column("security", "security", unit="Null if the holding maps to no code.", heading="security")
 _CYCLE = Choice(
     "cycle_type",
     "cycleType",
     CYCLES,
     ArkCycleType.ONE_DAY,
     "ark_cycle",
-    "How many trading days back a change is measured.",
+    "The number of trading days over which a change is measured.",
 )
 _SORT_DIR = Choice("sort_dir", "sortDir", SORT_DIRS, RankSortDir.DESCENDING, "sort_dir")
 
@@ -158,7 +158,7 @@ FUND_HOLDINGS = ListQuestion(
     count=20,
     most=200,
     path="ark/holdings",
-    description="What the ARK funds hold together, and how it changed over a cycle.",
+    description="The ARK funds' combined holdings, and their changes over a cycle.",
     left_out=True,
 )
 ACTIVE_TRANSACTIONS = ListQuestion(
@@ -189,14 +189,14 @@ ACTIVE_TRANSACTIONS = ListQuestion(
         Column(
             "change_amount",
             "changeAmount",
-            unit="USD, at the prices of the days; null where none is known.",
+            unit="USD, at the prices of the days; null if no price is known.",
             heading="USD",
             form="+,.2f",
         ),
         Column(
             "change_shares",
             "changeShares",
-            unit="In share units of the day asked for.",
+            unit="In share units of the requested day.",
             heading="shares",
             form="+,",
         ),
@@ -204,7 +204,7 @@ ACTIVE_TRANSACTIONS = ListQuestion(
     count=50,
     most=200,
     path="ark/active-transactions",
-    description="What the ARK funds actively bought or sold together over a cycle, flows left out.",
+    description="The ARK funds' combined active purchases and sales over a cycle, without fund flows.",
     left_out=True,
 )
 RATING_CHANGES = ListQuestion(

@@ -201,8 +201,8 @@ def _whole(least: int, most: int) -> Callable[[str, Sequence[str]], int]:
     return read
 
 
-_START = Parameter("start", read_day, "The first day; the first known one unless given.")
-_END = Parameter("end", read_day, "The last day; the last known one unless given.")
+_START = Parameter("start", read_day, "The first day; the first known day unless given.")
+_END = Parameter("end", read_day, "The last day; the last known day unless given.")
 _CODES = Parameter("codes", read_codes, "MARKET.CODE, one or more; all unless given.", many=True, commas=True)
 _FUNDS = Parameter(
     "funds", _read_capitals, "ARK funds; those of the gateway unless given.", many=True, commas=True
@@ -210,7 +210,7 @@ _FUNDS = Parameter(
 _AS_OF = Parameter(
     "as_of",
     read_day,
-    "As it was known at the end of that day, in its share units; the last known day unless given.",
+    "The answer as it was known at the end of that day, in its share units; the last known day unless given.",
 )
 
 DYNAMICS = ResearchTable(
@@ -220,8 +220,8 @@ DYNAMICS = ResearchTable(
         Parameter(
             "codes",
             _read_codes_or_word,
-            "MARKET.CODE, one or more; `held` for what the funds hold on each day, `all` for what their "
-            "files have named up to it. `held` unless given.",
+            "MARKET.CODE, one or more; `held` (the default) for the stocks that the funds hold on each day, "
+            "`all` for the stocks named in their files up to that day.",
             default=HELD,
             many=True,
             commas=True,
@@ -229,12 +229,12 @@ DYNAMICS = ResearchTable(
         Parameter(
             "as_of",
             read_days,
-            "Days; the last known one unless these or start are given.",
+            "Days; the last known day unless these or start are given.",
             many=True,
             commas=True,
         ),
         Parameter("start", read_day, "Each trading day from this one on, in place of as_of."),
-        Parameter("end", read_day, "The last of these days; the last known one unless given."),
+        Parameter("end", read_day, "The last of these days; the last known day unless given."),
         _FUNDS,
     ),
     "The dynamics of many stocks as of many days.",
@@ -244,21 +244,21 @@ TRADES = ResearchTable(
     "trades",
     Trade,
     (_START, _END, _CODES, _FUNDS, _AS_OF),
-    "What each ARK fund traded, and what each trade rests on.",
+    "Each ARK fund's trades, with their evidence.",
     by="day",
 )
 TRANSACTIONS = ResearchTable(
     "transactions",
     Transaction,
     (_START, _END, _CODES, _FUNDS, _AS_OF),
-    "What the ARK funds traded together, day by day, as the dynamics count it.",
+    "The ARK funds' combined trades, day by day, as the dynamics count them.",
     by="day",
 )
 POSITIONS = ResearchTable(
     "positions",
     PositionOfDay,
     (_START, _END, _CODES, _FUNDS, _AS_OF),
-    "What each ARK fund held at the end of each day.",
+    "Each ARK fund's positions at the end of each day.",
     by="day",
 )
 HOLDINGS = ResearchTable(
@@ -269,7 +269,7 @@ HOLDINGS = ResearchTable(
     by="day",
 )
 _INSTITUTIONS = Parameter(
-    "institutions", _read_texts, "Names in either language, or spellings; all unless given.", many=True
+    "institutions", _read_texts, "Names in either language, or feeds' spellings; all unless given.", many=True
 )
 _MARKET = Parameter("market", _word("US", "CA"), "US or CA; both unless given.")
 RATINGS = ResearchTable(
@@ -284,7 +284,7 @@ RATINGS = ResearchTable(
         Parameter(
             "change_type",
             _word("ALL", "UPGRADE", "DOWNGRADE", "NEW_RATING"),
-            "UPGRADE, DOWNGRADE, NEW_RATING, or ALL of them, as unless given.",
+            "UPGRADE, DOWNGRADE, NEW_RATING, or ALL (the default).",
             default="ALL",
         ),
     ),
@@ -295,23 +295,27 @@ NOTES = ResearchTable(
     "notes",
     RatingNote,
     (_START, _END, _CODES, _INSTITUTIONS, _MARKET),
-    "All notes of analysts, those that change nothing among them.",
+    "All notes of analysts, including those that change nothing.",
     by="day",
 )
 COVERAGE = ResearchTable(
-    "coverage", CoveredDays, (), "What is known from when to when, by fund and market, and the holes in it."
+    "coverage", CoveredDays, (), "The known days by fund and market, and the holes in them."
 )
 LATEST_DAYS = ResearchTable("latest_days", LatestDay, (), "The last known day of each fund and market.")
 STREAKS = ResearchTable(
     "streaks",
     Streak,
     (
-        Parameter("side", _word("ALL", "BUY", "SELL"), "BUY, SELL or ALL, as unless given.", default="ALL"),
-        Parameter("days", _whole(2, LONGEST_STREAK), "How many in a row, at least; 3 unless given.", 3),
-        Parameter("as_of", read_day, "As it was known at the end of that day; the last one unless given."),
+        Parameter("side", _word("ALL", "BUY", "SELL"), "BUY, SELL, or ALL (the default).", default="ALL"),
+        Parameter("days", _whole(2, LONGEST_STREAK), "The least number in a row; 3 unless given.", 3),
+        Parameter(
+            "as_of",
+            read_day,
+            "The answer as it was known at the end of that day; the last known day unless given.",
+        ),
         _FUNDS,
     ),
-    "What the ARK funds bought or sold on so many trading days, or in so many transactions, in a row.",
+    "Securities that the ARK funds bought or sold on many trading days, or in many transactions, in a row.",
 )
 TABLES: dict[str, ResearchTable[Any]] = {
     table.name: table

@@ -41,11 +41,14 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
             MEDIA_TYPES["parquet"]: {"schema": {"type": "string", "format": "binary"}},
         },
         "headers": {
-            "ETag": {"schema": {"type": "string"}, "description": "Of the state of the data."},
-            "RateLimit": {"schema": {"type": "string"}, "description": "What is left of the allowance."},
+            "ETag": {"schema": {"type": "string"}, "description": "Identifies the state of the data."},
+            "RateLimit": {
+                "schema": {"type": "string"},
+                "description": "The remaining requests of the allowance.",
+            },
         },
     },
-    304: {"description": "What the caller has is still so."},
+    304: {"description": "The caller's version is current."},
     **PROBLEMS,
 }
 
@@ -65,7 +68,9 @@ Code = Annotated[
 ]
 AsOf = Annotated[
     Day | None,
-    Query(description="As it was known at the end of that day; the last known day unless it is earlier."),
+    Query(
+        description="The answer as it was known at the end of that day, or of the last known day if earlier."
+    ),
 ]
 CodeFilter = Annotated[str | None, Query(description="MARKET.CODE, in any case.", examples=["US.AAPL"])]
 
@@ -74,7 +79,7 @@ router = APIRouter(prefix="/api/v1", responses=ANSWERS)
 
 @router.get("/ark/dynamics/{code}", response_model=Dynamic, tags=["ARK"])
 def dynamics(asked: TheRequest, code: Code, as_of: AsOf = None) -> Response:
-    """What the ARK funds' latest transactions in a security amount to."""
+    """The ARK funds' dynamic of a security: their latest transactions in sum."""
     security = Security.parse(code, "code")
 
     def make() -> Shape:
@@ -88,7 +93,7 @@ def dynamics(asked: TheRequest, code: Code, as_of: AsOf = None) -> Response:
 
 @router.get("/ark/transactions/{code}", response_model=Transactions, tags=["ARK"])
 def transactions(asked: TheRequest, code: Code, as_of: AsOf = None) -> Response:
-    """What the ARK funds traded in a security, by day and fund, with the files and lines behind it."""
+    """The ARK funds' trades in a security, by day and fund, with the files and lines behind each."""
     security = Security.parse(code, "code")
 
     def make() -> Shape:
@@ -107,7 +112,7 @@ def transactions(asked: TheRequest, code: Code, as_of: AsOf = None) -> Response:
 
 @router.get("/ark/positions/{code}", response_model=Positions, tags=["ARK"])
 def positions(asked: TheRequest, code: Code, as_of: AsOf = None) -> Response:
-    """What the ARK funds held of a security at the end of each day, by fund, with file and line."""
+    """The ARK funds' positions in a security at the end of each day, by fund, with file and line."""
     security = Security.parse(code, "code")
 
     def make() -> Shape:
@@ -136,12 +141,12 @@ def changes(
     ] = None,
     security: CodeFilter = None,
     institution: Annotated[
-        str | None, Query(description="A name in either language, or a spelling.", examples=["UBS"])
+        str | None, Query(description="A name in either language, or a feed's spelling.", examples=["UBS"])
     ] = None,
-    day: Annotated[Day | None, Query(description="Notes of this day alone.")] = None,
+    day: Annotated[Day | None, Query(description="Only notes of this day.")] = None,
     count: Annotated[
         Annotated[int, Query(ge=1, le=RATING_CHANGES.most)] | Annotated[Literal["all"], LOWER],
-        Query(description="Rows of a page, or all at once, as for a download."),
+        Query(description="Rows on a page, or `all` for the whole list."),
     ] = RATING_CHANGES.count,
     page: Annotated[
         str | None, Query(description="The `next_page` of an earlier answer to the same question.")
@@ -205,7 +210,7 @@ def securities(
     query: Annotated[str, Query(max_length=100, description="A code or part of a name.", examples=["tesla"])],
     count: Annotated[int, Query(ge=1, le=FOUND_MOST)] = FOUND_DEFAULT,
 ) -> Response:
-    """The securities, funds and institutions that data is loaded for, by code or name in either language."""
+    """The securities, funds and institutions with loaded data, by code or name in either language."""
 
     def make() -> Securities:
         found = find(asked.site, asked.lang, asked.site.state(), query, count)

@@ -49,12 +49,11 @@ DESCRIPTION = """
 How the ARK funds trade a stock, and how analysts change their ratings, from data you own.
 
 Answers are JSON, CSV or Parquet, by the Accept header or by a suffix of the path (`.csv`). Errors are problem
-details (RFC 9457). An ETag names the state of the data: sent back in If-None-Match, it spares an answer for
-as long as no load has changed anything.
+details (RFC 9457). An ETag names the state of the data: sent back in If-None-Match, it gets 304 until a load
+changes the data.
 
-The API has an allowance of its own, of the size of the gateway's, for each interface; RateLimit tells what
-is left of it (`r`) and in how many seconds there will be more (`t`). Later pages and 304 do not count, nor do
-the pages of the site.
+The API has its own allowance for each path, as large as the gateway's. RateLimit tells the remaining requests
+(`r`) and the seconds until there are more (`t`). Later pages, 304 and the pages of the site do not count.
 """
 
 FOR_PROGRAMS = ("/api/", "/healthz", "/readyz", "/metrics", "/events", "/mcp", "/static/")

@@ -18,7 +18,7 @@ RESEARCH = "research"
 """The interface name that all research tables count towards, and the folder of their paths."""
 NamesIn = Annotated[
     Annotated[Literal["zh", "en"], LOWER] | None,
-    Query(description="Language of names and sentences; the gateway's own unless given."),
+    Query(description="The language of names and sentences; the gateway's unless given."),
 ]
 
 

@@ -20,7 +20,7 @@ PageCursor = Annotated[
 Fund = Annotated[
     str | None,
     Query(
-        description="One fund, in any case; all that are summed unless given.",
+        description="One fund, in any case; all summed funds unless given.",
         pattern="^[A-Za-z]{1,10}$",
         examples=["ARKK"],
     ),
@@ -34,7 +34,7 @@ def _parameters(question: ListQuestion[Any]) -> type[BaseModel]:
     given: dict[str, Any] = {choice.name: _parameter(choice) for choice in question.choices}
     given["count"] = (
         Annotated[int, Field(ge=1, le=question.most)] | Literal["all"],
-        Field(question.count, description="Rows of a page, or all at once, as for a download."),
+        Field(question.count, description="Rows on a page, or `all` for the whole list."),
     )
     given |= {"page": (PageCursor, None), "fund": (Fund, None), "as_of": (AsOf, None)}
     return create_model(f"{question.name}_parameters", **given)

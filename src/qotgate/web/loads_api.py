@@ -29,11 +29,11 @@ NUMBERS_END = 2**31
 
 Count = Annotated[
     Annotated[int, Query(ge=1, le=COUNT_MOST)] | Annotated[Literal["all"], LOWER],
-    Query(description="Rows of a page, or all at once, as for a download."),
+    Query(description="Rows on a page, or `all` for the whole list."),
 ]
 Before = Annotated[
     int | None,
-    Query(ge=1, lt=NUMBERS_END, description="Those before this one: `next_before` of an earlier answer."),
+    Query(ge=1, lt=NUMBERS_END, description="Only rows before this one: `next_before` of an earlier answer."),
 ]
 
 router = APIRouter(prefix="/api/v1", responses=ANSWERS)
@@ -41,8 +41,8 @@ router = APIRouter(prefix="/api/v1", responses=ANSWERS)
 
 @router.get("/coverage", response_model=Coverage, tags=["Data"])
 def coverage(asked: TheRequest) -> Response:
-    """How far the data goes, and over which days so many of a fund's files are missing that nothing is
-    inferred."""
+    """The days that the data covers, and the days without inferred trades: too many of a fund's files are
+    missing."""
 
     def make() -> Coverage:
         found = provenance.coverage(asked.site.store, asked.questions.funds)
@@ -61,7 +61,7 @@ def coverage(asked: TheRequest) -> Response:
 
 @router.get("/loads", response_model=Loads, tags=["Data"])
 def loads(asked: TheRequest, count: Count = COUNT_DEFAULT, before: Before = None) -> Response:
-    """The history of loads, the latest first: what each found, and how much of it it left out."""
+    """The history of loads, the latest first: files, new rows and rejected lines of each."""
 
     def part(size: int, number: int | None) -> Loads:
         rows, more = provenance.loads(asked.site.store, number, size)
@@ -80,7 +80,7 @@ def files(
     count: Count = COUNT_DEFAULT,
     before: Before = None,
 ) -> Response:
-    """The loaded files, the latest first, with the rows read from each and the lines that were left out."""
+    """The loaded files, the latest first, with the number of rows and of rejected lines of each."""
 
     def part(size: int, number: int | None) -> Files:
         rows, more = provenance.files(asked.site.store, number, kind, size)
@@ -91,7 +91,7 @@ def files(
 
 @router.get("/left-out", response_model=LinesLeftOut, tags=["Data"])
 def lines_left_out(asked: TheRequest, count: Count = COUNT_DEFAULT, before: Before = None) -> Response:
-    """The lines that were not read of the loaded files, each with the reason, the latest first."""
+    """The rejected lines of the loaded files, each with the reason, the latest first."""
 
     def part(size: int, number: int | None) -> LinesLeftOut:
         rows, more = provenance.rejects(asked.site.store, number, size)
@@ -117,7 +117,7 @@ def _listed(
 
 @router.get("/loads/{number}/left-out", response_model=LeftOut, tags=["Data"])
 def left_out(asked: TheRequest, number: Annotated[int, Path(ge=1, lt=NUMBERS_END)]) -> Response:
-    """What a load left out, up to 1,000 of it: files that could not be read at all, then lines of others."""
+    """The files that a load rejected, then the rejected lines of the others; 1,000 at most."""
 
     def make() -> LeftOut:
         found = provenance.left_out(asked.site.store, number)

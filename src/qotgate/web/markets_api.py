@@ -40,7 +40,7 @@ class SecurityStateRow(Shape):
 
     security: str
     name: str
-    state: MarketState = Field(description="NONE where no calendar of the market is known.")
+    state: MarketState = Field(description="NONE if the market has no known calendar.")
 
 
 class SecurityStates(Shape):
@@ -57,7 +57,7 @@ class QuoteRight(Shape):
 
 
 class User(Shape):
-    """The user, as clients want one: there is no account, and there are no quotes."""
+    """The user, for clients that ask for one: the gateway has no account and no quotes."""
 
     nick_name: str
     user_id: int
@@ -74,7 +74,7 @@ def days(
     start: Annotated[Day | None, Query(description="A year before the end unless given.")] = None,
     end: Annotated[Day | None, Query(description="A year after the start, or today, unless given.")] = None,
 ) -> Response:
-    """The days on which a market trades, from 2014 to the end of next year."""
+    """The trading days of a market, from 2014 to the end of next year."""
 
     def make() -> Shape:
         found = trading_days(market, start, end, datetime.now(UTC).date())
@@ -90,7 +90,7 @@ def states(
         list[str], Query(description=f"MARKET.CODE, 1 to {MAX_SECURITIES} of them.", examples=[["US.TSLA"]])
     ],
 ) -> Response:
-    """The states, now, of the markets of some securities."""
+    """The current states of the markets of some securities."""
     securities = [Security.parse(code.strip(), "codes") for text in codes for code in text.split(",")]
 
     def make() -> Shape:
@@ -103,7 +103,7 @@ def states(
 
 @router.get("/user", response_model=User)
 def user(asked: TheRequest) -> Response:
-    """What the user may do."""
+    """The user's rights."""
     rights = [QuoteRight(quotes=quotes, right=right) for quotes, right in USER.quote_rights.items()]
     return asked.answer_now(
         "user",

@@ -81,7 +81,7 @@ class _Wire(Collector):
         yield refusals
         seconds = HistogramMetricFamily(
             "qotgate_question_seconds",
-            "How long questions took that were not answered from what is kept.",
+            "How long uncached questions took.",
             labels=["interface"],
         )
         bounds = [*map(str, BOUNDS), "+Inf"]
@@ -98,7 +98,7 @@ class _Wire(Collector):
             )
             decisions = CounterMetricFamily(
                 "qotgate_limit_store_decisions",
-                "Requests that count, by what decided: the limit store, or without it the gateway.",
+                "Requests that count, by what decided: the limit store, or the gateway without it.",
                 labels=["by"],
             )
             for by, number in link.decisions.items():
@@ -110,26 +110,26 @@ class _Wire(Collector):
         yield GaugeMetricFamily("qotgate_connections", "Open connections on the wire.", connections)
         yield _turned_away(
             "qotgate_connections_turned_away",
-            "Connections on the wire that got no place, by why: too many in all, or too many of one address.",
+            "Connections on the wire that got no slot, by reason: too many in all, or from one address.",
             counts.turned_away,
         )
         columns = engine.questions.columns
         if columns is not None:
             yield from _columns(columns)
         kept = engine.cache.size
-        yield GaugeMetricFamily("qotgate_kept_answer_bytes", "Memory of the answers kept lately.", kept)
+        yield GaugeMetricFamily("qotgate_kept_answer_bytes", "Bytes of memory of the cached answers.", kept)
 
 
 def _columns(columns: ColumnCache) -> Iterator[Metric]:
     sizes = GaugeMetricFamily(
-        "qotgate_data_cache_bytes", "Memory of the data that is kept for questions, roughly.", labels=["data"]
+        "qotgate_data_cache_bytes", "Approximate bytes of memory of the cached data.", labels=["data"]
     )
     for name, size in columns.sizes.items():
         sizes.add_metric([name], size)
     yield sizes
     reads = CounterMetricFamily(
         "qotgate_data_cache_reads",
-        "How often data was read into memory: whole, what a load has changed, or in vain.",
+        "How often data was read into memory: in full, only a load's changes, or without success.",
         labels=["outcome"],
     )
     for outcome, number in columns.reads.items():
@@ -139,13 +139,15 @@ def _columns(columns: ColumnCache) -> Iterator[Metric]:
 
 def _upstream(figures: Figures) -> Iterator[Metric]:
     yield GaugeMetricFamily(
-        "qotgate_upstream_up", "Whether OpenD answered when it was last asked.", int(figures.up)
+        "qotgate_upstream_up",
+        "Whether OpenD answered the last request or attempt to connect.",
+        int(figures.up),
     )
     yield GaugeMetricFamily(
         "qotgate_upstream_connections", "Clients with a connection to OpenD.", figures.sessions
     )
     events = CounterMetricFamily(
-        "qotgate_upstream_events", "What has passed to and from OpenD, and what went wrong.", labels=["event"]
+        "qotgate_upstream_events", "Answers and pushes from OpenD, and failures, by kind.", labels=["event"]
     )
     for event, number in figures.events.items():
         events.add_metric([event], number)
@@ -165,8 +167,8 @@ class _Http(Collector):
     def collect(self) -> Iterator[Metric]:
         yield _turned_away(
             "qotgate_http_connections_turned_away",
-            "HTTP connections that were closed, or had probes answered alone, by why: too many in all, "
-            "too many of one address, or too slow.",
+            "HTTP connections that were closed, or limited to probes, by reason: too many in all, too many "
+            "from one address, or too slow.",
             self._connections.turned_away,
         )
 
@@ -196,17 +198,17 @@ class _Loaded(Collector):
             unread, _ = loads.unread_files(connection, 0)
         yield GaugeMetricFamily("qotgate_data_generation", "The number of the state of the data.", number)
         files = GaugeMetricFamily("qotgate_loaded_files", "Loaded files by kind.", labels=["kind"])
-        records = GaugeMetricFamily("qotgate_loaded_records", "Rows read from them by kind.", labels=["kind"])
+        records = GaugeMetricFamily(
+            "qotgate_loaded_records", "Rows read from the loaded files, by kind.", labels=["kind"]
+        )
         for row in kinds:
             files.add_metric([row["kind"]], row["files"])
             records.add_metric([row["kind"]], row["records"])
         yield files
         yield records
+        yield GaugeMetricFamily("qotgate_rejected_lines", "Rejected lines of loaded files.", left_out)
         yield GaugeMetricFamily(
-            "qotgate_rejected_lines", "Lines of loaded files that were left out.", left_out
-        )
-        yield GaugeMetricFamily(
-            "qotgate_rejected_files", "Files that a load could not read, and no later one either.", unread
+            "qotgate_rejected_files", "Files that neither a load nor a later one could read.", unread
         )
         if loaded_at is not None:
             moment = datetime.fromisoformat(loaded_at).timestamp()

@@ -24,23 +24,25 @@ router = APIRouter(prefix="/api/v1/ratings", responses=ANSWERS, tags=["Ratings"]
 
 
 class Consensus(Shape):
-    """What institutions think of a security, by what each last said in the three months up to the day. A
-    target is in the currency of the listing, and not counted from before a split that came since."""
+    """The institutions' consensus on a security, from the last note of each in the three months up to the
+    day. Targets are in the currency of the listing. A target from before a later split does not count."""
 
     model_config = NOTED
 
     security: str = Field(examples=["US.TSLA"])
     name: str
-    as_of: date = Field(description="The day asked for; the last known day unless given.")
+    as_of: date = Field(description="The requested day; the last known day unless given.")
     known_to: date = KNOWN_TO
-    rating: RatingLevel | None = Field(description="The level of more than half of them; null without one.")
+    rating: RatingLevel | None = Field(
+        description="The level that more than half of them give; null if there is none."
+    )
     total: int = Field(description="Institutions that gave a rating.")
-    buy: int = Field(description="Institutions, as hold and sell.")
-    hold: int
-    sell: int
-    highest: float | None = Field(description="Target price, as the two below.")
-    average: float | None
-    lowest: float | None
+    buy: int = Field(description="Institutions that rate it a buy.")
+    hold: int = Field(description="Institutions that rate it a hold.")
+    sell: int = Field(description="Institutions that rate it a sell.")
+    highest: float | None = Field(description="The highest target price.")
+    average: float | None = Field(description="The average target price.")
+    lowest: float | None = Field(description="The lowest target price.")
     newest: date | None = Field(description="The day of the newest of these notes.")
 
     @classmethod
@@ -51,17 +53,18 @@ class Consensus(Shape):
 
 
 class InstitutionRatingRow(Shape):
-    """What an institution said on a day."""
+    """An institution's rating of a day."""
 
     institution: str
-    uid: str = Field(description="Its English name, which the wire calls institutionUid.")
+    uid: str = Field(description="The institution's English name; on the wire, institutionUid.")
     day: date
-    rating: RatingLevel = Field(description="N/A where its word tells no level.")
+    rating: RatingLevel = Field(description="N/A if the institution's own word has no known level.")
     target_price: float | None = Field(description="In the currency of the listing.")
 
 
 class InstitutionRatings(Shape):
-    """The ratings of a security: the institution with the newest one first, and each one's newest first."""
+    """The ratings of a security by institution, sorted by each one's newest rating, newest first; each
+    institution's ratings are newest first too."""
 
     model_config = NOTED
 
@@ -75,7 +78,7 @@ class InstitutionRatings(Shape):
 
 @router.get("/consensus/{code}", response_model=Consensus)
 def consensus(asked: TheRequest, code: Code, as_of: AsOf = None) -> Response:
-    """What institutions think of a security in sum."""
+    """The institutions' consensus on a security."""
     security = Security.parse(code, "code")
 
     def make() -> Shape:
@@ -93,10 +96,11 @@ def summary(
     asked: TheRequest,
     code: Code,
     institution: Annotated[
-        str | None, Query(description="This one alone, by a name in either language.", examples=["UBS"])
+        str | None,
+        Query(description="Only this institution, by a name in either language.", examples=["UBS"]),
     ] = None,
     count: Annotated[
-        int, Query(ge=1, le=MAX_INSTITUTIONS, description="Institutions of a page.")
+        int, Query(ge=1, le=MAX_INSTITUTIONS, description="Institutions on a page.")
     ] = INSTITUTIONS,
     page: PageCursor = None,
     as_of: AsOf = None,

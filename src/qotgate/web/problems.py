@@ -25,15 +25,15 @@ BLANK = "about:blank"
 
 
 class Problem(BaseModel):
-    """What went wrong, as RFC 9457 has it. ``code`` names the sentence for programs."""
+    """The problem details of RFC 9457, with the name of the sentence for programs in ``code``."""
 
     model_config = ConfigDict(extra="forbid")
 
-    type: str = Field(description="Always about:blank: the status says what kind it is.", examples=[BLANK])
+    type: str = Field(description="Always about:blank: the status tells the kind of error.", examples=[BLANK])
     title: str = Field(description="The status in words.", examples=["Unprocessable Content"])
     status: int = Field(ge=400, le=599, examples=[422])
-    detail: str = Field(description="One sentence that says what is wrong and what it takes.")
-    code: str | None = Field(description="The sentence, for programs.", examples=["count"])
+    detail: str = Field(description="One sentence that says what is wrong, and the accepted values.")
+    code: str | None = Field(description="The name of the sentence, for programs.", examples=["count"])
     request: str = Field(description="The id of the request, as in X-Request-ID and in the gateway's log.")
 
 
@@ -42,14 +42,17 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     for schema in ({"$ref": "#/components/schemas/Problem"},)
     for status, description in (
         (401, "The token is missing or wrong."),
-        (403, "A page of another site asked."),
-        (404, "No such resource, or nothing is loaded yet that could answer."),
-        (406, "None of the formats that are accepted is served."),
-        (421, "The Host header names another host; a gateway on loopback takes its own names only."),
+        (403, "The request comes from another site's page."),
+        (404, "No such resource, or no data is loaded yet for the answer."),
+        (406, "The API serves none of the accepted formats."),
+        (421, "The Host header names another host; a gateway on loopback accepts only its own names."),
         (422, "A parameter is wrong."),
-        (429, "Over the allowance; Retry-After says when to come back."),
+        (429, "The allowance is used up; Retry-After tells the seconds to wait."),
         (500, "The gateway failed; its log has the details."),
-        (503, "The database cannot be read, or the limit store is away and nothing is granted without it."),
+        (
+            503,
+            "The database cannot be read, or the limit store is away and grants nothing.",
+        ),
     )
 }
 STATUSES: dict[type[Exception], int] = {

@@ -36,7 +36,7 @@ def _shape(table: ResearchTable[Any]) -> type[Shape]:
     fields: dict[str, Any] = {
         "known_to": (
             date | None,
-            Field(description="The last day that is known, up to the one asked for."),
+            Field(description="The last known day, up to the requested one."),
         ),
         "rows": (list[table.row], ...),  # type: ignore[name-defined]  # the row of the description
     }

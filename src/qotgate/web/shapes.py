@@ -46,17 +46,14 @@ def _values(row: Any) -> dict[str, Any]:
     return {**values, "security": row.security and str(row.security)}
 
 
-KNOWN_TO: Any = Field(
-    description="The day that the answer is of: `as_of`, or the last known day where that is earlier."
-)
+KNOWN_TO: Any = Field(description="The day of the answer: `as_of`, or the last known day if that is earlier.")
 
 
 def _with_note(schema: dict[str, Any]) -> None:
     """Describe ``note``, which is present only if it has a value."""
     schema["properties"]["note"] = {
         "type": "string",
-        "description": "There only where the security is not known here: a sentence that says so, with those "
-        "that may be meant.",
+        "description": "Present only if the security is not known here: a sentence with suggestions.",
     }
 
 
@@ -78,18 +75,18 @@ class FilePlace(Shape):
     """A line of a loaded file."""
 
     file_id: int = Field(description="The file's number; the page /files/{file_id} shows it.")
-    path: str = Field(description="Where it was loaded from.")
-    line: int | None = Field(description="Null where the file is telling by not having the security.")
+    path: str = Field(description="The path from which it was loaded.")
+    line: int | None = Field(description="Null if the evidence is that the file does not list the security.")
 
 
 class Untold(Shape):
-    """Trading days on which what a fund traded is not told."""
+    """Trading days on which a fund's trades are unknown."""
 
     fund: str
     first_day: date
     last_day: date
     why: Literal["untold", "hole"] = Field(
-        description="`untold`: the fund's flow does not come apart from its trades; `hole`: too many of its "
+        description="`untold`: the fund's flow cannot be separated from its trades; `hole`: too many of its "
         "holdings files are missing."
     )
 
@@ -101,13 +98,13 @@ class Dynamic(Shape):
 
     security: str = Field(examples=["US.TSLA"])
     name: str
-    as_of: date = Field(description="The day asked for; the last known day unless given.")
+    as_of: date = Field(description="The requested day; the last known day unless given.")
     known_to: date = KNOWN_TO
     dynamic_type: DynamicType
     transaction_count: int = Field(ge=0)
-    net_shares: int = Field(description="Signed, in share units of the day asked for.")
+    net_shares: int = Field(description="Signed, in share units of the requested day.")
     last_transaction_time: date | None
-    untold: list[Untold] = Field(description="The days of the window that the answer does not take in.")
+    untold: list[Untold] = Field(description="The days of the window that the answer leaves out.")
 
     @classmethod
     def of(cls, found: Found, as_of: date | None, known_to: date, answer: ArkDynamic) -> "Dynamic":
@@ -125,19 +122,21 @@ class Dynamic(Shape):
 
 
 class TransactionRow(Shape):
-    """What one fund traded on one day."""
+    """One fund's trade on one day."""
 
     day: date
-    through: date = Field(description="The last day that it may be of, where a file is missing.")
+    through: date = Field(
+        description="The last possible day of the trade; later than `day` if a file is missing."
+    )
     fund: str = Field(examples=["ARKK"])
     shares: int = Field(description="Signed; in share units of the day.")
-    adjusted_shares: int = Field(description="The same in share units of the day asked for.")
+    adjusted_shares: int = Field(description="The same in share units of the requested day.")
     ground: str = Field(description="NOTICE, or the kind of inference.", examples=["NOTICE", "FLOW"])
     confidence: float = Field(
-        ge=0, le=1, description="1 for a notice, else the part of such trades that is confirmed."
+        ge=0, le=1, description="1 for a notice, else the share of such trades that notices confirm."
     )
-    change: float | None = Field(description="Of the position between the two files, in shares.")
-    flow: int | None = Field(description="The part of the change that the fund's flow explains.")
+    change: float | None = Field(description="Change of the position between the two files, in shares.")
+    flow: int | None = Field(description="The part of the change that was fund flow, in shares.")
     counted: bool = Field(description="Whether the dynamic counts its day.")
     places: list[FilePlace]
 
@@ -155,12 +154,12 @@ class Transactions(Shape):
 
 
 class PositionRow(Shape):
-    """What one fund held at the end of one day."""
+    """One fund's position at the end of one day."""
 
     day: date
     fund: str
-    shares: float = Field(description="In share units of the day; 0 on the first day without the security.")
-    adjusted_shares: float = Field(description="In share units of the day asked for.")
+    shares: float = Field(description="In share units of the day; 0 in the first book without the security.")
+    adjusted_shares: float = Field(description="In share units of the requested day.")
     market_value: float | None = Field(description="USD.")
     weight: float | None = Field(description="Percent of the fund.")
     file_id: int
@@ -183,7 +182,7 @@ class PositionRow(Shape):
 
 
 class Positions(Shape):
-    """What the ARK funds held of a security, day by day, oldest first."""
+    """The ARK funds' positions in a security, day by day, oldest first."""
 
     model_config = NOTED
 
@@ -196,7 +195,7 @@ class Positions(Shape):
 
 RatingRow = _row_shape(
     "RatingRow",
-    "One note of one institution that changed something. Targets are in the currency of the listing.",
+    "A rating change: one note of one institution. Targets are in the currency of the listing.",
     RATING_CHANGES,
     word=(str, Field(description="The institution's own word for the rating.")),
     file_id=(int, ...),
@@ -233,10 +232,10 @@ class RatingChanges(Shape):
 
 
 class FundLeftOut(Shape):
-    """A fund that an answer does not sum: no book of about the day is loaded."""
+    """A fund that the sums leave out: none of its files near the day is loaded."""
 
     fund: str
-    until: date = Field(description="The last trading day that a book of it shows.")
+    until: date = Field(description="The last trading day that one of its files shows.")
 
     @classmethod
     def all_of(cls, found: Page[Any]) -> "list[FundLeftOut]":
@@ -247,7 +246,7 @@ def list_shape(question: ListQuestion[Any]) -> type[Shape]:
     """The type of a page of a list that sums over the funds, described by its row's docstring."""
     name, said = question.row.__name__, str(question.row.__doc__).partition("\n")[0]
     row = _row_shape(f"{name}Row", said, question)
-    left_out = Field(description="The funds that are in neither end of the changes.")
+    left_out = Field(description="The funds that the sums leave out.")
     return create_model(
         f"{name}s",
         __base__=Shape,
@@ -273,12 +272,12 @@ def page_of(shape: type[Shape], found: Page[Any]) -> Shape:
 
 
 class SecurityRow(Shape):
-    """A security that data is loaded for."""
+    """A security with loaded data."""
 
     security: str = Field(examples=["US.TSLA"])
     name: str
-    in_ark: bool = Field(description="ARK's files have it.")
-    in_ratings: bool = Field(description="Analysts' notes have it.")
+    in_ark: bool = Field(description="Whether ARK's files list it.")
+    in_ratings: bool = Field(description="Whether analyst notes are about it.")
 
     @classmethod
     def of(cls, found: Found) -> "SecurityRow":
@@ -288,30 +287,28 @@ class SecurityRow(Shape):
 
 
 class Securities(Shape):
-    """What a search finds, the best match first: securities in ``rows``, and funds and institutions."""
+    """The results of a search, the best match first: securities in ``rows``, and funds and institutions."""
 
-    funds: list[str] = Field(
-        default=[], description="Funds of which something is loaded.", examples=[["ARKK"]]
-    )
+    funds: list[str] = Field(default=[], description="Funds with loaded data.", examples=[["ARKK"]])
     institutions: list[str] = Field(
-        default=[], description="Institutions that a note is loaded of.", examples=[["UBS"]]
+        default=[], description="Institutions with loaded notes.", examples=[["UBS"]]
     )
     rows: list[SecurityRow]
 
 
 class LoadRow(Shape):
-    """One load: files found, read, known already and rejected; rows that were new; lines left out."""
+    """One load: its files (found, read, already known, rejected), new rows, and lines left out."""
 
     number: int
     loaded_at: str = Field(description="UTC, ISO 8601.", examples=["2026-06-23T21:05:00+00:00"])
     outcome: LoadOutcome
-    generation: int = Field(description="The number of the state of the data after it.")
+    generation: int = Field(description="The number of the data's state after the load.")
     files: int
     read: int
     unchanged: int
-    rejected: int = Field(description="Files that could not be read at all.")
+    rejected: int = Field(description="Files that could not be read.")
     added: int
-    left_out: int = Field(description="Lines of the files that were read.")
+    left_out: int = Field(description="Rejected lines of the files that were read.")
 
     @classmethod
     def of(cls, row: dict[str, Any]) -> "LoadRow":
@@ -329,12 +326,14 @@ class FileRow(Shape):
     """A loaded file."""
 
     file_id: int = Field(description="The file's number; the page /files/{file_id} shows it.")
-    path: str = Field(description="Where it was loaded from.")
+    path: str = Field(description="The path from which it was loaded.")
     kind: FileKind
     records: int = Field(description="Rows read from it.")
-    left_out: int = Field(description="Lines of it that were not read.")
+    left_out: int = Field(description="Its rejected lines.")
     loaded_at: str = Field(description="UTC, ISO 8601.")
-    load: int | None = Field(description="The load that brought it; null before loads were numbered.")
+    load: int | None = Field(
+        description="The number of its load; null if it is older than the numbers of loads."
+    )
     sha256: str
 
     @classmethod
@@ -357,50 +356,50 @@ class Files(Shape):
 class LeftOutRow(Shape):
     """A file or a line that a load left out."""
 
-    file_id: int | None = Field(description="Null where the file could not be read at all.")
+    file_id: int | None = Field(description="Null if the file could not be read.")
     path: str
-    line: int | None = Field(description="Null where the reason is about more than one line.")
+    line: int | None = Field(description="Null if the reason concerns more than one line.")
     reason: str
 
 
 class LinesLeftOut(Shape):
-    """A page of the lines that were not read of the loaded files, the latest first."""
+    """A page of the rejected lines of the loaded files, the latest first."""
 
     next_before: int | None = Field(description="The `before` of the next page; null on the last one.")
     rows: list[LeftOutRow]
 
 
 class LeftOut(Shape):
-    """What a load left out."""
+    """The files and lines that a load left out."""
 
     load: int
     rows: list[LeftOutRow]
 
 
 class HoleRow(Shape):
-    """Trading days over which nothing is inferred of a fund, as too many of its files are missing."""
+    """Trading days without inferred trades of a fund: too many of its files are missing."""
 
     fund: str = Field(examples=["ARKK"])
     first_day: date
     last_day: date
-    sessions: int = Field(ge=1, description="The trading days of it that no notice tells of either.")
+    sessions: int = Field(ge=1, description="Its trading days without a notice.")
 
 
 class Coverage(Shape):
-    """How far the data goes, and the holes in it."""
+    """The days that the data covers, and the holes in it."""
 
-    first_ark_day: date | None = Field(description="The first that `as_of` takes; null without ARK data.")
-    ark_day: date | None = Field(description="The last day of ARK's trades.")
+    first_ark_day: date | None = Field(description="The earliest `as_of`; null without ARK data.")
+    ark_day: date | None = Field(description="The last known day of ARK's trades.")
     note_day: date | None = Field(description="The day of the latest analyst note.")
     files: int
     loaded_at: str | None = Field(description="When a file was last loaded; UTC, ISO 8601.")
-    left_out: int = Field(description="Lines that were left out of the files.")
-    rows: list[HoleRow] = Field(description="The holes in the files of each fund, the oldest first.")
+    left_out: int = Field(description="Rejected lines.")
+    rows: list[HoleRow] = Field(description="The holes in each fund's files, the oldest first.")
 
 
 class Health(Shape):
     status: Literal["ok", "ready"]
-    generation: int | None = Field(description="The number of the state of the data.")
+    generation: int | None = Field(description="The number of the data's state.")
 
 
 def rows_of(body: BaseModel) -> list[BaseModel]:
