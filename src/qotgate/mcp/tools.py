@@ -57,7 +57,7 @@ Code = Annotated[str, Field(description="MARKET.CODE in any case, such as US.TSL
 AsOf = Annotated[
     Day | None,
     Field(
-        description="YYYY-MM-DD: the answer as it was known at the end of that day. Default: the last known day."
+        description="YYYY-MM-DD: the answer as known at the end of that day; the last known day unless given."
     ),
 ]
 Lang = Annotated[Literal["en", "zh"], Field(description="The language of names.")]
