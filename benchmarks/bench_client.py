@@ -1,8 +1,8 @@
-"""Our clients beside the published one, on one gateway: how many calls a second, and what a call costs.
+"""Our clients next to the published one, on one gateway: calls a second, and the cost of a call.
 
-Each client runs in a process of its own, all of them in turn in each round; the medians of the rounds are
-shown. The data are made up. The gateway answers without a limit, and knows the answers after the first round,
-so that the clients are what is measured; both share the machine.
+Each client runs in its own process; each round runs all of them in turn, and the medians of the rounds are
+shown. The data is made up. The gateway has no limit, and its answers are cached after the first round, so
+that the figures are about the clients; clients and gateway share the machine.
 """
 
 import argparse
@@ -77,7 +77,7 @@ def gateway() -> Iterator[int]:
 
 
 def measure(work: Callable[[], int]) -> tuple[float, float, int]:
-    """Seconds, CPU seconds and calls of ``work``, which gives its calls."""
+    """Seconds, CPU seconds and calls of ``work``, which returns the number of its calls."""
     started, cpu = time.perf_counter(), time.process_time()
     calls = work()
     return time.perf_counter() - started, time.process_time() - cpu, calls
@@ -188,7 +188,7 @@ def main() -> None:
     if options.run:
         sys.stdout.write("\n" + json.dumps(CLIENTS[options.run[0]](int(options.run[1]))) + "\n")
         sys.stdout.flush()
-        # The published client's threads would keep the process.
+        # The published client's threads would keep the process alive.
         os._exit(0)
     found: dict[tuple[str, str], list[tuple[float, float, int]]] = {}
     with gateway() as port, tempfile.TemporaryDirectory() as home:

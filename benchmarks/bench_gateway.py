@@ -41,7 +41,7 @@ class Figures:
 def measure(server: Server, plan: Plan) -> Figures:
     before = server.cpu_seconds
     found = generate(plan)
-    # The server works through the warm-up and the end of the run, too.
+    # The server also works during the warm-up and at the end of the run.
     share = plan.seconds / (plan.seconds + plan.warm_up)
     cost = (server.cpu_seconds - before) * share / found.replies
     return Figures(found.rate, found.p50, found.p99, found.p999, cost, server.resident)

@@ -1,8 +1,8 @@
-"""How long a first page of holdings and of active transactions over 60 days takes after five years of data.
+"""The time of a first page of holdings and of active transactions over 60 days, after five years of data.
 
-The history is made up, in the size of ARK's own: six funds of 45 names, with daily flows, some five trades a
-fund and day, positions opened and closed, and a split a year. The cold figures are those of the first
-question of a process, the database just opened.
+The history is made up, as large as ARK's own: six funds of 45 names, with daily flows, about five trades a
+fund and day, opened and closed positions, and a split a year. The cold figures are for the first question of
+a process that has just opened the database.
 """
 
 import csv
@@ -69,7 +69,7 @@ def price(name: int, number: int) -> float:
 
 
 def write_files(folder: Path, last: int = len(DAYS)) -> list[Path]:
-    """A file of each fund with its books of the ``last`` days."""
+    """For each fund a file with its books of the ``last`` days."""
     paths = []
     for fund in ACTIVE_FUNDS:
         path = folder / f"{fund}.csv"
@@ -102,7 +102,7 @@ def milliseconds(questions: Questions, question: str, page: str | None = None) -
 
 
 def cold(url: str, question: str) -> float:
-    """The first question of a process of its own."""
+    """The first question of a new process."""
     command = [sys.executable, __file__, url, question]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
@@ -113,7 +113,7 @@ def ask_once(url: str, question: str) -> None:
 
 
 def plans(store: Store, questions: Questions) -> Iterator[tuple[str, list[str]]]:
-    """The statements behind a first page, and how the database goes about each."""
+    """The statements behind a first page, and the database's plan of each."""
     asked: list[tuple[str, Any]] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
@@ -136,7 +136,7 @@ def main() -> None:
         url = f"sqlite:///{folder}/holdings.db"
         store = Store.open(url)
         started = time.perf_counter()
-        # Its weights say nothing, as the benchmark is of shares alone.
+        # Weights are arbitrary: the benchmark uses only shares.
         report = load(store, load_reference(), write_files(folder), any_book=True)
         if report.rejects:
             raise SystemExit(f"The load left out {report.rejects[:3]}.")

@@ -1,6 +1,6 @@
-"""How well trades are inferred from holdings, and what a new day costs after a short and a long history.
+"""The accuracy of trades inferred from holdings, and the cost of a new day after a short and a long history.
 
-The first table needs the real data beside the repository. The second makes holdings of its own: a fund of 50
+The first table needs the real data next to the repository. The second makes its own holdings: a fund of 50
 names with daily flows and trades, one file a day.
 """
 

@@ -1,9 +1,9 @@
-"""How long a load takes beside pandas reading the same files, and how long commands take to start.
+"""The time of a load, next to pandas reading the same files, and the time that commands take to start.
 
-Each figure is the median of several runs in processes of their own, from start to end, in turn with what it
-is held against; the ratio is that of the medians. Processor time tells more where other work goes on, as a
-load steps back behind it; that of a PostgreSQL server is not in it. Reads the real data beside the
-repository.
+Each figure is the median of several runs, each in its own process from start to end, in turn with the process
+it is compared with; a ratio is that of the medians. Processor time is more reliable on a busy machine, since
+a load lowers its own priority; the processor time of a PostgreSQL server is not included. Reads the real data
+next to the repository.
 """
 
 import os
@@ -114,7 +114,7 @@ class Databases:
 
 
 def measure(databases: Databases, notes: Path) -> Iterator[tuple[str, list[Measured], str, list[Measured]]]:
-    """What is measured and how long it took, and the same of what it is held against."""
+    """The name and time of a measurement, and the same of the process it is compared with."""
     holdings, later = REAL / "ark" / "holdings", REAL / "ark-2023"
     pairs = [(load(databases.new(), holdings), pandas(holdings)) for _ in range(RUNS)]
     yield "holdings, 1,032 files", *_apart(pairs, "pandas")

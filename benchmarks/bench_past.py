@@ -1,8 +1,8 @@
-"""Questions about the past that no one has asked before, beside the same when their answers are kept.
+"""New questions about the past, compared with the same questions once their answers are cached.
 
-One client asks and waits for each answer, of a gateway of its own in each run; the ratios are those within
-one run, and their median is shown. Takes the real files beside the repository where they are there, made-up
-ones elsewhere. With --postgresql the same on PostgreSQL.
+One client asks and waits for each answer, with a new gateway in each run; ratios are within one run, and
+their median is shown. Uses the real files next to the repository if they exist, else made-up ones. With
+--postgresql it runs on PostgreSQL.
 """
 
 import argparse
@@ -46,7 +46,7 @@ Calls = dict[str, list[Call]]
 
 
 def load_data(folder: Path) -> str:
-    """A database with the files to ask about; its URL."""
+    """A database with the files of the questions; returns its URL."""
     url = f"sqlite:///{folder / 'past.db'}"
     files = [SHARED / "ark", SHARED / "ratings"]
     if not SHARED.is_dir():
@@ -83,7 +83,7 @@ def first_row(method: Callable[..., Iterable[object]], client: QuoteClient, **gi
 
 
 def ask(port: int, asked: Sequence[Call]) -> float:
-    """Ask one after the other; how many a second."""
+    """Ask one question after the other. Returns the questions a second."""
     with QuoteClient(port=port) as client:
         client.connect()
         started = perf_counter()
@@ -119,7 +119,7 @@ class Past:
 
     @contextmanager
     def warm_gateway(self) -> Iterator[tuple[Server, float]]:
-        """A gateway that has its columns in memory, and its memory in MiB before it was asked anything."""
+        """A gateway with its columns in memory, and its memory in MiB before the first question."""
         with gateway(self.url) as server:
             before = server.resident
             for _ in range(3):
@@ -129,7 +129,7 @@ class Past:
             yield server, before
 
     def run(self) -> dict[str, tuple[float, float]]:
-        """The rate of each row when it is first asked and when it is kept; and of memory after and before."""
+        """The rate of each row when it is new and when it is cached; for memory, after and before."""
         found = {}
         with self.warm_gateway() as (server, before):
             for name, asked in self.asked.items():
@@ -140,7 +140,7 @@ class Past:
         return found
 
     def through_the_service(self, seconds: float) -> tuple[float, float]:
-        """Dynamics a second in one thread, and of the FastAPI service, one worker."""
+        """Dynamics a second in one thread, and those of the FastAPI service with one worker."""
         started = perf_counter()
         for day in self.days:
             for code in self.codes:
@@ -160,7 +160,7 @@ class Past:
 
 
 def one_more_day(folder: Path, runs: int) -> list[tuple[float, float]]:
-    """Milliseconds of processor time to take a day's book into five years in memory, and into none."""
+    """Milliseconds of processor time to add a day's book to five years in memory, and to none."""
     reference, found = load_reference(), []
     paths = write_files(folder)
     lines = {path: path.read_text().splitlines(keepends=True) for path in paths}
@@ -229,7 +229,7 @@ GOALS = {
 
 
 def past_table(past: Past, runs: int, days: list[tuple[float, float]] | None) -> list[Line]:
-    """The lines of the table: work, beside what, both figures, the ratio, and the goal."""
+    """The lines of the table: work, comparison, both figures, the ratio, and the goal."""
     goals = GOALS[past.url.partition(":")[0]]
     lines: list[Line] = []
     found = [past.run() for _ in range(runs)]

@@ -47,7 +47,7 @@ def write_notes(path: Path) -> None:
 
 
 def late_page(questions: Questions) -> str | None:
-    """The cursor of page LATE_PAGE, and so the time to walk there."""
+    """The cursor of page LATE_PAGE, and the time to walk to it."""
     page = None
     for _ in range(LATE_PAGE - 1):
         page = ask(questions, page).next_page

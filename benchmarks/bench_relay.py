@@ -1,7 +1,7 @@
-"""What the relay costs: the same client through the gateway and straight to OpenD, in one run, in turn.
+"""The relay's cost: the same client through the gateway and directly to OpenD, in turn in one run.
 
-OpenD is a canned one (``gateway/canned_opend.py``), as fast as Python goes, so that the relay's own cost
-shows. Each figure is the median over the runs. docs/performance.md has the table.
+OpenD is a canned one (``gateway/canned_opend.py``) with hardly any cost, so that the relay's own cost shows.
+Each figure is the median over the runs. docs/performance.md has the table.
 """
 
 import argparse
@@ -33,7 +33,7 @@ BODY = bytes(24)
 
 
 class Client(asyncio.Protocol):
-    """A client on TCP, plain."""
+    """A client on TCP, unencrypted."""
 
     def __init__(self) -> None:
         self._parser = FrameParser(1 << 24)
@@ -87,7 +87,7 @@ class Client(asyncio.Protocol):
         return times
 
     async def rate(self, seconds: float) -> float:
-        """Answers a second with IN_FLIGHT requests under way."""
+        """Answers a second with IN_FLIGHT pending requests."""
         self.in_flight = IN_FLIGHT
         for _ in range(IN_FLIGHT):
             self.send(SNAPSHOT, BODY)
@@ -101,8 +101,8 @@ class Client(asyncio.Protocol):
         return found
 
     async def take_pushes(self, number: int, rate: int) -> float:
-        """Have ``number`` pushes sent; the seconds until the last has come. Raises where any is missing or
-        out of order."""
+        """Request ``number`` pushes. Returns the seconds until the last one arrives. Raises if any is missing
+        or out of order."""
         self.pushes, self.wanted = [], number
         began = time.perf_counter()
         await self.ask(SUBSCRIBE, f"{number} {rate}".encode())

@@ -1,1 +1,1 @@
-"""What the benchmark of the gateway is made of: servers to measure, a load generator, data."""
+"""The parts of the gateway's benchmark: the measured servers, a load generator, data."""

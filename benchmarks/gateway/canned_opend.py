@@ -1,8 +1,7 @@
-"""An OpenD that costs next to nothing: a login, canned answers, and pushes that differ in their serial
-number.
+"""An OpenD with hardly any cost: a login, canned answers, and pushes that differ in their serial number.
 
 Run as ``python -m gateway.canned_opend ANSWER_BYTES PUSH_BYTES``; prints its port. The body of a subscription
-(3001) is two numbers, in text: how many pushes follow, and how many of them a second, 0 for all at once.
+(3001) is two numbers as text: the number of pushes that follow, and their number a second, 0 for all at once.
 """
 
 import asyncio
@@ -55,7 +54,7 @@ BATCH = 100
 
 
 class Session(asyncio.Protocol):
-    """A connection; ``answer`` and ``push`` are what comes after the serial number in a packet."""
+    """A connection; ``answer`` and ``push`` follow the serial number in a packet."""
 
     def __init__(self, answer: bytes, push: bytes) -> None:
         self._answer, self._push = answer, push
@@ -116,7 +115,7 @@ class Session(asyncio.Protocol):
 
 
 def _body(proto_id: int, size: int, fields: dict[str, Any]) -> bytes:
-    """An answer or a push of the published package, of ``size`` bytes or a few more."""
+    """An answer or a push of the published package, of ``size`` bytes or slightly more."""
     message = known_messages().responses[proto_id](retType=RetType.SUCCEED, s2c=fields)
     named = message.s2c.snapshotList[0].basic if proto_id == SNAPSHOT else message.s2c
     named.name = "x" * (size - message.ByteSize())

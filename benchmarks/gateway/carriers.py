@@ -23,7 +23,7 @@ SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked: by fields on the wire, or by ``path`` over HTTP."""
+    """A question: its fields on the wire, or its ``path`` over HTTP."""
 
     proto_id: ProtoId = ProtoId.KeepAlive
     fields: dict[str, Any] | None = None
@@ -35,8 +35,8 @@ class Question:
 
 @dataclass(frozen=True)
 class Opened:
-    """A connection, how it frames a question, and where a reply that starts at a position ends, 0 for not
-    yet."""
+    """A connection, its framing of a question, and a function from the start of a reply to its end, 0 if
+    incomplete."""
 
     socket: socket.socket
     frame: Callable[[Question], bytes]
@@ -97,7 +97,7 @@ def _open_websocket(connection: socket.socket, *, greet: bool) -> Opened:
 
     def envelop(command: int, body: bytes) -> bytes:
         message = encode_request(Frame(command, PROTOBUF, next(sections), body))
-        # A mask of zeros is as good as any other, and needs no masking.
+        # A mask of zeros is valid, and needs no masking.
         length = len(message)
         size = bytes([0x80 | length]) if length < 126 else bytes([0xFE]) + length.to_bytes(2, "big")
         return b"\x82" + size + bytes(4) + message

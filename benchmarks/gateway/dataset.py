@@ -1,7 +1,7 @@
-"""Data to measure with: as many securities, trades, holdings and notes as wanted, and always the same.
+"""Data for measurements: as many securities, trades, holdings and notes as wanted, the same in each run.
 
-Notes go through ``qotgate load``. ARK rows are written into the tables as a load would leave them: loading
-thousands of generated holdings files would take an hour and measure something else.
+Notes go through ``qotgate load``. ARK rows are written directly into the tables, as a load would leave them:
+loading thousands of generated holdings files would take an hour and measure something else.
 """
 
 import random
@@ -27,7 +27,7 @@ def codes(securities: int) -> list[str]:
 
 
 def make(path: Path, *, securities: int = 500, days: int = 250, notes: int = 20_000) -> str:
-    """A database at ``path``; its URL."""
+    """Create a database at ``path``. Returns its URL."""
     url = f"sqlite:///{path}"
     Store.open(url).close()
     with sqlite3.connect(path) as connection:
@@ -58,8 +58,8 @@ def write_notes(file: Path, notes: int, securities: int, seed: int) -> None:
 
 
 def make_history(path: Path, holdings: int, *, securities: int = 240) -> tuple[str, int]:
-    """A database whose funds hold 40 positions each for as many days as make ``holdings`` rows; its URL and
-    the days."""
+    """Create a database whose funds hold 40 positions each, for enough days to have ``holdings`` rows.
+    Returns its URL and the days."""
     url = f"sqlite:///{path}"
     Store.open(url).close()
     days = holdings // (len(ACTIVE_FUNDS) * 40)

@@ -1,4 +1,4 @@
-"""Minutes of mixed full load while things go wrong, and the gateway's memory and descriptors meanwhile."""
+"""Minutes of mixed full load with faults, and the gateway's memory and descriptors meanwhile."""
 
 import itertools
 import os
@@ -28,7 +28,7 @@ NOTES = 500
 
 
 class Faults:
-    """What goes wrong, one thing in each turn."""
+    """The faults, one in each turn."""
 
     def __init__(
         self, url: str, folder: Path, server: Server, database: PostgreSQL | None, store: StoreServer | None
@@ -43,7 +43,7 @@ class Faults:
         self.kinds: list[Callable[[], None]] = kinds
 
     def load(self, kill_after: float | None = None) -> None:
-        """A load of new notes that comes to its end, or is killed."""
+        """A load of new notes that completes, or is killed."""
         file = self._folder / "more.csv"
         write_notes(file, NOTES, 500, seed=1000 + next(self._numbers))
         with subprocess.Popen(
@@ -59,20 +59,20 @@ class Faults:
         self.load(self._chance.uniform(0.5, 2.0))
 
     def garbage(self) -> None:
-        """Strangers that send what is no packet, or half of one."""
+        """Peers that send garbage, or half a packet."""
         for number in range(STRANGERS):
             with suppress(OSError), socket.create_connection(("127.0.0.1", self._port), 5) as stranger:
                 stranger.sendall(os.urandom(60) if number % 2 else b"FT\xe9\x03")
 
     def silence(self) -> None:
-        """Strangers that say nothing, and go."""
+        """Peers that send nothing, and leave."""
         held = [socket.create_connection(("127.0.0.1", self._port), 5) for _ in range(STRANGERS // 4)]
         sleep(AWAY_SECONDS)
         for stranger in held:
             stranger.close()
 
     def unread(self) -> None:
-        """Clients that ask for pages and never read them, and break off."""
+        """Clients that request pages, never read them, and disconnect."""
         held = [open_connection("tcp", self._port, None, greet=True) for _ in range(8)]
         for opened in held:
             opened.socket.settimeout(0.2)
@@ -83,7 +83,7 @@ class Faults:
             opened.socket.close()
 
     def reload(self) -> None:
-        """The options are read again."""
+        """A reload of the options."""
         self._server.process.send_signal(signal.SIGHUP)
 
     def database_restarted(self) -> None:

@@ -1,9 +1,9 @@
-"""The floor: servers that cut what arrives into requests, and give each the same canned reply.
+"""The floor: servers that split their input into requests, and send each the same canned reply.
 
-Nothing is looked up, checked or counted; only a packet's length is read, and its serial number is repeated,
-as without it no client could use the answer. On WebSocket the same package carries the messages as in the
-gateway. Run as ``python -m gateway.floor`` with a pickled dictionary on standard input, from a name to a
-carrier and a reply; prints a line with each one's port.
+They look up, check and count nothing: they only read a packet's length and repeat its serial number, without
+which no client could use the answer. On WebSocket the same package carries the messages as in the gateway.
+Run as ``python -m gateway.floor`` with a pickled dictionary on standard input, from a name to a carrier and a
+reply; prints a line with the port of each.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ HEADER_SIZE = 44
 
 
 class Floor(asyncio.Protocol):
-    """A connection that is answered with the canned reply."""
+    """A connection that gets the canned reply."""
 
     def __init__(self, reply: bytes) -> None:
         self._lead = reply[:8]

@@ -1,4 +1,4 @@
-"""How the time of an answer that is not kept depends on the length of the history."""
+"""The time of an uncached answer, by the length of the history."""
 
 import statistics
 from pathlib import Path
@@ -18,7 +18,7 @@ MIB = 1 << 20
 
 
 def by_history(folder: Path, sizes: list[int]) -> Table:
-    """3424 on ever longer histories of six funds that hold 40 positions each, past the kept answers."""
+    """3424 on ever longer histories of six funds that hold 40 positions each, bypassing the cache."""
     table = Table(title=f"3424 that is not kept, by history; medians over {SECURITIES} securities")
     for column in ("rows of holdings", "trading days", "database MiB", "µs an answer", "µs the first"):
         table.add_column(column, justify="right")

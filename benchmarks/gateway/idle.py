@@ -1,4 +1,4 @@
-"""What idle connections cost: memory, and the time of one client among them."""
+"""The cost of idle connections: memory, and the time of one client among them."""
 
 from contextlib import ExitStack
 from time import perf_counter
@@ -13,7 +13,7 @@ ASKED = 1000
 
 
 def idle_connections(url: str, connections: int) -> Table:
-    """Open ``connections``, each past InitConnect, and look at the gateway."""
+    """Open ``connections``, each past InitConnect, and measure the gateway."""
     _allow_files(connections)
     table = Table(title=f"{connections:,} idle connections")
     for column in ("connections", "resident MiB", "KiB each", "µs for one that asks and waits"):

@@ -1,11 +1,9 @@
-"""The load generator, a process of its own: connections that keep a window of requests in flight.
+"""The load generator, in its own process: connections that keep a window of requests in flight.
 
-Requests are framed before the clock starts. A reply makes room for the next request; those that one read
-makes room for go out in one write. Replies are matched to requests in order: where a server answers out of
-order, the times are right together, if not one by one.
-
-Run as ``python -m gateway.load_generator`` with a pickled :class:`Plan` on standard input; prints the fields
-of a :class:`Measured` as JSON.
+Requests are framed before the clock starts. Each reply allows one more request; the requests allowed by one
+read go out in one write. Replies are matched to requests in order: if a server answers out of order, single
+times are wrong, but their distribution is right. Run as ``python -m gateway.load_generator`` with a pickled
+:class:`Plan` on standard input; prints the fields of a :class:`Measured` as JSON.
 """
 
 import asyncio
@@ -29,7 +27,7 @@ from qotgate.protocol.cipher import RsaKey
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked, over how many connections, and for how long; times in seconds."""
+    """The questions, the number of connections, and the duration; times in seconds."""
 
     carrier: Carrier
     port: int
@@ -44,7 +42,8 @@ class Plan:
 
 @dataclass(frozen=True)
 class Measured:
-    """``replies`` in all, and their ``rate`` a second; the times of 50, 99 and 99.9 in a hundred in ms."""
+    """``replies`` in all, and their ``rate`` a second; the 50th, 99th and 99.9th percentile of their times in
+    ms."""
 
     replies: int
     rate: float
@@ -55,13 +54,13 @@ class Measured:
 
 @dataclass
 class Tally:
-    """The times of replies in nanoseconds, each with how many replies it is of."""
+    """The times of replies in nanoseconds, each with its number of replies."""
 
     replies: int = 0
     times: list[tuple[int, int]] = field(default_factory=list)
 
     def percentiles(self, *shares: float) -> list[float]:
-        """In milliseconds, not a number where nothing was answered; ``shares`` ascending."""
+        """In milliseconds, NaN without replies; ``shares`` ascending."""
         found: list[float] = [] if self.replies else [nan] * len(shares)
         seen = 0
         for time_taken, replies in sorted(self.times):
@@ -131,7 +130,7 @@ class Client(asyncio.Protocol):
 
 
 async def measure(plan: Plan) -> Measured:
-    """Run a plan. Exits where a connection is lost."""
+    """Run a plan. Exits if a connection is lost."""
     loop = asyncio.get_running_loop()
     key = RsaKey.load(plan.key) if plan.key else None
     clients = []

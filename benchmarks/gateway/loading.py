@@ -1,4 +1,4 @@
-"""What a load that runs meanwhile costs those who ask."""
+"""The cost of a running load for clients."""
 
 import statistics
 import subprocess
@@ -18,7 +18,7 @@ SECONDS = 0.5
 
 
 def while_loading(url: str, folder: Path, runs: int) -> Table:
-    """3424 over 500 securities, by itself and while ``NOTES`` new notes are loaded by another process."""
+    """3424 over 500 securities, alone and while another process loads ``NOTES`` new notes."""
     table = Table(title=f"3424 over {SECURITIES} securities while {NOTES:,} notes are loaded, {runs} runs")
     for column in ("in flight", "requests/s", "while loading", "p99 ms", "while loading", "times"):
         table.add_column(column, justify="right")
@@ -31,7 +31,7 @@ def while_loading(url: str, folder: Path, runs: int) -> Table:
                 name: Plan("tcp", server.ports[0], asked.questions, *shape, SECONDS)
                 for name, shape in SHAPES.items()
             }
-            # What the last load dropped is worked out before the clock starts.
+            # The answers that the last load dropped are computed before the clock starts.
             asked.reply(server.ports[0], None)
             for name, plan in plans.items():
                 alone[name].append(generate(plan))

@@ -61,7 +61,7 @@ def _running(*command: str, given: bytes = b"") -> Iterator[Server]:
 
 @contextmanager
 def floors(replies: dict[str, tuple[str, bytes]]) -> Iterator[tuple[Server, dict[str, int]]]:
-    """The floor servers; each one's port by its name."""
+    """The floor servers; the port of each by its name."""
     with _running(sys.executable, "-m", "gateway.floor", given=pickle.dumps(replies)) as server:
         yield server, dict(zip(replies, server.ports, strict=True))
 
@@ -73,7 +73,7 @@ def gateway(url: str, *options: str) -> AbstractContextManager[Server]:
 
 
 def canned_opend(answer_bytes: int, push_bytes: int) -> AbstractContextManager[Server]:
-    """An OpenD that costs next to nothing."""
+    """An OpenD with hardly any cost."""
     return _running(sys.executable, "-m", "gateway.canned_opend", str(answer_bytes), str(push_bytes))
 
 

@@ -1,4 +1,4 @@
-"""The rows of the benchmark: what is asked, over which carrier, by how many connections."""
+"""The rows of the benchmark: the question, the carrier, the number of connections."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,7 +31,7 @@ class Row:
         return Plan(self.carrier, port, self.questions, connections, window, seconds, greet=greet, key=key)
 
     def reply(self, port: int, key: Path | None) -> bytes:
-        """A reply of the gateway to this row, of about the mean size, as its carrier brings it."""
+        """A reply of the gateway to this row, of about the mean size, as its carrier delivers it."""
         opened = open_connection(self.carrier, port, RsaKey.load(key) if key else None, greet=True)
         replies = []
         with opened.socket as connection:
@@ -55,7 +55,7 @@ FIRST_PAGE = Question(ProtoId.Qot_GetRatingChange, {"market": US, "count": 20}, 
 
 
 def pages(port: int) -> tuple[Question, ...]:
-    """The first page of 20, and those after it."""
+    """The first page of 20, and the later pages."""
     found = [FIRST_PAGE]
     opened = open_connection("tcp", port, None, greet=True)
     with opened.socket as connection:
@@ -75,7 +75,7 @@ def pages(port: int) -> tuple[Question, ...]:
 
 
 def rows(port: int) -> list[Row]:
-    """All rows; the gateway at ``port`` tells the pages to walk."""
+    """All rows; the pages to walk come from the gateway at ``port``."""
     warm = Row("3424 warm", (dynamic("AAA"),))
     many = tuple(map(dynamic, codes(500)))
     return [

@@ -1,7 +1,7 @@
-"""How one, two and four gateways on one PostgreSQL share the work, by what each costs in processor time.
+"""How one, two and four gateways on one PostgreSQL share the work, by the processor time of each.
 
-The gateways are the workers of one ``qotgate serve``; load generator, gateways and database share the
-machine, so what tells of a larger one is the processor time of each for a question, and not the rate.
+The gateways are the workers of one ``qotgate serve``. Load generator, gateways and database share the
+machine, so only the processor time of each for a question, not the rate, can be extrapolated to a larger one.
 """
 
 import os
@@ -29,7 +29,7 @@ KEPT = Row("kept: 3424 over 500 securities", tuple(map(dynamic, codes(SECURITIES
 
 
 def not_kept(run: int) -> Row:
-    """Questions that nobody has asked: each security as of other days in each run."""
+    """New questions: each security as of other days in each run."""
     days = [(LAST_DAY - timedelta(days=1 + 40 * run + day)).isoformat() for day in range(40)]
     questions = []
     for day in days:
@@ -50,7 +50,7 @@ def processes(parents: Iterable[int]) -> Iterator[int]:
 
 
 def cpu_seconds(pid: int) -> dict[int, float]:
-    """Processor time so far of a process and its children, each with those of its own that have ended."""
+    """Processor time so far of a process and its children, each including its own ended children."""
     found = {}
     for process in processes([pid]):
         fields = Path(f"/proc/{process}/stat").read_text().rsplit(") ", 1)[1].split()
@@ -71,7 +71,7 @@ def scale(server: PostgreSQL, url: str, runs: int) -> Table:
         table.add_column(column, justify="right")
     for workers in WORKERS:
         with gateway(url, "--workers", str(workers)) as ours:
-            # Each gateway keeps its own answers: all are asked for before the clock starts.
+            # Each gateway has its own cache: all answers are requested before the clock starts.
             generate(_plan(KEPT, ours.ports[0], WARM_SECONDS))
             for kept in (True, False):
                 found: list[tuple[Measured, float, float]] = []
@@ -95,7 +95,7 @@ def scale(server: PostgreSQL, url: str, runs: int) -> Table:
 
 def _plan(row: Row, port: int, seconds: float) -> Plan:
     connections, window = row.shape
-    # Without a warm-up, which would be counted as processor time and not as replies.
+    # Without a warm-up, which would count as processor time but not as replies.
     return Plan("tcp", port, row.questions, connections, window, seconds, warm_up=0)
 
 

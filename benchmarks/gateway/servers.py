@@ -1,4 +1,4 @@
-"""The servers that a cluster rests on, private ones of the benchmark: the tests' own PostgreSQL and Redis."""
+"""The servers of a cluster, private to the benchmark: the tests' own PostgreSQL and Redis."""
 
 import sys
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT))
 
-# They are found by what stands above.
+# The import path above finds them.
 from tests.support.databases import PostgreSQL  # noqa: E402
 from tests.support.limit_stores import StoreServer  # noqa: E402
 from tests.support.parts import find  # noqa: E402

@@ -1,7 +1,7 @@
-"""What one would write for the same data with FastAPI, SQLAlchemy and SQLite: JSON over HTTP.
+"""The same data by FastAPI, SQLAlchemy and SQLite in the usual way: JSON over HTTP.
 
-In the usual way: plain functions, which FastAPI runs in its threads, a session for each request, pydantic
-models out.
+Plain functions, which FastAPI runs in its threads, a session for each request, pydantic models for the
+answers.
 """
 
 import os
@@ -19,7 +19,7 @@ from qotgate.store.tables import FOREVER, ark_day, history, note, rating_change,
 
 WINDOW = timedelta(days=29)
 
-# As many as are asked for at once: with fewer, its threads wait for one another.
+# As many as concurrent requests: with fewer, its threads wait for one another.
 engine = create_engine(os.environ.get("DATABASE", "sqlite:///qotgate.db"), pool_size=64)
 app = FastAPI()
 
