@@ -54,7 +54,7 @@ class PackageParts(BuildHookInterface[Any]):
         return f"{PROTO.as_posix()}/{target.name}"
 
     def _vendored(self) -> bool:
-        """Whether an earlier build has fetched what the lock file names."""
+        """Whether an earlier build has fetched the files named in the lock file."""
         lock, kept = Path(self.root, ASSETS, MANIFEST[1]), Path(self.root, VENDOR, MANIFEST[1])
         return kept.is_file() and kept.read_bytes() == lock.read_bytes()
 
@@ -68,7 +68,7 @@ class PackageParts(BuildHookInterface[Any]):
             _npm("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", folder=folder)
             for name, source in VENDORED.items():
                 shutil.copy(Path(folder, "node_modules", source), vendor / name)
-        # Last, as it says that the rest is there.
+        # Last: it marks the rest as complete.
         shutil.copy(Path(self.root, ASSETS, MANIFEST[1]), vendor)
 
 

@@ -1,7 +1,7 @@
 """The test of trading_bot.py: pytest test_trading_bot.py
 
-OpenD's part is answered from trading_bot.jsonl, ARK's from the rows below; nothing is sent anywhere. The
-recording is made anew, with an OpenD that has a simulated account, by the options
+The recording trading_bot.jsonl answers in place of OpenD, and the rows below are ARK's data; nothing is sent
+anywhere. These options make the recording again, with an OpenD that has a simulated account:
 
     --qotgate-record=all --qotgate-upstream=127.0.0.1:11111 --qotgate-upstream-trade
 """

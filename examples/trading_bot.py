@@ -36,7 +36,7 @@ def checked(ret, data):
 
 
 class Candles(CurKlineHandlerBase):
-    """Keeps the last pushed price."""
+    """Stores the last pushed price."""
 
     def __init__(self):
         super().__init__()
@@ -50,7 +50,7 @@ class Candles(CurKlineHandlerBase):
 
 
 class Orders(TradeOrderHandlerBase):
-    """Keeps what becomes of orders."""
+    """Stores the states of orders."""
 
     def __init__(self):
         super().__init__()
@@ -66,8 +66,8 @@ class Orders(TradeOrderHandlerBase):
 
 
 def trade(code, host="127.0.0.1", port=11112):
-    """Buy a little of the stock where its price is above its average and the ARK funds buy it: the order as
-    a dict, None where there is none to place."""
+    """Buy a little of the stock if its price is above its average and the ARK funds are buying it. Returns
+    the order as a dict, or None."""
     quote_ctx = OpenQuoteContext(host=host, port=port)
     trade_ctx = OpenSecTradeContext(host=host, port=port, filter_trdmarket=TrdMarket.US)
     candles, orders = Candles(), Orders()

@@ -1,9 +1,9 @@
-"""Coverage-guided fuzzing of whatever reads bytes from elsewhere.
+"""Coverage-guided fuzzing of all code that reads bytes from outside.
 
-A target is a function of bytes that raises where a promise is broken: an error outside the family of
-QotGateError, an answer that reads otherwise in pieces, a round trip that loses something. libFuzzer (through
-atheris) looks for such bytes; what it found, and what it learnt on the way, is kept in ``corpus`` and
-replayed by the tests. ``make fuzz SECONDS=...`` runs all of them.
+A target is a function of bytes that raises if a promise is broken: an error outside the family of
+QotGateError, an answer that reads differently in pieces, a round trip that loses something. libFuzzer
+(through atheris) searches for such bytes. Its findings, and the inputs that reach new code, are stored in
+``corpus``, and the tests replay them. ``make fuzz SECONDS=...`` runs all targets.
 """
 
 from collections.abc import Callable
@@ -37,6 +37,6 @@ TARGETS = {
 
 
 def target(name: str) -> Callable[[bytes], None]:
-    """The target ``name``, ready to be fed."""
+    """The target ``name``, as a function of bytes."""
     found: Callable[[bytes], None] = getattr(import_module(f"fuzz.{TARGETS[name]}"), f"take_{name}")
     return found

@@ -1,4 +1,5 @@
-"""The client against a gateway that answers whatever it likes: an answer or an error of the family."""
+"""The client against a gateway that sends arbitrary answers: each call returns, or raises an error of the
+family."""
 
 from functools import cache
 from itertools import islice
@@ -34,8 +35,8 @@ def _asked() -> tuple[tuple[questions.Question[Any], type], ...]:
 
 
 def take_answers(data: bytes) -> None:
-    """The first byte: raw bytes or parts, whether the client wants encryption, whether rows become tables.
-    The first packet answers InitConnect, each other one the question that its kind names."""
+    """The first byte chooses raw bytes or parts, encryption, and whether rows become tables. The first packet
+    answers InitConnect; each later one answers the question that its kind names."""
     if not data:
         return
     flags, rest = data[0], data[1:]

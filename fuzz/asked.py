@@ -1,4 +1,4 @@
-"""What people and programs write by hand or keep for us: cursors, options, codes, days."""
+"""Input that people and programs write by hand or store for us: cursors, options, codes, days."""
 
 import json
 import tempfile
@@ -22,13 +22,12 @@ QUESTION = ("rating_changes", "US", "UPGRADE")
 
 
 def take_cursor(data: bytes) -> None:
-    """The first byte: a text that somebody made up, one that we signed once, or a cursor of ours with a
-    changed byte."""
+    """The first byte chooses an invented text, a signed one, or a cursor of ours with a changed byte."""
     choice, rest = data[0] if data else 0, data[1:]
     cursors = Cursors(SECRET)
     kind: Any = (Cursor, ListCursor)[choice & 1]
     if choice & 2:
-        # Another version may have signed what it likes.
+        # Another version may have signed anything.
         with suppress(ValueError, RecursionError):
             signer = URLSafeSerializer(SECRET, salt="\x1f".join(("qotgate.cursor", *QUESTION)))
             _check_read(cursors, signer.dumps(json.loads(rest)), kind)
@@ -45,7 +44,7 @@ def take_cursor(data: bytes) -> None:
             read = cursors.read(QUESTION, changed, Cursor)
         except InvalidRequest:
             pass
-        else:  # base64 has bits that count for nothing, and two spellings of two letters
+        else:  # base64 has insignificant bits, and two spellings of two letters
             assert read == ours
     with suppress(InvalidRequest):
         cursors.read((*QUESTION, text), written, Cursor)

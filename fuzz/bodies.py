@@ -28,7 +28,7 @@ BRANDS = ("futu", "moomoo")
 
 
 def take_body(data: bytes) -> None:
-    """The first byte says which message the rest is, the second in which format."""
+    """The first byte chooses the message of the rest, the second its format."""
     if len(data) < 2:
         return
     proto_id, kind = KINDS[data[0] % len(KINDS)]
@@ -40,7 +40,7 @@ def take_body(data: bytes) -> None:
     except ValueError:
         return
     check_text(message)
-    # What a newer peer adds is no part of the message in JSON.
+    # Fields that a newer peer adds are not part of the message in JSON.
     message.DiscardUnknownFields()
     if not message.IsInitialized():
         return
@@ -48,13 +48,13 @@ def take_body(data: bytes) -> None:
     for other in FORMATS:
         again = decode(kind, encode(message, other), other)
         assert encode(again, JSON) == encode(message, JSON), FORMATS[other]
-        # There are many values that are no number, and JSON knows of one.
+        # There are many NaN values, and JSON has only one.
         if b"NaN" not in encode(message, JSON):
             assert again.SerializeToString(deterministic=True) == plain, FORMATS[other]
     for theirs in _published(kind.DESCRIPTOR.full_name):
         read = theirs.FromString(plain)
         assert decode(kind, read.SerializeToString(), PROTOBUF) == decode(kind, plain, PROTOBUF)
-        # They read JSON strictly: what is theirs alone must come through.
+        # They read JSON strictly: their own fields must survive.
         read.DiscardUnknownFields()
         if b"NaN" in encode(message, JSON):
             continue
@@ -74,7 +74,7 @@ def _check_request(proto_id: ProtoId, body: bytes, body_format: int) -> None:
 
 @cache
 def _published(full_name: str) -> list[Any]:
-    """The classes of a message in the packages of the published clients that have it."""
+    """The classes of a message in the published clients' packages that have it."""
     found = []
     for brand in BRANDS:
         package, _, name = full_name.partition(".")

@@ -1,4 +1,4 @@
-"""Files: whatever the bytes, records and rejects, or a sentence; a table is the same in each container."""
+"""Files: arbitrary bytes give records and rejects, or a sentence; a table is the same in each container."""
 
 import csv
 import io
@@ -31,7 +31,7 @@ BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 
 def _read(content: bytes, read: Callable[..., ParsedFile] = sources.read) -> ParsedFile | None:
-    """What is in a file, None for one that is refused; it is so again, and fits the database."""
+    """The contents of a file, None for a refused one; the result is the same again, and fits the database."""
     try:
         found = read(content, name=NAME)
     except Unreadable as refused:
@@ -54,7 +54,7 @@ def _read(content: bytes, read: Callable[..., ParsedFile] = sources.read) -> Par
 
 
 def _check_text(text: str) -> None:
-    """That a text can be stored, and printed."""
+    """Check that a text can be stored and printed."""
     text.encode()
     assert not any(
         unicodedata.category(one) == "Cc" or unicodedata.bidirectional(one) in BIDI for one in text
@@ -68,9 +68,9 @@ def take_text(data: bytes) -> None:
 
 
 def take_json(data: bytes) -> None:
-    # In this process, where it is seen which lines run.
+    # In this process, so that the fuzzer sees the executed lines.
     found = _read(data, sources.read_here)
-    # How a text is cut into lines counts in NDJSON alone.
+    # Line splitting matters only in NDJSON.
     if found is not None and b"\n" in data:
         with suppress(ValueError):
             _same(
@@ -90,7 +90,8 @@ def take_same_table(data: bytes) -> None:
         text = data.decode()
     except UnicodeDecodeError:
         return
-    # csv itself and JSON's escapes are in other targets; here no cell has a line end, and none is too many.
+    # Other targets test csv itself and JSON's escapes; here no cell has a line end, and there are not too
+    # many.
     lines = [line.split("\t") for line in text.replace("\r", "").split("\n")]
     header, *rows = lines
     if len(set(header)) != len(header) or "\0" in text:
@@ -129,12 +130,12 @@ def take_parquet(data: bytes) -> None:
 
 
 def take_xlsx(data: bytes) -> None:
-    """Parts of a workbook, each a name and a content after it, between lines of ``%%``; or a whole file."""
+    """Parts of a workbook, each a name followed by its contents, between lines of ``%%``; or a whole file."""
     if data.startswith(b"PK"):
         _read(data)
         return
     content = io.BytesIO()
-    # Two parts of one name are as welcome as anything.
+    # Two parts with one name are valid input.
     with catch_warnings(action="ignore"), zipfile.ZipFile(content, "w") as archive:
         for part in data.split(b"\n%%\n")[:16]:
             name, _, text = part.partition(b"\n")
@@ -144,13 +145,13 @@ def take_xlsx(data: bytes) -> None:
 
 
 def take_archive(data: bytes) -> None:
-    """Changes to the archive of a good workbook, each a kind and a body: it is refused, or has what zipfile
-    finds in it."""
+    """Changes to the archive of a good workbook, each a kind and a body: it is refused, or has the same
+    contents as for zipfile."""
     content = archived(workbook_parts(BOOK))
     for kind, body in list(parts(data))[:16]:
         at = int.from_bytes(body[:2], "big")
         match kind % 6:
-            case 0:  # bytes of the lists at its end, or of anything
+            case 0:  # bytes of the lists at its end, or any bytes
                 at %= len(content) + 1
                 content = content[:at] + body[2:] + content[at + len(body[2:]) :]
             case 1:
@@ -221,7 +222,7 @@ _READERS: tuple[Callable[[Any], Any], ...] = (
 
 
 def take_words(data: bytes) -> None:
-    """One cell as text, and as a number where it is one; and a file's name."""
+    """One cell as text, and as a number if it is one; and a file name."""
     text = data.decode("utf-8", "replace")
     found: list[Any] = [text]
     with suppress(ValueError):

@@ -1,5 +1,5 @@
-"""Loads: whatever the lines and their order, no load fails, two securities that are both in use stay two, and
-what is taken out was never there."""
+"""Loads: for any lines in any order, no load fails, two securities in use stay two, and unloaded files leave
+nothing behind."""
 
 import shutil
 import tempfile
@@ -35,7 +35,7 @@ UNTOLD |= {"generation", "loaded_at", "load_id"}
 
 
 def contents_of(store: Store) -> dict[str, list[str]]:
-    """All rows of the tables that follow from files, by table, without numbers of their own."""
+    """All rows derived from files, by table, without their ids."""
     found = {}
     with store.reading() as connection:
         names = {row.id: f"{row.code} {row.name}" for row in connection.execute(select(tables.security))}
@@ -67,7 +67,7 @@ def _reference() -> Reference:
 
 
 def _store(name: str) -> Store:
-    """An empty database, in the place of the last one of the name."""
+    """An empty database, which replaces the last one of this name."""
     path = _folder() / f"{name}.db"
     for old in _folder().glob(f"{name}.db*"):
         old.unlink()
@@ -107,8 +107,8 @@ def _notices(lines: Sequence[bytes]) -> str:
 
 
 def take_identity(data: bytes) -> None:
-    """Lines of notices by four bytes each, in one file and in several, forwards and backwards: the same
-    securities."""
+    """Lines of notices, four bytes each, in one file and in several, forwards and backwards: the securities
+    are the same."""
     lines = _lines(data)
     live = (_notice(spelled, day, 1) for day in DAYS for spelled in LIVE)
     first = _write("live.csv", "\n".join((NOTICES, *live, "")))
@@ -141,8 +141,8 @@ def _securities(store: Store) -> frozenset[frozenset[tuple[str, ...]]]:
 
 
 def take_unload(data: bytes) -> None:
-    """Two files, cut at the middle, whose first bytes tell their kinds: the second is loaded after the first
-    or before it, and taken out."""
+    """Two files, cut in the middle, whose first bytes choose their kinds: the second is loaded after the
+    first or before it, and unloaded."""
     order, half = data[:1] or b"\0", (len(data) + 1) // 2
     kept, taken = _file(data[1:half]), _file(data[half:])
     if kept == taken:
@@ -172,7 +172,7 @@ def _file(data: bytes) -> str:
 
 
 def _book(lines: Sequence[bytes], day: str) -> str:
-    """A whole book of the lines' securities: the weights add up to 100%."""
+    """A complete book of the lines' securities: the weights add up to 100%."""
     rows = [HOLDINGS]
     for line in lines:
         ticker, identifier, name = _spelled(line)

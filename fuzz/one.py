@@ -11,7 +11,7 @@ with atheris.instrument_imports(include=["qotgate", "google.protobuf.json_format
 
     take = target(sys.argv.pop(1))
 
-# A gateway's log of what it is fed would be most of the work.
+# The log of a gateway under fuzzing would take most of the time.
 logging.disable()
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 atheris.Setup(sys.argv, take)

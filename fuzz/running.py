@@ -1,4 +1,4 @@
-"""A fuzzer in a process of its own, and what came of it."""
+"""A fuzzer in its own process, and its results."""
 
 import os
 import re
@@ -28,8 +28,8 @@ _ERROR = re.compile(
 
 @dataclass
 class Outcome:
-    """What a run of a target came to: inputs tried, edges and features of the code that they reached, inputs
-    that are worth keeping. ``findings`` are inputs that broke a promise, with what was said of them."""
+    """The results of a run: inputs tried, edges and features of the code that they reached, inputs worth
+    storing. ``findings`` are inputs that broke a promise, each with its report."""
 
     target: str
     executions: int = 0
@@ -39,7 +39,7 @@ class Outcome:
     findings: list[tuple[Path, str]] = field(default_factory=list)
 
     def report(self) -> str:
-        """The findings, with their bytes, so that they can be had from a log."""
+        """The findings with their bytes, so that a log is enough to reproduce them."""
         told = []
         for path, reason in self.findings:
             content = b64encode(path.read_bytes()).decode()
@@ -52,7 +52,7 @@ class Outcome:
 
 
 def run(name: str, seconds: int, found: Path = FOUND, seed: int = 0) -> Outcome:
-    """Fuzz the target ``name`` for about so many seconds; from another ``seed`` each time for 0."""
+    """Fuzz the target ``name`` for about ``seconds``; with ``seed`` 0, from a new seed each time."""
     units, findings = found / name, found / "findings" / name
     for folder in (units, findings, CORPUS / name):
         folder.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ def run(name: str, seconds: int, found: Path = FOUND, seed: int = 0) -> Outcome:
     done = subprocess.run(
         command,
         cwd=ROOT,
-        # What a reader in Rust says of each panic that it catches would fill the log.
+        # A reader in Rust reports each panic that it catches, which would fill the log.
         env={**os.environ, "RUST_BACKTRACE": "0"},
         capture_output=True,
         check=False,

@@ -1,4 +1,4 @@
-"""Writes the seeds: small inputs of each kind, from which the fuzzers start. ``python -m fuzz.seeds``"""
+"""Writes the seeds: small inputs of each kind from which the fuzzers start. ``python -m fuzz.seeds``"""
 
 import csv
 import io
@@ -82,7 +82,7 @@ TOML = (
 
 
 def requests() -> dict[ProtoId, list[Any]]:
-    """Requests as the clients send them."""
+    """Requests in the form that clients send."""
     security = {"market": 11, "code": "TSLA"}
     fields: dict[ProtoId, list[dict[str, Any]]] = {
         ProtoId.InitConnect: [{"clientVer": 1, "clientID": "x", "packetEncAlgo": -1}],
@@ -100,7 +100,7 @@ def requests() -> dict[ProtoId, list[Any]]:
 
 
 def responses() -> dict[ProtoId, Any]:
-    """Answers as the gateway gives them."""
+    """Answers in the form that the gateway sends."""
     security = {"market": 11, "code": "TSLA"}
     change = {
         "security": security,

@@ -1,5 +1,5 @@
-"""Whole sessions of a gateway on the sample: whatever a client sends, each packet has one answer, and no
-answer says that the gateway failed."""
+"""Whole sessions of a gateway on the sample: for any input, each packet has one answer, and no answer reports
+a failure of the gateway."""
 
 import asyncio
 import tempfile
@@ -43,7 +43,7 @@ RET_TYPES = {int(ret_type) for ret_type in RetType} - {int(RetType.UNKNOWN)}
 
 @cache
 def sample_questions() -> Questions:
-    """Questions to a database with the sample, in a folder of their own."""
+    """Questions to a database of the sample, in its own folder."""
     folder = Path(tempfile.mkdtemp())
     store = Store.open(f"sqlite:///{folder / 'sample.db'}")
     reference = load_reference()
@@ -79,8 +79,9 @@ def _gateway(encrypted: bool) -> Gateway:
 
 
 def take_session(data: bytes) -> None:
-    """The first byte: the carrier, whether the gateway has a key, whether the rest is raw bytes or parts, and
-    how long the pieces are that it comes in. A part's kind says what its proto id and format are."""
+    """The first byte chooses the carrier, whether the gateway has a key, whether the rest is raw bytes or
+    parts, and the length of the pieces in which it arrives. The kind of a part gives its proto id and
+    format."""
     if not data:
         return
     flags, rest = data[0], data[1:]
@@ -103,7 +104,7 @@ def _packet(kind: int, body: bytes) -> bytes:
 
 
 class _Transport(asyncio.Transport):
-    """What a session writes, kept."""
+    """Stores the bytes that a session writes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -164,7 +165,7 @@ async def _tcp(gateway: Gateway, stream: bytes, step: int) -> None:
 
 
 def _count(stream: bytes) -> int:
-    """The whole packets of a stream up to where it is none."""
+    """The number of whole packets at the start of a stream."""
     found = 0
     try:
         for _ in FrameParser(LIMIT).feed(stream):

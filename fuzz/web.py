@@ -1,5 +1,5 @@
-"""The HTTP API and the pages on the sample: whatever is asked, no answer says that the gateway failed, each
-binds the browser, and each is of the type that it says."""
+"""The HTTP API and the pages on the sample: for any request, no answer reports a failure of the gateway, each
+has the headers that restrict the browser, and each has the type that it names."""
 
 import asyncio
 import csv
@@ -37,12 +37,13 @@ def _app() -> ASGIApp:
 
 
 def take_http(data: bytes) -> None:
-    """Lines as in HTTP: the method and the path with its query, headers, and after a blank one a body."""
+    """Lines as in HTTP: the method and the path with its query, then headers, then a blank line and a
+    body."""
     head, _, body = data.partition(b"\n\n")
     first, *lines = head.split(b"\n")
     method, _, whole = first.partition(b" ")
     path, _, query = whole.partition(b"?")
-    # /events has no end; what is not ASCII, the server refuses by itself.
+    # /events has no end; the server itself refuses text that is not ASCII.
     if _unquoted(path) == "/events" or not first.isascii():
         return
     headers = [(b"host", b"localhost")]
@@ -82,7 +83,7 @@ def take_http(data: bytes) -> None:
 
 
 def _unquoted(path: bytes) -> str:
-    """As uvicorn does it."""
+    """Unquotes as uvicorn does."""
     return unquote(path.decode("ascii", "ignore"))
 
 

@@ -1,4 +1,4 @@
-"""The wire: frames in pieces, envelopes, and the ciphers against a plain use of their library."""
+"""The wire: frames in pieces, envelopes, and the ciphers compared with a plain use of their library."""
 
 from contextlib import suppress
 from functools import cache
@@ -19,7 +19,7 @@ ALGORITHMS = (PacketEncAlgo.FTAES_ECB, PacketEncAlgo.AES_ECB, PacketEncAlgo.AES_
 
 
 def take_frame(data: bytes) -> None:
-    """The first byte says how long the pieces are."""
+    """The first byte chooses the length of the pieces."""
     step, stream = data[0] if data else 0, data[1:]
     whole, ends_whole = _packets(stream, len(stream) or 1)
     pieces, ends_in_pieces = _packets(stream, step or 1)
@@ -73,8 +73,8 @@ def take_envelope(data: bytes) -> None:
 
 
 def take_cipher(data: bytes) -> None:
-    """Algorithm, key, IV; then bodies: even kinds from a peer that holds the key, odd ones from one that does
-    not, whom the connection survives."""
+    """Algorithm, key and IV, then bodies: even kinds come from a peer with the key, odd ones from a peer
+    without it, which the connection survives."""
     if len(data) < 1 + 2 * BLOCK:
         return
     algorithm = ALGORITHMS[data[0] % len(ALGORITHMS)]
@@ -92,7 +92,7 @@ def take_cipher(data: bytes) -> None:
 
 
 def _by_library(algorithm: PacketEncAlgo, key: bytes, iv: bytes, encrypted: bytes) -> bytes:
-    """What a cipher that is made anew for the packet finds in it, padding and all."""
+    """The plaintext by a cipher made anew for the packet, with its padding."""
     mode: modes.CBC | modes.ECB = modes.CBC(iv) if algorithm is PacketEncAlgo.AES_CBC else modes.ECB()
     if algorithm is PacketEncAlgo.FTAES_ECB:
         encrypted = encrypted[:-BLOCK]
@@ -111,7 +111,7 @@ def _key_file() -> Path:
 
 
 def take_rsa(data: bytes) -> None:
-    """The first byte: a key and what to do with it, or a key file."""
+    """The first byte chooses a key with an operation, or a key file."""
     choice, body = data[0] if data else 0, data[1:]
     if choice % 4 == 3:
         _key_file().write_bytes(body)

@@ -1,8 +1,8 @@
-"""A workbook's parts, to be put into an archive."""
+"""The parts of a workbook, for an archive."""
 
 
 def workbook_parts(rows: list[list[str]]) -> dict[str, bytes]:
-    """The parts of an .xlsx with ``rows``, as plain as can be."""
+    """The parts of a minimal .xlsx with ``rows``."""
     main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
     relation = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     packages = "http://schemas.openxmlformats.org/package/2006"

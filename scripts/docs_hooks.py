@@ -1,4 +1,4 @@
-"""What the documentation site fills in, and what it leaves out, when it is built."""
+"""Fills in generated parts of the documentation site, and removes others, during the build."""
 
 import re
 from typing import Any
@@ -9,7 +9,7 @@ from qotgate.cli.main import COMMANDS, app
 
 COMMANDS_HERE = "<!-- commands -->"
 WIDTH = "100"
-# A link to a file of the repository that is no page: its text stays.
+# A link to a file of the repository that is not a page: only its text stays.
 _OUTSIDE = re.compile(r"\[([^\]]+)\]\((?:\.\./)+(?:deploy|examples|src|CONTRIBUTING|CHANGELOG)[^)]*\)")
 
 
@@ -22,7 +22,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 def _section(name: str) -> str:
     help_text = _help(name)
-    # A command of commands: each has a help of its own.
+    # A group of commands: each has its own help.
     listed = re.search(r"(?m)^Commands:\n((?:  .*\n)+)", help_text)
     inner = re.findall(r"(?m)^  ([a-z]\S*)", listed[1]) if listed else []
     parts = [f"### {name} {command}\n\n```text\n{_help(name, command)}```\n" for command in inner]

@@ -1,6 +1,6 @@
 """Makes src/qotgate/tables/us_closed_days.csv: the weekdays on which the US exchanges are closed.
 
-Run it where a new version of exchange_calendars knows of other days; tests/service/test_calendar.py tells.
+Run it if a new version of exchange_calendars has other days; tests/service/test_calendar.py detects that.
 """
 
 from datetime import timedelta
@@ -23,7 +23,7 @@ def closed_days() -> list[str]:
     calendar = exchange_calendars.get_calendar(US_EXCHANGE, start=start, end=end)
     sessions = {session.date() for session in calendar.sessions}
     days = (ARK_START + timedelta(days=number) for number in range(1, (LAST_CLOSED_DAY - ARK_START).days + 1))
-    # No rule says that the exchanges ever open at a weekend.
+    # No rule opens the exchanges at a weekend.
     return [day.isoformat() for day in days if day.weekday() < 5 and day not in sessions]
 
 

@@ -1,7 +1,8 @@
 """Makes the synthetic sample in src/qotgate/sample: holdings and notices in ARK's layouts, analyst notes in
-the plain layout. Every number in it is invented; the answers of the reference documents come out of it.
+the plain layout.
 
-Run it after a change and commit what it wrote; a test holds the two together.
+Every number in it is invented; the sample reproduces the answers of the reference documents. Run it after a
+change and commit its output; a test compares the two.
 """
 
 import csv
@@ -39,7 +40,7 @@ BOOKS = {
         "ZM": ("ZOOM COMMUNICATIONS INC-A", "98980L101", 85.0, 1_000_000),
     },
 }
-# What each fund trades on a day: seen in its next holdings file, or told by the notice of the day.
+# Each fund's trades of a day: visible in its next holdings file, or in the notice of the day.
 TRADES = {
     ("ARKK", date(2026, 4, 20)): {"ZM": -120_000},
     ("ARKK", date(2026, 6, 17)): {"TSLA": -20_000, "ROKU": 45_000},
@@ -48,7 +49,7 @@ TRADES = {
     ("ARKK", NOTICE_DAY): {"TSLA": 28_000},
     ("ARKW", NOTICE_DAY): {"TSLA": 12_000},
 }
-# The fund creates new shares on this day: every holding grows, and nothing is traded by it.
+# The fund creates new shares on this day: every holding grows, without trades.
 FLOWS = {("ARKK", date(2026, 6, 16)): 1.005}
 CASH = 12_345_678.90
 DISCLAIMER = "SYNTHETIC SAMPLE. Every number in this file is invented. It was not published by any fund."
@@ -79,7 +80,7 @@ def us_date(day: date) -> str:
 
 
 def holdings(fund: str, day: date, shares: dict[str, int]) -> str:
-    """A holdings file as ARK lays it out; ``shares`` by ticker."""
+    """A holdings file in ARK's layout; ``shares`` by ticker."""
     out = StringIO()
     write = csv.writer(out, lineterminator="\n").writerow
     write(["date", "fund", "company", "ticker", "cusip", "shares", "market value ($)", "weight (%)"])
@@ -98,7 +99,7 @@ def holdings(fund: str, day: date, shares: dict[str, int]) -> str:
 
 
 def notice(trades: dict[str, dict[str, int]]) -> str:
-    """A trade notice of NOTICE_DAY as ARK lays it out; ``trades`` by fund and ticker."""
+    """A trade notice of NOTICE_DAY in ARK's layout; ``trades`` by fund and ticker."""
     out = StringIO()
     write = csv.writer(out, lineterminator="\n").writerow
     write([DISCLAIMER])

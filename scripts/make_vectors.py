@@ -1,8 +1,8 @@
 """Makes tests/protocol/vectors: recorded exchanges under each cipher, encrypted by pycryptodome.
 
-The project's own ciphers come from the cryptography package; the vectors hold the two together. Keys, texts
-and packets are laid out here by hand, with no code of the project. RSA padding is random: a vector is made
-once and kept, so run this only to add one.
+The project's own ciphers come from the cryptography package; the vectors compare the two. Keys, texts and
+packets are written here by hand, with no code of the project. RSA padding is random: a vector is made once
+and stored, so run this only to add one.
 """
 
 import hashlib

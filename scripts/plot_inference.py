@@ -22,8 +22,8 @@ FEWEST_SHARES = 40
 
 
 def collect(data: Path) -> tuple[list[tuple[float, bool]], list[float]]:
-    """For the day: each name's change in units, and whether a notice has it. For all days with flow: what is
-    left of each untraded change, in shares for each unit created or redeemed."""
+    """For the day: each name's change in units, and whether a notice lists it. For all days with flow: the
+    residual of each untraded change, in shares for each unit created or redeemed."""
     day: list[tuple[float, bool]] = []
     rest: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
