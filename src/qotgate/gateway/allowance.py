@@ -60,11 +60,13 @@ class WireAllowance:
     def over_limit(self, session: Session) -> Callable[[ProtoId], object] | None:
         """A function that counts a request of a session at once. It returns a true value when the request is
         over the limit or the limit backend has to decide. None without a limit."""
-        if self._allowance.limit is None:
+        allowance = self._allowance
+        if allowance.limit is None or allowance.window is None:
             return None
-        if self._allowance.elsewhere:
+        if allowance.elsewhere:
             return _always
-        return partial(self._take, session)
+        # An interface is the window's key, unless each connection has a limit of its own.
+        return partial(self._take, session) if self._by_connection else allowance.window.take
 
     def count(self, session: Session, proto_id: ProtoId) -> None:
         """Count a request. Raises RateLimited over the limit; the refused request does not count."""

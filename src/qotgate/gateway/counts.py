@@ -6,7 +6,7 @@ at a time; a scrape of the metrics looks up what they mean.
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from struct import Struct
 
 from qotgate.model import RateLimited, Refused
@@ -35,9 +35,13 @@ class Counts:
         self._times: dict[str, list[int]] = {}
         self._seconds: dict[str, float] = {}
 
-    def kept(self, leads: Iterable[bytes]) -> None:
+    def kept(self, leads: Sequence[bytes]) -> None:
         """Count answers from the cache, by their packets' ``leads``."""
-        self._leads.update(leads)
+        if len(leads) == 1:
+            # The common case; a call of update takes several times as long.
+            self._leads[leads[0]] += 1
+        else:
+            self._leads.update(leads)
 
     def answered(self, proto_id: int) -> None:
         self._outcomes[interface_name(proto_id), "answered"] += 1

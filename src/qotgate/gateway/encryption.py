@@ -58,6 +58,8 @@ class Encryption:
         """The cipher agreed on; it applies after the InitConnect response."""
         self._agreed: Agreed | None = None
         self._cipher: AesCipher | None = None
+        self.active = False
+        """Whether a cipher applies to packets."""
         if described.get("cipher") is not None:
             algorithm, key, iv = described["cipher"]
             self._start(Agreed(PacketEncAlgo(algorithm), key, iv))
@@ -68,11 +70,6 @@ class Encryption:
         """The state that another process needs to continue."""
         agreed = self._agreed and [int(self._agreed.algorithm), self._agreed.key, self._agreed.iv]
         return {"cipher": agreed, "digest_as_sent": self._digest_as_sent}
-
-    @property
-    def active(self) -> bool:
-        """Whether a cipher applies to packets."""
-        return self._cipher is not None
 
     @property
     def opened_by_key(self) -> bool:
@@ -125,6 +122,7 @@ class Encryption:
     def _start(self, agreed: Agreed) -> None:
         self._agreed = agreed
         self._cipher = AesCipher(agreed.algorithm, agreed.key.encode(), agreed.iv.encode())
+        self.active = True
 
 
 def is_for_key(packet: Packet, key: RsaKey) -> bool:

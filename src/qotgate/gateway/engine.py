@@ -34,7 +34,7 @@ from qotgate.model import (
 )
 from qotgate.protocol.body import FORMATS, decode_request, encode
 from qotgate.protocol.envelope import INIT
-from qotgate.protocol.frame import LEAD, PROTOBUF, Frame, lead, seal
+from qotgate.protocol.frame import PROTOBUF, Frame, lead, seal
 from qotgate.protocol.messages import CLASSES, RESPONSES, ProtoId, RetType
 from qotgate.protocol.names import language_of
 from qotgate.relay.upstream import Forwarded, Reply, Upstream
@@ -100,10 +100,9 @@ class Engine:
         self.cache.forget()
         self.allowance.change(options)
 
-    def see_commits(self) -> None:
-        """Drop the cached answers if the data has changed; checked once in each turn of the loop. A carrier
-        calls it before it has packets answered."""
-        now = self.loop.time()
+    def see_commits(self, now: float) -> None:
+        """Drop the cached answers if the data has changed; checked once in each turn of the loop, whose time
+        is ``now``. A carrier calls it before it has packets answered."""
         if now != self.cache.checked:
             self.cache.check(now)
 
@@ -141,11 +140,10 @@ class Engine:
             return position
         if session.lang is not None and self._is_varied(session):
             return position
-        if not self.cache.has(data[position : position + LEAD.size]):
-            return position
         before = len(replies)
         position = self.cache.reply(data, position, end, replies, self.allowance.over_limit(session))
-        self.counts.kept(replies[before::REPLY_PARTS])
+        if len(replies) > before:
+            self.counts.kept(replies[before::REPLY_PARTS])
         return position
 
     def forward(self, data: bytes, position: int, end: int, limit: int, session: Session) -> int:
@@ -340,7 +338,7 @@ class Engine:
         proto_id = ProtoId(frame.proto_id)
         await self.allowance.count_elsewhere(proto_id)
         # The data, and with it a cached answer, may have changed meanwhile.
-        self.see_commits()
+        self.see_commits(self.loop.time())
         kept = self.cache.find(request)
         if kept is not None:
             return kept

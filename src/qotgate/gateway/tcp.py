@@ -136,10 +136,22 @@ class TcpSession(Session, asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._intake is Intake.ENDED:
             return
-        self.last_received = self._engine.loop.time()
+        engine = self._engine
+        self.last_received = now = engine.loop.time()
         arrived = self._parser.join(data)
-        if arrived:
-            self._walk(arrived, 0)
+        if not arrived:
+            return
+        engine.see_commits(now)
+        replies: list[bytes] = []
+        position = 0
+        if not self._encryption.active:
+            position = engine.answer_kept(arrived, 0, STEP_BYTES, replies, self)
+        if position < len(arrived):
+            self._walk(arrived, position, TURN_BYTES, replies)
+        else:
+            # Most turns end here: cached answers change nothing else of the session.
+            self._outgoing += replies
+            self._flush()
 
     def pause_writing(self) -> None:
         if self.upstream is not None:
@@ -291,15 +303,16 @@ class TcpSession(Session, asyncio.Protocol):
         if not self.busy:
             self.close()
 
-    def _walk(self, arrived: bytes, position: int, key: RsaKey | None = None) -> None:
-        """Answer the packets in ``arrived`` from ``position`` on, within this turn's share; with the private
-        ``key`` if it is the session's turn to use it."""
-        self._engine.see_commits()
-        replies: list[bytes] = []
+    def _walk(
+        self, arrived: bytes, position: int, end: int, replies: list[bytes], key: RsaKey | None = None
+    ) -> None:
+        """Answer the packets in ``arrived`` that start between ``position`` and ``end``, within this turn's
+        share, after the ``replies`` to those before; with the private ``key`` if it is the session's turn to
+        use it."""
         # An answer from upstream may be delivered before this returns, and must not end the session yet.
         self._rest = (arrived, position)
         try:
-            position, done = self._take_packets(arrived, position, replies, key)
+            position, done = self._take_packets(arrived, position, end, replies, key)
         except ProtocolError as error:
             self.because(str(error), warns=True)
             self._intake, done = Intake.ENDED, True
@@ -316,28 +329,25 @@ class TcpSession(Session, asyncio.Protocol):
             self._balance()
 
     def _take_packets(
-        self, arrived: bytes, position: int, replies: list[bytes], key: RsaKey | None
+        self, arrived: bytes, position: int, end: int, replies: list[bytes], key: RsaKey | None
     ) -> tuple[int, bool]:
         """The position after the last answered packet, and whether no more can be answered for now.
 
         Raises ProtocolError.
         """
         engine, parser = self._engine, self._parser
-        end = position + TURN_BYTES
-        size = 0
-        while True:
-            step = position + STEP_BYTES
-            if not self._encryption.active:
-                before = len(replies)
-                position = engine.answer_kept(arrived, position, min(step, end), replies, self)
-                position = engine.forward(arrived, position, min(step, end), parser.limit, self)
-                size += sum(map(len, replies[before + REPLY_PARTS - 1 :: REPLY_PARTS]))
-            if position == len(arrived):
-                return position, True
+        size = sum(map(len, replies[REPLY_PARTS - 1 :: REPLY_PARTS]))
+        while position < len(arrived):
             if position >= end or size >= TURN_REPLY_BYTES or not self._may_answer:
                 return position, False
-            if position >= step:
-                continue
+            if not self._encryption.active:
+                start, before = position, len(replies)
+                step = min(position + STEP_BYTES, end)
+                position = engine.answer_kept(arrived, position, step, replies, self)
+                position = engine.forward(arrived, position, step, parser.limit, self)
+                size += sum(map(len, replies[before + REPLY_PARTS - 1 :: REPLY_PARTS]))
+                if position > start:
+                    continue
             packet = parser.cut(arrived, position)
             if packet is None:
                 parser.keep(arrived, position)
@@ -359,7 +369,8 @@ class TcpSession(Session, asyncio.Protocol):
             elif self.state is State.LOGGING_IN:
                 self._holds |= Hold.LOGIN
             if self.turned_away is not None:
-                return position, True
+                break
+        return position, True
 
     def _takes_key(self, packet: Packet) -> bool:
         """Whether the packet needs the private key."""
@@ -384,8 +395,9 @@ class TcpSession(Session, asyncio.Protocol):
             return
         if self._rest is not None and self._may_answer:
             arrived, position = self._rest
-            self.last_received = self._engine.loop.time()
-            self._walk(arrived, position, key)
+            self.last_received = now = self._engine.loop.time()
+            self._engine.see_commits(now)
+            self._walk(arrived, position, position + TURN_BYTES, [], key)
 
     def _packet(self, request: Frame, sealed: bytes) -> tuple[bytes, ...]:
         """The packet of an answer, in parts."""

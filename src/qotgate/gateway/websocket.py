@@ -309,7 +309,7 @@ class WebSocketSession(Session, asyncio.Protocol):
 
     def _take_messages(self) -> None:
         """Answer the received messages, up to the limit of pending requests."""
-        self._engine.see_commits()
+        self._engine.see_commits(self._engine.loop.time())
         while self._messages and self._may_answer:
             try:
                 self._take_message(self._messages.popleft())

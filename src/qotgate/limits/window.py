@@ -85,7 +85,9 @@ class ProcessWindow:
 
     def take(self, key: Hashable) -> float:
         now = self._clock()
-        granted = self._granted.setdefault(key, deque(maxlen=self.limit.requests))
+        granted = self._granted.get(key)
+        if granted is None:
+            granted = self._granted[key] = deque(maxlen=self.limit.requests)
         if len(granted) == self.limit.requests:
             wait = granted[0] + self.limit.seconds - now
             if wait > 0:
