@@ -1,5 +1,6 @@
 """A client's session, as the engine and the door know it; a carrier (TCP, WebSocket) implements it."""
 
+import asyncio
 import secrets
 from abc import ABC, abstractmethod
 from enum import Enum, Flag, auto
@@ -54,9 +55,11 @@ class EndReason(NamedTuple):
 
 
 class Session(ABC):
-    """A client's session. ``moved`` is its state in the process that it migrated from, if any."""
+    """A client's session in an event loop. ``moved`` is its state in the process that it migrated from, if
+    any."""
 
-    def __init__(self, now: float, moved: Description | None = None) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, moved: Description | None = None) -> None:
+        self._loop = loop
         self.moved = moved is not None
         moved = moved or {}
         # Clients keep connection ids in one map per process, so ids of several gateways must differ.
@@ -77,7 +80,8 @@ class Session(ABC):
         """Requests that were not answered from the cache. The number identifies them in the log."""
         self.under_way = 0
         """Requests that wait for their answers."""
-        self.opened = self.last_received = now
+        self.opened = self.last_received = loop.time()
+        self._holds = Hold(0)
         self.end_reason: EndReason | None = None
 
     @property
@@ -94,6 +98,37 @@ class Session(ABC):
     def raw(self) -> RawClient | None:
         """The session as one that takes OpenD's packets unchanged, if it can; else None."""
         return None
+
+    def hold(self, held: bool) -> None:
+        """Stop reading requests while ``held``: the queue to OpenD is full."""
+        self._hold(Hold.UPSTREAM, held=held)
+
+    def pause_writing(self) -> None:
+        """Stop reading requests: the client does not read its answers. A transport calls it."""
+        if self.upstream is not None:
+            self.upstream.pause()
+        self._hold(Hold.WRITING, held=True)
+
+    def resume_writing(self) -> None:
+        """Read requests again: the client reads its answers. A transport calls it."""
+        # The gateway read nothing from the client meanwhile and cannot know its keep-alives. Reading answers
+        # is a sign of life.
+        self.last_received = self._loop.time()
+        if self.upstream is not None:
+            self.upstream.resume()
+        self._hold(Hold.WRITING, held=False)
+
+    @property
+    def _may_answer(self) -> bool:
+        return not self._holds and self.under_way < MAX_UNDER_WAY
+
+    def _hold(self, reason: Hold, *, held: bool) -> None:
+        self._holds = self._holds | reason if held else self._holds & ~reason
+        self._balance()
+
+    @abstractmethod
+    def _balance(self) -> None:
+        """Continue with waiting input and read again, if the session is not held."""
 
     def silent_since(self, moment: float) -> bool:
         """Whether the client has sent nothing since ``moment``, in the loop's time. A client with pending
@@ -129,10 +164,6 @@ class Session(ABC):
     @abstractmethod
     def push(self, frame: Frame) -> None:
         """Send a frame that answers no request. Does nothing if the client has gone."""
-
-    @abstractmethod
-    def hold(self, held: bool) -> None:
-        """Stop reading requests while ``held``: the queue to OpenD is full."""
 
     @abstractmethod
     def close(self) -> None:

@@ -15,11 +15,12 @@ from collections.abc import Iterable
 from enum import Enum, auto
 from typing import Any, cast
 
-from qotgate.gateway.addresses import BACKLOG, shown_address
+from qotgate.gateway.addresses import shown_address
+from qotgate.gateway.carrier import Carrier
 from qotgate.gateway.door import Door, Phase
 from qotgate.gateway.encryption import Encryption, KeyQueue, fills_blocks, is_for_key
 from qotgate.gateway.engine import REPLY_PARTS, Engine
-from qotgate.gateway.session import MAX_UNDER_WAY, Description, Hold, Login, Session, State
+from qotgate.gateway.session import Description, Hold, Login, Session, State
 from qotgate.model import InvalidRequest, ProtocolError
 from qotgate.protocol.body import FORMATS, decode_request
 from qotgate.protocol.cipher import PacketEncAlgo, RsaKey
@@ -45,34 +46,25 @@ STEP_BYTES = 2048
 """Bytes of requests after which the size of the answers is checked."""
 
 
-class TcpCarrier:
+class TcpCarrier(Carrier):
     """Makes sessions of TCP connections, and serves the listening sockets."""
 
     def __init__(self, engine: Engine, door: Door) -> None:
-        self.engine = engine
-        self.door = door
+        super().__init__(engine, door)
         self.keys = KeyQueue()
         self.sessions: set[TcpSession] = set()
         """Sessions that can migrate to another process."""
-        self._servers: list[asyncio.Server] = []
 
     async def serve(self, listening: socket.socket) -> str:
-        """Serve the connections of a listening socket. Returns its address."""
-        address = shown_address(listening.getsockname())
-        loop = self.engine.loop
-        self._servers.append(
-            await loop.create_server(lambda: TcpSession(self), sock=listening, backlog=BACKLOG)
-        )
-        return address
-
-    def stop_listening(self) -> None:
-        """Accept no more connections."""
-        for server in self._servers:
-            server.close()
+        await self._listen(listening)
+        return shown_address(listening.getsockname())
 
     async def adopt(self, moved: Description, connection: socket.socket) -> None:
         """Continue a connection from another process. Raises OSError."""
         await self.engine.loop.connect_accepted_socket(lambda: TcpSession(self, moved), connection)
+
+    def _session(self) -> "TcpSession":
+        return TcpSession(self)
 
 
 class Intake(Enum):
@@ -90,7 +82,7 @@ class TcpSession(Session, asyncio.Protocol):
     def __init__(self, carrier: TcpCarrier, moved: Description | None = None) -> None:
         self._carrier = carrier
         self._engine, self._door, self._keys = carrier.engine, carrier.door, carrier.keys
-        super().__init__(self._engine.loop.time(), moved)
+        super().__init__(carrier.engine.loop, moved)
         moved = moved or {}
         self._engine.allowance.restore(moved.get("granted", {}), self)
         self._encryption = Encryption(moved)
@@ -103,7 +95,6 @@ class TcpSession(Session, asyncio.Protocol):
         self._unread = bytes.fromhex(moved.get("unread", ""))
         self._next_turn: asyncio.Handle | None = None
         self._intake = Intake.OPEN
-        self._holds = Hold(0)
         self._reading = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -137,7 +128,7 @@ class TcpSession(Session, asyncio.Protocol):
         if self._intake is Intake.ENDED:
             return
         engine = self._engine
-        self.last_received = now = engine.loop.time()
+        self.last_received = now = self._loop.time()
         arrived = self._parser.join(data)
         if not arrived:
             return
@@ -152,19 +143,6 @@ class TcpSession(Session, asyncio.Protocol):
             # Most turns end here: cached answers change nothing else of the session.
             self._outgoing += replies
             self._flush()
-
-    def pause_writing(self) -> None:
-        if self.upstream is not None:
-            self.upstream.pause()
-        self._hold(Hold.WRITING, held=True)
-
-    def resume_writing(self) -> None:
-        # The gateway read nothing from the client meanwhile and cannot know its keep-alives. Reading answers
-        # is a sign of life.
-        self.last_received = self._engine.loop.time()
-        if self.upstream is not None:
-            self.upstream.resume()
-        self._hold(Hold.WRITING, held=False)
 
     @property
     def busy(self) -> bool:
@@ -186,9 +164,6 @@ class TcpSession(Session, asyncio.Protocol):
 
     def hand_over(self) -> None:
         """Do nothing: the session migrates."""
-
-    def hold(self, held: bool) -> None:
-        self._hold(Hold.UPSTREAM, held=held)
 
     @property
     def looked_at(self) -> bool:
@@ -273,7 +248,7 @@ class TcpSession(Session, asyncio.Protocol):
         if not self._reading and Hold.WRITING not in self._holds:
             # The client may have sent keep-alives that the gateway did not read while its requests were
             # pending.
-            self.last_received = self._engine.loop.time()
+            self.last_received = self._loop.time()
         if self._holds:
             self._hold(Hold.LOGIN, held=False)
         else:
@@ -289,7 +264,7 @@ class TcpSession(Session, asyncio.Protocol):
     def _write(self, parts: Iterable[bytes]) -> None:
         """Send ``parts`` with the other output of this turn of the loop."""
         if not self._outgoing:
-            self._engine.loop.call_soon(self._flush)
+            self._loop.call_soon(self._flush)
         self._outgoing += parts
 
     def _flush(self) -> None:
@@ -395,7 +370,7 @@ class TcpSession(Session, asyncio.Protocol):
             return
         if self._rest is not None and self._may_answer:
             arrived, position = self._rest
-            self.last_received = now = self._engine.loop.time()
+            self.last_received = now = self._loop.time()
             self._engine.see_commits(now)
             self._walk(arrived, position, position + TURN_BYTES, [], key)
 
@@ -407,21 +382,12 @@ class TcpSession(Session, asyncio.Protocol):
             sealed = seal_again(sealed, encrypt)
         return lead(request.proto_id, body_format), SERIAL.pack(request.serial), sealed
 
-    @property
-    def _may_answer(self) -> bool:
-        return not self._holds and self.under_way < MAX_UNDER_WAY
-
-    def _hold(self, reason: Hold, *, held: bool) -> None:
-        self._holds = self._holds | reason if held else self._holds & ~reason
-        self._balance()
-
     def _balance(self) -> None:
-        """Continue with waiting input and read again, if the session is not held."""
         if self._transport is None:
             return
         may = self._may_answer
         if may and self._rest is not None and self._next_turn is None:
-            self._next_turn = self._engine.loop.call_soon(self._go_on)
+            self._next_turn = self._loop.call_soon(self._go_on)
         wanted = may and self._rest is None and self._intake is not Intake.STOPPED
         if wanted == self._reading:
             return

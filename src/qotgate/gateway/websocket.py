@@ -25,7 +25,8 @@ from websockets.protocol import State as ConnectionState
 from websockets.server import ServerProtocol
 from websockets.typing import Origin
 
-from qotgate.gateway.addresses import BACKLOG, shown_address
+from qotgate.gateway.addresses import shown_address
+from qotgate.gateway.carrier import Carrier
 from qotgate.gateway.door import SILENT_INTERVALS, Door, Phase
 from qotgate.gateway.engine import Engine
 from qotgate.gateway.interfaces import SERVER_VERSION
@@ -57,14 +58,12 @@ MAX_SPARE_FRAMES = 1000
 _SILENT = logging.Logger("websockets", logging.CRITICAL + 1)
 
 
-class WebSocketCarrier:
+class WebSocketCarrier(Carrier):
     """Makes sessions of WebSocket connections, and serves the listening sockets."""
 
     def __init__(self, engine: Engine, door: Door, pacer: Pacer) -> None:
-        self.engine = engine
-        self.door = door
+        super().__init__(engine, door)
         self.pacer = pacer
-        self._servers: list[asyncio.Server] = []
 
     @property
     def open_seconds(self) -> float:
@@ -72,27 +71,18 @@ class WebSocketCarrier:
         return min(OPEN_SECONDS, SILENT_INTERVALS * self.engine.options.keep_alive_interval)
 
     async def serve(self, listening: socket.socket) -> str:
-        """Serve the connections of a listening socket. Returns its address."""
         options = self.engine.options.websocket
         assert options is not None
         address = f"{'wss' if options.tls else 'ws'}://{shown_address(listening.getsockname())}"
         if options.tls is not None:
             # Each handshake gets the current certificate: the options can change while the gateway runs.
             options.tls.sni_callback = partial(_certify, self.engine)
-        server = await self.engine.loop.create_server(
-            lambda: WebSocketSession(self),
-            sock=listening,
-            backlog=BACKLOG,
-            ssl=options.tls,
-            ssl_handshake_timeout=self.open_seconds if options.tls else None,
-        )
-        self._servers.append(server)
+        limit = self.open_seconds if options.tls else None
+        await self._listen(listening, ssl=options.tls, ssl_handshake_timeout=limit)
         return address
 
-    def stop_listening(self) -> None:
-        """Accept no more connections."""
-        for server in self._servers:
-            server.close()
+    def _session(self) -> "WebSocketSession":
+        return WebSocketSession(self)
 
 
 class WebSocketSession(Session, asyncio.Protocol):
@@ -100,7 +90,7 @@ class WebSocketSession(Session, asyncio.Protocol):
 
     def __init__(self, carrier: WebSocketCarrier) -> None:
         self._engine, self._door, self._carrier = carrier.engine, carrier.door, carrier
-        super().__init__(self._engine.loop.time())
+        super().__init__(carrier.engine.loop)
         options = self._engine.options
         assert options.websocket is not None
         # No extensions: requests are small, and inflating untrusted input costs more than it saves.
@@ -112,7 +102,6 @@ class WebSocketSession(Session, asyncio.Protocol):
         """Received messages that are not answered yet."""
         self._fragments = bytearray()
         self._spare_frames, self._spare_since = 0, time.monotonic()
-        self._holds = Hold(0)
         self._closing: tuple[int, str] | None = None
         """Code and reason of the close frame that follows the last pending answer."""
         self._timer: asyncio.TimerHandle | None = None
@@ -158,22 +147,15 @@ class WebSocketSession(Session, asyncio.Protocol):
 
     def pause_writing(self) -> None:
         # Pings are answered even while the client reads nothing; the gateway's own pings wait.
-        self._hold(Hold.WRITING, held=True)
-        if self.upstream is not None:
-            self.upstream.pause()
+        super().pause_writing()
         allowed = SILENT_INTERVALS * self._engine.options.keep_alive_interval
-        self._unread = self._engine.loop.call_later(
-            allowed, self._drop, f"it read nothing for {allowed} seconds"
-        )
+        self._unread = self._loop.call_later(allowed, self._drop, f"it read nothing for {allowed} seconds")
 
     def resume_writing(self) -> None:
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
-        self.last_received = self._engine.loop.time()
-        if self.upstream is not None:
-            self.upstream.resume()
-        self._hold(Hold.WRITING, held=False)
+        super().resume_writing()
 
     @property
     def busy(self) -> bool:
@@ -205,9 +187,6 @@ class WebSocketSession(Session, asyncio.Protocol):
     def hand_over(self) -> None:
         if self._protocol.state is ConnectionState.OPEN:
             self._end(CloseCode.SERVICE_RESTART, "another gateway took over")
-
-    def hold(self, held: bool) -> None:
-        self._hold(Hold.UPSTREAM, held=held)
 
     def read_login(self, frame: Frame) -> Login:
         if frame.proto_id != INIT:
@@ -254,7 +233,7 @@ class WebSocketSession(Session, asyncio.Protocol):
 
     def _take_bytes(self, data: bytes) -> None:
         """Parse a share of the received bytes."""
-        self.last_received = self._engine.loop.time()
+        self.last_received = self._loop.time()
         self._protocol.receive_data(data)
         for event in self._protocol.events_received():
             if isinstance(event, Request):
@@ -309,7 +288,7 @@ class WebSocketSession(Session, asyncio.Protocol):
 
     def _take_messages(self) -> None:
         """Answer the received messages, up to the limit of pending requests."""
-        self._engine.see_commits(self._engine.loop.time())
+        self._engine.see_commits(self._loop.time())
         while self._messages and self._may_answer:
             try:
                 self._take_message(self._messages.popleft())
@@ -338,20 +317,15 @@ class WebSocketSession(Session, asyncio.Protocol):
 
     @property
     def _may_answer(self) -> bool:
-        return not self._holds and self.under_way < MAX_UNDER_WAY and self._closing is None
-
-    def _hold(self, reason: Hold, *, held: bool) -> None:
-        self._holds = self._holds | reason if held else self._holds & ~reason
-        self._balance()
+        return super()._may_answer and self._closing is None
 
     def _balance(self) -> None:
-        """Continue with waiting input and read again, if the session is not held."""
         if self._closing is not None:
             self._messages.clear()
             if not self.under_way:
                 self._send_close(*self._closing)
         elif self._messages and self._may_answer:
-            self._engine.loop.call_soon(self._go_on)
+            self._loop.call_soon(self._go_on)
         if self._transport is not None and self._protocol.state is ConnectionState.OPEN:
             self._transport.hold(bool(self._holds or self._messages) or self.under_way >= MAX_UNDER_WAY)
 
@@ -402,7 +376,7 @@ class WebSocketSession(Session, asyncio.Protocol):
             transport.close()
         elif self._linger is None:
             # Leave the client time for its closing handshake.
-            self._linger = self._engine.loop.call_later(CLOSE_SECONDS, self.abort)
+            self._linger = self._loop.call_later(CLOSE_SECONDS, self.abort)
             transport.read_again()
 
     def _drop(self, reason: str) -> None:
@@ -412,7 +386,7 @@ class WebSocketSession(Session, asyncio.Protocol):
     def _call_later(self, seconds: float, call: Any) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._engine.loop.call_later(seconds, call)
+        self._timer = self._loop.call_later(seconds, call)
 
 
 def _origins(options: WebSocketOptions) -> list[Origin | re.Pattern[str] | None] | None:
