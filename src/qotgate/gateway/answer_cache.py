@@ -110,10 +110,6 @@ class AnswerCache:
             pass
         return position
 
-    def has(self, lead: bytes) -> bool:
-        """Whether :meth:`reply` may answer a packet that starts with ``lead``."""
-        return lead in self._young
-
     def find(self, request: RequestKey) -> CachedAnswer | None:
         """The cached answer to a request."""
         lead, rest = request

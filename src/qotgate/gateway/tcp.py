@@ -19,7 +19,8 @@ from qotgate.gateway.addresses import shown_address
 from qotgate.gateway.carrier import Carrier
 from qotgate.gateway.door import Door, Phase
 from qotgate.gateway.encryption import Encryption, KeyQueue, fills_blocks, is_for_key
-from qotgate.gateway.engine import REPLY_PARTS, Engine
+from qotgate.gateway.engine import Engine
+from qotgate.gateway.question_handler import REPLY_PARTS
 from qotgate.gateway.session import Description, Hold, Login, Session, State
 from qotgate.model import InvalidRequest, ProtocolError
 from qotgate.protocol.body import FORMATS, decode_request
