@@ -1,4 +1,4 @@
-"""What shows only across funds and days: splits, offerings, changes that are undone."""
+"""Rules across funds and days: splits, offerings, reversed changes."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -27,7 +27,7 @@ def difference(
 
 
 def split(fund: str, ratio: Fraction, bought: int, traded: int = 0) -> Difference[str]:
-    """A change that may be a split with ``traded`` besides, or a purchase of ``bought``."""
+    """A change that may be a split, with ``traded`` in addition, or a purchase of ``bought``."""
     evidence = Evidence(Ground.STILL, bought, 0)
     inference: Inference[str] = Inference(
         trades={"SNAP": traded} if traded else {},
@@ -46,11 +46,11 @@ def told(differences: Sequence[Difference[str]], held: Held | None = None) -> li
 
 
 def test_a_split_that_another_holder_does_not_show_is_a_purchase() -> None:
-    """ARKW bought half of its position in SNAP again on the day of a crash."""
+    """ARKW bought again half of its position in SNAP on the day of a crash."""
     bought = split("ARKW", Fraction(3, 2), 230_323, -6_430)
     assert told([bought], {"ARKK": [500_000, 500_000], "ARKW": [473_506, 703_829]}) == [{"SNAP": 230_323}]
     assert told([bought], {"ARKK": [500_000, 750_100], "ARKW": [473_506, 703_829]}) == [{"SNAP": -6_430}]
-    # With no other holder price and shares that agree in a small ratio may do so by chance.
+    # Without another holder, price and shares may agree in a small ratio by chance.
     assert told([bought], {"ARKW": [473_506, 703_829]}) == [{"SNAP": 230_323}]
 
 
@@ -95,7 +95,7 @@ def test_what_comes_back_within_days_is_no_trade(back: int) -> None:
 
 @pytest.mark.parametrize("back", [1_010_213, 1_000_213, 1_020_315])
 def test_a_line_left_out_that_comes_back_with_the_flow_is_no_trade(back: int) -> None:
-    """Of both days between the three books, of one of them, or of none."""
+    """For both days between the three books, for one of them, or for none."""
     basket: Basket[str] = Basket(outstanding=1000, created=10)
     gone = difference("ARKK", date(2023, 8, 25), Ground.CLOSED, basket, ONVO=-1_000_213)
     came = difference("ARKK", date(2023, 8, 28), Ground.OPENED, basket, ONVO=back)
@@ -110,7 +110,7 @@ def test_what_was_sold_and_bought_again_is_two_trades() -> None:
         {"TSLA": -44_488},
         {"TSLA": 44_045},
     ]
-    # A round order may well be undone.
+    # A round order may be reversed.
     rounded = [difference("ARKK", TSLA=-10_000), difference("ARKK", date(2021, 10, 25), TSLA=10_000)]
     assert told(rounded) == [{"TSLA": -10_000}, {"TSLA": 10_000}]
 

@@ -1,4 +1,4 @@
-"""Published tickers and identifiers to codes."""
+"""Maps published tickers and identifiers to codes."""
 
 import pytest
 
@@ -30,12 +30,12 @@ LISTINGS = Listings(
         ("TCS LI", "87238U203", None),
         ("DSY", "5330047", None),  # known to have no code
         ("AIR", "4012250", None),  # not US.AIR
-        ("AIR", "4012251", None),  # a SEDOL that no table knows
+        ("AIR", "4012251", None),  # a SEDOL missing in the tables
         ("6301", "6496584", None),
         ("", "125842203", None),
         ("DSYSJ", "S2192Y109", None),  # exchange and ticker fused, as mailed
         ("HOFP", "F9156M108", None),
-        ("AIRFP", "N0280G101", "US.AIRFP"),  # a Dutch CINS and a French exchange: no telling
+        ("AIRFP", "N0280G101", "US.AIRFP"),  # a Dutch CINS and a French exchange: ambiguous
         ("LSPDCN", "53227R107", "CA.LSPD"),  # six letters are no US ticker
         ("KSPILI", "48581R206", None),
         ("KSPI.GB", "48581R206", None),
@@ -83,7 +83,7 @@ def test_cash(ticker: str, identifier: str, name: str, cash: bool) -> None:
         ("YKA", "BL58D39", "YEAHKA", True, "HK.09923"),
         ("", "BL58D39", "TESLA INC", True, "HK.09923"),
         ("TSLA", "BL58D39", "TESLA INC", False, "US.TSLA"),
-        ("TSLA", "5330047", "TESLA INC", True, None),  # a SEDOL is of no US listing
+        ("TSLA", "5330047", "TESLA INC", True, None),  # no US listing has a SEDOL
         ("TSLA UW", "5330047", "TESLA INC", False, "US.TSLA"),
         ("DSYFP", "5330047", "DASSAULT SYSTEMES SE", True, None),
         ("TSLA", "88160R101", "ROKU INC", True, "US.TSLA"),

@@ -1,4 +1,4 @@
-"""Names of one company."""
+"""Names of the same company."""
 
 import pytest
 

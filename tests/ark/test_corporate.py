@@ -1,4 +1,4 @@
-"""New names for old positions, whatever order they come in."""
+"""New names for old positions, in any order of arrival."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -26,7 +26,7 @@ def days_ago(n: int) -> date:
         ([(20, 10), (5, -4)], DynamicType.RECENT_TRANSACTION, 2, 6, 5),
         ([(20, 10), (9, 1), (5, 4)], DynamicType.CONSECUTIVE_SAME_DIRECTION, 3, 15, 5),
         ([(20, -10), (9, 1), (5, 4)], DynamicType.CONSECUTIVE_SAME_DIRECTION, 2, 5, 5),
-        # The run is counted inside the window: here one transaction is left of it, so it is no run.
+        # The run is counted within the window: one transaction of it is left here, so it is no run.
         ([(30, -10), (5, -4)], DynamicType.RECENT_TRANSACTION, 1, -4, 5),
         ([(30, -10), (29, -2), (0, -4)], DynamicType.CONSECUTIVE_SAME_DIRECTION, 2, -6, 0),
     ],
@@ -60,7 +60,7 @@ def test_a_split_that_funds_show_on_different_days_is_one_split() -> None:
     seen = {"ARKK": [Split(days_ago(4), Fraction(5))], "ARKW": [Split(days_ago(6), Fraction(5))]}
     trades = [("ARKK", days_ago(9), 100), ("ARKW", days_ago(9), 1), ("ARKQ", days_ago(9), 10)]
     assert daily_sums(trades, seen, AS_OF) == [(days_ago(9), 555)]
-    # Each fund's trades between the two days are in the units that its own files show.
+    # Each fund's trades between the two days are in the units of its own files.
     between = [("ARKK", days_ago(5), 100), ("ARKW", days_ago(5), 1)]
     assert daily_sums(between, seen, AS_OF) == [(days_ago(5), 501)]
 

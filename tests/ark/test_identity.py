@@ -1,4 +1,4 @@
-"""One security behind its identifiers and codes."""
+"""Identifiers and codes of one security."""
 
 from datetime import date, timedelta
 from itertools import permutations
@@ -45,7 +45,7 @@ def known(*lines: Line) -> Identities:
 
 
 def parts(identities: Identities) -> dict[str, set[Spelling]]:
-    """The spellings of each security, by its code, or its name where it has none."""
+    """The spellings of each security, by its code, or by its name if it has none."""
     found: dict[str, set[Spelling]] = {}
     for spelling, one in identities.spellings.items():
         code, name = identities.labels[one.security]
@@ -55,14 +55,14 @@ def parts(identities: Identities) -> dict[str, set[Spelling]]:
 
 
 def securities(*lines: Line) -> set[str]:
-    """What the lines are of, the same in every order."""
+    """The securities of the lines, the same in every order."""
     found = [set(parts(known(*order))) for order in permutations(lines)]
     assert all(each == found[0] for each in found)
     return found[0]
 
 
 def disbelieved(*lines: Line) -> set[tuple[str, str]]:
-    """The ticker and identifier of lines whose identifier is not believed, the same in every order."""
+    """The ticker and identifier of lines whose identifier is rejected, the same in every order."""
     found = [
         {(spelling.ticker, spelling.identifier) for spelling in known(*order).contradictions()}
         for order in permutations(lines)
@@ -74,7 +74,7 @@ def disbelieved(*lines: Line) -> set[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("lines", "found"),
     [
-        # A SPAC that gets a ticker; two that a later line ties together.
+        # A SPAC that gets a ticker; two that a later line joins.
         ([("", "125842203", "CM LIFE", 0), ("CMII", "125842203", "CM LIFE", 1)], {"US.CMII"}),
         (
             [
@@ -84,10 +84,10 @@ def disbelieved(*lines: Line) -> set[tuple[str, str]]:
             ],
             {"US.RTP"},
         ),
-        # One listing under two identifiers, and under a third that only the ticker tells.
+        # One listing under two identifiers, and under a third that only the ticker identifies.
         ([("9923", "BL58D39", "YEAHKA LTD", 0), ("9923HK", "G9835C108", "YEAHKA LTD", 1)], {"HK.09923"}),
         ([("9923", "BL58D39", "YEAHKA LTD", 0), ("9923HK", "", "YEAHKA LTD", 1)], {"HK.09923"}),
-        # A notice with another company's CUSIP, which the tables or the lines know.
+        # A notice with another company's CUSIP, known from the tables or from lines.
         (
             [("MCRB", "81750R102", "SERES THERAPEUTICS INC", 1), ("9923HK", "81750R102", "YEAHKA LTD", 0)],
             {"US.MCRB", "HK.09923"},
@@ -115,7 +115,7 @@ def disbelieved(*lines: Line) -> set[tuple[str, str]]:
             ],
             {"US.GOOG", "US.GOOGL"},
         ),
-        # A new ticker; a new ticker and a new name, once a second line says so.
+        # A new ticker; a new ticker and a new name, once a second line confirms them.
         ([("SQ", "852234103", "BLOCK INC", 0), ("XYZ", "852234103", "BLOCK INC", 1)], {"US.XYZ"}),
         (
             [
@@ -149,7 +149,7 @@ def disbelieved(*lines: Line) -> set[tuple[str, str]]:
             ],
             {"US.ACHR"},
         ),
-        # A foreign listing whose notices fuse the exchange to the ticker, known to the tables or not.
+        # A foreign listing whose notices append the exchange to the ticker, in the tables or not.
         (
             [("DSY", "6177878", "DISCOVERY LTD", 0), ("DSYSJ", "S2192Y109", "DISCOVERY LTD", 1)],
             {"DISCOVERY LTD"},

@@ -1,4 +1,4 @@
-"""Trades out of made-up holdings, and each special case of the published ones."""
+"""Trades inferred from made-up holdings, and each special case of the published ones."""
 
 import random
 from fractions import Fraction
@@ -153,7 +153,7 @@ def test_split_with_flow_and_trade(ratio: Fraction) -> None:
     after["N9"] = Position(round(new.shares * ratio), (old.price or 0) / float(ratio) * 1.03)
     result = infer(BOOK, after)
     assert result.splits == {"N9": ratio}
-    # In the new units: the day whose difference shows the split was traded in them.
+    # In the new units: the trades of the day whose difference shows the split are in them.
     assert result.trades["N9"] == pytest.approx(float(1500 * ratio), abs=12 * max(1.0, float(ratio)))
 
 
@@ -217,7 +217,7 @@ def test_flow_over_a_missing_day() -> None:
 
 
 def test_no_trades_where_the_flow_does_not_show() -> None:
-    """Nearly every name was sold in small pieces while shares were redeemed: any ratio fits a few of them."""
+    """Nearly every name was sold in small pieces during redemptions: any ratio fits a few of them."""
     after = {
         name: Position(round(old.shares * (0.97 - place % 7 / 500)) - place * 31, old.price)
         for place, (name, old) in enumerate(BOOK.items())
@@ -234,7 +234,7 @@ def test_no_trades_where_the_flow_does_not_show() -> None:
 def test_no_trades_where_nearly_all_was_sold_in_uneven_pieces(
     flow: float, known: bool, pieces: tuple[float, float]
 ) -> None:
-    """As in two funds on 2021-12-27, whether or not the days before tell the units outstanding."""
+    """As in two funds on 2021-12-27, with and without the units outstanding from the days before."""
     units = 3000
     earlier = [Inference(Basket(outstanding=units))] if known else []
     for seed in range(10):
@@ -252,7 +252,7 @@ def test_no_trades_where_nearly_all_was_sold_in_uneven_pieces(
 
 
 def test_counts_that_are_cut_to_whole_shares() -> None:
-    """As in 2026: a count of which more than half a share was cut away is one lower than the rounded one."""
+    """As in 2026: a count truncated by more than half a share is one lower than the rounded one."""
     after = {name: Position(old.shares - 47 * (old.shares // UNITS), old.price) for name, old in BOOK.items()}
     name = next(name for name, old in BOOK.items() if old.shares / UNITS % 1 > 0.6)
     result = infer(BOOK, traded(after, **{name: 44_045}))
@@ -312,7 +312,7 @@ Happened = tuple[
 
 @st.composite
 def happenings(draw: st.DrawFn) -> Happened:
-    """A book before and after a flow, trades and splits, and what an earlier quiet day told."""
+    """A book before and after a flow, trades and splits, and the result of an earlier quiet day."""
     units = draw(st.integers(250, 4500))
     size = draw(st.integers(36, 60))
     counts = draw(st.lists(st.integers(150, 20_000), min_size=size, max_size=size, unique=True))
@@ -344,7 +344,7 @@ def happenings(draw: st.DrawFn) -> Happened:
         )
         trades[name] = shares
         after[name] = Position(after[name].shares + shares, after[name].price)
-        assume(book[name].shares % 100 or after[name].shares % 100)  # else they would be board lots
+        assume(book[name].shares % 100 or after[name].shares % 100)  # otherwise they would be board lots
     splits = {}
     for name in draw(
         st.lists(st.sampled_from([name for name in names if name not in trades]), max_size=2, unique=True)
@@ -370,7 +370,7 @@ def test_two_splits_at_once_are_no_flow_that_doubled_the_fund() -> None:
 
 
 def earlier_part(position: Position, total: float, part: int, units: int, gross: int) -> bool:
-    """Whether a move is what some flow would have done, by a hair, or in board lots."""
+    """Whether some flow explains a move, within rounding or in board lots."""
     count = round(position.shares / units)
     lots = part and total % (part * 100) == 0 and abs(total / part - count) <= 250
     return bool(lots) or abs(total - part * count) <= 4 * gross + 50

@@ -1,4 +1,4 @@
-"""Paths that would keep a reader waiting for ever are refused by a sentence, and hold no lock."""
+"""Paths that would block a reader for ever are refused with a sentence, and hold no lock."""
 
 import os
 from pathlib import Path
@@ -58,10 +58,10 @@ def test_a_pipe_that_takes_a_files_place(store: Store, reference: Reference, tmp
         os.mkfifo(path)
     with pytest.raises(Unreadable, match="no regular file"):
         read_bytes(new)
-    # Between being found and being read.
+    # Between the search for files and the reading.
     report = load(store, reference, files)
     assert [(path, "no regular file" in reason) for path, reason in report.unread] == [(str(new), True)]
-    # One that an earlier version loaded, of which there is no copy.
+    # A file loaded by an earlier version, without a stored copy.
     with store.writing() as connection:
         connection.execute(tables.content.delete())
     with pytest.raises(QotGateError, match="kept no copy"):

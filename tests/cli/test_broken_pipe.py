@@ -1,4 +1,4 @@
-"""Output that its reader does not want: every command ends without a word, as one that SIGPIPE ends."""
+"""Output to a closed pipe: every command ends silently, like one ended by SIGPIPE."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The command line: what it prints, and how it ends."""
+"""The command line: its output and its exit status."""
 
 import json
 import re
@@ -197,7 +197,7 @@ def test_transactions(sample_url: str) -> None:
         "change_shares": 18_041,
     }
     sold = ("--type", "DECREASE", "--sort", "change_shares", "--sort-dir", "ascending")
-    # US.ZM was sold before the hole in the sample, which the sixty days begin after.
+    # US.ZM was sold before the hole in the sample, and the sixty days begin after it.
     assert "0 in all." in run(*arguments, *sold).stdout
     before = run(*arguments, *sold, "--as-of", "2026-04-20").stdout
     assert re.search(r"^US\.ZM .* -10,200,000\.00 +-120,000$", before, re.M)

@@ -1,4 +1,4 @@
-"""A crash in C code leaves a traceback, whichever process it is in."""
+"""A crash in C code leaves a traceback, in any process."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""``qotgate export``: what it writes is the tables, and the next export writes what has changed."""
+"""``qotgate export`` writes the tables, and the next export writes only the changes."""
 
 import sqlite3
 from collections.abc import Callable
@@ -86,13 +86,13 @@ def test_only_what_has_changed_is_written(
     assert june.stat().st_mtime_ns != before[1]
     with sqlite3.connect(file) as connection:
         assert connection.execute("SELECT shares FROM trades ORDER BY day").fetchall() == [(5,), (7,), (9,)]
-    # A file that is gone or damaged, and an export that was broken off, are made good.
+    # The next export replaces a missing or damaged file, and completes an interrupted export.
     may.unlink()
     june.write_bytes(b"PAR1")
     (folder / STATE).unlink()
     assert "trades: 3 rows of 2 months, 2 written\n" in export()
     assert pl.read_parquet(folder / "trades" / "*.parquet").height == 3
-    # What is taken out of the data is taken out of the export.
+    # Unloaded data leaves the export.
     load_text(c=f"{NOTICES}ARKK,2026-07-01,Buy,TSLA,Tesla,1\n")
     assert "trades: 4 rows of 3 months, 1 written\n" in export("--sqlite", file)
     assert run("unload", "--load", 3, "--db", store.url).returncode == 0
@@ -100,7 +100,7 @@ def test_only_what_has_changed_is_written(
     assert sorted(path.stem for path in (folder / "trades").iterdir()) == ["2026-05", "2026-06"]
     with sqlite3.connect(file) as connection:
         assert connection.execute("SELECT count(*) FROM trades").fetchall() == [(3,)]
-    # In another language the names may differ, and nothing is taken for current.
+    # In another language the names may differ: everything is written again.
     assert "Nothing has changed" not in export("--lang", "en")
     connection.close()
 

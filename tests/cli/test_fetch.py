@@ -1,4 +1,4 @@
-"""``qotgate fetch``: what it downloads, keeps, loads and prints, and how it ends."""
+"""``qotgate fetch``: downloads, stored files, loads, output and exit status."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def publisher() -> Iterator[Publisher]:
 def run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str, str]]:
-    """Runs ``qotgate`` on a database of its own: the status, what it printed, and its errors."""
+    """Runs ``qotgate`` on its own database. Returns the status, the output and the errors."""
     monkeypatch.setattr(client, "PAUSE", 0.0)
     monkeypatch.setenv("QOTGATE_DB", f"sqlite:///{tmp_path / 'db' / 'qotgate.db'}")
     monkeypatch.delenv("QOTGATE_FMP_KEY", raising=False)
@@ -243,7 +243,7 @@ def test_notes_are_asked_for_with_a_key_that_is_written_nowhere(
     )
     assert status == 0
     assert "US.AAPL" in out
-    assert "rejected" in out  # the report of a load, whatever came of it
+    assert "rejected" in out  # the report of a load, with any outcome
     assert all(SECRET in request.headers[header] for request in publisher.asked)
     folder = tmp_path / "db" / "fetched" / provider
     assert body in [file.read_bytes() for file in folder.glob("*/*.json")]
@@ -329,7 +329,7 @@ def test_all_is_the_funds_and_then_the_notes_on_what_they_hold(
     assert status == 0, err
     asked = [one.params["symbol"] for one in publisher.asked if one.path == "/stable/grades"]
     assert asked
-    # A second day, and the list is that of the holdings.
+    # A second day: the list now comes from the holdings.
     for fund in ("ARKK", "ARKW"):
         publisher.publish(f"/{ark_files.FILES[fund]}", Reply(holdings(fund, "06/24/2026")))
     publisher.asked.clear()
@@ -388,7 +388,7 @@ def test_a_clock_that_is_set_on_while_it_sleeps_delays_no_round() -> None:
             raise KeyboardInterrupt
 
     def sleep(seconds: float) -> None:
-        # First a laptop that is closed for a night.
+        # First a laptop that is suspended for a night.
         time.seconds += seconds if len(rounds) > 1 else 40_000
 
     schedule.repeat(one_round, schedule.Every(3600.0), sleep=sleep, now=now_of(time))

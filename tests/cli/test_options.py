@@ -1,4 +1,4 @@
-"""Every option is documented in both languages, and what a reload does with it in docs/running.md."""
+"""Every option is documented in both languages, and its effect on a reload in docs/running.md."""
 
 import re
 
@@ -9,7 +9,7 @@ from tests.support.paths import ROOT
 
 
 def named(text: str) -> set[str]:
-    """The names that stand in the first column of tables."""
+    """The names in the first column of tables."""
     cells = [line.split("|")[1] for line in text.splitlines() if line.startswith("|")]
     return {name for cell in cells for name in re.findall("`([a-z_0-9]+)`", cell)}
 

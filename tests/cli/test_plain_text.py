@@ -1,4 +1,4 @@
-"""What a file says is printed as it stands."""
+"""Text from files is printed unchanged."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The sample that is shipped is the one that its script makes."""
+"""The shipped sample equals the output of its script."""
 
 import importlib.util
 from pathlib import Path

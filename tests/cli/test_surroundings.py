@@ -1,4 +1,4 @@
-"""Commands in surroundings that lack something: an encoding with all letters, a home."""
+"""Commands in an environment that lacks something: an encoding with all letters, a home."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""``qotgate unload``, as a user types it."""
+"""``qotgate unload`` on the command line."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What commands print in Chinese, and in which language they print."""
+"""The Chinese output of commands, and the choice of the output language."""
 
 import ast
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ IN_CHINESE = {"QOTGATE_LANG": "zh-CN"}
 
 
 def said() -> Iterator[str]:
-    """The texts that the commands say, as they are written where they are said."""
+    """The texts that the commands print, as written in their code."""
     for path in ROOM.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "say":

@@ -1,4 +1,5 @@
-"""What an answer does not take in, said beside it: on the wire, in both formats, and by the typed clients."""
+"""The parts that an answer leaves out, reported with it: on the wire, in both formats, and by the typed
+clients."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -41,7 +42,8 @@ def store(url: str) -> Iterator[Store]:
 
 @pytest.fixture
 def port(url: str, store: Store, load_text: Callable[..., LoadReport]) -> Iterator[int]:
-    """A gateway on files of ARKK around a day that is not told, and of ARKW that end three weeks before."""
+    """A gateway on files of ARKK around a day with unknown trades, and of ARKW that end three weeks
+    before."""
     days = (1, 2, 3, 23, 24)
     load_text(
         **{f"k{day}": holdings(f"6/{day}/2026", BOOK | {"TSLA": 1000 + day}) for day in days},

@@ -1,4 +1,4 @@
-"""Servers that break the protocol, and callers that break in: each call ends, and nothing is left."""
+"""Servers that break the protocol, and interrupted callers: each call ends, and leaves nothing behind."""
 
 import asyncio
 import gc
@@ -44,7 +44,7 @@ def started(serial: int) -> bytes:
 
 @contextmanager
 def server(answer: Answer) -> Iterator[int]:
-    """A server that does InitConnect, and then answers as told to."""
+    """A server that does InitConnect, and then answers as the test requires."""
     listener = socket.create_server(("127.0.0.1", 0))
     over = threading.Event()
 
@@ -131,7 +131,7 @@ def test_a_server_that_always_hangs_up_is_lost() -> None:
 
 
 def test_an_answer_is_not_lost_with_the_connection_after_it() -> None:
-    """Each connection brings two answers and goes: all are had in the end."""
+    """Each connection delivers two answers and ends: no answer is lost."""
     count = 0
 
     def answer(proto_id: int, serial: int) -> bytes:

@@ -1,4 +1,4 @@
-"""The drop-in context: documented shapes, 'N/A', errors, and a gateway that goes and comes back."""
+"""The drop-in context: documented shapes, 'N/A', errors, and a gateway that stops and returns."""
 
 import copy
 import socket

@@ -1,4 +1,4 @@
-"""Tables of a page are those that pandas makes of the same columns."""
+"""Tables of a page equal those that pandas makes of the same columns."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Names and sentences in the language that a client asks for, whatever others of the same gateway ask."""
+"""Names and sentences are in the client's language, whatever other clients of the gateway use."""
 
 import asyncio
 
@@ -25,7 +25,7 @@ def named(client: QuoteClient) -> tuple[str, str]:
 def test_each_client_has_its_own(sample_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with in_process(sample_url, lang="zh") as gateway:
         address = gateway.host, gateway.port
-        # Twice each, in turn, as answers are kept.
+        # Twice each, in turn, since answers are cached.
         for lang in ("en", "zh", "en", "zh"):
             with QuoteClient(*address, lang=lang) as client:
                 assert [named(client), named(client)] == [NAMES[lang]] * 2

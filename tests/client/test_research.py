@@ -1,4 +1,4 @@
-"""The typed clients' research tables: one call, the allowance, and the shapes that people know."""
+"""The typed clients' research tables: one call each, the allowance, and common shapes."""
 
 import asyncio
 import logging
@@ -237,7 +237,7 @@ def test_asyncio_answers_the_same(client: QuoteClient, sample_gateway: Serving, 
 
 
 def test_published_clients_are_told_that_it_is_ours(sample_gateway: Serving) -> None:
-    """The published questions are as they were: the drop-in's tables have no new column."""
+    """The published questions are unchanged: the drop-in's tables have no new column."""
     logging.getLogger("FTConsoleLog").disabled = True
     context = OpenQuoteContext("127.0.0.1", sample_gateway.port)
     try:

@@ -1,4 +1,5 @@
-"""Many threads, many tasks, and a gateway that is killed under them: every call ends, and nothing is left."""
+"""Many threads and tasks, and a gateway that is killed meanwhile: every call ends, and leaves nothing
+behind."""
 
 import asyncio
 import gc
@@ -40,7 +41,7 @@ def nothing_left() -> Iterator[None]:
     gc.collect()
     before = client_threads(), sockets()
     yield
-    # The watchers of connections that were lost end by themselves, soon after.
+    # The watchers of lost connections end by themselves soon after.
     until = time.monotonic() + PATIENCE
     while (client_threads() > before[0] or sockets() > before[1]) and time.monotonic() < until:
         gc.collect()
@@ -84,8 +85,8 @@ def test_10000_tasks_on_one_client(sample_gateway: Serving) -> None:
 def kill_and_restart(
     url: str, port: int, outcomes: Counter[str], stop: threading.Event, done: threading.Event
 ) -> None:
-    """Run gateways on ``port``, killing each while it answers, but for the last, which says stop and stays
-    until all is done."""
+    """Run gateways on ``port``. Each is killed while it answers, except the last, which sets stop and serves
+    until all calls have ended."""
     for _ in range(KILLS):
         with serving_process(url, "--port", str(port), "--rate-limit", "off") as gateway:
             seen, until = outcomes["right"], time.monotonic() + PATIENCE
@@ -124,14 +125,14 @@ def test_a_gateway_killed_under_threads(sample_url: str) -> None:
     with QuoteClient(port=port, timeout=PATIENCE) as client, ThreadPoolExecutor(17) as threads:
         killer = threads.submit(kill_and_restart, sample_url, port, outcomes, stop, done)
         first_answer(port)
-        # A client that has never had an answer would say that there is no gateway.
+        # A client that has never had an answer would report that there is no gateway.
         assert client.ark_dynamic("US.TSLA").net_shares == SHARES["US.TSLA"]
         for asker in [threads.submit(ask, client, number) for number in range(16)]:
             asker.result(timeout=2 * PATIENCE)
         assert client.ark_dynamic("US.TSLA").net_shares == SHARES["US.TSLA"]
         done.set()
         killer.result(timeout=PATIENCE)
-    # Each gateway answered, and who waited through the gaps was answered by the next.
+    # Each gateway answered, and the next one answered the calls that waited.
     assert set(outcomes) == {"right"}
     assert outcomes["right"] > 100
 

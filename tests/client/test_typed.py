@@ -62,7 +62,7 @@ def client(sample_gateway: Serving) -> Iterator[QuoteClient]:
 
 @contextmanager
 def silent_port() -> Iterator[int]:
-    """A port that takes connections, reads, and never answers."""
+    """A port that accepts connections, reads, and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
@@ -331,7 +331,7 @@ def test_clients_share_nothing(sample_gateway: Serving) -> None:
 
 
 def test_an_idle_client_stays_connected(sample_url: str) -> None:
-    """Signs of life go out while nobody asks: the gateway drops who is silent for three intervals."""
+    """Keep-alives are sent without calls: the gateway drops a client that is silent for three intervals."""
     with serving(sample_url, "--keep-alive-interval", "1", "--rate-limit", "off") as gateway:
 
         async def stay() -> None:

@@ -1,5 +1,5 @@
-"""A day on which two funds sold nearly every name in small uneven pieces while their shares were redeemed,
-as on 2021-12-27: nothing is inferred, and every answer says so."""
+"""A day on which two funds sold nearly every name in small uneven pieces during redemptions, as on
+2021-12-27: nothing is inferred, and every answer reports it."""
 
 import random
 import re
@@ -36,7 +36,7 @@ def book(day: str, fund: str, positions: dict[str, int]) -> str:
 
 @pytest.fixture
 def url(new_url: Callable[[], str], reference: Reference, tmp_path: Path) -> str:
-    """Books of two funds before and after the day, and on the day after, on which one name was sold."""
+    """Books of two funds before and after the day, and of the next day, on which one name was sold."""
     chance = random.Random(27)
     url = new_url()
     folder = tmp_path / "books"

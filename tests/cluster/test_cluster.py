@@ -1,7 +1,7 @@
-"""Two gateways on one PostgreSQL and one Redis, behind HAProxy, under load while each of them is taken away.
+"""Two gateways on one PostgreSQL and one Redis, behind HAProxy, under load while each part fails in turn.
 
-Every request ends, in a right answer or in an error that says what is wrong; the allowance is exact; no row
-is lost or told twice.
+Every request ends with a correct answer or with an error that names the cause; the allowance is exact; no row
+is lost or repeated.
 """
 
 import json
@@ -70,7 +70,7 @@ context.close()
 
 @dataclass
 class Outcomes:
-    """What became of requests: right answers with the moment at which each was asked, and errors."""
+    """The outcomes of requests: correct answers with the time of each request, and errors."""
 
     answers: list[tuple[tuple[int, str], float]] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
@@ -95,7 +95,7 @@ def ask_on(port: int, stop: Event) -> Outcomes:
 
 
 def walk_on(port: int, stop: Event) -> list[tuple[str, ...]]:
-    """Walk all upgrades, page by page, again and again: the codes of each walk that came to its end."""
+    """Walk all upgrades, page by page, again and again. Returns the codes of each complete walk."""
     walks = []
     with QuoteClient(port=port) as client:
         while not stop.wait(PAUSE):
@@ -109,7 +109,7 @@ def walk_on(port: int, stop: Event) -> list[tuple[str, ...]]:
 
 @contextmanager
 def published(package: str, port: int, folder: Path) -> Iterator[Callable[[], Outcomes]]:
-    """A published client in a process of its own; the call ends it and tells what became of its requests."""
+    """A published client in its own process. The call ends it and returns the outcomes of its requests."""
     stop, told = folder / f"{package}.stop", folder / f"{package}.out"
     script = SCRIPT.format(package=package, code=CODE, pause=PAUSE)
     command = [sys.executable, "-W", "ignore", "-c", script, str(port), str(stop), str(told)]
@@ -138,7 +138,7 @@ def published(package: str, port: int, folder: Path) -> Iterator[Callable[[], Ou
 
 
 class Cluster:
-    """The parts, each of which can be taken away and brought back."""
+    """The parts, each of which can be stopped and restarted."""
 
     def __init__(self, held: ExitStack, url: str, redis: StoreServer) -> None:
         self._held = held
@@ -153,7 +153,7 @@ class Cluster:
         self.gateways[number].process.wait()
 
     def bring_back(self, number: int) -> None:
-        """On the same ports."""
+        """Restart it on the same ports."""
         gone = self.gateways[number]
         ports = ("--port", str(gone.port))
         for option, address in (("--http-port", gone.pages), ("--websocket-port", gone.websocket)):
@@ -163,7 +163,7 @@ class Cluster:
         self.gateways[number] = back
 
     def wait_for_answer(self) -> None:
-        """Until both gateways answer."""
+        """Wait until both gateways answer."""
 
         def answers() -> bool:
             return all(self._answers(gateway.port) for gateway in self.gateways)
@@ -178,7 +178,7 @@ class Cluster:
 
 
 def expected(folder: Path, reference: Reference, *paths: Path) -> tuple[int, str]:
-    """The answer after one more load, of one process on a file."""
+    """The answer after one more load by a separate process."""
     store = Store.open(f"sqlite:///{folder / 'expected.db'}")
     load(store, reference, find_files(paths))
     found = ark_stock_dynamic(Questions(store, reference), Security.parse(CODE))
@@ -253,11 +253,11 @@ def test_each_part_is_taken_away_under_load(
         for found in outcomes:
             assert found.answers, found.errors
             assert all(answer == after for answer, asked in found.answers if asked > loaded + 1)
-            # Each came through to the end.
+            # Each completed.
             assert found.answers[-1][0] == after
         errors = Counter(sum((found.errors for found in outcomes[:CALLERS]), Counter()))
         assert set(errors) <= {*DOCUMENTED, "ConnectionLost", "Timeout"}
-        # The database and the store were away, and nobody was told anything else.
+        # The database and the store were away, and no client got another error.
         assert DOCUMENTED & set(errors)
         assert walks
         assert set(walks) == {upgrades}
@@ -268,11 +268,11 @@ def test_each_part_is_taken_away_under_load(
 
 
 def exact(cluster: Cluster, redis: StoreServer, answered: int, failed: int) -> None:
-    """The store has counted what was answered, and of what failed no more than there was; and where nothing
-    is taken away, both gateways together grant what is allowed, to the request."""
+    """Check that the store counted each answered request, and at most as many failed ones as there were;
+    without a fault, both gateways together grant exactly the allowance."""
     (key,) = redis.client().keys(f"*{ProtoId.Qot_GetArkStockDynamic.value}*")
     counted = redis.client().llen(key)
-    # What this test itself asked until both gateways answered is counted, too.
+    # This test's own requests until both gateways answered count too.
     answered, failed = answered + cluster.asked[True], failed + cluster.asked[False]
     assert answered <= counted <= answered + failed
     with ThreadPoolExecutor(4) as pool:
@@ -282,7 +282,7 @@ def exact(cluster: Cluster, redis: StoreServer, answered: int, failed: int) -> N
 
 
 def ask_all(port: int) -> int:
-    """Ask as often as is allowed at all, of an interface that nobody has asked; how often it was granted."""
+    """Ask an unused interface more often than the limit allows. Returns the number of granted requests."""
     with Wire(port) as wire:
         packets = [wire.request(ProtoId.Qot_GetArkFundHolding) for _ in range(ALLOWED // 2)]
         granted = 0

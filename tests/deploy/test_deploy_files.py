@@ -42,7 +42,7 @@ def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess
 
 @pytest.fixture
 def units(tmp_path: Path) -> Path:
-    """The units in a folder of their own, with a program that is there."""
+    """The units in their own folder, with an existing program."""
     for unit in UNITS:
         text = unit.read_text().replace("/opt/qotgate/bin/qotgate", "/bin/true")
         (tmp_path / unit.name.replace("@", "@a")).write_text(text)
@@ -52,7 +52,7 @@ def units(tmp_path: Path) -> Path:
 class TestSystemd:
     def verify(self, folder: Path) -> str:
         found = run("systemd-analyze", "verify", *folder.glob("qotgate*"))
-        # It also says what it thinks of the machine's own units.
+        # It also reports on the machine's own units.
         return "".join(line for line in (found.stdout + found.stderr).splitlines(True) if "qotgate" in line)
 
     def test_units_are_as_systemd_knows_them(self, units: Path) -> None:
@@ -122,7 +122,7 @@ def compose(name: str = "compose.yaml") -> str:
 
 class TestCompose:
     def parse(self, text: str) -> PyCompose:
-        # PyYAML puts in what `<<` merges.
+        # PyYAML resolves `<<` merges.
         found = PyCompose.from_yaml(yaml.safe_dump(yaml.safe_load(text)))
         found.validate()
         return found
@@ -176,7 +176,7 @@ class TestCompose:
         assert settings.http_token.get_secret_value() == token
         assert settings.db == (folder / "qotgate_db").read_text().strip()
         assert (folder / "postgres_password").read_text().strip() in settings.db
-        # A second time would lock the gateways out of the database that has the first password.
+        # A second run would lock the gateways out of the database, which has the first password.
         assert run(DEPLOY / "make-secrets", folder).returncode != 0
         assert (folder / "qotgate_http_token").read_text().strip() == token
 
@@ -207,7 +207,7 @@ class TestKubernetes:
         assert set(kustomization["resources"]) == files
 
     def test_pods_are_restricted(self) -> None:
-        """What the Pod Security Standard "restricted" asks for."""
+        """The requirements of the Pod Security Standard "restricted"."""
         pods = 0
         for _, manifest in self.manifests():
             spec = manifest.get("spec", {})
@@ -283,11 +283,11 @@ def in_alerts(name: str) -> bool:
 
 
 def parse_command(arguments: list[str]) -> None:
-    """Have a command line read as it would be run, and run nothing."""
+    """Parse a command line as for a run, without running it."""
     command: Any = typer.main.get_command(app)
     context = command.make_context("qotgate", list(arguments))
     while hasattr(command, "resolve_command"):
-        # What follows the name of the command is its own.
+        # The arguments after a command's name are its own.
         name, command, arguments = command.resolve_command(context, arguments)
         if hasattr(command, "resolve_command"):
             context = command.make_context(name, list(arguments), parent=context)

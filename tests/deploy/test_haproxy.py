@@ -1,5 +1,5 @@
-"""HAProxy with the configuration of ``deploy``, before two gateways: published clients, pages, a gateway that
-is killed."""
+"""HAProxy with the configuration from ``deploy``, in front of two gateways: published clients, pages, a
+killed gateway."""
 
 import json
 import os
@@ -103,7 +103,7 @@ def test_a_gateway_that_is_killed_is_not_missed(sample_url: str) -> None:
             with suppress(EOFError, ConnectionError):
                 answered.append(wire.dynamic().retType)
         assert answered == [0]
-        # Before its check has failed, too, the other gateway takes who comes.
+        # Before its check has failed, the other gateway already gets new clients.
         for _ in range(5):
             with Wire(front.port) as wire:
                 assert wire.dynamic().retType == 0

@@ -1,4 +1,4 @@
-"""docs/operations.md and the alerts against what a gateway exports."""
+"""docs/operations.md and the alerts, compared with the exported metrics."""
 
 import re
 import subprocess
@@ -16,8 +16,8 @@ DOCUMENT = ROOT / "docs" / "operations.md"
 
 @pytest.fixture(scope="module")
 def exported(sample_url: str) -> set[str]:
-    """The names of all samples of a gateway that has everything and was asked something."""
-    store = f"redis://127.0.0.1:{free_port()}/0"  # one that is away is told of as well
+    """The names of all samples of a gateway with every part, after some requests."""
+    store = f"redis://127.0.0.1:{free_port()}/0"  # a limit store that is away has metrics too
     with serving(sample_url, "--http-port", "0", "--limit-store", store) as gateway:
         with Wire(gateway.port) as wire:
             assert wire.dynamic().retType == 0
@@ -30,7 +30,7 @@ def exported(sample_url: str) -> set[str]:
 
 
 def without_ends(names: set[str]) -> set[str]:
-    """A histogram by the one name that it has in the text."""
+    """The one name that a histogram has in the document."""
     return {re.sub(r"_(bucket|sum|count)$", "", name) for name in names}
 
 

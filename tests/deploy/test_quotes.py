@@ -1,4 +1,4 @@
-"""What the documents quote of the program, it prints."""
+"""The program prints the sentences that the documents quote."""
 
 import ast
 import re
@@ -22,7 +22,7 @@ GAP = "{}"
 
 
 def texts(node: ast.AST) -> Iterator[str]:
-    """The texts in a piece of code, with GAP for what is filled in."""
+    """The texts in a piece of code, with GAP for each value filled in."""
     if isinstance(node, ast.JoinedStr):
         parts = node.values
         yield "".join(part.value if isinstance(part, ast.Constant) else GAP for part in parts)
@@ -42,13 +42,13 @@ def printed() -> list[str]:
 
 
 def is_printed(quote: str) -> bool:
-    """Whether a text of the program has the quote, whose ``...`` stands for what is filled in."""
+    """Whether a text of the program matches the quote; ``...`` in it stands for a value filled in."""
     pattern = ".*".join(map(re.escape, quote.split(" ... ")))
     return any(re.search(pattern, text, re.DOTALL) for text in printed())
 
 
 def quotes() -> list[str]:
-    """What stands in quotation marks in the first column of the table of troubles."""
+    """The quotations in the first column of the table of troubles."""
     text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     section = text[text.index("## When something is wrong") : text.index("## Security checklist")]
     cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("|")]

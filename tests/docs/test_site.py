@@ -1,4 +1,4 @@
-"""The documentation as a site: it builds without a warning, and has what the program says of itself."""
+"""The documentation site builds without a warning, and contains the program's own descriptions."""
 
 import re
 import subprocess

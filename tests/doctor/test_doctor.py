@@ -1,4 +1,4 @@
-"""``qotgate doctor``: what is well, what is not, and how to mend it, each for real."""
+"""``qotgate doctor``: each finding and its remedy, in real conditions."""
 
 import datetime
 import ipaddress
@@ -44,7 +44,7 @@ OK, WARN, FAIL = "ok", "warn", "fail"
 
 
 class Doctor:
-    """Runs the command in this process, with variables and a configuration file of the test's own."""
+    """Runs the command in this process, with the test's own variables and configuration file."""
 
     def __init__(
         self, config: Path, url: str, monkeypatch: pytest.MonkeyPatch, output: pytest.CaptureFixture[str]
@@ -58,7 +58,7 @@ class Doctor:
             monkeypatch.setattr(module, "CONFIG_FILE", config)
 
     def run(self, *arguments: str, **variables: str) -> tuple[int, str]:
-        """The exit status and what is printed; ``variables`` without QOTGATE_."""
+        """The exit status and the output; ``variables`` are named without QOTGATE_."""
         with self._monkeypatch.context() as changed, pytest.raises(SystemExit) as ended:
             for name, value in {**self._variables, **variables}.items():
                 changed.setenv(f"QOTGATE_{name}", value)
@@ -68,7 +68,7 @@ class Doctor:
         return int(ended.value.code or 0), told.out
 
     def findings(self, *arguments: str, **variables: str) -> tuple[int, dict[str, list[dict[str, Any]]]]:
-        """The exit status, and what was found by what was looked at."""
+        """The exit status, and the findings by check."""
         status, told = self.run("--json", *arguments, **variables)
         found: dict[str, list[dict[str, Any]]] = {}
         for finding in json.loads(told):
@@ -141,7 +141,7 @@ class TestDatabase:
         return path
 
     def check(self, doctor: Doctor, path: Path, *arguments: str) -> dict[str, Any]:
-        """The one thing that is wrong with a database."""
+        """The only finding about a database."""
         status, found = doctor.findings(*arguments, DB=f"sqlite:///{path}")
         wrong = [finding for finding in found["database"] if finding["level"] != OK]
         assert len(wrong) == 1
@@ -308,7 +308,7 @@ class TestPorts:
 
     @pytest.fixture
     def stranger(self) -> Iterator[int]:
-        """A port where something takes connections and closes them."""
+        """A port where another program accepts connections and closes them."""
         with socket.create_server(("127.0.0.1", 0)) as listening:
             from threading import Thread
 
@@ -346,7 +346,7 @@ class TestKeys:
         assert "PKCS#1" in found.found
 
     def test_files_that_others_read(self, doctor: Doctor, tmp_path: Path) -> None:
-        # Other users get into a folder like this one.
+        # Other users can enter such a folder.
         tmp_path.chmod(0o755)
         reached = all(folder.stat().st_mode & 1 for folder in tmp_path.parents)
         key = rsa_key(tmp_path / "key.pem")
@@ -476,7 +476,7 @@ def test_a_database_deleted_under_a_gateway_without_pages(
     with serving_process(url) as gateway:
         _, found = doctor.findings(DB=url)
         assert FAIL not in levels(found["database"])
-        # A gateway that runs may look in between, and go on in the file that is there now.
+        # A running gateway may check in between, and continue in the new file.
         os.kill(gateway.process.pid, signal.SIGSTOP)
         for one in tmp_path.glob("q.db*"):
             one.unlink()

@@ -1,4 +1,4 @@
-"""What fuzzing has found and learnt, as ordinary tests; and a minute of fuzzing, split over the targets."""
+"""The corpus of fuzzing as ordinary tests, and a minute of fuzzing, split over the targets."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -45,6 +45,6 @@ def test_a_minute_of_fuzzing(tmp_path: Path) -> None:
         outcomes = list(threads.map(lambda name: run(name, seconds, tmp_path, SEED), TARGETS))
     assert not any(outcome.findings for outcome in outcomes), "\n\n".join(map(Outcome.report, outcomes))
     for outcome in outcomes:
-        # As many as are kept, and more.
+        # More than the number of stored inputs.
         assert outcome.executions > len(list((CORPUS / outcome.target).iterdir())), outcome
         assert outcome.edges > 0

@@ -1,4 +1,4 @@
-"""A gateway that runs is abused; who asks it meanwhile gets right answers, and nothing of it stays."""
+"""Abuse of a running gateway: other clients get correct answers meanwhile, and nothing is left behind."""
 
 import asyncio
 import os
@@ -43,7 +43,7 @@ TCP_REPAIR = 19
 
 
 def resident(gateway: Serving) -> int:
-    """KiB of memory."""
+    """Resident memory in KiB."""
     status = Path(f"/proc/{gateway.process.pid}/status").read_text()
     return int(status.split("VmRSS:")[1].split()[0])
 
@@ -54,8 +54,8 @@ def files(gateway: Serving) -> int:
 
 @contextmanager
 def unharmed(gateway: Serving) -> Iterator[None]:
-    """Have somebody ask ``gateway`` all the while; it answers right, and then has the files that it had
-    before, and no more memory than it may."""
+    """Keep a client asking ``gateway``: its answers are correct, and afterwards the gateway has the same open
+    files and no more memory than allowed."""
     if not Path("/proc/self/fd").exists():
         pytest.skip("the system does not tell a process's files")
     done = Event()
@@ -95,7 +95,7 @@ def connect(port: int, source: str = "127.0.0.1") -> socket.socket:
 
 
 def closed(connection: socket.socket) -> bool:
-    """Whether it is closed from the other end; what came before is passed over."""
+    """Whether the other end closes it; earlier data is ignored."""
     connection.setblocking(False)
     try:
         while connection.recv(1 << 16):
@@ -180,14 +180,14 @@ def test_who_does_not_read_is_dropped(gateway: Serving) -> None:
         def dropped(one: socket.socket) -> bool:
             poll = select.poll()
             poll.register(one, 0)
-            # Nothing is read: the end is seen by the error alone.
+            # Nothing is read: only the error shows the end.
             return any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(0))
 
         until(lambda: all(dropped(one) for one in them))
 
 
 def vanish(one: socket.socket) -> None:
-    """End without a word, as a machine whose power fails; where that is not allowed, fall silent."""
+    """Disappear without closing, as in a power failure; fall silent if that is not possible."""
     with suppress(PermissionError):
         one.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
         one.close()
@@ -201,12 +201,12 @@ def test_who_vanished_is_dropped(gateway: Serving) -> None:
             client.init("")
         before = files(gateway)
         assert before > 40
-        # The WebSocket clients are alive, and answer pings; the others are gone.
+        # The WebSocket clients answer pings; the others are gone.
         until(lambda: files(gateway) <= before - 20)
 
 
 def flood(port: int, sources: list[str], data: bytes = b"") -> None:
-    """Open a connection from each of ``sources``, all of them at once, send ``data`` and leave."""
+    """Open a connection from each of ``sources`` at once, send ``data`` and leave."""
     them: list[socket.socket] = []
     for source in sources:
         one = socket.socket()
@@ -229,7 +229,7 @@ def test_thousands_of_connections_at_once(gateway: Serving, side: str) -> None:
     port = gateway.port if side == "TCP" else ws_port(gateway)
     with unharmed(gateway):
         for _ in range(2):
-            # select takes no more than 1024 files.
+            # select supports 1024 files at most.
             flood(port, ["127.0.0.1"] * 800)
             flood(port, [f"127.{1 + number // 100}.{number % 100}.1" for number in range(800)])
     with Wire(gateway.port) as wire, websocket(gateway) as client:
@@ -422,7 +422,7 @@ def test_the_private_key_works_once_in_a_turn(questions: Questions) -> None:
         for _ in range(100):
             await asyncio.sleep(0)
         assert (transport.answers(), key.used) == (103, 90)
-        # One that leaves while it waits is no longer worked for.
+        # A client that leaves while it waits costs no more work.
         session.data_received(wrong)
         transport.close()
         for _ in range(10):
@@ -468,7 +468,7 @@ HALF_REQUESTS = [
 
 
 def over_http(questions: Questions, options: WebOptions, scenario: Callable[[str, WebServer], None]) -> None:
-    """Run ``scenario`` in a thread beside a site."""
+    """Run ``scenario`` in a thread, next to a site."""
 
     async def serve() -> None:
         gateway = Gateway(questions, GatewayOptions(port=0))
@@ -528,7 +528,7 @@ def test_one_address_has_a_part_of_the_http_connections(questions: Questions) ->
         port = int(url.rsplit(":", 1)[1])
         with ExitStack() as opened:
             them = [opened.enter_context(connect(port)) for _ in range(20)]
-            # Beyond its part it has probes answered, and nothing else.
+            # Beyond its limit it gets answers to probes only.
             assert [httpx.get(url + path).status_code for path in ("/healthz", "/readyz", "/")] == [
                 200,
                 200,
@@ -540,7 +540,7 @@ def test_one_address_has_a_part_of_the_http_connections(questions: Questions) ->
                 assert b"200 OK" in other.recv(1000)
         until(lambda: httpx.get(f"{url}/healthz").status_code == 200)
 
-    # A browser opens several: fewer than 16 are not refused.
+    # A browser opens several connections: fewer than 16 are not refused.
     over_http(questions, WebOptions(port=0, max_connections_per_address=3), scenario)
 
 

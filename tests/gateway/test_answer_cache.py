@@ -1,4 +1,4 @@
-"""Cached answers: given only to the same request, dropped with the data, and never more than fit."""
+"""Cached answers: only for equal requests, dropped when the data changes, and bounded in size."""
 
 import os
 import subprocess
@@ -136,12 +136,12 @@ def test_the_time_is_never_a_kept_one(sample_gateway: Serving) -> None:
 def generations(
     tmp_path: Path, reference: Reference, new_url: Callable[[], str], copied: Callable[[str], str]
 ) -> tuple[str, list[list[Path]], list[list[bytes]]]:
-    """A database, the loads to come, and the answers before and after each of them."""
+    """A database, the next loads, and the answers before and after each of them."""
     live = new_url()
     store = Store.open(live)
     load(store, reference, find_files([SAMPLE]))
     store.close()
-    # The same database, secret and all, a few loads ahead.
+    # The same database, including the secret, a few loads ahead.
     ahead = copied(live)
     loads = [files_of(tmp_path, generation) for generation in range(1, GENERATIONS + 1)]
     wanted = [bodies(ahead, reference)]
@@ -170,7 +170,7 @@ def test_an_idle_gateway_sees_a_load_within_a_second(
             store = Store.open(url)
             load(store, reference, find_files(files_of(tmp_path, 1)[:1]))
             store.close()
-            # Nothing is asked meanwhile.
+            # No questions meanwhile.
             until(lambda: engine.cache.epoch > epoch and columns.epoch > known)
 
 
@@ -186,7 +186,7 @@ def test_each_answer_is_of_a_whole_generation_while_loads_run(
             command = [*QOTGATE, "load", "--db", url, *map(os.fspath, paths)]
             subprocess.run(command, check=True, capture_output=True)
         with Wire(gateway.port) as late:
-            # Who asks after a load has ended gets the new data at once.
+            # A question after the end of a load gets the new data at once.
             assert all(body == wanted[-1][place] for place, body in ask_all(late))
     assert seen >= {0, GENERATIONS}
     assert len({answers[0] for answers in wanted}) == len({answers[-1] for answers in wanted}) == len(wanted)

@@ -1,4 +1,5 @@
-"""Questions that memory answers are answered at once; others, and all beyond a turn's share, by the pool."""
+"""Questions that memory can answer are answered at once; the pool answers the others, and those beyond a
+turn's share."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +20,7 @@ DAYS = [f"2026-06-{day:02}" for day in range(16, 23)]
 
 @pytest.fixture
 def pooled(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
-    """The jobs that the pool was given."""
+    """The jobs submitted to the pool."""
     jobs: list[Job] = []
     put = WorkerPool.put
 
@@ -66,7 +67,7 @@ def test_memory_answers_without_a_thread_and_as_the_database_does(
     counts = engine.counts
     assert counts.requests()["Qot_GetArkStockDynamic", "answered"] == 2 * len(DAYS)
     assert sum(counts.times()["Qot_GetArkStockDynamic"][0]) == 2 * len(DAYS)
-    # They are kept, as all answers are.
+    # They are cached, like all answers.
     assert ask(gateway) == before
     assert counts.requests()["Qot_GetArkStockDynamic", "kept"] == len(DAYS)
 

@@ -44,7 +44,7 @@ def raw(wire: Wire) -> Packet:
 
 
 def init(wire: Wire, key: RsaKey, algorithm: int | None, **fields: Any) -> tuple[Any, bool]:
-    """InitConnect under ``key``: the answer, and whether it came under the key."""
+    """InitConnect under ``key``: the answer, and whether it was encrypted with the key."""
     if algorithm is not None:
         fields["packetEncAlgo"] = algorithm
     request = REQUESTS[ProtoId.InitConnect](c2s={"clientVer": 1, "clientID": "x" * 150, **fields})
@@ -82,7 +82,7 @@ def test_each_cipher(gateway: Serving, key_file: Path, asked: int | None, used: 
             frame = packet.open(cipher.decrypt)
             assert frame.serial == serial
             assert decode(RESPONSES[ProtoId.Qot_GetArkStockDynamic], frame.body, 0).s2c.netShares == 76041
-        # From now on nothing plain is taken, and what cannot be decrypted is answered under the cipher.
+        # From now on plain packets are refused, and undecryptable ones get an encrypted answer.
         for body in (Frame(1004, 0, 9, b"\x0a\x02\x08\x01").encode(), Frame(1004, 0, 9, b"").encode()):
             wire.send(body)
             frame = raw(wire).open(cipher.decrypt)
@@ -181,7 +181,7 @@ def test_the_published_client_runs_the_documents_examples(
 def test_a_published_client_with_a_wrong_key_hears_within_a_second(
     sample_url: str, small_key: Path, tmp_path: Path, package: str
 ) -> None:
-    """The client tries again for ever by itself; what counts is when its first try has failed."""
+    """The client itself retries for ever; the test measures when its first attempt has failed."""
     wrong = tmp_path / "wrong.pem"
     wrong.write_bytes(RsaKey.generate(1024).pem())
     script = f"""

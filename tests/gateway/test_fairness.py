@@ -1,4 +1,4 @@
-"""A fair share: what one client sends at once does not keep another from its answer."""
+"""Fairness: many requests of one client do not delay another client's answer."""
 
 import asyncio
 import threading
@@ -196,7 +196,7 @@ def test_the_threads_take_sessions_in_turn(questions: Questions) -> None:
         futures.append(put(patient, "patient"))
         go.set()
         await asyncio.gather(*futures)
-        # Those that were in the threads already, one more of each of them at most, and then its turn.
+        # Those already in the threads, at most one more of each client, and then its own.
         assert order.index("patient") <= 2 * THREADS
         assert len(order) == 201
         pool.stop()

@@ -1,4 +1,4 @@
-"""Open files: as many as the connections take, or a sentence that says so."""
+"""Open files: as many as the connections need, or a sentence about the limit."""
 
 import resource
 import subprocess

@@ -1,4 +1,4 @@
-"""No flood of one peer has another wait for half a second, on any port."""
+"""No flood of one peer delays another client by half a second, on any port."""
 
 import ssl
 import struct

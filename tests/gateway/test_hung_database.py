@@ -1,4 +1,4 @@
-"""A database that hangs: who asked waits for it, and all else goes on."""
+"""A database that hangs: only questions to it wait."""
 
 import json
 import os
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 @contextmanager
 def locked(url: str) -> Iterator[None]:
-    """Nothing can be read meanwhile."""
+    """Lock the tables: nothing can be read meanwhile."""
     with psycopg.connect(url) as connection:
         connection.execute("LOCK TABLE state IN ACCESS EXCLUSIVE MODE")
         yield
@@ -33,8 +33,8 @@ def locked(url: str) -> Iterator[None]:
 
 @contextmanager
 def stopped(server: PostgreSQL) -> Iterator[None]:
-    """Nothing of the server runs meanwhile; the system still takes connections for it."""
-    # The parent first, which starts no others then.
+    """Suspend the server: the system still accepts connections for it."""
+    # The parent first, so that it starts no other processes.
     processes = [server.pid]
     os.kill(server.pid, signal.SIGSTOP)
     processes += children(server.pid)
@@ -90,7 +90,7 @@ def test_a_locked_table_is_told(postgresql_sample: str, tmp_path: Path) -> None:
         assert "a lock on its tables, is in the way" in done.stderr
         assert client.ark_dynamic("US.TSLA").net_shares == 76041
     told = [line for line in map(json.loads, log.read_text().splitlines()) if line["level"] == "error"]
-    # Once, and with what it was noticed by.
+    # Once, with the way it was noticed.
     assert ["is in the way" in line["reason"] for line in told if "path" not in line] == [True]
 
 

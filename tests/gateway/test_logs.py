@@ -1,4 +1,4 @@
-"""The log tells who came, what was asked and why a connection ended, line by line, and no secret."""
+"""The log has the clients, the requests and the end of each connection, line by line, and no secret."""
 
 import re
 import socket
@@ -72,14 +72,14 @@ def test_a_load_is_logged_as_moved_data(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'own.db'}"
     with logged(tmp_path, url) as (_, lines):
         lines.wait_for("gateway started")
-        # The state is looked up once a second, and the first look tells nothing.
+        # The state is checked once a second, and the first check reports nothing.
         time.sleep(1.5)
         assert run("load", SAMPLE, "--db", url).returncode == 0
         assert "generation" in lines.wait_for("data moved")[0]["to"]
 
 
 def test_http_requests_have_ids(sample_url: str, tmp_path: Path) -> None:
-    # A slow request would have a line of its own kind, and a busy machine has them.
+    # A slow request gets another line, and a busy machine has slow requests.
     options = ("--http-port", "0", "--log-level", "debug", "--slow-seconds", "0", "--lang", "en")
     with logged(tmp_path, sample_url, *options) as (gateway, lines):
         assert gateway.pages is not None

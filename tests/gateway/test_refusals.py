@@ -1,4 +1,4 @@
-"""Clients that are refused: what they are told, in whose language, and what the log and the metrics say."""
+"""Refused clients: the sentence, its language, and the entries in log and metrics."""
 
 import asyncio
 import json
@@ -48,7 +48,7 @@ def plain(sample_url: str) -> Iterator[InProcess]:
 
 
 def hashed_as_sent(frame: Frame, encrypt: Change) -> bytes:
-    """A packet as nautilus-futu sends it: the SHA-1 in its header is that of the encrypted body."""
+    """A packet in nautilus-futu's form: the SHA-1 in its header is of the encrypted body."""
     body = encrypt(frame.body)
     digest = sha1(body, usedforsecurity=False).digest()
     head = HEADER.pack(b"FT", frame.proto_id, frame.body_format, 0, frame.serial, len(body), digest)
@@ -90,7 +90,7 @@ def test_none_is_taken_by_that_digest_alone(keyed: InProcess, key: RsaKey) -> No
         wire.send(hashed_as_sent(login(packetEncAlgo=-1), wrong.encrypt))
         answer = wire.answer()
         assert (answer.retType, "--rsa-key" in answer.retMsg) == (-500, True)
-        # Nor is what is under the key and not an InitConnect.
+        # Neither is a packet under the key that is not an InitConnect.
         wire.send(hashed_as_sent(login()._replace(body=bytes(50)), key.encrypt))
         assert wire.answer().retType == -500
 
@@ -251,7 +251,7 @@ class Buffered(Transport):
         self.close()
 
     def take(self) -> Packet:
-        """The packet that was written last."""
+        """The last written packet."""
         (packet,) = FrameParser().feed(bytes(self.written))
         self.written.clear()
         return packet

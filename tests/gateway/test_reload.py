@@ -1,4 +1,4 @@
-"""SIGHUP: the options are read again and hold at once, for all workers, all of them or none, and nobody is
+"""SIGHUP: the options are read again and apply at once, in all workers, all of them or none, and no client is
 disconnected."""
 
 import os
@@ -31,7 +31,7 @@ def test_a_changed_allowance_keeps_what_was_granted(sample_url: str, tmp_path: P
             granted = []
 
             def refused_again() -> bool:
-                # Until the worker has heard of it, it refuses by the old limit.
+                # Until the worker gets the signal, it applies the old limit.
                 granted.append(wire.dynamic().retType)
                 return granted.count(0) == 3 and granted[-1] == -1
 

@@ -1,4 +1,5 @@
-"""Gateways on replicas: each answer is of one state of the data, and a page of a later one is refused."""
+"""Gateways on replicas: each answer comes from one state of the data, and a page of a later state is
+refused."""
 
 import os
 import subprocess
@@ -27,7 +28,7 @@ def load(url: str, paths: list[Path]) -> None:
 
 @pytest.fixture
 def primary(postgresql_alone: PostgreSQL) -> str:
-    """The URL of the sample, on a server that can be followed."""
+    """The URL of the sample, on a server that supports standbys."""
     url = postgresql_alone.new()
     load(url, [SAMPLE])
     return url
@@ -47,7 +48,7 @@ def test_each_answer_of_a_replica_is_of_a_whole_generation(
     primary: str, postgresql_alone: PostgreSQL, reference: Reference, tmp_path: Path
 ) -> None:
     loads = [files_of(tmp_path, generation) for generation in range(1, GENERATIONS + 1)]
-    # What the loads to come will say, by a copy.
+    # The answers after the next loads, from a copy.
     rehearsal = postgresql_alone.copy(primary)
     wanted = [bodies(rehearsal, reference)]
     for paths in loads:
@@ -84,7 +85,7 @@ def test_a_page_of_data_that_a_replica_has_not_received_is_asked_for_again_later
         page = wire.ask(ProtoId.Qot_GetRatingChange, **new_ratings).s2c.nextPage
         refused = behind.ask(ProtoId.Qot_GetRatingChange, **new_ratings, page=page)
         assert (refused.retType, refused.retMsg, refused.unavailable) == (-1, AHEAD, True)
-        # What it has, it answers, and a page of older data the other one has too.
+        # It answers from its own data, also a page of older data that the other one has too.
         assert behind.ask(ProtoId.Qot_GetRatingChange, **new_ratings) == old
         assert wire.ask(ProtoId.Qot_GetRatingChange, **new_ratings, page=old.s2c.nextPage).retType == 0
         standby.execute("SELECT pg_wal_replay_resume()")

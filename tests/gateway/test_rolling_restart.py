@@ -1,5 +1,5 @@
-"""One gateway takes over from another under load: no client sees an error or a wrong answer, or waits in
-vain, and the allowance goes on."""
+"""One gateway takes over from another under load: no client gets an error or a wrong answer or waits for
+ever, and the allowance continues."""
 
 import asyncio
 import os
@@ -75,7 +75,7 @@ class Chain:
         self.process: subprocess.Popen[str] | None = None
 
     def start(self, *options: str, wait: bool = True) -> subprocess.Popen[str]:
-        """Start a gateway, and wait until it serves, and until the one before has ended."""
+        """Start a gateway, and wait until it serves and its predecessor has ended."""
         with self.log.open("a") as log:
             new = subprocess.Popen([*self._command, *options], stdout=subprocess.PIPE, stderr=log, text=True)
         assert new.stdout is not None
@@ -104,7 +104,7 @@ def chain(folder: Path, url: str, *options: str) -> Iterator[Chain]:
 
 
 class Load:
-    """Clients that ask on in threads; ``done`` counts their answers, ``failed`` has what went wrong."""
+    """Clients that keep asking in threads; ``done`` counts their answers, ``failed`` has the errors."""
 
     def __init__(self) -> None:
         self.done: Counter[str] = Counter()
@@ -131,7 +131,7 @@ class Load:
         self._threads[-1].start()
 
     def until_all_have_gone_on(self) -> None:
-        """Wait until each has had some more answers, or failed."""
+        """Wait until each client has had some more answers, or failed."""
         before = self.done.copy()
         deadline = time.monotonic() + 20
         while not self.failed and any(self.done[name] < count + 5 for name, count in before.items()):
@@ -146,7 +146,7 @@ class Load:
 
 
 def many_at_once(port: int, load: Load) -> Callable[[], None]:
-    """An asyncio client with a hundred questions under way; what stops it."""
+    """An asyncio client with a hundred pending questions. Returns a function that stops it."""
     stopping = Event()
 
     async def ask_on() -> None:
@@ -199,7 +199,7 @@ def test_nobody_notices_a_restart(sample_url: str, tmp_path: Path) -> None:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,
-                    # The published package makes a folder there, and not at once with another.
+                    # The published package makes a folder there, and two at once would collide.
                     env={**os.environ, "HOME": str(home)},
                 )
             )
@@ -235,7 +235,7 @@ def test_nobody_notices_a_restart(sample_url: str, tmp_path: Path) -> None:
                 return WebSocket(new).dynamic()
 
         def again_at_a_restart(ask: Callable[[], Any]) -> Any:
-            """Ask as a client does that connects again where it is told that the service restarts."""
+            """Ask like a client that reconnects after a service restart."""
             while True:
                 try:
                     return ask()
@@ -344,7 +344,7 @@ def test_a_gateway_that_cannot_serve_takes_nothing_over(sample_url: str, tmp_pat
                     [*gateways._command, *wrong], capture_output=True, text=True, timeout=30, check=False
                 )
                 assert (done.returncode, done.stderr.startswith("qotgate: ")) == (2, True)
-            # One that ends after it has been given the sockets.
+            # One that ends after it got the sockets.
             peer = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             peer.connect(str(gateways.socket))
             peer.settimeout(10)
@@ -414,7 +414,7 @@ def test_a_gateway_of_another_version_gets_the_sockets_and_the_rest_is_drained(
             send(peer, {"go": 99})
             assert first.wait(20) == 0
             assert wire.closed()
-        # The port is still there, and who connects waits for whoever serves it.
+        # The port still exists, and new connections wait for the next gateway.
         (listening,) = inheritance.listening["tcp"]
         with socket.create_connection(("127.0.0.1", gateways.port), 5):
             listening.settimeout(5)
@@ -426,7 +426,7 @@ def test_a_gateway_of_another_version_gets_the_sockets_and_the_rest_is_drained(
 def test_one_that_vanishes_after_it_took_over_leaves_none_that_does_not_serve(
     sample_url: str, tmp_path: Path, workers: str
 ) -> None:
-    """Whoever watches over the gateway sees that it has failed, and starts it again."""
+    """The supervisor of the gateway sees that it has failed, and restarts it."""
     options = ("--no-http", "--drain-seconds", "1", "--workers", workers)
     with chain(tmp_path, sample_url, *options) as gateways:
         first = gateways.start()

@@ -1,4 +1,4 @@
-"""Nothing that is secret is ever printed or logged, in good cases and bad ones."""
+"""No secret is ever printed or logged, with or without an error."""
 
 import hashlib
 import os

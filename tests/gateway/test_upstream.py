@@ -1,4 +1,4 @@
-"""Requests that an OpenD behind the gateway answers: who is asked, in which order answers and pushes come."""
+"""Requests that an OpenD behind the gateway answers: their routing, and the order of answers and pushes."""
 
 import asyncio
 from collections import Counter
@@ -54,7 +54,7 @@ class OpenD:
 
 
 class OpenDSession:
-    """A session that answers when it is told to."""
+    """A session that answers on the test's command."""
 
     raw: FastPath | None = None
 
@@ -122,7 +122,7 @@ def test_what_opend_says_of_itself_is_said_to_the_client(questions: Questions) -
         opend = OpenD()
         gateway = Gateway(questions, GatewayOptions(), upstream=opend)
         session, transport = connect(gateway)
-        # Asked right behind the login: that waits until the client is let in.
+        # Sent directly after the login: it waits until the client is admitted.
         session.data_received(login().encode() + request(BASIC_QUOTE, 2, b"q"))
         assert (packets(transport), transport.reading) == ([], False)
         await turns()
@@ -132,7 +132,7 @@ def test_what_opend_says_of_itself_is_said_to_the_client(questions: Questions) -
         assert s2c.connAESKey != opend.s2c.connAESKey
         ((frame, reply),) = opend.asked
         assert frame == Frame(BASIC_QUOTE, PROTOBUF, 2, b"q")
-        # A push behind an answer does not overtake it.
+        # A push does not overtake the answer before it.
         reply(frame._replace(body=b"a"))
         opend.client.push(Frame(QUOTE_PUSH, PROTOBUF, 900, b"p"))
         await turns()
@@ -227,7 +227,7 @@ def test_plain_packets_pass_wherever_the_stream_is_cut(questions: Questions) -> 
             assert sent == b"".join(quotes)
             ((subscription, reply),) = opend.asked
             assert subscription.body == b"s"
-            # The answers, and a push behind the first two.
+            # The answers, and a push after the first two.
             told = quotes[0] + quotes[1] + request(QUOTE_PUSH, 7) + quotes[2] + quotes[3]
             assert path.forward_back(told, 0) == len(told)
             reply(subscription)

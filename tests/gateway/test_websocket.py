@@ -168,7 +168,7 @@ def test_a_client_that_answers_no_ping_is_dropped(sample_url: str) -> None:
 
 
 def test_sigterm_closes_websockets_too(sample_url: str) -> None:
-    # It would wait an hour for the client, which does not close of itself.
+    # It would wait an hour for the client, which does not close the connection itself.
     options = ("--websocket-port", "0", "--drain-seconds", "3600")
     with serving_process(sample_url, *options) as gateway, websocket(gateway) as client:
         client.init("")

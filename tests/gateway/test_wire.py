@@ -1,4 +1,4 @@
-"""The gateway on the wire: the documented consequence of each thing a client can do."""
+"""The gateway on the wire: the documented consequence of each action of a client."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from tests.support.wire import Wire
 
 @pytest.fixture
 def bystander(sample_gateway: Serving) -> Iterator[Wire]:
-    """Another client, which must never notice; it asks before and after."""
+    """Another client, which must notice nothing; it asks before and after."""
     with Wire(sample_gateway.port) as wire:
         assert wire.dynamic().s2c.netShares == 76041
         yield wire
@@ -263,7 +263,7 @@ def test_answers_are_matched_by_serial_however_they_are_sliced(sample_gateway: S
 def test_a_client_that_does_not_read_is_held_back_and_then_served(sample_gateway: Serving) -> None:
     with Wire(sample_gateway.port) as wire:
         request = wire.request(ProtoId.Qot_GetRatingChange, market=11, count=20)
-        wanted = 20_000  # 9 MB of answers, more than the system holds for a reader
+        wanted = 20_000  # 9 MB of answers, more than the system buffers for a reader
         sender = Thread(target=wire.send, args=(request * wanted,))
         sender.start()
         time.sleep(1)

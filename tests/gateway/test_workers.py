@@ -1,5 +1,5 @@
-"""Several processes on one port: one allowance, one number of connections, and no end to a worker's work
-but the parent's."""
+"""Several processes on one port: one allowance, one number of connections, and workers that end only with
+their parent."""
 
 import multiprocessing
 import os
@@ -80,7 +80,7 @@ def test_a_process_killed_while_it_asks_holds_nobody_up() -> None:
         time.sleep(0.02)
         process.kill()
         process.join(10)
-        # Would wait for ever if the lock had stayed.
+        # Would wait for ever if the lock were still held.
         assert allowance.take("a") == 0
 
 
@@ -153,7 +153,7 @@ def test_sixty_are_granted_over_all_workers_and_through_the_death_of_one(gateway
         os.kill(workers[0], signal.SIGKILL)
         until(lambda: len(set(children(gateway.process.pid)) - {workers[0]}) == WORKERS)
         alive = [wire for wire in wires if not lost(wire)]
-        # The kernel spreads 24 connections over three workers: all on one, or none on one, is no spread.
+        # The kernel spreads 24 connections over three workers: none of them may get all, or none.
         assert 0 < len(alive) < 24
         more = [opened.enter_context(Wire(gateway.port)) for _ in range(12)]
         assert granted(alive + more, 5) == 12
