@@ -1,5 +1,5 @@
-"""A C++ client from scratch, on our .proto files: what the encryption and the messages are to an
-implementation that shares no code with the gateway."""
+"""A C++ client from scratch on our .proto files: encryption and messages for an implementation that shares no
+code with the gateway."""
 
 import json
 import subprocess

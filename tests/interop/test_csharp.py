@@ -1,5 +1,8 @@
-"""C#: the example that takes no package, compiled and run by Mono; and that protoc makes C# of every .proto
-file without complaint. The published C# client is a download that no package registry has."""
+"""C#: Mono compiles and runs the example without packages, and protoc generates C# from every .proto file
+without complaint.
+
+The published C# client is a download that no package registry has.
+"""
 
 import re
 from pathlib import Path
@@ -34,10 +37,10 @@ def test_protoc_makes_csharp_of_every_file(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     made = {path.stem: path.read_text(encoding="utf-8") for path in tmp_path.glob("*.cs")}
-    # One file for each, named as C# names things.
+    # One file for each, named by C#'s rules.
     assert set(made) == {"".join(part[0].upper() + part[1:] for part in n.split("_")) for n in names}
     dynamic = made["QotGetArkStockDynamic"]
     assert "namespace QotGetArkStockDynamic {" in dynamic
     assert {"C2S", "S2C", "Request", "Response"} <= set(re.findall(r"sealed partial class (\w+)", dynamic))
-    # proto2 fields that were not sent are told from zeros.
+    # proto2 distinguishes fields that were not sent from zeros.
     assert "public bool HasNetShares" in dynamic

@@ -34,7 +34,7 @@ EXAMPLE_SECONDS = 30
 
 
 def example(reference: Path, name: str) -> str:
-    """The Java example of a document. The document has turned each \\n in a string into a line break."""
+    """The Java example of a document, which has turned each \\n in a string into a line break."""
     text = (reference / DOCUMENTS[name]).read_text(encoding="utf-8")
     match = re.search(r"^public class QotDemo implements FTSPI_Qot.*?(?=^2$)", text, re.S | re.M)
     assert match
@@ -42,10 +42,10 @@ def example(reference: Path, name: str) -> str:
 
 
 def as_run(published: str, port: int) -> str:
-    """The example with imports, which the document leaves out, and another port, all else as published."""
+    """The example with the imports that the document leaves out, and another port; otherwise as published."""
     port_published = "(short)11111"
     assert published.count(port_published) == 1
-    # A short holds no port above 32767.
+    # A short cannot hold a port above 32767.
     return IMPORTS + published.replace(port_published, str(port))
 
 
@@ -61,7 +61,7 @@ def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def gateway(sample_url: str) -> Iterator[Serving]:
-    """A gateway that drops what is silent for 3 seconds."""
+    """A gateway that drops clients after 3 silent seconds."""
     options = ["--keep-alive-interval", "1", "--lang", "en", "--rate-limit", "off"]
     with serving(sample_url, *options) as gateway:
         yield gateway
@@ -75,7 +75,8 @@ def encrypted_gateway(sample_url: str, key_file: Path) -> Iterator[Serving]:
 
 
 def run_example(script: str, class_path: str, folder: Path) -> tuple[list[str], dict[str, Any]]:
-    """What an example prints: lines, then an answer as JSON. It never ends by itself, so it is ended here."""
+    """The output of an example: lines, then an answer as JSON. It never ends by itself, so it is ended
+    here."""
     source = folder / "QotDemo.java"
     source.write_text(script, encoding="utf-8")
     compiled = run(["javac", "-encoding", "UTF-8", "-cp", class_path, "-d", folder, source], folder)
@@ -132,7 +133,7 @@ class TestSession:
     def test_connect_global_state_keep_alive_and_both_questions(
         self, class_path: str, key_file: Path, encrypted: bool, request: pytest.FixtureRequest
     ) -> None:
-        """The client sends its signs of life: after three intervals it is still there."""
+        """The client sends keep-alives: after three intervals it is still connected."""
         gateway = request.getfixturevalue("encrypted_gateway" if encrypted else "gateway")
         status, lines = session(class_path, gateway, 4, key_file if encrypted else None)
         assert status == 0, lines
@@ -149,7 +150,7 @@ class TestSession:
     def test_another_key_is_refused(
         self, class_path: str, encrypted_gateway: Serving, tmp_path: Path
     ) -> None:
-        """The gateway can answer only in plain words, which a client with encryption on cannot read."""
+        """The gateway can answer only unencrypted, which a client with encryption on cannot read."""
         status, lines = session(class_path, encrypted_gateway, 0, rsa_key(tmp_path / "other.pem"))
         assert (status, lines) == (1, ["refused 100/0 Invalid packet body, serialNO=1"])
 
@@ -166,7 +167,7 @@ class TestSession:
     def test_the_client_takes_keys_of_1024_bits_only(
         self, class_path: str, sample_url: str, tmp_path: Path
     ) -> None:
-        """It decrypts in blocks of 128 bytes, whatever the key."""
+        """It decrypts in blocks of 128 bytes, with any key."""
         key = rsa_key(tmp_path / "large.pem", 2048)
         with serving(sample_url, "--rsa-key", str(key)) as gateway:
             status, lines = session(class_path, gateway, 0, key)
@@ -175,6 +176,6 @@ class TestSession:
     def test_the_client_passes_over_a_key_in_pkcs8(
         self, class_path: str, encrypted_gateway: Serving, key_file: Path
     ) -> None:
-        """It then sends in plain, and cannot read the gateway's refusal either."""
+        """It then sends unencrypted, and cannot read the gateway's refusal either."""
         status, lines = session(class_path, encrypted_gateway, 0, in_pkcs8(key_file))
         assert (status, lines) == (1, ["refused 100/0 Invalid packet body, serialNO=1"])

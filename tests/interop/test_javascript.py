@@ -26,7 +26,7 @@ FIRST_LINE = {
 
 
 def example(reference: Path, name: str, brand: str) -> str:
-    """The JavaScript example of a document, as it was published for a brand."""
+    """The JavaScript example of a document, as published for a brand."""
     text = (reference / DOCUMENTS[name]).read_text(encoding="utf-8")
     match = re.search(rf'^import \w+ from "{brand}-api";\n.*?^Qot\w+\(\)\n', text, re.S | re.M)
     assert match
@@ -34,7 +34,7 @@ def example(reference: Path, name: str, brand: str) -> str:
 
 
 def as_run(published: str, port: int, *, ssl: bool, key: str) -> str:
-    """The example with another port, ssl and key, all else as published."""
+    """The example with another port, ssl and key; otherwise as published."""
     settings = '["127.0.0.1", 11111, false, "xxxxxx"]'
     assert published.count(settings) == 1
     return published.replace(settings, json.dumps(["127.0.0.1", port, ssl, key]))
@@ -47,7 +47,7 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def gateways(sample_url: str, tls: tuple[Path, Path]) -> Iterator[dict[str, int]]:
-    """The ports of a gateway on ws and of one on wss; no sign of life keeps a client there for 3 seconds."""
+    """The ports of a gateway on ws and of one on wss; both drop clients after 3 silent seconds."""
     options = [
         *("--websocket-port", "0", "--websocket-key", KEY),
         *("--keep-alive-interval", "1", "--lang", "en", "--rate-limit", "off"),
@@ -64,8 +64,11 @@ def printed(
     tls: tuple[Path, Path],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[tuple[str, str, str, str], list[str]]:
-    """What each example prints with each brand's document, scheme and key. Each runs five seconds, so they
-    run at once. npm has no moomoo-api with the two calls yet: its examples import futu-api in its place."""
+    """The output of each example with each brand's document, scheme and key.
+
+    Each runs five seconds, so they run at once. npm's moomoo-api does not have the two calls yet: its
+    examples import futu-api instead.
+    """
     folder = tmp_path_factory.mktemp("javascript")
     cases = {
         (name, brand, scheme, key): bundle(
@@ -119,7 +122,7 @@ class TestDocuments:
 
     @pytest.mark.parametrize("name", ["dynamic", "rating"])
     def test_a_wrong_key(self, printed: dict, brand: str, scheme: str, name: str) -> None:
-        """The client tells its user once, closes, and does not try again."""
+        """The client reports it once, closes, and does not retry."""
         lines = printed[name, brand, scheme, WRONG]
         assert lines[0] == "start error 1"
         assert len([line for line in lines if line.startswith("start error")]) == 1
@@ -128,7 +131,7 @@ class TestDocuments:
 
 
 def answer(lines: list[str], first_line: str) -> dict[str, Any]:
-    """The answer that an example prints below its first line."""
+    """The answer below the first line of an example's output."""
     start = lines.index(first_line) + 1
     s2c: dict[str, Any] = json.loads("\n".join(lines[start:]))
     return s2c
@@ -149,7 +152,7 @@ class TestSession:
     def test_both_questions_over_one_connection(
         self, sessions: dict[str, Path], gateways: dict[str, int], tls: tuple[Path, Path]
     ) -> None:
-        """The client sends no sign of life of its own: after three intervals in silence it is still there."""
+        """The client sends no keep-alive by itself: after three silent intervals it is still connected."""
         command = [*node(), sessions["session"], str(gateways["wss"]), "true", KEY, "4", PROTO]
         done = run(command, HERE, NODE_EXTRA_CA_CERTS=tls[0])
         assert done.returncode == 0, done.stdout + done.stderr
@@ -175,7 +178,7 @@ class TestSession:
     def test_a_certificate_that_is_not_trusted(
         self, sessions: dict[str, Path], gateways: dict[str, int]
     ) -> None:
-        """The client prints an error and calls nothing back: a script has to see to that itself."""
+        """The client prints an error and calls nothing back: a script has to detect it itself."""
         command = [
             "timeout",
             "3",

@@ -1,5 +1,5 @@
-"""3229, 3230, 3219, 3223 and 1005 by the published Python clients: what their own parsers
-read; and by our drop-in, which reads the same."""
+"""3229, 3230, 3219, 3223 and 1005 through the published Python clients' own parsers, and through our drop-in,
+which reads the same."""
 
 import json
 from pathlib import Path

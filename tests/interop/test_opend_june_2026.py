@@ -1,7 +1,8 @@
-"""What OpenD's published documentation shows of June 2026, asked of ARK's files of those days.
+"""OpenD's published output of June 2026, compared with answers from ARK's files of those days.
 
-The position list there is the book of the files dated 06-23, the trades are those of 06-23: OpenD has trades
-from ARK's notices, a file earlier. So the lists are asked with the files up to the one or the other day.
+The position list there is the book of the files dated 06-23, the trades are those of 06-23: OpenD takes
+trades from ARK's notices, a file earlier. So the lists are computed with the files up to one or the other
+day.
 """
 
 import json

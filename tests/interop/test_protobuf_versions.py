@@ -1,4 +1,4 @@
-"""The package lives with every protobuf that a user's environment may hold."""
+"""The package works with every protobuf version that a user's environment may have."""
 
 import os
 import subprocess

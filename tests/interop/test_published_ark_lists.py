@@ -1,8 +1,8 @@
-"""Fund holdings and active transactions on the real files, through the published clients, against a
-recomputation: every holding type and cycle, every sort, all pages, as the data stood on several days.
+"""Fund holdings and active transactions on the real files, through the published clients, compared with a
+recomputation: every holding type and cycle, every sort, all pages, as of several days.
 
-The published clients cannot ask as of an earlier day, so the files up to that day are loaded. That they get
-what the recomputation gets out of all files also says that later files change nothing.
+The published clients cannot ask as of an earlier day, so the files up to that day are loaded. Their answers
+equal the recomputation from all files, which also shows that later files change nothing.
 """
 
 import json
@@ -89,7 +89,7 @@ def stood(
     reference: Reference,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[date, str]:
-    """A day, and a database as it stood then: the notices up to it, and the holdings up to the next file."""
+    """A day, and a database as of that day: the notices up to it, and the holdings up to the next file."""
     day = request.param
     url = f"sqlite:///{tmp_path_factory.mktemp('stood') / 'qotgate.db'}"
     holdings, trades = shared_data / "ark" / "holdings", shared_data / "ark" / "trades"
@@ -102,7 +102,7 @@ def stood(
 
 
 def check(lists: Lists, day: date, answers: list[dict[str, Any]]) -> None:
-    """``answers`` are (rows by the names of the Python client, all_count) to QUESTIONS."""
+    """Check ``answers`` to QUESTIONS: pairs of rows, by the Python client's names, and all_count."""
     changes = {cycle: lists.changes(day, cycle) for cycle in CYCLES}
     filled = 0
     for (call, kind, cycle, sort, way), answer in zip(QUESTIONS, answers, strict=True):
@@ -197,7 +197,7 @@ NAMES = {
 
 
 def in_python(answer: dict[str, Any]) -> dict[str, Any]:
-    """A JavaScript answer by the names of the Python client."""
+    """A JavaScript answer with the Python client's names."""
     rows = []
     for row in answer["rows"]:
         security = row.get("security")

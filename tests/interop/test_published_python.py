@@ -37,7 +37,7 @@ class TestDocuments:
         assert len(table) == 3
         start = lines.index(table[0])
         assert lines[start : start + 3] == table
-        # The sample has fewer rows than the service that the document was written on.
+        # The sample has fewer rows than the document's service.
         assert lines[start - 1] == f"{count.split(':')[0]}: 5"
 
 
@@ -52,7 +52,7 @@ def test_our_client_runs_them_with_the_import_line_changed(
 
 
 def test_keep_alive_holds_a_published_client(sample_url: str, tmp_path: Path) -> None:
-    """The client sends a sign of life at 4/5 of the interval: after three intervals it is still there."""
+    """The client sends a keep-alive at 4/5 of the interval: after three intervals it is still connected."""
     from tests.support.serving import serving
 
     script = """

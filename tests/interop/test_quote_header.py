@@ -1,4 +1,4 @@
-"""The QotHeader that newer published clients put into field 100 of C2S: ignored, as any unknown field."""
+"""The QotHeader that newer published clients send in field 100 of C2S is ignored, like any unknown field."""
 
 import json
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ def with_header(proto_id: ProtoId, header: Any) -> bytes:
     """A question's body with the header in field 100 of its C2S."""
     c2s = REQUESTS[proto_id](c2s=QUESTIONS[proto_id]).c2s.SerializeToString()
     sent = header.SerializeToString()
-    # The key of field 100 with a length before its bytes; the length of either fits one byte.
+    # The key of field 100 with a length before its bytes; each length fits one byte.
     c2s += bytes([0xA2, 0x06, len(sent)]) + sent
     assert len(c2s) < 128
     return b"\x0a" + bytes([len(c2s)]) + c2s

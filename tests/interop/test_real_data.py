@@ -1,5 +1,5 @@
-"""Real ARK files and real analyst notes, through the gateway and the published client, against a
-recomputation by other means."""
+"""Real ARK files and real analyst notes, through the gateway and the published client, compared with an
+independent recomputation."""
 
 import json
 import subprocess
@@ -107,7 +107,7 @@ def test_a_published_client_gets_what_a_recomputation_gets(shared_data: Path, tm
 def test_with_holdings_a_published_client_gets_the_sums_of_the_trades_behind_it(
     real_url: str, shared_data: Path, tmp_path: Path
 ) -> None:
-    """The inferred trades themselves are held against the notices in tests/service/test_ark_check.py."""
+    """tests/service/test_ark_check.py compares the inferred trades themselves with the notices."""
     codes = sorted(dynamics(shared_data, TABLES))
     store = Store.open(real_url)
     questions = Questions(store, load_reference())

@@ -1,4 +1,5 @@
-"""Our drop-in against the published clients, call by call, on one gateway: shapes, types, values, errors."""
+"""Our drop-in compared with the published clients, call by call, on one gateway: shapes, types, values,
+errors."""
 
 import json
 import os
@@ -85,7 +86,7 @@ def outcomes(package: str, port: int, home: Path, *, json_bodies: bool) -> dict[
     head = f"from {package} import *\n"
     if json_bodies:
         head += "SysConfig.set_proto_fmt(ProtoFMT.Json)\n"
-    # A file, since the published client logs to its standard output, from its other threads, too.
+    # A file, since the published client also logs to its standard output from other threads.
     told = home / f"{package}.json"
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", head + CALLS, str(port), str(told)],

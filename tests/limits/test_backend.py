@@ -1,4 +1,5 @@
-"""One allowance over all gateways on one store: the rule, its clock, and what happens while it is away."""
+"""One allowance over all gateways on one store: the rule, its clock, and the behaviour while the store is
+away."""
 
 import asyncio
 import itertools
@@ -49,12 +50,12 @@ class Clock:
 
 
 class Script:
-    """The store's script under a clock of the test's."""
+    """The store's script with a clock set by the test."""
 
     def __init__(self, client: Redis, limit: int, window: int) -> None:
         self._run = client.register_script(TAKE.replace(TIME, "{ARGV[5], ARGV[6]}"))
         self._limit, self._window = limit, window
-        # Keys of earlier examples stay.
+        # Keys of earlier examples remain.
         self._prefix = f"test{next(NEW)}"
 
     def take(self, now: int, *keys: str, anyway: int = 0) -> list[tuple[int, int, int]]:
@@ -83,7 +84,7 @@ def test_the_store_grants_what_a_plain_allowance_grants(
         script = Script(client, most, 30 * MICRO)
         for gap, keys in asked:
             clock.now += gap
-            # What is asked together is taken in order, each with what is left at its own turn.
+            # Requests sent together are counted in order, each with the remainder at its own turn.
             assert script.take(clock.now, *keys) == [(plain.take(key), *plain.left(key)) for key in keys]
 
 
@@ -109,7 +110,7 @@ def test_more_than_the_limit_may_be_told_and_counts(redis_server: StoreServer) -
         script, now = Script(client, 2, 30), Clock.now
         script.take(now, "a", "a", "a", anyway=1)
         script.take(now + 10, "a", anyway=1)
-        # Of those before it at most one may be younger than the window: the one at +10 and the last at 0.
+        # At most one of the earlier ones may be younger than the window: the one at +10 and the last at 0.
         assert script.take(now + 20, "a") == [(10, 0, 10)]
         assert script.take(now + 30, "a") == [(0, 0, 10)]
         assert script.take(now + 31, "a") == [(9, 0, 9)]
@@ -207,7 +208,7 @@ def test_two_gateways_and_four_workers_grant_sixty_together(
             return given
 
         def published(gateway: Serving) -> int:
-            # Of its own: two that make one folder at once are one too many for the published package.
+            # Its own: two that make one folder at once make the published package fail.
             home = tmp_path / str(gateway.port)
             home.mkdir()
             counted = home / "counted"
@@ -291,7 +292,7 @@ def metric(gateway: Serving, name: str) -> float:
 
 
 def changes(path: Path) -> list[str]:
-    """The log's lines of the store coming and going."""
+    """The log's lines about the store."""
     events = [json.loads(line)["event"] for line in path.read_text().splitlines() if line.startswith("{")]
     return [event for event in events if event.startswith("limit store")]
 
@@ -322,7 +323,7 @@ def test_refuse(sample_url: str, redis_server: StoreServer, log: Path) -> None:
             answer = wire.dynamic()
             assert (answer.retType, answer.retMsg[: len(AWAY)]) == (-1, AWAY)
         assert other.dynamic().retMsg.startswith("为所有网关统一计数的限频存储（--limit-store）无响应")
-        # What does not count needs no store.
+        # Requests that do not count need no store.
         assert wire.ask(ProtoId.Qot_GetRatingChange, market=11, count=1, page=page).retType == 0
         assert wire.ask(ProtoId.GetGlobalState, userID=0).retType == 0
         refused = httpx.get(f"{gateway.pages}/api/v1/ratings/changes")
@@ -355,15 +356,15 @@ def test_local(sample_url: str, redis_server: StoreServer, log: Path) -> None:
         assert granted(of_one, 3) == 24
         assert granted(of_two, 3) == 6
         redis_server.stop()
-        # Each gateway goes on by its own account, which knows what the store granted it: 36 are left of 60,
-        # and 54, over all workers and however many ask.
+        # Each gateway continues with its own count, which includes the grants of the store: 36 are left of
+        # 60, and 54, over all workers and for any number of clients.
         assert granted(of_one, 10) == 36
         assert granted(of_two, 50) == 54
         assert metric(two, by_store("local")) == 100
         assert metric(two, by_store("refused")) == 0
         redis_server.start()
         until(lambda: metric(two, "qotgate_limit_store_up") == metric(one, "qotgate_limit_store_up") == 1)
-        # The store has forgotten all, and was told what was granted without it.
+        # The store has lost its counts, and got the grants made without it.
         until(lambda: redis_server.client().llen("qotgate:allowance:600s:wire:3424") == 90)
         assert granted([*of_one, *of_two], 5) == 0
         until(lambda: sorted(changes(log)) == ["limit store away"] * 2 + ["limit store back"] * 2)
@@ -414,7 +415,7 @@ def test_a_store_that_hangs_holds_nobody_up(sample_url: str, redis_server: Store
         assert metric(gateway, "qotgate_limit_store_up") == 0
         redis_server.go_on()
         until(lambda: metric(gateway, "qotgate_limit_store_up") == 1)
-        # What the store finds in its line when it wakes is of no use to anyone any more, and is not counted.
+        # The requests that a resumed store finds in its queue are expired, and are not counted.
         assert wire.dynamic().retMsg.startswith(OVER) == (down == "local")
         assert gateway.stop() == 0
 
@@ -456,7 +457,7 @@ def test_killed_and_started_under_load_the_count_is_exact(
         given, refused = (sum(numbers) for numbers in zip(*(one.result(120) for one in asked), strict=True))
         assert refused > 0
         counted = store.client().llen("qotgate:allowance:600s:wire:3424")
-        # What the store counted as it was killed, and could not say: at most what was under way each time.
+        # The requests that the killed store counted without answering: at most those pending each time.
         assert counted == 400
         assert 400 - 2 * len(wires) <= given <= 400
 
@@ -655,7 +656,7 @@ def test_those_who_wait_for_the_store_are_bounded(
         assert [isinstance(answer, Refused) for answer in answers] == [False] * 5 + [True] * 3
         assert link.up
         assert dict(link.decisions) == {"store": 5, "local": 0, "refused": 3}
-        # Nobody waits for ever for a link that is closed.
+        # No request waits for ever on a closed link.
         late = asyncio.ensure_future(allowance.take("a"))
         await asyncio.sleep(0)
         await link.close()

@@ -1,4 +1,4 @@
-"""The allowance: exact, and no worse for being asked again."""
+"""The allowance: exact, and unaffected by retries."""
 
 import time
 
@@ -106,7 +106,7 @@ def test_sixty_answers_and_one_refusal_and_free_pages(limited: Serving) -> None:
         assert 0 < wait <= 30
         assert all(first_page(one, page=page)[0] == 0 for _ in range(100))
         assert first_page(one)[0] == -1
-        # Another interface has an allowance of its own; KeepAlive and GetGlobalState have none.
+        # Another interface has its own allowance; KeepAlive and GetGlobalState have none.
         assert sum(one.dynamic().retType == 0 for _ in range(61)) == 60
         assert all(one.ask(ProtoId.GetGlobalState, userID=0).retType == 0 for _ in range(61))
 

@@ -1,4 +1,4 @@
-"""The tools under the protocol's own inspector."""
+"""The tools called by the protocol's own inspector."""
 
 import json
 import subprocess

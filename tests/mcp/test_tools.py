@@ -1,5 +1,5 @@
-"""The tools of agents, asked by the SDK's own client: over HTTP, on standard input and output, and beside the
-HTTP API."""
+"""The MCP tools, called by the SDK's own client over HTTP and standard input and output, and compared with
+the HTTP API."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""No infinity leaves the house, whatever a database of an earlier version holds."""
+"""No answer contains an infinity, even from the database of an earlier version."""
 
 import json
 from datetime import date

@@ -1,4 +1,4 @@
-"""The version, and what asking for it brings along."""
+"""The version, and the modules that importing it loads."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ import qotgate
 
 
 def loaded(statement: str) -> set[str]:
-    """The modules that ``statement`` brings along, in a process of its own."""
+    """The modules that ``statement`` imports, in a new process."""
     code = f"{statement}\nimport sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return set(done.stdout.split())

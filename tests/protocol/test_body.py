@@ -1,4 +1,4 @@
-"""Bodies in both formats, and messages beside those of the published clients."""
+"""Bodies in both formats, and messages compared with those of the published clients."""
 
 import json
 import subprocess

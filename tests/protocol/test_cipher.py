@@ -1,4 +1,4 @@
-"""The ciphers against recorded exchanges of another implementation (scripts/make_vectors.py)."""
+"""The ciphers, compared with recorded exchanges of another implementation (scripts/make_vectors.py)."""
 
 import json
 import stat

@@ -1,4 +1,4 @@
-"""The parser takes bytes in any slicing and says what is wrong with them."""
+"""The parser accepts bytes in any slicing, and names what is wrong with them."""
 
 from hashlib import sha1
 

@@ -16,9 +16,9 @@ THREADS = 4
 
 
 def classes() -> list[Any]:
-    """Every class of our pool that there is, held or not."""
+    """Every class of our pool that exists, referenced or not."""
     meta = type(CLASSES["Qot_Common.Security"])
-    # A gateway that ran in this process has frozen what there was; the collector does not list that.
+    # An earlier gateway in this process has frozen all objects, which the collector does not list.
     gc.unfreeze()
     found = [one for one in gc.get_objects() if type(one) is meta]
     return [one for one in found if one.DESCRIPTOR.file.pool is POOL]
@@ -26,7 +26,7 @@ def classes() -> list[Any]:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Classes made meanwhile are still there at the end."""
+    """Check that classes made meanwhile exist at the end."""
     gc.collect()
     gc.disable()
     try:
@@ -36,7 +36,7 @@ def uncollected() -> Iterator[None]:
 
 
 def parts(message: Any) -> Iterator[Any]:
-    """A message and all that it can hold, set or not."""
+    """A message and every message that it can contain, set or not."""
     yield message
     for field in message.DESCRIPTOR.fields:
         if field.message_type is not None:

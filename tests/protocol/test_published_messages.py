@@ -1,4 +1,4 @@
-"""Our messages against the published clients' own: same names, numbers, types and labels."""
+"""Our messages, compared with the published clients' own: same names, numbers, types and labels."""
 
 from importlib import import_module
 from pkgutil import iter_modules
@@ -11,7 +11,7 @@ from qotgate.protocol.messages import CLASSES, POOL, ProtoId
 OWN = [proto_id.name for proto_id in ProtoId if proto_id.name.startswith("Qotgate_")]
 """Questions of our own."""
 FILES = ["Common", "Qot_Common", *(proto_id.name for proto_id in ProtoId if proto_id.name not in OWN)]
-# Ours define what the gateway uses; theirs may have more beside it.
+# Ours define the fields that the gateway uses; theirs may have more.
 ENUMS_IN_PART = {"QotMarket", "QotMarketState", "RetType", "ProgramStatusType", "PacketEncAlgo", "ProtoFmt"}
 OWN_MESSAGES = {"FundLeftOut", "UntoldDays"}
 """Messages of fields of our own."""

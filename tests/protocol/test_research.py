@@ -1,4 +1,5 @@
-"""Research tables on the wire: what is written is read; parameters are read, or refused with a sentence."""
+"""Research tables on the wire: parts survive a round trip; parameters are parsed, or refused with a
+sentence."""
 
 from datetime import date
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a note changed, rule by rule."""
+"""The changes that a note makes, rule by rule."""
 
 from collections.abc import Iterable
 from datetime import date, time
@@ -39,7 +39,7 @@ def changes(history: Iterable[DatedNote]) -> list[Judged]:
         (View(BUY, None), View(STRONG_BUY, None), UP),
         (View(BUY, 950), View(BUY, 1500), UP),
         (View(BUY, 1500), View(BUY, 950), DOWN),
-        (View(HOLD, 950), View(BUY, 900), UP),  # the grade goes before the target
+        (View(HOLD, 950), View(BUY, 900), UP),  # the grade counts before the target
         (View(BUY, 950), View(BUY, 950), None),
         (View(BUY, None), View(BUY, 950), None),
         (View(BUY, 950), View(BUY, None), None),

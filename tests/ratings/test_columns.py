@@ -1,4 +1,4 @@
-"""Notes judged in whole columns are judged as one history after the other."""
+"""Judging notes in whole columns equals judging one history after the other."""
 
 from datetime import date, time
 from itertools import groupby

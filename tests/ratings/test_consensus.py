@@ -1,4 +1,4 @@
-"""The consensus of institutions, by the rules that the module states."""
+"""The consensus of institutions, by the module's rules."""
 
 from datetime import date
 

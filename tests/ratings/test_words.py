@@ -1,4 +1,4 @@
-"""Brokers' words and names."""
+"""Brokers' own words and names."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A body that is recorded comes back with the same meaning, whatever is in it."""
+"""A recorded body keeps its meaning, whatever it contains."""
 
 import json
 from typing import Any
@@ -65,7 +65,7 @@ def test_a_body_may_be_given_in_the_other_format(data: st.DataObject) -> None:
     again = read_body(kind, in_json, JSON)
     assert again.message is not None
     assert again.encode(JSON) == in_json
-    # JSON does not tell which of many a NaN is.
+    # JSON does not distinguish NaN values.
     if b'"NaN"' not in in_json:
         assert again.encode(PROTOBUF) == message.SerializePartialToString()
 
@@ -84,7 +84,7 @@ def test_bytes_that_are_no_message_come_back(data: bytes, body_format: int) -> N
 
 
 def test_fields_that_are_not_known_are_kept() -> None:
-    """As where OpenD is newer than the installed package."""
+    """As if OpenD is newer than the installed package."""
     kind = MESSAGES.responses[3001]
     data = kind(retType=0).SerializeToString() + b"\xfa\x3e\x03abc"
     body = read_body(kind, data, PROTOBUF)
@@ -126,6 +126,6 @@ def test_the_messages_are_found_without_importing_the_package() -> None:
 def test_without_a_package_there_are_qotgates_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(published, "PACKAGES", {"futu": "a-package-that-is-not-there"})
     assert known_messages.__wrapped__() == own_messages()
-    # Nor is one taken that is no longer as it was known to be.
+    # A message whose definition has changed is refused too.
     monkeypatch.setattr(published, "PACKAGES", {"structlog": "structlog"})
     assert known_messages.__wrapped__() == own_messages()

@@ -1,4 +1,4 @@
-"""Which of OpenD's answers are kept, and for how long."""
+"""Which of OpenD's answers are cached, and for how long."""
 
 import asyncio
 import sqlite3
@@ -94,7 +94,7 @@ def test_answers_outlast_a_restart_and_grow_old(tmp_path: Path) -> None:
         found.append(await cache.find("one", kline(rehab=2)))
         times[0] += RULES[3103].max_age + 1
         found.append(await cache.find("one", kline()))
-        # A clock that is set back would keep it for longer.
+        # With a clock set back it would stay cached for longer.
         times[0] = NOW - DAY
         found.append(await cache.find("one", kline()))
 
@@ -127,7 +127,7 @@ def test_a_page_is_given_where_all_behind_it_are_kept(tmp_path: Path) -> None:
         await cache.keep("one", third, pages[2])
         assert await found() == pages
         assert await cache.find("one", kline(maxAckKLNum=10)) is None
-        # Read once more, the same pages may have other keys.
+        # When read again, the same pages may have other keys.
         again = answer(nextReqKey=b"two")
         await cache.keep("one", first, again)
         assert await found() == [None, pages[1], pages[2]]

@@ -1,4 +1,4 @@
-"""The published clients through the relay and straight to OpenD: the same answers, the same pushes."""
+"""The published clients through the relay and directly to OpenD: the same answers, the same pushes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests.support.toolchains import rsa_key, websocket_port
 
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
-    """What each package tells of OpenD itself."""
+    """The report of each package on OpenD itself."""
     found = {}
     for package in ("futu", "moomoo"):
         with scripted_opend(burst=PUSHES) as opend:
@@ -70,7 +70,7 @@ def test_the_same_as_straight_from_opend(
 
 
 def test_the_gateway_s_own_questions_are_answered_here(sample_url: str, tmp_path: Path) -> None:
-    """And on the same connection as OpenD's."""
+    """They are answered on the same connection as OpenD's."""
     script = """
 import sys
 from futu import *
@@ -99,7 +99,7 @@ trade.close()
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["ws", "wss"])
 def test_javascript_is_told_the_same(sample_url: str, tmp_path: Path, scheme: str) -> None:
-    """Orders among it: a JavaScript program knows no serial number, and so no PacketID."""
+    """Including orders: a JavaScript program knows no serial number, and so no PacketID."""
     tls = certificate(tmp_path) if scheme == "wss" else None
     options = ["--websocket-port", "0", "--websocket-key", "k", "--upstream-trade", "--lang", "en"]
     if tls is not None:

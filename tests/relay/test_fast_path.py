@@ -20,7 +20,7 @@ OWN = request(3426, market=11)
 
 
 def raw(client: Client, number: int) -> list[bytes]:
-    """The next packets to a client, as they came."""
+    """The next packets to a client, as they arrived."""
     parser, found, kept = FrameParser(), 0, b""
     while found < number:
         data = client.socket.recv(1 << 16)
@@ -35,7 +35,7 @@ def raw(client: Client, number: int) -> list[bytes]:
 
 
 def test_packets_pass_as_they_are(sample_url: str) -> None:
-    """More than may be under way at once, some of which take the slow path."""
+    """More than the limit of pending ones, some of which take the slow path."""
     asked = [Frame(3203 if serial % 7 else 3202, PROTOBUF, serial, SNAPSHOT) for serial in range(1, 600)]
     asked += [Frame(3001, PROTOBUF, 600, TICKS), Frame(2001, PROTOBUF, 601, request(2001, userID=7654321))]
     data = b"".join(frame.encode() for frame in asked)

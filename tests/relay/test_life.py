@@ -1,4 +1,4 @@
-"""OpenD killed, restarted and hung under a published client's load, and what the logs say of trading."""
+"""OpenD is killed, restarted and hung under a published client's load; and the log entries about trading."""
 
 import json
 import os
@@ -54,7 +54,7 @@ with open(sys.argv[3], "w") as found:
 
 @contextmanager
 def opend_process(port: int) -> Iterator[subprocess.Popen[str]]:
-    """A scripted OpenD in a process, with a sign of life each second and 50 ticks a second."""
+    """A scripted OpenD in a process, with a keep-alive each second and 50 ticks a second."""
     command = [sys.executable, "-m", "tests.support.opend", "--port", str(port)]
     command += ["--keep-alive", "1", "--burst", "1000000", "--rate", "50"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
@@ -76,7 +76,7 @@ def test_a_client_gets_over_it(sample_url: str, tmp_path: Path, what: str) -> No
     ):
 
         def disturb() -> None:
-            # The client takes its time to start.
+            # The client starts slowly.
             until((tmp_path / "found.began").exists, 120)
             time.sleep(4)
             opend.send_signal(signal.SIGKILL if what == "killed" else signal.SIGSTOP)
@@ -104,16 +104,16 @@ def test_a_client_gets_over_it(sample_url: str, tmp_path: Path, what: str) -> No
         r"|The connection to OpenD was lost|Disconnect|Connection lost|Not connected|PacketErr\.Timeout"
     )
     assert [error for error in failed if not known.search(error)] == []
-    # Each call ends within what the client waits for an answer and for a connection.
+    # Each call ends within the client's time limits for an answer and for a connection.
     assert max(seconds for _, seconds, _, _ in calls) < 20
-    # It works again, and the subscription is back without the program's doing.
+    # It works again, and the client has subscribed again without the program.
     assert [ret for _, _, ret, _ in calls[-20:]] == [0] * 20
     assert pushed[-1][0] > 30
     assert any(asked < 3 for asked, *_ in calls)
 
 
 def test_no_log_has_a_secret(sample_url: str, tmp_path: Path) -> None:
-    """Not even with a line for each request."""
+    """Even with a line for each request."""
     script = f"""
 import sys
 from futu import *
@@ -143,7 +143,7 @@ trade.close()
 @pytest.mark.skipif("QOTGATE_SOAK_MINUTES" not in os.environ, reason="set QOTGATE_SOAK_MINUTES")
 @pytest.mark.timeout(0)
 def test_nothing_leaks(sample_url: str, tmp_path: Path) -> None:
-    """Clients that come, subscribe, read and go, with an OpenD that is killed every 20 seconds."""
+    """Clients connect, subscribe, read and leave, while OpenD is killed every 20 seconds."""
     from tests.relay.test_relay import TICKS, Client
 
     end = time.monotonic() + 60 * float(os.environ["QOTGATE_SOAK_MINUTES"])
@@ -172,7 +172,7 @@ def test_nothing_leaks(sample_url: str, tmp_path: Path) -> None:
             time.sleep(1)
             sizes.append(measure(gateway.process.pid))
     print("KiB resident and open files after each round:", sizes)
-    # After the first rounds, which fill what is kept.
+    # After the first rounds, which fill the caches.
     settled = sizes[2:]
     assert max(files for _, files in settled) <= min(files for _, files in settled) + 4
     assert settled[-1][0] < settled[0][0] * 1.1 + 4096, sizes

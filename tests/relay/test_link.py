@@ -1,4 +1,4 @@
-"""Upstream sessions with a scripted OpenD, below the gateway: ciphers, order, loss, back-off."""
+"""Upstream sessions with a scripted OpenD, below the gateway: ciphers, order, lost connections, back-off."""
 
 import asyncio
 from collections.abc import Callable
@@ -98,7 +98,7 @@ def test_answers_and_pushes_under_each_cipher(key: RsaKey | None, algorithm: Pac
 
 
 def test_the_login_is_the_client_s_own() -> None:
-    """Fields that this version does not know, too."""
+    """Including fields that this version does not know."""
 
     async def work(opend: OpenD, client: Listener) -> None:
         c2s = own_login()
@@ -167,7 +167,7 @@ def test_what_was_under_way_is_refused_where_the_link_is_lost() -> None:
         await client.ended.wait()
         refusals = question.result(), order.result()
         assert [refusal.sentence for refusal in refusals] == ["upstream_lost", "upstream_lost_trade"]
-        # An order that is placed again may be placed twice.
+        # A repeated order may be placed twice.
         assert [isinstance(refusal, Unavailable) for refusal in refusals] == [True, False]
         assert len(client.errors) == 1
         after = await asked(session, 3203)
@@ -206,12 +206,12 @@ class TestAway:
             await asyncio.to_thread(scripted.do, scripted.start)
             await asyncio.wait_for(client.ended.wait(), 10)
             assert [error.sentence for error in client.errors] == ["upstream_back"]
-            # It has not asked for OpenD.
+            # This client has not asked for OpenD.
             assert not quiet.ended.is_set()
 
         with scripted_opend() as scripted, structlog.testing.capture_logs() as logs:
             run(work, scripted)
-        # One line for each change, however often it was tried.
+        # One line for each change, whatever the number of attempts.
         assert [line["event"] for line in logs] == ["upstream is away", "upstream is there"]
 
     def test_attempts_become_rarer(self, monkeypatch: pytest.MonkeyPatch) -> None:

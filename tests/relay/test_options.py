@@ -1,4 +1,4 @@
-"""The options about OpenD: what they take, and one sentence for what they do not."""
+"""The options about OpenD: accepted values, and one sentence for any other."""
 
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ def test_what_they_do_not_take(flags: dict[str, Any], sentence: str) -> None:
 def test_which_questions_go_to_opend() -> None:
     assert options(upstream="10.0.0.1").own == {3229, 3230, 3423, 3424, 3425, 3426}
     assert options(upstream="10.0.0.1", upstream_for="3426,3423").own == {3229, 3230, 3424, 3425}
-    # What OpenD knows better goes there in any case.
+    # Questions that OpenD answers better always go there.
     left = options(upstream="10.0.0.1", upstream_for="1005,3219,3223,3229,3230").own
     assert left == {3423, 3424, 3425, 3426}
 

@@ -1,4 +1,4 @@
-"""What is recorded of a session with OpenD, and that it replays."""
+"""The contents of a recording of OpenD's sessions, and its replay."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ KEY = b"k" * 32
 
 @asynccontextmanager
 async def recording(opend: ScriptedOpenD, path: Path, messages: Messages | None = None) -> AsyncIterator[Any]:
-    """A recorder of the OpenD, whose file is at ``path``."""
+    """A recorder of the OpenD, with its file at ``path``."""
     link = OpenD(OpenDOptions("127.0.0.1", opend.port, trade=True))
     file = RecordingFile(path, (messages or known_messages()).source)
     upstream = RecordingUpstream(link, Recorder(file, KEY, messages))
@@ -46,7 +46,7 @@ async def recording(opend: ScriptedOpenD, path: Path, messages: Messages | None 
 
 
 async def trade(client: UpstreamClient) -> list[Any]:
-    """What a bot does: look, unlock, order, change the order, look at it. What it was told."""
+    """A bot's session: read, unlock, order, change the order, read it again. Returns the answers."""
     user = client.session.s2c.loginUserID
     told = [await client.ask(3001, **sub(["TSLA", "AAPL"]))]
     accounts = await client.ask(2001, userID=user)
@@ -81,7 +81,7 @@ def test_a_session_replays_and_has_nothing_personal(tmp_path: Path) -> None:
         again = await trade(replayed)
         assert [known(answer) for answer in again] == [known(answer) for answer in told]
         repeated = await replayed.pushed(len(pushes))
-        # In the order of each subscription: those of orders come with the orders, here before the quotes.
+        # In the order of each subscription: those about orders come with the orders, here before the quotes.
         for proto_id in (3005, 2208):
             kind = known_messages().responses[proto_id]
             first = [known(push) for push in pushes if isinstance(push, kind)]
@@ -97,7 +97,7 @@ def test_a_session_replays_and_has_nothing_personal(tmp_path: Path) -> None:
 
 
 def known(message: Any) -> str:
-    """A message without what a recording replaces."""
+    """A message without the fields that a recording replaces."""
     copy = type(message)()
     copy.CopyFrom(message)
     for account in getattr(copy.s2c, "accList", ()):
@@ -160,7 +160,7 @@ def test_it_goes_on_where_a_file_ends(tmp_path: Path) -> None:
             os.truncate(path, path.stat().st_size - cut)
 
     asyncio.run(run(cut=7))
-    # The last line is torn, as after a kill, and is not taken.
+    # The last line is incomplete, as after a kill, and is ignored.
     assert [line.proto for _, line in read_lines(path)] == [1001]
     asyncio.run(run(cut=0))
     asyncio.run(run(cut=0))
@@ -169,7 +169,7 @@ def test_it_goes_on_where_a_file_ends(tmp_path: Path) -> None:
     assert [line.proto for line in lines] == [1001, 1001, 2001, 1001, 2001]
     assert [line.at for line in lines] == sorted(line.at for line in lines)
     assert path.read_text().count("qotgate_recording") == 1
-    # The stand-ins are the same, whenever it was recorded.
+    # The stand-ins are the same in each recording.
     assert lines[2].response == lines[4].response
 
 
@@ -221,7 +221,7 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 
 def test_without_the_package_market_data_is_base64_and_the_rest_left_out(tmp_path: Path) -> None:
-    """What cannot be read cannot be scrubbed."""
+    """A message of an unknown class cannot be scrubbed."""
     path = tmp_path / "session.jsonl"
 
     async def run() -> None:

@@ -184,7 +184,7 @@ class TestAway:
                 assert client.snapshot().retType == 0
 
     def test_one_that_hangs(self, sample_url: str) -> None:
-        """It takes connections and says nothing: logins wait a while for the first, then not at all."""
+        """It accepts connections and sends nothing: logins wait a while for the first, then not at all."""
         with (
             socket.create_server(("127.0.0.1", 0)) as hung,
             through(sample_url, hung.getsockname()[1]) as gateway,
@@ -211,10 +211,11 @@ class TestLoad:
             assert numbers == list(range(5000))
 
     def test_a_slow_reader_hurts_only_itself(self, sample_url: str) -> None:
-        """What it does not read stays with OpenD, which stops to send it, and comes later in order."""
+        """OpenD keeps the data that the client does not read, stops sending, and delivers all of it later in
+        order."""
         with scripted_opend(burst=self.COUNT) as opend, through(sample_url, opend) as gateway:
             slow = Client(gateway.port, clientID="slow")
-            # Pushes of 4 KiB: all of them are more than the system's buffers take.
+            # Pushes of 4 KiB: together more than the system's buffers.
             long = {"market": 11, "code": "T" * 2000}
             ticks = request(
                 3001, securityList=[long], subTypeList=[4], isSubOrUnSub=True, isRegOrUnRegPush=True
@@ -284,7 +285,7 @@ class TestTrading:
             assert opend.asked[2005] == 1
 
     def test_the_packet_id_of_a_websocket_client_is_filled_in(self, sample_url: str) -> None:
-        """Its program knows no serial number. That of the WebSocket has 64 bits, that of TCP 32."""
+        """The program knows no serial number; that of the WebSocket has 64 bits, that of TCP 32."""
         order = {
             "packetID": {"connID": 0, "serialNo": 0},
             "header": {"trdEnv": 0, "accID": SIMULATED, "trdMarket": 2},

@@ -1,4 +1,4 @@
-"""What a replay answers, and when it pushes."""
+"""A replay's answers and pushes."""
 
 import asyncio
 from collections.abc import Callable
@@ -66,7 +66,7 @@ def test_each_session_is_told_its_own(replayed: Callable[..., Replay]) -> None:
         replay = replayed([market_state(1, "TSLA", 1)], [market_state(1, "TSLA", 2), market_state(2, "A", 3)])
         first, second, again = [await UpstreamClient.connected(replay) for _ in range(3)]
         assert [await state(client) for client in (second, first, again)] == [2, 1, 1]
-        # What another session has asked is there too.
+        # Requests of another session are answered too.
         assert await state(first, "A") == 3
         ids = {client.session.s2c.connID for client in (first, second, again)}
         assert len(ids) == 3
@@ -95,18 +95,18 @@ def test_who_asks_does_not_count(replayed: Callable[..., Replay]) -> None:
         order = {**c2s, "packetID": {"connID": client.session.s2c.connID, "serialNo": 9}}
         order["header"] = {**order["header"], "accID": 100000000000001}
         assert (await client.ask(ORDER, **order)).s2c.orderID == 200000000000002
-        # Another order was not placed.
+        # No other order was placed.
         with pytest.raises(
             InvalidRequest, match=r"line 4, differs in \(recorded, asked\): c2s.qty \(1.0, 2.0\)"
         ):
             await client.ask(ORDER, **{**order, "qty": 2.0})
-        # Of another account the client is told, the log is not.
+        # The client learns of another account; the log does not.
         header = {**order["header"], "accID": 281756455983}
         with capture_logs() as logs, pytest.raises(InvalidRequest, match="281756455983"):
             await client.ask(ORDER, **{**order, "header": header})
         assert [line["event"] for line in logs] == ["not in the recording"]
         assert "281756455983" not in str(logs)
-        # There is nothing that a password would open.
+        # There is nothing to unlock.
         assert (await client.ask(UNLOCK, unlock=True, pwdMD5="x")).retType == 0
 
     asyncio.run(run())
@@ -140,7 +140,7 @@ def test_the_nearest_recorded_request_is_named(replayed: Callable[..., Replay]) 
 
 
 def test_the_order_of_securities_in_a_subscription_does_not_count(replayed: Callable[..., Replay]) -> None:
-    """The Python client has them in a set when it subscribes again."""
+    """The Python client sends them from a set when it subscribes again."""
 
     async def run() -> None:
         client = await UpstreamClient.connected(replayed([exchange(SUB, 1, sub(["TSLA", "AAPL"]))]))
@@ -169,7 +169,7 @@ def test_pushes_follow_their_subscription_in_order(replayed: Callable[..., Repla
         assert [volume(push) for push in await client.pushed(3)] == [1, 2, 4]
         await client.ask(SUB, **sub(["AAPL"]))
         assert [volume(push) for push in await client.pushed(4)] == [1, 2, 4, 3]
-        # They are news once.
+        # Each push comes once.
         await client.ask(SUB, **sub(["TSLA"]))
         await asyncio.sleep(0.05)
         assert len(client.pushes) == 4
@@ -306,7 +306,7 @@ def test_a_recording_in_protobuf_answers_in_json(replayed: Callable[..., Replay]
 
 
 def test_which_requests_go_to_a_replay(replayed: Callable[..., Replay]) -> None:
-    """The gateway's own questions, and the state of the markets, only where they were recorded."""
+    """The gateway's own questions, and the state of the markets, only if they were recorded."""
     global_state = exchange(1002, 1, {"userID": "0"})
     global_state["response"] = {"retType": -1, "retMsg": "not now"}
     without, with_state = replayed([market_state(1, "A", 1)]), replayed([global_state])

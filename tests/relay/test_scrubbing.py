@@ -1,4 +1,4 @@
-"""What a recording has instead of what is personal, over all messages of the published package."""
+"""The stand-ins for personal values in a recording, over all messages of the published package."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,7 +54,7 @@ def fields(messages: Messages) -> Iterator[tuple[str, Any]]:
 
 
 def test_every_field_that_looks_personal_has_a_rule_or_was_looked_at(messages: Messages) -> None:
-    """A field that a new release of the package brings fails here until somebody has read what it is."""
+    """A field that a new release of the package adds fails here until it has been reviewed."""
     not_read = {
         f"{name}.{field.name}"
         for name, field in fields(messages)
@@ -79,7 +79,7 @@ def test_every_text_and_number_about_the_user_was_looked_at(messages: Messages) 
 
 
 def test_each_rule_is_for_a_field_that_there_is(messages: Messages) -> None:
-    """And of a type that a stand-in fits into."""
+    """The field exists, and a stand-in fits its type."""
     found = {field.name: field for name, field in fields(messages) if personal_kind(name, field.name)}
     assert {"accID", "orderID", "orderIDEx", "fillID", "loginUserID", "userID", "cardNum"} <= set(found)
     for field in found.values():

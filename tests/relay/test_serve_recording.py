@@ -1,4 +1,4 @@
-"""``qotgate serve --record`` and ``--replay``, as clients see them."""
+"""``qotgate serve --record`` and ``--replay``, from a client's view."""
 
 import json
 import time
@@ -33,7 +33,7 @@ TICKS = request(
 
 @pytest.fixture(autouse=True)
 def own_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The key of the stand-ins is not that of who runs the tests."""
+    """Use another key for stand-ins than that of the account that runs the tests."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("HOME", str(tmp_path))
 
@@ -47,7 +47,7 @@ def asked(wire: Wire, proto_id: int, body: bytes) -> bytes:
 
 
 def session(gateway: Serving, pushes: int) -> Iterator[bytes]:
-    """What a client is told: a subscription, its pushes, the state, ARK's dynamic."""
+    """A client's session: a subscription, its pushes, the state, ARK's dynamic."""
     with Wire(gateway.port) as wire:
         yield asked(wire, 3001, TICKS)
         for number in range(pushes):
@@ -109,7 +109,7 @@ def test_a_killed_gateway_leaves_a_file_that_replays(sample_url: str, tmp_path: 
     done = run("recording", "check", path, "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    # What the client was told is there.
+    # The recording has what the client got.
     assert found["answers"] == 1
     assert found["pushes"] >= len(received)
     with (
@@ -161,7 +161,7 @@ def test_options_that_do_not_go_together(sample_url: str, options: list[str], sa
 def test_published_clients_are_told_the_same(
     sample_url: str, tmp_path: Path, package: str, encrypted: bool
 ) -> None:
-    """The same DataFrames and pushes, straight from OpenD and from its recording, but for stand-ins."""
+    """The same DataFrames and pushes, directly from OpenD and from its recording, except for stand-ins."""
     path = tmp_path / "session.jsonl"
     ours, theirs = (rsa_key(tmp_path / name) if encrypted else None for name in ("ours.pem", "theirs.pem"))
     key = ["--rsa-key", str(ours)] if encrypted else []
@@ -200,8 +200,8 @@ def test_javascript_is_told_the_same(sample_url: str, tmp_path: Path) -> None:
 
 
 def without_ids(told: Any) -> Any:
-    """What a script was told, without what a recording replaces, and without the wrong password: a replay
-    has none to hold it against."""
+    """A script's report without the values that a recording replaces, and without the wrong password: a
+    replay accepts any password."""
     if isinstance(told, list):
         return [without_ids(part) for part in told if not (isinstance(part, list) and part[:1] == ["wrong"])]
     if isinstance(told, dict) and "columns" in told:
@@ -217,7 +217,7 @@ IDS = {"acc_id", "card_num", "uni_card_num", "order_id", "conn_id", "local_times
 
 
 def test_recording_holds_up_little(sample_url: str, tmp_path: Path) -> None:
-    """Pushes come through while they are recorded, all of them."""
+    """All pushes arrive while they are recorded."""
     path = tmp_path / "session.jsonl"
     with (
         scripted_opend(burst=2000) as opend,
