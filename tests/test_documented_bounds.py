@@ -1,4 +1,4 @@
-"""docs/limits.md and docs/security.md name the bounds that the code has."""
+"""docs/limits.md and docs/security.md name the bounds of the code."""
 
 import pytest
 

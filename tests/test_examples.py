@@ -1,4 +1,4 @@
-"""The examples, run as they stand but for the port."""
+"""The examples, unchanged except for the port."""
 
 import asyncio
 import json
@@ -147,7 +147,7 @@ def test_bot_test(tmp_path: Path, package: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("package", ["futu", "moomoo"])
 def test_trading_bot_replays(tmp_path: Path, package: str) -> None:
-    """On the recording that is committed: no OpenD is anywhere."""
+    """With the committed recording: no OpenD is running."""
     for name in ("trading_bot.py", "test_trading_bot.py"):
         script = (EXAMPLES / name).read_text()
         (tmp_path / name).write_text(script.replace("from futu", f"from {package}"))

@@ -1,4 +1,4 @@
-"""The order of imports, beside the contracts of import-linter in pyproject.toml."""
+"""The order of imports, in addition to the contracts of import-linter in pyproject.toml."""
 
 from graphlib import TopologicalSorter
 

@@ -1,4 +1,4 @@
-"""The package that is published: built from nothing, checked, installed where there is no Node, and run."""
+"""The published package: built from scratch, checked, installed without Node, and run."""
 
 import os
 import subprocess
@@ -43,7 +43,7 @@ def test_the_package_is_built_checked_installed_and_run(tmp_path: Path) -> None:
     venv.create(tmp_path / "clean", with_pip=True)
     programs = tmp_path / "clean" / "bin"
     run(programs / "python", "-m", "pip", "install", "--quiet", made[0], cwd=tmp_path)
-    # Its own programs alone: there is no Node.
+    # Only its own programs: no Node.
     assert (
         run(programs / "qotgate", "--version", cwd=tmp_path, path=str(programs)) == f"qotgate {__version__}\n"
     )

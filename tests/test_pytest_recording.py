@@ -1,4 +1,4 @@
-"""pytest's options that make recordings, on the example with its OpenD scripted."""
+"""pytest's options that make recordings, on the example with a scripted OpenD."""
 
 import os
 import subprocess
@@ -74,7 +74,7 @@ def test_a_recording_is_made_once_or_anew_or_not(tmp_path: Path) -> None:
         told = run_tests(tmp_path, "--qotgate-record=all", *upstream(opend))
         assert "2 passed" in told, told
         assert path.read_text() != first
-        # The same stand-ins, so that only what is new differs.
+        # The same stand-ins, so that only new lines differ.
         assert accounts(path) == known
         assert not known & {str(SIMULATED), str(LOGIN_USER)}
     # An OpenD that is away costs no recording.

@@ -1,4 +1,4 @@
-"""What the tests rest on: a part that is missing is named, and a second run leaves out what has passed."""
+"""The tests' own support: a missing part is named, and a second run skips passed tests."""
 
 import os
 import subprocess
@@ -39,7 +39,7 @@ def test_a_second_run_leaves_out_what_has_passed(tmp_path: Path) -> None:
     def run(option: str) -> str:
         options = ["-p", "xdist", "-p", "tests.support.passed", "-n", "1", f"{option}={passed}"]
         command = [sys.executable, "-m", "pytest", *options, "--rootdir", str(tmp_path), str(tmp_path)]
-        # Without the plugins of whatever else is installed, which take seconds.
+        # Without the plugins of other installed packages, which take seconds.
         environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT)}
         done = subprocess.run(
             command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100, check=False

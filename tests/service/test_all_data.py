@@ -1,4 +1,4 @@
-"""All of the real data in one database, loaded in one go."""
+"""All real data in one database, loaded at once."""
 
 from pathlib import Path
 

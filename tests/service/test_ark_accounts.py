@@ -1,8 +1,8 @@
 """The four ARK questions on the real files never contradict one another, and every share is accounted for.
 
-Between two holdings files of a fund a position changes by what was traded, by the fund's own flow, and by a
-few adjustments of known kinds: what a notice tells otherwise than the files, what was bought in an offering,
-a position that goes on under another name with some of it traded, warrants out of a SPAC's units.
+Between two holdings files of a fund a position changes by trades, by the fund's own flow, and by a few
+adjustments of known kinds: differences between a notice and the files, purchases in an offering, a position
+that continues under another name with some of it traded, warrants out of a SPAC's units.
 """
 
 from collections import Counter, defaultdict
@@ -51,7 +51,7 @@ def store(real_url: str) -> Iterator[Store]:
 
 @dataclass(frozen=True)
 class Moved:
-    """What moved a position of a fund between two of its files, in shares of the later one."""
+    """The changes of a fund's position between two of its files, in shares of the later one."""
 
     fund: str
     security: int
@@ -141,7 +141,7 @@ def test_every_share_is_accounted_for(store: Store, reference: Reference, moves:
 
 
 def daily(store: Store, code: Security, before: date, as_of: date) -> dict[date, int]:
-    """The daily sums that the dynamic of a code goes by, of the trades that became known after ``before``."""
+    """The daily sums behind the dynamic of a code, of the trades that became known after ``before``."""
     trade = tables.trade
     with store.reading() as connection:
         security = reads.securities.security_id(connection, str(code))
@@ -158,7 +158,7 @@ def daily(store: Store, code: Security, before: date, as_of: date) -> dict[date,
 
 
 def walked(ask: Callable[[str | None], Page[Row]]) -> dict[str, Row]:
-    """The rows of all pages by code, or by name where there is none."""
+    """The rows of all pages by code, or by name if there is none."""
     rows: list[Row] = []
     page = None
     while True:
@@ -177,7 +177,7 @@ def walked(ask: Callable[[str | None], Page[Row]]) -> dict[str, Row]:
 def test_the_four_questions_never_contradict_one_another(
     store: Store, reference: Reference, moves: list[Moved], cycle_type: ArkCycleType
 ) -> None:
-    # By default holdings are those of all ETFs, and trades those of the active funds.
+    # By default holdings are summed over all ETFs, and trades over the active funds.
     questions = Questions(store, reference, lang="en", funds=ACTIVE_FUNDS)
     seen = Counter[str]()
     for day in [*ark_sessions(FIRST, LAST)[5::16], LAST]:
@@ -222,7 +222,7 @@ def test_the_four_questions_never_contradict_one_another(
                 dynamic = ark_stock_dynamic(questions, row.security, day)
                 assert dynamic.last_transaction_day == max(sums)
                 seen[kind] += 1
-        # A new holding was bought, or came otherwise: in an offering, or under another name.
+        # A new holding was bought, or arrived otherwise: in an offering, or under another name.
         for code in changed[ArkHoldingType.NEW]:
             if code not in traded[ArkActiveTransactionHoldingType.NEW]:
                 with store.reading() as connection:
@@ -239,7 +239,7 @@ def test_the_four_questions_never_contradict_one_another(
 def test_every_share_of_every_year_is_accounted_for(
     tmp_path: Path, reference: Reference, shared_data: Path
 ) -> None:
-    """All that is given, of 2020 to 2026, in one database and one go."""
+    """All real files of 2020 to 2026, in one database and at once."""
     everything = Store.open(f"sqlite:///{tmp_path / 'all.db'}")
     years = ("ark-2020", "ark", "ark-2023", "ark-2026")
     report = load(everything, reference, find_files([shared_data / name for name in years]))

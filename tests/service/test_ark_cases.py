@@ -1,4 +1,4 @@
-"""Real files on which the inference failed once: what it makes of them now."""
+"""Real files on which the inference once failed, with today's results."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -54,7 +54,7 @@ def test_a_purchase_of_half_the_position_on_the_day_of_a_crash_is_no_split(store
     case("09-false-split")
     assert trades(store, date(2021, 10, 22), "ARKW")["US.SNAP"] == 230_323
     with store.reading() as connection:
-        # Later ones are of the table.
+        # Later splits come from the table.
         assert connection.scalar(select(func.min(tables.split.c.day))) > date(2022, 1, 1)
 
 
@@ -131,7 +131,7 @@ def test_an_archive_before_a_hole_changes_nothing_after_it(
         for code in wanted:
             answer = ark_stock_dynamic(questions, Security.parse(code))
             if answer.dynamic_type not in (DynamicType.LAST_TRANSACTION, DynamicType.NO_DYNAMIC):
-                # The hole itself is named beside the answer where its other end is known.
+                # The hole itself is named with the answer if its other end is known.
                 found[code] = replace(answer, untold=())
         answers.append(found)
         lists.append(lists_of_2026(store, reference))
@@ -140,5 +140,5 @@ def test_an_archive_before_a_hole_changes_nothing_after_it(
     assert sum(map(len, lists[0].values())) > 10_000
     for asked, rows in lists[0].items():
         assert rows == lists[1][asked], asked
-    # TSLA's and SHOP's of 2022, NVDA's of 2024 come from the table.
+    # TSLA's and SHOP's splits of 2022 and NVDA's of 2024 come from the table.
     assert {(date(2022, 8, 25), 3), (date(2022, 6, 29), 10), (date(2024, 6, 10), 10)} <= splits[1] - splits[0]

@@ -1,4 +1,4 @@
-"""Inferred trades against ARK's notices, on all of the real files."""
+"""Inferred trades compared with ARK's notices, on all real files."""
 
 import random
 from collections import Counter
@@ -54,7 +54,7 @@ def test_precision_recall_and_exactness(found: list[Comparison]) -> None:
         part = score(one for one in found if one.fund == fund)
         assert min(part.precision, part.recall) >= 0.97, fund
         assert part.exactness >= 0.95, fund
-    # The months that were looked at while the model was made, and those that were not.
+    # The months used to develop the model, and the others.
     for months in ((4, 5, 6), (7, 8)):
         part = score(one for one in found if one.day.month in months)
         assert min(part.precision, part.recall) >= 0.97, months
@@ -64,7 +64,7 @@ def test_precision_recall_and_exactness(found: list[Comparison]) -> None:
 def all_found(
     tmp_path_factory: pytest.TempPathFactory, reference: Reference, shared_data: Path
 ) -> list[Comparison]:
-    """All of the given notices against the holdings of the same months."""
+    """All given notices, compared with the holdings of the same months."""
     folders = [shared_data / "ark-2020", shared_data / "ark"]
     files = []
     for path in find_files([folder / "trades" for folder in folders]):
@@ -78,15 +78,15 @@ def all_found(
 
 
 def at_most(confirmed: int, trades: int, rate: float) -> float:
-    """The chance that no more of so many trades are confirmed, where a part ``rate`` of all is."""
+    """The probability that at most this many trades are confirmed, if each is with probability ``rate``."""
     fewer = range(trades - confirmed)
     return 1 - sum(comb(trades, n) * (1 - rate) ** n * rate ** (trades - n) for n in fewer)
 
 
 @pytest.mark.slow
 def test_confidence_is_kept_in_months_that_did_not_set_it(all_found: list[Comparison]) -> None:
-    """The months of odd number set it for those of even number, and the other way round; what is shipped is
-    no more than either."""
+    """Odd months set the confidence for even months, and the other way round; the shipped value is at most
+    either."""
     tally: dict[tuple[str, int], Counter[str]] = {}
     for one in all_found:
         if one.ground and one.matters(one.inferred):
@@ -98,7 +98,7 @@ def test_confidence_is_kept_in_months_that_did_not_set_it(all_found: list[Compar
             assert CONFIDENCE[Ground[ground]] <= rate, ground
             for confidence in (rate, CONFIDENCE[Ground[ground]]):
                 assert at_most(other["confirmed"], other["trades"], confidence) >= CHANCE, ground
-    # No half of a year is far from it either.
+    # No half of a year differs much either.
     parts: dict[tuple[str, int, bool], Counter[str]] = {}
     for one in all_found:
         if one.ground and one.matters(one.inferred):
@@ -135,7 +135,7 @@ def test_dynamics_agree(real: Store, found: list[Comparison]) -> None:
 
 
 def derived(store: Store) -> dict[str, set[tuple[object, ...]]]:
-    """Trades, covered days and splits, each security by all that it goes by instead of by its number."""
+    """Trades, covered days and splits, each security by its names and identifiers instead of its number."""
     rows: dict[str, set[tuple[object, ...]]] = {}
     with store.reading() as connection:
         spellings: dict[int, list[tuple[str, ...]]] = {}

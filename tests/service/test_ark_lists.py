@@ -1,4 +1,4 @@
-"""What the funds hold and traded together, on small files: days, units, gaps, pages."""
+"""The funds' combined holdings and trades, on small files: days, units, gaps, pages."""
 
 import random
 import tempfile
@@ -70,7 +70,7 @@ def test_a_position_is_that_of_the_next_file_and_changes_from_the_one_before(
     assert by_type[TYPES.DECREASE] == {"US.ROKU": (1500, -500)}
     assert by_type[TYPES.NEW] == {"US.U": (700, 700)}
     assert by_type[TYPES.SOLD_OUT] == {}
-    # For positions the cycle is one day, whatever is named.
+    # For positions the cycle is one day, whatever the request names.
     assert by_type[TYPES.POSITION]["US.TSLA"] == (1100, 0)
 
 
@@ -84,10 +84,10 @@ def test_value_and_weight_are_those_of_the_file_cash_included(
     )
     rows = fund_holdings(questions).rows
     tesla = next(row for row in rows if str(row.security) == "US.TSLA")
-    # ARKW's first file counts at both ends: what it held before is not known, and so did not change.
+    # ARKW's first file counts at both ends: its earlier position is unknown, and so did not change.
     now, then = 20 * 11_500 + 2 * 5000.5, 10 * 10_000 + 20 * 500 + 2 * 5000.5
     assert (tesla.shares, tesla.shares_change, tesla.market_value) == (2500, 1000, 50_000.0)
-    # 20.8332 less 16.6665, cut to two decimals before they are subtracted.
+    # 20.8332 less 16.6665, truncated to two decimals before the subtraction.
     assert (100 * 50_000 / now, 100 * 20_000 / then) == pytest.approx((20.8332, 16.6665), abs=1e-4)
     assert (tesla.weight, tesla.weight_change) == (20.83, 4.17)
     assert len(rows) == 4
@@ -119,7 +119,7 @@ def test_transactions_are_priced_at_the_close_of_the_day(load_text: LoadText, qu
     five = CYCLES.FIVE_DAY
     assert traded(ask(cycle_type=five)) == {"US.TSLA": (100, 300 * 11 - 200 * 12)}
     assert traded(ask(ArkActiveTransactionHoldingType.NEW, five)) == {"US.U": (700, 8400)}
-    # What is gone has the price of the last file that shows it.
+    # A sold position has the price of the last file that shows it.
     assert traded(ask(ArkActiveTransactionHoldingType.SOLD_OUT, five)) == {"US.ROKU": (-2000, -22_000)}
     assert traded(ask(ArkActiveTransactionHoldingType.DECREASE)) == {"US.TSLA": (-200, -2400)}
 
@@ -140,7 +140,7 @@ def test_a_notice_after_the_last_file_moves_the_position(load_text: LoadText, qu
     assert (rows["US.TSLA"].market_value, rows["US.U"].market_value) == (11_500, None)
     assert rows["US.U"].weight is None
     assert shares(fund_holdings(questions, TYPES.NEW)) == {"US.U": (9, 9)}
-    # No file has a price of it.
+    # No file has its price.
     assert traded(active_transactions(questions, ArkActiveTransactionHoldingType.NEW)) == {"US.U": (9, None)}
     sold = active_transactions(questions, ArkActiveTransactionHoldingType.SOLD_OUT)
     assert traded(sold) == {"US.ZM": (-3000, -30_000)}
@@ -220,7 +220,7 @@ def test_funds_are_summed_as_the_options_say(store: Store, load_text: LoadText, 
     for funds, times in ((["ARKW"], 1), (["ARKK", "ARKW"], 2), (["ARKK", "PRNT", "ARKW"], 3)):
         answer = fund_holdings(Questions(store, reference, funds=funds))
         assert shares(answer)["US.TSLA"] == (1000 * times, 0)
-    # Unless they are named, holdings are those of all ETFs, trades those of the active funds.
+    # By default, holdings are summed over all ETFs, trades over the active funds.
     assert shares(fund_holdings(Questions(store, reference)))["US.TSLA"] == (3000, 0)
     for fund in ("ARKW", "PRNT"):
         load_text(**{f"{fund}17": holdings("6/17/2026", BOOK | {"TSLA": 1500}, fund)})
@@ -322,7 +322,7 @@ def everything(store: Store, reference: Reference) -> list[object]:
     return found
 
 
-# Small enough that no count can pass for the same position under another name, but splits show.
+# Too small for a count to match the same position under another name, but splits show.
 BOOKS = st.dictionaries(st.sampled_from(sorted(LINES)[:6]), st.sampled_from([100, 140, 500, 700]))
 FILES = st.dictionaries(
     st.tuples(st.sampled_from(["ARKK", "ARKW"]), st.sampled_from([15, 16, 17, 18, 22])),
@@ -380,7 +380,7 @@ def test_a_fund_without_a_book_of_about_the_day_is_in_neither_end(
     late = fund_holdings(questions)
     assert late.left_out == (("ARKW", date(2026, 6, 1)),)
     assert {str(row.security): row.shares for row in late.rows}["US.TSLA"] == 3400
-    # Over the hole of ARKK nothing is known to have changed.
+    # Over the hole of ARKK no change is known.
     assert traded(active_transactions(questions, cycle_type=CYCLES.SIXTY_DAY)) == {"US.TSLA": (100, 1000)}
     sold = fund_holdings(questions, ArkHoldingType.SOLD_OUT, CYCLES.SIXTY_DAY)
     assert (sold.all_count, sold.left_out) == (0, late.left_out)

@@ -1,4 +1,5 @@
-"""What the funds hold and traded together, on the real files: against a recomputation, and against itself."""
+"""The funds' combined holdings and trades on the real files: compared with a recomputation, and with each
+other."""
 
 import math
 from collections.abc import Iterator
@@ -96,14 +97,14 @@ def test_every_row_of_every_list_is_what_a_recomputation_gets(
 def ordered(
     rows: tuple[FundHolding, ...] | tuple[ActiveTransaction, ...], wanted: pl.DataFrame
 ) -> list[dict]:
-    """The rows that are wanted, in the order of the answer."""
+    """The expected rows, in the order of the answer."""
     by_key = {row["key"]: row for row in wanted.to_dicts()}
     assert len(by_key) == len(wanted)
     return [by_key[key(row)] for row in rows]
 
 
 def in_order(values: list[float | None], way: RankSortDir) -> None:
-    """What is not known comes last, whichever way."""
+    """Unknown values come last, in either direction."""
     known = [value for value in values if value is not None]
     assert values == known + [None] * (len(values) - len(known))
     assert all(

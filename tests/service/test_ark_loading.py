@@ -139,7 +139,7 @@ def test_a_split_is_no_trade_and_earlier_counts_are_in_later_units(
     questions = Questions(store, reference)
     tesla = Security.parse("US.TSLA")
     assert ark_stock_dynamic(questions, tesla).net_shares == 600
-    # The file of the 17th is the first in new units, so the 16th was traded in them.
+    # The file of the 17th is the first in new units, so the trades of the 16th are in them.
     assert ark_stock_dynamic(questions, tesla, date(2026, 6, 16)).net_shares == 500
     assert ark_stock_dynamic(questions, tesla, date(2026, 6, 15)).net_shares == 100
 
@@ -363,7 +363,7 @@ def test_a_users_listing_maps_what_is_loaded_already(
 
 
 def test_days_on_which_nothing_can_be_told(store: Store, load_text: LoadText, reference: Reference) -> None:
-    """Nearly every name was sold in small pieces while shares were redeemed."""
+    """Nearly every name was sold in small pieces during redemptions."""
     sold = {
         code: round(n * (0.97 - place % 7 / 500)) - place * 31
         for place, (code, n) in enumerate(LARGE_BOOK.items())

@@ -1,4 +1,4 @@
-"""Trading days and market states, on days whose calendar is history."""
+"""Trading days and market states, on past days."""
 
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -52,7 +52,7 @@ def test_sessions() -> None:
 
 
 def test_the_table_of_closed_days() -> None:
-    """It is what the calendar says; scripts/make_closed_days.py makes it anew."""
+    """The table equals the calendar; scripts/make_closed_days.py makes it again."""
     calendar = exchange_calendars.get_calendar(
         US_EXCHANGE, start=ARK_START.isoformat(), end=LAST_CLOSED_DAY.isoformat()
     )

@@ -1,4 +1,4 @@
-"""Columns in memory answer as the database does, and are of no other state of the data than it has."""
+"""Columns in memory answer like the database, and always belong to its current state."""
 
 from array import array
 from collections.abc import Callable, Collection, Iterator
@@ -59,7 +59,7 @@ def said(question: Callable[..., Any], *given: Any) -> Any:
 
 
 def compare_dynamics(store: Store, reference: Reference, cache: ColumnCache, step: int) -> int:
-    """Ask for the dynamics of all securities as of every ``step`` th day, both ways; how many they were."""
+    """Ask for the dynamics of all securities as of every ``step`` th day, both ways. Returns their number."""
     columns = cache.prepared(TradeColumns)
     assert columns is not None
     first, last = columns.span(Questions(store, reference).funds)
@@ -74,7 +74,7 @@ def compare_dynamics(store: Store, reference: Reference, cache: ColumnCache, ste
         without = Questions(store, reference, **how)
         assert with_columns is not None
         for number, code in enumerate(codes):
-            # Another third of the days for each security: together they are all.
+            # Another third of the days for each security: together they cover all days.
             for day in (None, *days[:2], *days[2 + number % 3 :: 3]):
                 asked += 1
                 assert said(ark_stock_dynamic, with_columns, code, day) == said(
@@ -125,8 +125,8 @@ TRANSACTIONS = [
 def compare_lists(
     store: Store, reference: Reference, cache: ColumnCache, days: Collection[date], part: int = 1
 ) -> tuple[int, int]:
-    """Ask for the lists as of some days, both ways, every ``part`` th of them with its second page; how many
-    came from memory, and how many did not."""
+    """Ask for the lists as of some days, both ways, every ``part`` th of them with its second page. Returns
+    how many came from memory, and how many did not."""
     assert cache.prepared(BookColumns) is not None
     with_columns = Questions(store, reference, columns=cache)
     without, at_hand = Questions(store, reference), with_columns.at_hand()
@@ -192,7 +192,7 @@ def walked(questions: Questions, *question: Any, count: int, as_of: date | None)
 
 
 def compare_ratings(store: Store, reference: Reference, cache: ColumnCache, days: int) -> int:
-    """Leaf through all rating changes as of some ``days``, both ways; how many pages they were."""
+    """Read all pages of rating changes as of some ``days``, both ways. Returns the number of pages."""
     columns = cache.prepared(RatingColumns)
     assert columns is not None
     first, last = columns.span()
@@ -278,8 +278,7 @@ def test_a_hole_that_ends_long_after_the_day_is_told_beside_notices_within_it(
 
 
 def everything(columns: Any) -> dict[str, Any]:
-    """What columns hold, but for what they have worked out by the way, how large they are, and since when
-    they are the same."""
+    """The contents of columns, without derived values, their size, and the day since when they are equal."""
     left = ("size", "spellings", "_untold", "_spans", "_same_from", "_sets", "_lock")
     found = {name: value for name, value in vars(columns).items() if name not in left}
     if isinstance(columns, BookColumns):
@@ -290,14 +289,15 @@ def everything(columns: Any) -> dict[str, Any]:
 
 
 def spelled(book: Any, columns: BookColumns) -> Any:
-    """A book with the spellings of its lines: their numbers depend on what was read first."""
+    """A book with the spellings of its lines: their numbers depend on the order of reading."""
     numbers = (one.tobytes() for one in (book.security, book.shares, book.value))
     spellings = [columns.spellings[one] for one in book.spelling.tolist()]
     return book.through, *numbers, spellings, book.total, book.plain
 
 
 def plain(value: Any) -> Any:
-    """A value that compares by what is in it: NaN as itself, the keys of a dictionary in any order."""
+    """A value that compares by contents: NaN equals NaN, and the order of a dictionary's keys does not
+    count."""
     if isinstance(value, Cursors):
         return value._secret
     if isinstance(value, array):

@@ -1,5 +1,5 @@
-"""Names of files and texts in them that are meant to deceive: they are shown for what they are, and obeyed by
-nobody."""
+"""Deceptive names of files and texts in files: they are shown escaped, and no terminal, page or spreadsheet
+obeys them."""
 
 import csv
 import os
@@ -33,13 +33,13 @@ BYTES = b"bytes\xff\xfe.csv"
 
 
 def obeyed(text: str) -> set[str]:
-    """What in a text a terminal or a page would do something with."""
+    """The parts of a text that a terminal or a page would interpret."""
     return {one for one in text if category(one) == "Cc" or bidirectional(one) in ("RLO", "LRO")} - {"\n"}
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Files with such names, and what is no file; each file has a text of its own."""
+    """Files with such names, and entries that are not files; each file has its own contents."""
     folder = tmp_path / "files"
     folder.mkdir()
     for number, name in enumerate((*NAMES, os.fsdecode(BYTES))):
@@ -98,7 +98,7 @@ FORMULAS = ("=1+1", "+2", "-3", "@SUM(A4)", '=HYPERLINK("x5","y")', "ï¼6+1", "ï
 
 
 def test_a_text_in_csv_is_no_formula(store: Store, reference: Reference, tmp_path: Path) -> None:
-    """As people open it in a spreadsheet; in JSON and Parquet, which programs read, texts are as they are."""
+    """CSV is opened in spreadsheets; in JSON and Parquet, which programs read, texts are unchanged."""
     path = tmp_path / "notes.csv"
     with path.open("w", newline="") as file:
         lines = csv.writer(file)

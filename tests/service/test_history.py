@@ -1,4 +1,4 @@
-"""A dynamic reads only what it needs: its answer is that of all of the history, its cost that of a window."""
+"""A dynamic reads only what it needs: it answers as if from all of the history, at the cost of a window."""
 
 from dataclasses import replace
 from datetime import date, timedelta
@@ -80,7 +80,7 @@ def test_a_day_before_the_first_is_refused(store: Store, reference: Reference) -
             ark_stock_dynamic(questions, TSLA, day)
 
 
-@pytest.mark.parametrize("new_url", ["sqlite"], indirect=True)  # the one that counts its steps
+@pytest.mark.parametrize("new_url", ["sqlite"], indirect=True)  # the connection that counts its steps
 @pytest.mark.parametrize("ends", [0, 60], ids=["trades in the window", "trades before it"])
 def test_ten_times_the_history_costs_no_more(store: Store, reference: Reference, ends: int) -> None:
     steps = [0]
@@ -101,7 +101,7 @@ def test_ten_times_the_history_costs_no_more(store: Store, reference: Reference,
 
 
 def _cost(questions: Questions, steps: list[int], days: int, ends: int) -> int:
-    """What SQLite works for the second answer in a generation, in its own steps."""
+    """SQLite's work for the second answer in a generation, in its own steps."""
     fill(questions.store, [(day, fund, 5, 0) for day in range(days) for fund in FUNDS], last=days - 1 + ends)
     ark_stock_dynamic(questions, TSLA)
     before = steps[0]

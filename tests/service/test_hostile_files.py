@@ -1,4 +1,4 @@
-"""What one line of one file says does not reach beyond that line."""
+"""One line of one file affects no other line."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime

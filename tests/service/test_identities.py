@@ -1,4 +1,4 @@
-"""Which lines are of one security, through files, loads and answers."""
+"""Which lines belong to one security, through files, loads and answers."""
 
 from collections.abc import Callable
 from datetime import date

@@ -1,4 +1,4 @@
-"""A load gives the same tables, row by row, however much of it is read, written and judged at once."""
+"""A load gives the same tables, row by row, for any number of rows read, written and judged at once."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ CLOCKS = {"loaded_at"}
 
 
 def dump(store: Store) -> dict[str, list[Any]]:
-    """Every row of every table, but for what the clock and chance say."""
+    """Every row of every table, without times and random values."""
     with store.reading() as connection:
         return {
             table.name: sorted(

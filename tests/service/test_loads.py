@@ -1,4 +1,4 @@
-"""The history of loads: each has a number, and what it left out is kept, bounded."""
+"""The history of loads: each has a number, and a bounded list of its rejects."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -85,7 +85,7 @@ def test_the_history_is_bounded(store: Store, load_text: Load, monkeypatch: pyte
     load_text(good=GOOD)
     for _ in range(4):
         load_text(good=GOOD, one=BAD, two=BAD + "2", three=BAD + "3")
-    # The load that brought something stays.
+    # The load with new rows stays.
     assert numbers(store) == [5, 4, 3, 1]
     found = provenance.left_out(store, 5)
     assert found is not None

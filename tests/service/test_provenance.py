@@ -1,4 +1,4 @@
-"""What is told of the files behind the data: what was left out, what is to be settled, what a line says."""
+"""The reports on the files behind the data: rejects, lines that need attention, the contents of a line."""
 
 from collections.abc import Callable
 

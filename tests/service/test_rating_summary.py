@@ -1,4 +1,4 @@
-"""What institutions think of one security: as of a day, in pages, by any of their names."""
+"""The institutions' ratings of one security: as of a day, in pages, by any of their names."""
 
 from collections.abc import Callable
 from datetime import date

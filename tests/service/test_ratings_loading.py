@@ -145,7 +145,7 @@ def test_paging_holds_still_while_rows_arrive_and_change(load_text: LoadText, qu
     load_text(a=many(0, 30))
     before = walk(questions, 20)
     first = rating_changes(questions, US, UP, 10)
-    # New rows before, within and after what is left, and one that unmakes an upgrade not yet read.
+    # New rows before, within and after the remaining pages, and one that cancels an upgrade not yet read.
     load_text(
         b=many(30, 40, "2026-02-09"),
         c=many(40, 50, "2026-01-20"),
@@ -294,7 +294,7 @@ def test_a_raise_across_a_split_is_a_raise(
 def test_the_order_of_days_that_the_user_says_stays_with_the_file(
     store: Store, reference: Reference, tmp_path: Path, questions: Questions
 ) -> None:
-    """A file is loaded once under one order, and is read by it again where another is taken out."""
+    """A file is loaded once under one order, and read again by it if another file is unloaded."""
     path, other = tmp_path / "a.csv", tmp_path / "b.csv"
     path.write_text(notes("MU,Micron,UBS,Hold,,3/2/2026", "MU,Micron,UBS,Buy,,4/2/2026"))
     other.write_text(many(0, 1))

@@ -1,4 +1,4 @@
-"""Notes give the same answers in whatever order, pieces and repeats they are loaded."""
+"""Notes give the same answers in any order of loading, in any pieces, and with repeats."""
 
 import random
 import tempfile
@@ -41,7 +41,7 @@ rows = st.lists(
 
 
 def answers(store: Store, reference: Reference) -> tuple[set[tuple[object, ...]], int, int]:
-    """Every row of every page, and what status counts."""
+    """Every row of every page, and the counts of status."""
     questions = Questions(store, reference)
     found: set[tuple[object, ...]] = set()
     for market in (Market.US, Market.CA):
@@ -100,7 +100,7 @@ def test_the_real_notes_are_counted_as_a_recomputation_counts_them(real: Store, 
     assert counts == {kind: len(rows) for kind, rows in expected.items()}
     notes = pd.read_csv(shared_data / "ratings" / "us_large_caps.csv")
     assert len(notes) == 26400
-    # Each day of a house on a stock is a change or a reiteration.
+    # Each day of an institution on a stock is a change or a reiteration.
     assert found.reiterations == 26383 - sum(map(len, expected.values()))
     assert found.unknown_grades == {}
     assert found.prior_disagreements == 0

@@ -1,4 +1,4 @@
-"""A position goes on under a new ticker and a new name, from the first day's answers on."""
+"""A position continues under a new ticker and a new name, from the first day's answers on."""
 
 from collections.abc import Callable
 from datetime import date
@@ -25,8 +25,8 @@ def rows(store: Store, reference: Reference, kind: ArkHoldingType) -> list[tuple
 
 
 def load_renamed(load_text: LoadText, spelling: str, bought: int, *, price: float = 23.0) -> tuple[int, int]:
-    """Two books between which units were created, X3 has a new spelling, and some of it was bought; the count
-    before and after."""
+    """Load two books with units created between them, a new spelling of X3, and some of it bought. Returns
+    the count before and after."""
     after = created(UNITS)
     after["X3"] += bought
     text = holdings("6/17/2026", after, price=price).replace(LINES["X3"], spelling)
@@ -63,7 +63,7 @@ def test_nothing_is_new_or_sold_out(
 def test_another_company_is_new(
     store: Store, load_text: LoadText, reference: Reference, bought: int, price: float
 ) -> None:
-    """Whose count is far from the old one's, or whose price is that of every SPAC."""
+    """Its count is far from the old one's, or its price is that of every SPAC."""
     old, new = load_renamed(load_text, OTHER, bought, price=price)
     assert rows(store, reference, ArkHoldingType.SOLD_OUT) == [("US.XD", -old)]
     assert rows(store, reference, ArkHoldingType.NEW) == [("US.YY", new)]

@@ -1,4 +1,4 @@
-"""The research tables against the questions about one stock, one day or one page: no number differs."""
+"""The research tables compared with the questions about one stock, one day or one page: no number differs."""
 
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
@@ -94,7 +94,7 @@ def test_dynamics_of_what_is_held_are_of_each_day(questions: Questions) -> None:
         assert told <= shown
         assert "US.TSLA" in told
     assert {row.security for row in rows_of(questions, "dynamics", codes="ALL")} == set(codes_of(questions))
-    # A day that is not known yet has the last one's answer; one before the first is refused.
+    # An unknown later day gets the last day's answer; a day before the first is refused.
     (later,) = rows_of(questions, "dynamics", codes="US.TSLA", as_of="2099-01-01")
     assert (str(later.as_of), str(later.known_to), later.net_shares) == ("2099-01-01", "2026-06-22", 76041)
     with pytest.raises(InvalidRequest, match="from 2026-04-17 on"):
@@ -129,7 +129,7 @@ def test_days_that_are_not_told_are_rows(questions: Questions) -> None:
     )
     assert arkw.fund == "ARKW"
     assert (arkk.shares, arkk.usd, arkk.security, arkk.confidence) == (None, None, None, None)
-    # A stretch that reaches into the days asked for is told, too.
+    # A period that overlaps the requested days is reported too.
     assert [row.untold for row in rows_of(questions, "trades", start="2026-06-01", end="2026-06-12")] == [
         "hole",
         "hole",
@@ -165,7 +165,7 @@ def test_positions_are_those_of_each_stock(questions: Questions) -> None:
     assert {row.untold for row in missing} == {"no file"}
     shown = {(row.day, row.fund) for row in rows if not row.untold}
     assert not shown & {(row.day, row.fund) for row in missing}
-    # From the middle on, a position that is gone is still told of on its first day.
+    # From the middle on, the first day of a closed position is still reported.
     for start in sorted({row.day for row in rows}):
         later = rows_of(questions, "positions", start=str(start))
         assert later == [row for row in rows if row.day >= start]

@@ -1,4 +1,4 @@
-"""What people type finds what is loaded: codes in any case, symbols and names of today and before."""
+"""The search finds loaded securities: codes in any case, current and former symbols and names."""
 
 from collections.abc import Callable
 
@@ -69,14 +69,14 @@ def test_a_code_that_is_not_known_is_answered_with_what_is_near(
 
 def test_what_is_not_known_is_said_in_a_sentence(search: Search) -> None:
     assert search.note(Security.parse("us.tsla"), "en") is None
-    # The search finds it by its former symbol; no question is answered under that.
+    # The search finds it by its former symbol; questions need the current one.
     assert search.note(Security.parse("US.FB"), "en") == (
         "US.FB is not known here (did you mean US.META (Meta Platforms)?)."
     )
     assert search.note(Security.parse("US.TSLAA"), "en") == (
         "US.TSLAA is not known here (did you mean US.TSLA (Tesla)?)."
     )
-    # A part of Yeahka's name, and no start of a word.
+    # A part of Yeahka's name, not the start of a word.
     assert search.note(Security.parse("US.AH"), "en") == "US.AH is not known here."
     assert search.note(Security.parse("US.QQQQQQ"), "en") == "US.QQQQQQ is not known here."
     assert search.note(Security.parse("US.QQQQQQ"), "zh") == "本网关没有 US.QQQQQQ 的数据。"

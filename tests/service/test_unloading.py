@@ -1,4 +1,4 @@
-"""A file that is taken out leaves nothing behind."""
+"""An unloaded file leaves nothing behind."""
 
 from pathlib import Path
 
@@ -62,7 +62,7 @@ def test_a_load_is_taken_out_by_its_number(store: Store, reference: Reference, t
     assert sorted(report.files) == sorted(map(str, both)) == sorted(tried.files)
     assert (report.left, report.unread) == (1, [])
     assert contents_of(store) == before
-    # What was taken out can be loaded again.
+    # Unloaded files can be loaded again.
     assert load(store, reference, both).read == 2
 
 

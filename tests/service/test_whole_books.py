@@ -1,4 +1,4 @@
-"""Parts of a book are not taken for one: cut files, answers of an API that were cut by a limit."""
+"""Incomplete books are refused: truncated files, answers of an API that a limit truncated."""
 
 import random
 from collections.abc import Callable
@@ -32,13 +32,13 @@ def test_a_file_cut_at_a_line_end_is_no_book(store: Store, load_text: LoadText, 
     whole = "ARKK 2026-06-17 is not a whole book: its weights add up to 6.8%, not to about 100%"
     assert [reason for _, _, reason in report.rejects] == [f"{whole}; --any-book loads it"]
     assert books(store) == ["2026-06-16"]
-    # The whole file mends it later.
+    # The complete file replaces it later.
     assert load_text(any_book=False, b=after).read == 1
     assert books(store) == ["2026-06-16", "2026-06-17"]
 
 
 def test_a_file_cut_inside_a_line_is_no_book(store: Store, load_text: LoadText) -> None:
-    """Whatever little is missing."""
+    """However little is missing."""
     whole = holdings("6/17/2026", BOOK | {"COIN": 10}).rstrip("\n")
     report = load_text(any_book=False, a=holdings("6/16/2026", BOOK), b=whole[: whole.index("COINBASE") + 3])
     assert [reason for _, _, reason in report.rejects][-1].endswith(
@@ -110,7 +110,7 @@ def test_a_file_that_lacks_its_last_line_and_the_paragraph_below_is_no_book(
     report = load_text(any_book=False, a=before + FOOTER + "\n", b=cut)
     (reason,) = (reason for _, _, reason in report.rejects)
     assert "it lacks 1 line of the book of 2026-06-16, and the end that its file has" in reason
-    # With the paragraph the line was left out by who wrote the file.
+    # With the paragraph, the author of the file left the line out.
     assert load_text(any_book=False, b=cut + FOOTER + "\n").read == 1
     assert books(store) == ["2026-06-16", "2026-06-17"]
 
@@ -125,7 +125,8 @@ def test_a_file_without_the_paragraph_that_lacks_nothing_is_a_book(store: Store,
 def test_no_truncated_file_is_a_book(
     tmp_path: Path, reference: Reference, shared_data: Path, at_a_line: bool
 ) -> None:
-    """200 real files, cut anywhere before the end of the last position, after those of the day before."""
+    """200 real files, truncated anywhere before the end of the last position, after those of the day
+    before."""
     chance = random.Random(16)
     folders = [shared_data / name / "holdings" for name in ("ark-2020", "ark", "ark-2023", "ark-2026")]
     found = [path for path in find_files(folders) if path.suffix == ".csv" and path.name != "ARKVX.csv"]
@@ -138,7 +139,7 @@ def test_no_truncated_file_is_a_book(
         lines = content.splitlines(keepends=True)
         fund = lines[1].split(b",")[1]
         last = max(place for place, line in enumerate(lines) if b"," + fund + b"," in line)
-        # Before the last weight: all shares of a file that breaks off in it are there.
+        # Before the last weight: a file that ends within it has all shares.
         end = len(b"".join(lines[:last])) + lines[last].rindex(b",")
         cut = tmp_path / f"{number}.csv"
         if at_a_line:

@@ -1,4 +1,4 @@
-"""Answers of the public ARK API (arkfunds.io), exports with headers of their own, and what is neither."""
+"""Answers of the public ARK API (arkfunds.io), exports with their own headers, and other files."""
 
 import json
 from datetime import date
@@ -88,7 +88,7 @@ def test_the_list_of_a_fund_of_notes_is_refused_by_what_it_lacks() -> None:
 
 
 def test_the_owners_of_a_stock_are_no_holdings() -> None:
-    """Neither v1, which has them in a list, nor v2, which has such a list for each day."""
+    """Neither v1, with one list of them, nor v2, with such a list for each day."""
     owner = {"date": "2021-08-20", "fund": "ARKK", "weight": 10.56, "shares": 3256252, "market_value": 2.2e9}
     flat = {"symbol": "TSLA", "date": "2021-08-20", "ownership": [owner]}
     nested = {

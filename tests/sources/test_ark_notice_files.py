@@ -95,7 +95,7 @@ def test_a_mailed_workbook(workbook) -> None:
 
 
 def test_rows_have_the_numbers_that_excel_shows(workbook) -> None:
-    """A table that does not start in A1 keeps its place."""
+    """A table that does not start in A1 keeps its position."""
     cells = {(6, 2 + x): title for x, title in enumerate(HEADER.split(","))}
     cells |= {(9, 2 + x): value for x, value in enumerate(ROW.split(","))}
     assert [notice.line for notice in read(workbook(cells)).records] == [10]

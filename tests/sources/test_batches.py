@@ -1,4 +1,4 @@
-"""Many lines read at once give what each line by itself gives: records, rejects and their reasons."""
+"""Many lines read at once give the same as each line by itself: records, rejects and reasons."""
 
 import random
 from collections.abc import Iterable
@@ -90,7 +90,7 @@ def test_odd_lines(header: str, lines: list[str], other: list[str]) -> None:
 
 
 def test_headers_that_change(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lines of files that were joined, with other columns each."""
+    """Lines of joined files, each with other columns."""
     monkeypatch.setattr(layout, "MIN_BATCH", 2)
     first = ["ticker,firm,rating,date", *(f"TSLA,Firm {number},Buy,2026-06-01" for number in range(9))]
     other = ["date,rating,firm,ticker", *(f"2026-06-01,Buy,Firm {number},TSLA" for number in range(9))]
@@ -124,6 +124,6 @@ def test_published_files(shared_data: Path) -> None:
 
 
 def test_the_corpus() -> None:
-    """What fuzzing found worth keeping."""
+    """The corpus of fuzzing."""
     kept = (path.read_bytes() for path in (ROOT / "fuzz/corpus").rglob("*") if path.is_file())
     check(content for content in kept if is_text(content))

@@ -1,5 +1,5 @@
-"""Small files that ask for gigabytes: each is passed or refused in a sentence, and the process that loads has
-no more memory than with others."""
+"""Small files that ask for gigabytes: each is read or refused in a sentence, and the loading process needs no
+more memory than usual."""
 
 import io
 import resource
@@ -66,7 +66,8 @@ def shared_text(cells: int, length: int) -> bytes:
 
 
 def lying(name: str, part: bytes, declared: int) -> bytes:
-    """A workbook with a part that unpacks to more than it says, under the checksum of what it says."""
+    """A workbook with a part that unpacks to more than its stated size, with the checksum of the stated
+    part."""
     content = bytearray(book(**{name: part}))
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         local, at = archive.getinfo(name).header_offset, archive.start_dir
@@ -80,7 +81,7 @@ def lying(name: str, part: bytes, declared: int) -> bytes:
 
 
 def shared_text_of_old(cells: int, length: int) -> bytes:
-    """An .xls whose cells share one text, which goes on in CONTINUE records."""
+    """An .xls whose cells share one text, continued in CONTINUE records."""
 
     def record(kind: int, content: bytes = b"") -> bytes:
         return struct.pack("<HH", kind, len(content)) + content
@@ -96,7 +97,7 @@ def shared_text_of_old(cells: int, length: int) -> bytes:
 
 
 def long_dictionary() -> bytes:
-    """A Parquet file with one text of a megabyte, a hundred thousand times."""
+    """A Parquet file with one text of a megabyte, repeated a hundred thousand times."""
     file = io.BytesIO()
     text = pa.array(["a" * 2**20])
     column = pa.DictionaryArray.from_arrays(pa.array([0] * 100_000, pa.int32()), text)
@@ -163,7 +164,7 @@ def test_a_bomb(bomb: str, tmp_path: Path) -> None:
         text=True,
         check=False,
         timeout=60,
-        # What takes more ends, and not the machine with it.
+        # A process that needs more ends, without the machine.
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (4 << 30, 4 << 30)),
     )
     assert done.returncode == 0, done.stderr[-500:]

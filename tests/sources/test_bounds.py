@@ -1,4 +1,4 @@
-"""Files that are large in one direction, deep, or made of errors cost their own refusal, and little time."""
+"""Files that are large in one direction, deep, or full of errors are refused alone, and in little time."""
 
 import json
 import socket
@@ -63,7 +63,8 @@ def test_a_process_that_ends_costs_its_file_alone() -> None:
 
 
 def test_a_process_that_ends_is_missed_where_another_has_its_link(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As one that was forked between two lines has it: the link alone would say nothing for two minutes."""
+    """A process forked between two lines keeps the link open: the link alone would show the end only after
+    two minutes."""
     plain, copies = socket.socketpair, []
 
     def copied() -> tuple[socket.socket, socket.socket]:

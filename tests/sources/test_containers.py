@@ -1,4 +1,4 @@
-"""What a file is, by its bytes: encodings, line ends, workbooks, and everything that is no table."""
+"""The kind of a file by its bytes: encodings, line ends, workbooks, and everything that is no table."""
 
 import io
 import struct
@@ -139,7 +139,7 @@ def test_a_document_that_is_no_workbook(container) -> None:
 
 @pytest.mark.parametrize("fat", [{1: 1}, {3: 2}, {5: 5}, {4: 99}])
 def test_chains_that_loop_or_leave_the_file_are_refused(container, fat: dict[int, int]) -> None:
-    # As the workbook that stands there, or as none; and soon.
+    # As the workbook that it is, or as none; and quickly.
     with pytest.raises(Unreadable, match=r"damaged|no known format"):
         read(container("Workbook", fat=fat))
 

@@ -1,4 +1,4 @@
-"""Identifiers before and after a spreadsheet has had them."""
+"""Identifiers before and after a spreadsheet changed them."""
 
 import pytest
 from hypothesis import assume, example, given
@@ -97,7 +97,7 @@ def test_seven_digits_that_fit_both_ways_are_a_sedol_as_text_and_a_cusip_as_numb
 
 
 def test_a_float_that_several_cusips_give_is_none() -> None:
-    """00437E102 is a share, but 0437E0102 would read the same; which check digits fit is chance."""
+    """00437E102 is a share, but 0437E0102 would read the same; matching check digits are chance."""
     assert clean_identifier("00437E102") == "00437E102"
     assert clean_identifier(4.37e104) in ("", "00437E102")
 
@@ -108,7 +108,7 @@ def test_a_cusip_read_as_a_float_comes_back_or_is_none(left: str, data: st.DataO
     size = 7 - len(left)
     right = data.draw(st.text(DIGITS, min_size=size, max_size=size)) if data else "10"
     cusip = with_check_digit(f"{left}E{right}")
-    assume(float(cusip) >= 1e9)  # below, it is digits to a spreadsheet, and read as the digits it shows
+    assume(float(cusip) >= 1e9)  # below, a spreadsheet takes it for digits, and they are read as shown
     assert clean_identifier(cusip) == cusip
     for cell in (float(cusip), str(float(cusip))):
         assert clean_identifier(cell) in (cusip, "")

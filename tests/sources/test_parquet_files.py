@@ -84,7 +84,7 @@ def test_too_many_cells_are_refused() -> None:
 
 
 def test_a_long_text_in_many_cells_is_refused() -> None:
-    """A dictionary holds it once; lines would hold it a thousand times."""
+    """A dictionary stores it once; lines would repeat it a thousand times."""
     content = parquet({"a": pl.Series(["x" * (MAX_BYTES // 1000)] * 1001, dtype=pl.Categorical)})
     with pytest.raises(Unreadable, match="unpacks to more than 512 MiB"):
         list(parquet_table(content))

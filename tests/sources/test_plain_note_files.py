@@ -240,7 +240,7 @@ def test_a_column_twice_is_refused_only_if_it_is_wanted() -> None:
 
 
 def test_a_spreadsheet_of_notes(workbook) -> None:
-    """Excel takes TRUE for a truth value, and dates and times for its own."""
+    """Excel converts TRUE to a truth value, and dates and times to its own types."""
     parsed = read(
         workbook(
             [

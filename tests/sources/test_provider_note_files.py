@@ -1,4 +1,4 @@
-"""The notes of each provider, in the shape in which it publishes them."""
+"""The notes of each provider, in the form in which it publishes them."""
 
 import csv
 import io
@@ -207,7 +207,7 @@ def notes(content: bytes, name: str = "") -> list[Note]:
 )
 @in_every_container
 def test_no_provider_is_taken_for_another(save: Save, records: list[dict], title: str, others: set) -> None:
-    """Only a yfinance table with a ticker is also a plain one, and reads the same as such."""
+    """Only a yfinance table with a ticker is also a plain one, and reads the same in both forms."""
     header = next(iter(next(tables(save(records)))))
     fitting = [layout.title for layout in LAYOUTS if not layout.header(header.cells)[1]]
     assert (fitting[0], set(fitting[1:])) == (title, others)
@@ -277,7 +277,7 @@ def test_yfinance_without_the_name_of_its_index(index: str) -> None:
 
 
 def test_yahoos_own_answer_has_its_history_inside() -> None:
-    """``quoteSummary`` as it comes, and the part that yahoo-finance2 gives."""
+    """``quoteSummary`` unchanged, and the part that yahoo-finance2 returns."""
     record = {"firm": "UBS", "toGrade": "Buy", "fromGrade": "", "action": "init"}
     for stamp in (1706877000, "2024-02-02T12:30:00.000Z"):
         part = {"upgradeDowngradeHistory": {"history": [record | {"epochGradeDate": stamp}], "maxAge": 86400}}
@@ -441,6 +441,6 @@ def test_an_exchange_column_and_a_class_share(ticker: str) -> None:
 
 
 def test_an_unknown_exchange_is_a_reject() -> None:
-    """Taken for a US ticker, it would be another company's."""
+    """As a US ticker it would be another company's."""
     (reject,) = read(as_json([PLAIN[0] | {"ticker": "VOD", "exchange": "LSE"}])).rejects
     assert reject.reason.startswith("exchange is 'LSE', other than NASDAQ, NYSE")

@@ -1,4 +1,4 @@
-"""Every real published file, whole and damaged."""
+"""Every real published file, complete and damaged."""
 
 import random
 from collections import Counter
@@ -54,7 +54,7 @@ def test_every_note(shared_data: Path) -> None:
 
 @pytest.mark.parametrize("pattern", ["ark/trades/*/*.xls", "ark/trades/*/*.xlsx", "ark/holdings/*/*.csv"])
 def test_damaged_files_are_read_or_refused(shared_data: Path, pattern: str) -> None:
-    """Seeds are fixed: a failure is one that everybody sees."""
+    """Seeds are fixed: a failure can be reproduced."""
     files = sorted(shared_data.glob(pattern))
     for seed in range(150):
         chance = random.Random(seed)

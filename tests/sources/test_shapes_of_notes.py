@@ -1,4 +1,4 @@
-"""Ratings in the shapes in which people have them: each as its publisher documents it."""
+"""Ratings in common shapes, each as its publisher documents it."""
 
 import json
 

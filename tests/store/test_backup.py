@@ -1,4 +1,4 @@
-"""Backup and restore, on each engine: all of it, of one moment, and nothing lost on the way."""
+"""Backup and restore, on each engine: all data, of one moment, without losses."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def number(store: Store) -> int:
 
 
 def notes(count: int) -> str:
-    """Notes of which every second one changes a rating."""
+    """Notes, every second of which changes a rating."""
     rows = [
         f"T{number},Name {number},Firm,{rating},{number},2026-05-{day}"
         for number in range(count // 2)
@@ -86,7 +86,7 @@ class TestBackup:
     def test_what_was_restored_can_be_loaded_further(
         self, saved: Path, new_url: Callable[[], str], reference: Reference, tmp_path: Path
     ) -> None:
-        """Rows get numbers after those that came with theirs."""
+        """Rows get ids after those of the restored rows."""
         other = Store.open(new_url())
         restore(other, saved)
         more = tmp_path / "more.csv"
@@ -201,7 +201,7 @@ class TestRestore:
             rating_changes(questions, Market.US, count=1, page=changes)
         with pytest.raises(InvalidRequest):
             fund_holdings(questions, count=1, page=holdings)
-        # New ones are taken, also by those that have been at work all the time.
+        # New cursors work, also in questions that were open during the restore.
         again = rating_changes(questions, Market.US, count=1).next_page
         assert rating_changes(Questions(sample, reference), Market.US, count=1, page=again).rows
 
@@ -237,7 +237,7 @@ class TestRestore:
                 restore(sample, saved, replace=True)
             except StoreError:
                 refused += 1
-            # Not every byte of a file says something; one that does is missed.
+            # Some bytes of a file carry nothing; a change of any other is detected.
             assert digests(sample) == was
         assert refused
         saved.write_bytes(content[: len(content) // 2])
@@ -294,7 +294,7 @@ def test_zeros_with_a_sign_do_not_matter(
 def test_one_that_is_undone_leaves_room_for_loads(
     store: Store, reference: Reference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """PostgreSQL does not undo how far it has numbered."""
+    """PostgreSQL does not roll back its sequences."""
     saved, more = tmp_path / "saved.bak", tmp_path / "more.csv"
     backup(store, saved)
     load(store, reference, find_files([SAMPLE]))
@@ -320,7 +320,8 @@ def test_one_that_is_undone_leaves_room_for_loads(
 def test_readers_of_several_tables_and_a_restore_go_on_together(
     postgresql: PostgreSQL, reference: Reference, tmp_path: Path
 ) -> None:
-    """A reader that has a table, and wants another one, waits for no restore, nor a restore for it to end."""
+    """A reader with one table that needs another does not wait for a restore, nor the restore for the
+    reader."""
     store = Store.open(postgresql.new())
     load(store, reference, find_files([SAMPLE]))
     backup(store, tmp_path / "saved.bak")
@@ -344,7 +345,7 @@ def test_readers_of_several_tables_and_a_restore_go_on_together(
         while number(store) == 1:
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        # It has the data before, also in tables that it has not asked yet.
+        # It has the old data, also in tables that it has not read yet.
         assert contents(connection, "", lambda *_: None) == before
     thread.join(20)
     assert restored.is_set()
@@ -356,7 +357,7 @@ def test_readers_of_several_tables_and_a_restore_go_on_together(
 def test_a_gateway_answers_from_the_data_before_or_after(
     sample: Store, saved: Path, load_text: Callable[..., LoadReport]
 ) -> None:
-    """It sees the restored data within a second, and no answer in between is of anything else."""
+    """It sees the restored data within a second, and no answer in between mixes the two."""
     url = sample.url
     with serving(url, "--rate-limit", "off") as gateway, Wire(gateway.port) as wire:
         after = wire.ask(3426, market=11, count=20)
@@ -369,7 +370,7 @@ def test_a_gateway_answers_from_the_data_before_or_after(
             before = wire.ask(3426, market=11, count=20)
         restored = threading.Thread(target=restore, args=(sample, saved), kwargs={"replace": True})
         restored.start()
-        # The cursors have another key each time; a row, and how many there are, tell one from the other.
+        # The cursors have another key each time; one row, and the number of rows, distinguish the two.
         known = {told(before): "before", told(after): "after"}
         seen = ["before"]
         while restored.is_alive() or seen[-1] != "after":
@@ -413,10 +414,10 @@ def test_killed_at_any_point_it_has_happened_or_not(
         if process.returncode == -signal.SIGKILL:
             killed += 1
         else:
-            # The first run was slower, as on a machine that was busy then.
+            # The first run was slower, as if on a busy machine.
             whole *= 0.8
         if command == "restore":
-            # The first, undisturbed run has restored it; a killed one leaves that, or does it again.
+            # The first, complete run has restored it; a killed one leaves that, or restores it again.
             assert digests(sample) == was
         elif target.exists():
             other = Store.open(f"sqlite:///{tmp_path / f'other{os.urandom(4).hex()}.db'}")

@@ -1,4 +1,4 @@
-"""The days from which on generations differ: what columns in memory are extended by."""
+"""The first days on which generations differ, from which columns in memory are extended."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""The database: migrations, one state for a reader, and loads that happen whole or not at all."""
+"""The database: migrations, one state for a reader, and atomic loads."""
 
 import subprocess
 from collections.abc import Callable
@@ -95,7 +95,7 @@ def test_a_url_that_is_none_is_refused(url: str) -> None:
 
 
 def test_a_sum_is_one_number_on_each_engine(store: Store) -> None:
-    """To the last digit: an amount that ends on half a cent is rounded up or down by it."""
+    """To the last digit: an amount that ends on half a cent is rounded by it."""
     prices = [Decimal(n * 7919 % 100_003) / 1000 for n in range(3000)]
     shares = [(-1) ** n * (n * 104_729 % 99_991) for n in range(3000)]
     trades = Table(
@@ -112,7 +112,7 @@ def test_a_sum_is_one_number_on_each_engine(store: Store) -> None:
             told = connection.scalar(select(exact_sum(product)).where(trades.c.price >= least / 1000))
             right = sum(n * price for n, price in zip(shares, prices, strict=True) if price >= least / 1000)
             assert told == float(right)
-        # Halves of the last part that counts, up and down.
+        # Halves of the last significant digit, up and down.
         half = 0.5 / PARTS
         connection.execute(trades.delete())
         connection.execute(trades.insert(), [{"shares": n, "price": half} for n in (1, -1, 3, 5, 5)])

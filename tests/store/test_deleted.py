@@ -1,4 +1,4 @@
-"""A database that is deleted under a gateway is noticed: SQLite itself goes on in a file without a name."""
+"""A database deleted under a gateway is noticed; SQLite itself continues in a file without a name."""
 
 from pathlib import Path
 

@@ -1,4 +1,5 @@
-"""Faults of the disk and of the clock: one sentence that says what helps, no wrong answer, and on it goes."""
+"""Faults of the disk and of the clock: one sentence with a remedy, no wrong answer, and the gateway
+continues."""
 
 import os
 import resource
@@ -37,7 +38,7 @@ pytestmark = pytest.mark.slow
 
 
 def digest(url: str) -> str:
-    """Of every row of every table."""
+    """A digest of every row of every table."""
     with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
         return sha256("\n".join(connection.iterdump()).encode()).hexdigest()
 
@@ -57,7 +58,7 @@ def qotgate(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]
 
 @pytest.fixture(scope="module")
 def notes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Some thousand notes, which take about a megabyte of database."""
+    """Some thousand notes, about a megabyte of database."""
     path = tmp_path_factory.mktemp("notes") / "notes.csv"
     lines = (
         f"T{n % 997},Company {n},UBS,{('Buy', 'Sell')[n % 2]},{n % 500 + 1},20{10 + n % 15}-01-1{n % 9}"
@@ -112,7 +113,7 @@ def test_a_disk(fault: str, tmp_path: Path, notes: Path) -> None:
 
 
 def test_a_file_that_may_not_be_written(database: Path, notes: Path) -> None:
-    # Root may write whatever the mode says, unless it gives that up.
+    # Root may write in any mode, unless it gives up that right.
     given_up = "-dac_override,-dac_read_search"
     as_others = ["setpriv", "--bounding-set", given_up, "--inh-caps", given_up] if os.geteuid() == 0 else []
     database.chmod(0o400)
@@ -143,7 +144,7 @@ def test_output_on_a_full_disk(database: Path, command: list[str]) -> None:
 
 
 def asked(questions: Questions) -> list[Callable[[], Any]]:
-    """Questions that between them read most tables."""
+    """Questions that together read most tables."""
     tsla = Security(Market.US, "TSLA")
     return [
         lambda: explain_ark_stock_dynamic(questions, tsla),
@@ -155,8 +156,8 @@ def asked(questions: Questions) -> list[Callable[[], Any]]:
 
 
 def test_whichever_page_is_damaged_no_answer_is_wrong(database: Path, reference: Reference) -> None:
-    """SQLite has no checksums: that a damaged number is noticed, it cannot promise. A page that is no page
-    of a tree it notices when it is read."""
+    """SQLite has no checksums: it cannot promise to notice a damaged number. It notices a page that belongs
+    to no tree when it reads it."""
     url = f"sqlite:///{database}"
     store = Store.open(url)
     right = [ask() for ask in asked(Questions(store, reference))]
@@ -187,7 +188,7 @@ def test_whichever_page_is_damaged_no_answer_is_wrong(database: Path, reference:
 
 
 def pages_of(database: Path) -> dict[str, int]:
-    """Where the first page of each table and index starts."""
+    """The first page of each table and index."""
     with sqlite3.connect(database) as connection:
         rows = connection.execute("SELECT name, rootpage FROM sqlite_master").fetchall()
     return {name: (number - 1) * PAGE for name, number in rows}
@@ -201,12 +202,12 @@ def test_a_gateway_survives_damage_and_serves_on_once_it_is_mended(database: Pat
     if part == "end":
         damaged = whole[: 2 * PAGE + 1000]
     url = f"sqlite:///{database}"
-    # What is in memory is answered from there, whatever the disk has become.
+    # Data in memory is answered from there, whatever happens on the disk.
     options = ("--lang", "en", "--http-port", "0", "--data-cache-bytes", "0")
     with serving_process(url, *options) as gateway, Wire(gateway.port) as wire:
         overwrite(database, damaged)
         answer = wire.dynamic()
-        # What it has read of the first page by then, it need not read again.
+        # The parts of the first page that it has read by then are not read again.
         if part != "header" or answer.retType:
             assert (answer.retType, answer.retMsg) == (
                 -1,
@@ -232,7 +233,7 @@ def test_a_gateway_survives_damage_and_serves_on_once_it_is_mended(database: Pat
 
 
 def overwrite(database: Path, content: bytes) -> None:
-    """In place, as a disk that fails does it."""
+    """Overwrite in place, like a failing disk."""
     with database.open("r+b") as file:
         file.write(content)
         file.truncate(len(content))
@@ -269,7 +270,7 @@ def test_a_transaction_whose_end_never_reached_the_disk_has_not_happened(
 def moving_clock(
     url: str, folder: Path, *options: str
 ) -> Iterator[tuple[ServingProcess, Callable[[float], None]]]:
-    """A gateway, and a function that sets its wall clock so many seconds off; the monotonic one goes on."""
+    """A gateway, and a function that shifts its wall clock by seconds; the monotonic clock continues."""
     offset = folder / "offset"
     offset.write_text("+0\n")
 
@@ -294,7 +295,7 @@ def moving_clock(
 
 
 def test_the_clock_is_set_while_it_serves(database: Path, tmp_path: Path) -> None:
-    """Hours back and forth, as when somebody sets it right, and to years that no calendar knows."""
+    """Hours back and forth, as when an administrator sets it, and to years beyond all calendars."""
     url = f"sqlite:///{database}"
     options = ("--rate-limit", "3/3600s", "--keep-alive-interval", "2", "--lang", "en")
     with moving_clock(url, tmp_path, *options) as (gateway, move), Wire(gateway.port) as wire:
@@ -308,20 +309,20 @@ def test_the_clock_is_set_while_it_serves(database: Path, tmp_path: Path) -> Non
         assert "3 requests" in told
         for seconds in (6 * HOURS, -6 * HOURS, 60 * YEARS, -50 * YEARS, 0):
             move(seconds)
-            # With two threads in it at once, the library may give the true time for once.
+            # With two threads in it at once, the library may once give the true time.
             until(lambda: abs(wire.ask(ProtoId.GetGlobalState, userID=0).s2c.time - (now + seconds)) < 300)  # noqa: B023
-            # The allowance is used up for an hour, whatever the clock on the wall says.
+            # The allowance is used up for an hour, whatever the wall clock shows.
             assert wire.dynamic().retType == -1
             following = wire.ask(ProtoId.Qot_GetRatingChange, market=11, changeType=1, count=1, page=page)
             assert following.retType == 0
             assert wire.ask(ProtoId.KeepAlive, time=5).s2c.time == 5
-            # The sweep comes by, and finds that nobody has been silent.
+            # The sweep runs, and finds no silent client.
             time.sleep(0.6)
         notice = tmp_path / "notice.csv"
         notice.write_text(NOTICE)
         move(-6 * HOURS)
         assert qotgate("load", "--db", url, str(notice), stdout=subprocess.DEVNULL).returncode == 0
-        # The load may have taken longer than a silent connection is kept.
+        # The load may have taken longer than the limit for a silent connection.
         with Wire(gateway.port) as later:
             again = later.ask(ProtoId.Qot_GetRatingChange, market=11, changeType=1, count=1, page=page)
         assert again.s2c == following.s2c

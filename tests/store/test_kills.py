@@ -1,5 +1,5 @@
-"""Loads that are killed at random points: what is there afterwards is one of the two whole states of the
-data, row for row, on either engine."""
+"""Loads killed at random points: the database has one of the two complete states, row for row, on either
+engine."""
 
 import os
 import random
@@ -35,10 +35,8 @@ Ranks = dict[str, dict[Any, int]]
 
 
 def digest(store: Store) -> tuple[int, str]:
-    """The generation, and a digest of every row of every table.
-
-    Of a number that a sequence gave, its rank counts: a load that was undone leaves gaps on PostgreSQL.
-    """
+    """The generation, and a digest of every row of every table. An id from a sequence counts by its rank: a
+    load that was rolled back leaves gaps on PostgreSQL."""
     found = sha256()
     with store.reading() as connection:
         ranks: Ranks = {}
@@ -61,7 +59,7 @@ def ranked(table: Table, name: str, value: Any, ranks: Ranks) -> object:
 
 
 def write_files(folder: Path) -> list[Path]:
-    """Files of all three kinds that add to the sample, replace part of it, and make it judged anew."""
+    """Files of all three kinds that add to the sample, replace part of it, and have it judged again."""
     chance = random.Random(10)
     start = date(2026, 6, 22)
     for number in range(3):
@@ -91,7 +89,8 @@ def write_files(folder: Path) -> list[Path]:
 
 
 class Database:
-    """The sample, and copies of it: a load that was not killed in time is taken back by another one."""
+    """The sample, and copies of it: a completed load, which was not killed in time, is replaced by a new
+    copy."""
 
     def __init__(self, new_url: Callable[[], str], folder: Path, server: PostgreSQL | None) -> None:
         self._new_url, self._server = new_url, server
@@ -115,7 +114,7 @@ def database(new_url: Callable[[], str], tmp_path: Path, request: pytest.Fixture
 
 
 def loaded_in(url: str, files: list[Path]) -> tuple[float, tuple[int, str]]:
-    """The seconds that a whole load takes, and the digest after it."""
+    """The seconds of a complete load, and the digest after it."""
     process = start_load(url, files)
     began = time.monotonic()
     process.join()

@@ -22,7 +22,7 @@ from tests.support.serving import until
 
 
 def settled(watch: Watch) -> bool:
-    """Whether nothing moves for longer than the watch takes to look."""
+    """Whether nothing changes for longer than the watch's interval."""
     time.sleep(2 * postgresql.LOOK_SECONDS if isinstance(watch, postgresql.Watch) else 0)
     return not watch.moved()
 
@@ -54,7 +54,7 @@ def test_it_keeps_no_writer_waiting_and_waits_for_none(store: Store) -> None:
         move_generation(connection, 1)
         started = time.monotonic()
         assert not watch.moved()
-        # A reader would be given a minute.
+        # A reader would wait for up to a minute.
         assert time.monotonic() - started < 30
     watch.close()
 
@@ -88,7 +88,7 @@ def test_a_database_that_was_replaced_is_watched(tmp_path: Path, monkeypatch: py
     other.rename(path)
     until(watch.moved)
     until(lambda: not watch.moved())
-    # What was open is told so once, and serves on from the new files.
+    # Open programs are notified once, and continue with the new files.
     with pytest.raises(StoreError, match="deleted or replaced"), store.reading() as connection:
         generation(connection)
     with store.writing() as connection:
@@ -101,8 +101,8 @@ def test_a_database_that_was_replaced_is_watched(tmp_path: Path, monkeypatch: py
 def test_what_a_later_page_tells_moves_it(
     postgresql: PostgreSQL, reference: Reference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where nothing is heard yet, on a standby say: who is told that the list has moved is not given the
-    first page of before."""
+    """On a standby, say, where no notice arrives: a client that learns that the list has changed does not get
+    the old first page."""
     monkeypatch.setattr("qotgate.store.postgresql.LOOK_SECONDS", 3600)
     monkeypatch.setattr("qotgate.store.postgresql.DEAF_SECONDS", 3600)
     monkeypatch.setattr("qotgate.store.postgresql.PostgreSQL.tell", lambda *_: None)
@@ -137,7 +137,7 @@ def test_a_load_is_heard_of_at_once(postgresql: PostgreSQL, monkeypatch: pytest.
         move_generation(connection, 1)
     until(watch.moved)
     assert not watch.moved()
-    # It ends with the process; to wait for it here would take the hour.
+    # It ends with the process; waiting for it here would take the hour.
     loading.close()
 
 

@@ -46,7 +46,7 @@ def repeated(keys: list[str]) -> list[str]:
 
 
 def spellings(row: dict[str, str]) -> list[str]:
-    """Every way a feed may write the house; the Chinese name counts as one."""
+    """Every way a feed may write the institution; the Chinese name counts as one."""
     return [word for word in (row["name"], row["name_zh"], *row["spellings"].split("|")) if word]
 
 

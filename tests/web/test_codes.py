@@ -1,4 +1,4 @@
-"""Codes are taken in any case, wherever one is named."""
+"""Codes are accepted in any case, everywhere."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How far the data goes, and the holes in it: on the Data page, over HTTP and on the command line."""
+"""The days that the data covers, and the holes in it: on the Data page, over HTTP and on the command line."""
 
 import json
 import re

@@ -1,4 +1,5 @@
-"""Whole lists are made in parts, as they are read, two parts at a time; others do not wait for them."""
+"""Whole lists are made in parts, as they are read, two parts at a time; other requests do not wait for
+them."""
 
 import asyncio
 import json
@@ -106,7 +107,7 @@ def test_a_caller_who_reads_has_no_turn() -> None:
 
 
 class Reader:
-    """Reads an answer message by message; ``body`` is what it has."""
+    """Reads an answer message by message into ``body``."""
 
     def __init__(self, app: Any, query: str) -> None:
         self.status, self.body = 0, b""
@@ -150,7 +151,7 @@ def notes(first: int, last: int, day: str = "2026-06-01") -> str:
 
 @pytest.fixture
 def parts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Parts of two rows; the length of each that was made."""
+    """Parts of two rows; yields the number of rows of each part made."""
     made: list[int] = []
     plain = api.rating_listing
 
@@ -182,7 +183,7 @@ def test_a_part_is_made_when_the_one_before_is_read(
             assert parts == [2, 2, 2]
             gone.gone.set()
             await gone.answered
-            # A load in between is of a later state of the data.
+            # A load in between belongs to a later state of the data.
             await asyncio.to_thread(load_text, later=notes(30, 40, "2026-06-02"))
             await slow.rest()
             assert parts[3:] == [2, 2, 2, 1]

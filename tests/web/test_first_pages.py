@@ -1,5 +1,5 @@
-"""What the pages wait for: templates are compiled before the first reader comes, and a page asks as many
-questions of the database for many rows as for few."""
+"""The first pages: templates are compiled before the first request, and a page makes as many database queries
+for many rows as for few."""
 
 from pathlib import Path
 from threading import Event
@@ -43,7 +43,7 @@ def test_templates_and_the_document_are_made_once_the_gateway_listens(
 
 
 def statements(tmp_path: Path, reference: Reference, count: int) -> dict[str, int]:
-    """How many statements each page takes, of a day with ``count`` securities whose identifier other lines
+    """The number of statements for each page, of a day with ``count`` securities whose identifier other lines
     give to another company."""
     tesla = "ARKK,2020-12-15,Buy,TSLA,88160R101,TESLA INC,1,0.2\n"
     wrong = (f"ARKK,2020-12-15,Buy,Q{n},53227R106,FOREIGN {n} INC,1,0.2\n" for n in range(count))
@@ -74,7 +74,7 @@ def test_a_page_asks_the_same_for_many_rows_as_for_few(tmp_path: Path, reference
 def test_a_search_asks_once_for_all_its_hits(sample_url: str) -> None:
     async def ask() -> tuple[int, int]:
         async with web_in_process(sample_url) as (web, _):
-            # What is read once for a state of the data.
+            # Data read once for each state.
             await web.get("/search", params={"q": "o"})
             with counted_statements() as sent:
                 answer = await web.get("/search", params={"q": "o"})

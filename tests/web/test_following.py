@@ -1,4 +1,4 @@
-"""What is new of what is followed: the page, the feed, and what is followed by name."""
+"""News about followed names: the page, the feed, and following by name."""
 
 import asyncio
 from threading import Event
@@ -76,7 +76,7 @@ def test_the_reference_has_each_path_and_no_pattern(web: httpx.Client) -> None:
 
 
 def test_threads_that_ask_at_once_get_one_document(monkeypatch: pytest.MonkeyPatch, sample_url: str) -> None:
-    """The first requests of several threads ask for it, each to check the names of its parameters."""
+    """The first requests of several threads need it, each to check the names of its parameters."""
     made: list[int] = []
     make = FastAPI.openapi
 

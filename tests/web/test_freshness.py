@@ -1,4 +1,4 @@
-"""How far the data goes is told on every page, and what to do where it does not go far."""
+"""Every page shows the last known days, and the next command if they are old."""
 
 import html
 import json
@@ -87,7 +87,7 @@ def test_a_young_database_says_how_much_of_the_window_it_has(
 
 
 def test_the_calendar_counts_no_day_of_a_hole(sample_url: str) -> None:
-    """The sample's holdings files break off after 2026-04-20 and go on on 2026-06-15."""
+    """The sample's holdings files stop after 2026-04-20 and resume on 2026-06-15."""
     store = Store.open(sample_url)
     found = calendar(store)
     assert calendar(store, 2020) is not None

@@ -21,7 +21,7 @@ def test_a_fund_shows_its_trades_days_and_book(web: httpx.Client) -> None:
     assert rows(page, "moves") == ["US.TSLA Tesla +28,000 +8,680,000"]
     days = rows(page, "days")
     assert days[0].startswith("2026-06-22 1 0 +8,680,000 – from notices")
-    # Days that are not told are not days without trades.
+    # Unknown days are not days without trades.
     assert "2026-04-21 to 2026-06-12 – – – – unknown: too many missing files" in days
     assert "US.TSLA" in page[page.index('id="book-title"') :]
     assert page == web.get("/funds/arkk", headers=EN).text.replace("/funds/arkk", "/funds/ARKK")

@@ -1,4 +1,4 @@
-"""Pages and API over a PostgreSQL that keeps them waiting, or that is asked what it cannot be."""
+"""Pages and API over a slow PostgreSQL, and with values that it cannot store."""
 
 import socket
 import time
@@ -43,7 +43,7 @@ def test_the_process_answers_while_all_its_threads_wait(site: Serving, postgresq
                 time.sleep(0.02)
             assert httpx.get(f"{site.pages}/healthz", timeout=10).json()["status"] == "ok"
         for client in clients:
-            # Who has waited for too long is told so.
+            # A request that has waited too long gets an error.
             assert client.recv(100)[:12] in (b"HTTP/1.1 200", b"HTTP/1.1 503")
 
 

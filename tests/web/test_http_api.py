@@ -1,4 +1,4 @@
-"""The HTTP API: what it answers, in which format, and how it says no."""
+"""The HTTP API: answers, formats and refusals."""
 
 import json
 import subprocess
@@ -161,7 +161,7 @@ def test_csv_and_parquet_say_what_json_says(web: httpx.Client, path: str) -> Non
 
 
 def _plain(cell: object) -> str:
-    """One spelling for what CSV, Parquet and JSON each write in their own way."""
+    """One spelling for values that CSV, Parquet and JSON write differently."""
     try:
         return str(float(str(cell)))
     except ValueError:

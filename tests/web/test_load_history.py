@@ -15,7 +15,7 @@ from tests.support.paths import SAMPLE
 
 @pytest.fixture
 def url(tmp_path: Path, reference: Reference) -> str:
-    """The sample, then a file that cannot be read and one with a line that cannot."""
+    """The sample, then an unreadable file and one with an unreadable line."""
     url = f"sqlite:///{tmp_path / 'loads.db'}"
     (tmp_path / "bad.csv").write_text("neither this\nnor that\n")
     (tmp_path / "part.csv").write_text("ticker,firm,rating,price_target,date\nMU,UBS,Buy,abc,2026-06-01\n")

@@ -1,4 +1,4 @@
-"""Files with very many lines to settle, or very long names, make no page long or wide."""
+"""Files with very many rejected lines, or very long names, make no page long or wide."""
 
 import re
 from html import unescape
@@ -31,7 +31,7 @@ def loaded(tmp_path: Path, reference: Reference, text: str) -> str:
 
 
 def pages(url: str, path: str) -> list[str]:
-    """The page at ``path`` and those that its first link to more leads to."""
+    """The page at ``path``, and the pages behind its first link to more."""
 
     async def ask() -> list[str]:
         found, here = [], path
@@ -76,7 +76,7 @@ def test_the_coverage_of_many_funds_comes_page_by_page(tmp_path: Path, reference
     lines = (f"F{n},2021-08-03,Buy,TSLA,88160R101,TESLA INC,{1000 + n},0.1\n" for n in range(MAX_FUNDS))
     found = pages(loaded(tmp_path, reference, "".join(lines)), "/data/coverage")
     shown = [rows(page, "coverage") for page in found]
-    # Notices and the days that they cover, of each fund.
+    # Notices and their covered days, of each fund.
     assert [len(page) for page in shown] == [SPANS_ON_A_PAGE] * 2
     told = [re.findall(r"<td>(F\d+)</td>", row)[0] for page in shown for row in page]
     assert sorted(told) == sorted([f"F{n}" for n in range(MAX_FUNDS)] * 2)

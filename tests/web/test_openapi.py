@@ -1,5 +1,5 @@
-"""The API against its own OpenAPI document, by schemathesis: what fits the document is answered as it says,
-what does not is refused, and nothing fails."""
+"""The API compared with its own OpenAPI document, by schemathesis: valid requests get the described answer,
+others are refused, and nothing fails."""
 
 from typing import Any
 
@@ -53,7 +53,7 @@ other parameters are tried with tables that have the same."""
 @pytest.fixture(scope="session")
 def document(sample_site: Serving) -> Any:
     loaded = schemathesis.openapi.from_url(f"{sample_site.pages}/api/v1/openapi.json")
-    # A day beyond the data, or a cursor that is not one, fits the document and is refused all the same.
+    # A day beyond the data, or an invalid cursor, fits the document and is still refused.
     loaded.config.checks.positive_data_acceptance.expected_statuses = ["2xx", "404", "422"]
     return loaded
 

@@ -96,7 +96,7 @@ def test_each_page_is_readable(
 
 @pytest.mark.parametrize("data", PATHS)
 def test_a_page_is_small(request: pytest.FixtureRequest, data: str) -> None:
-    """With all that it loads, but what it downloads for its charts."""
+    """With all its resources, except the data of its charts."""
     site: Serving = request.getfixturevalue(f"{data}_site")
     with httpx.Client(base_url=str(site.pages), headers={"Accept-Language": "zh"}) as web:
         for path in PATHS[data].values():
@@ -171,7 +171,7 @@ def test_charts_are_drawn_and_follow_the_theme(browser: Browser, sample_site: Se
         expect(page.locator("canvas[data-old]")).to_have_count(0)
         settle(page)
         assert page.locator(".charts canvas").first.screenshot() != drawn
-        # The sample's files have a hole from April to June: there the chart says nothing.
+        # The sample's files have a hole from April to June: the chart has a gap there.
         plot, legend = page.locator(".charts .u-over").first, page.locator(".charts .u-legend").first
         plot.hover(position={"x": 300, "y": 50})
         expect(legend).to_contain_text("ARKK–")
@@ -255,7 +255,7 @@ def test_a_load_shows_on_open_pages(
         expect(home.locator("#changes tr").first).to_contain_text("Newcomer Research")
         expect(home.get_by_role("status")).to_contain_text("just loaded")
         expect(data.locator("#files tr").first).to_contain_text("notes")
-        # What one is typing is not taken away.
+        # Typed text is not lost.
         expect(ratings.get_by_role("status")).to_contain_text("New data is loaded.")
         expect(ratings.get_by_label("Institution", exact=True)).to_have_value("half typ")
         ratings.get_by_role("button", name="Show it").click()

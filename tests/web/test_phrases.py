@@ -1,4 +1,4 @@
-"""What the pages say: each phrase in each language, none missing and none left over."""
+"""The phrases of the pages: the same ones in each language, none missing and none unused."""
 
 import re
 from pathlib import Path

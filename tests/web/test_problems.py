@@ -1,4 +1,4 @@
-"""Errors over HTTP: their status is that of their kind, and the OpenAPI document has it."""
+"""Errors over HTTP: each kind has its status, which the OpenAPI document lists."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -31,7 +31,7 @@ TSLA = Security(Market.US, "TSLA")
 
 
 def kinds(kind: type[Exception] = QotGateError) -> Iterator[type[Exception]]:
-    """A kind of error and all below it."""
+    """A kind of error and all its subclasses."""
     yield kind
     for below in kind.__subclasses__():
         yield from kinds(below)

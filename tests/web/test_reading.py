@@ -1,4 +1,4 @@
-"""What a reader does with a page: on a phone, and while typing."""
+"""Using a page on a phone, and while typing."""
 
 import re
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
     ["/ratings", "/holdings", "/active-trades", "/moves", "/streaks?days=2", "/funds/ARKK", "/data/files"],
 )
 def test_on_a_phone_a_row_is_a_card(browser: Browser, sample_site: Serving, path: str) -> None:
-    """No table of cards is wider than the screen, and the numbers stand beside the names."""
+    """No table of cards is wider than the screen, and the numbers are beside the names."""
     with looking(browser, sample_site, size=PHONE) as page:
         page.goto(path)
         cards = page.locator("table.cards").first

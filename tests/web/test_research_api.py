@@ -1,4 +1,4 @@
-"""Research tables over HTTP: the formats agree, and the allowance is their own."""
+"""Research tables over HTTP: the formats agree, and the allowance is separate."""
 
 from datetime import date
 from importlib import import_module
@@ -83,7 +83,7 @@ def test_parameters(web: httpx.Client) -> None:
 def test_a_load_between_two_parts_breaks_the_answer_off(
     web: httpx.Client, suffix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is not whole does not look whole."""
+    """An incomplete answer is recognisable as such."""
     states = count(1)
     monkeypatch.setattr(scope, "MAX_ROWS", 1)
     module = import_module("qotgate.service.research.parts")

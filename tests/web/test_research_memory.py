@@ -1,4 +1,4 @@
-"""Five years of trades to a slow reader: the gateway's memory stays flat, in each format."""
+"""Five years of trades to a slow reader: the gateway's memory does not grow, in each format."""
 
 import socket
 import time
@@ -41,7 +41,7 @@ def gateway(long_history: str) -> Iterator[ServingProcess]:
 
 
 def read_slowly(gateway: ServingProcess, path: str) -> tuple[bytes, int]:
-    """The body of an answer, read a megabyte at a time with rests, and the most memory meanwhile."""
+    """Read an answer a megabyte at a time, with pauses. Returns the body, and the most memory meanwhile."""
     assert gateway.pages is not None
     place = urlsplit(gateway.pages)
     most, body = 0, BytesIO()
@@ -60,7 +60,7 @@ def read_slowly(gateway: ServingProcess, path: str) -> tuple[bytes, int]:
 
 @pytest.mark.parametrize("suffix", ["parquet", "csv", "json"])
 def test_memory_stays_flat(gateway: ServingProcess, suffix: str) -> None:
-    # What an answer of a few parts brings into memory stays; one of fifteen brings no more.
+    # Memory for an answer of a few parts stays allocated; an answer of fifteen parts takes no more.
     for _ in range(2):
         read_slowly(gateway, f"/api/v1/research/trades.{suffix}?end=2021-09-30")
     before = resident_bytes(gateway.process.pid)

@@ -1,4 +1,4 @@
-"""Who may ask, under what name, and what a browser is allowed to do with the answer."""
+"""Which callers may ask, under which host name, and what a browser may do with the answer."""
 
 import re
 import socket
@@ -201,7 +201,7 @@ def test_no_large_body_is_read(web: httpx.Client, method: str, path: str) -> Non
 
 
 def answer_of(web: httpx.Client, request: bytes) -> str:
-    """The first line that comes back; then the connection ends."""
+    """The first line of the answer; then the connection ends."""
     with socket.create_connection((web.base_url.host, web.base_url.port or 0), 10) as connection:
         connection.sendall(request)
         line = connection.recv(1 << 16).decode().partition("\r\n")[0]

@@ -1,4 +1,4 @@
-"""The dynamic in words: what it says is so, in both languages."""
+"""The dynamic in words: the text is correct, in both languages."""
 
 import html
 import re
@@ -35,7 +35,7 @@ SAID = {
 
 @pytest.fixture
 def loaded(tmp_path: Path, reference: Reference) -> Callable[[str], str]:
-    """Gives the URL of a database with notices weeks apart, all in one direction."""
+    """Returns the URL of a database with notices weeks apart, all in one direction."""
 
     def make(direction: str) -> str:
         url = f"sqlite:///{tmp_path / direction}.db"

@@ -1,4 +1,4 @@
-"""The page, the HTTP API, the wire and the command line say the same: random questions on real data."""
+"""The page, the HTTP API, the wire and the command line agree: random questions on real data."""
 
 import json
 import random
@@ -158,7 +158,7 @@ def test_rating_changes(
 
 
 def rows_of(page: str) -> list[list[str]]:
-    """The numbers of each row of a list, and before them what names it."""
+    """The numbers of each row of a list, preceded by the fields that identify it."""
     body = page.partition('<tbody id="rows">')[2].partition("</tbody>")[0]
     found = []
     for row in re.findall(r"<tr>.*?</tr>", body, re.S):

@@ -1,5 +1,7 @@
-"""Analyst consensus, ratings by institution, trading days, market states and user info: each face says what
-the others say. How the published clients read them is in tests/interop."""
+"""Analyst consensus, ratings by institution, trading days, market states and user info: all interfaces agree.
+
+The tests of the published clients' parsers are in tests/interop.
+"""
 
 import asyncio
 import json
@@ -41,7 +43,7 @@ def ask(web: httpx.Client, path: str, **query: object) -> Any:
 
 
 def told(rows: Rows[Any]) -> list[dict[str, Any]]:
-    """Rows as JSON has them."""
+    """Rows in JSON's form."""
     return [
         {
             name: value if value is None or isinstance(value, int | float) else str(value)

@@ -1,4 +1,4 @@
-"""The page of streaks: it shows the research table, and tells the two kinds apart."""
+"""The page of streaks shows the research table, and distinguishes the two kinds."""
 
 import re
 from html import unescape

@@ -1,4 +1,4 @@
-"""What a reader takes away: files of every list, and the commands that ask for them."""
+"""Downloads of every list, and the commands that request them."""
 
 import io
 import re

@@ -1,5 +1,5 @@
 """The same 200 questions over the wire, HTTP, the pages, the command line, the export and both typed clients:
-all say the same, on real data."""
+all agree, on real data."""
 
 import asyncio
 import json
@@ -62,7 +62,7 @@ def codes(real_url: str) -> list[str]:
 
 
 def as_told(rows: Any, names: Iterable[str] = ()) -> Rows:
-    """The rows of a client as JSON has them; ``names`` are the fields of rows of no research table."""
+    """A client's rows in JSON's form; ``names`` are the fields of rows of no research table."""
     return [
         {
             name: str(value) if isinstance(value := getattr(row, name), date) else value
@@ -218,7 +218,7 @@ def test_rating_changes(client: QuoteClient, web: httpx.Client, real_url: str, e
 def test_opinions_on_one_stock(
     client: QuoteClient, web: httpx.Client, real_site: Serving, real_url: str, export: Path
 ) -> None:
-    """Consensus and ratings by institution; the export has them as the notes that they are made of."""
+    """Consensus and ratings by institution; in the export they are the notes behind them."""
     chance = random.Random(SEED)
     rated = sorted({row["security"] for row in ask_parquet(export, "notes")})
     asked = [

@@ -1,4 +1,4 @@
-"""News by webhook: only what a load brings, signed, and sent again until it is taken."""
+"""News by webhook: only the changes of a load, signed, and repeated until accepted."""
 
 import asyncio
 import base64
@@ -43,7 +43,7 @@ class Receiver:
                 self.end_headers()
 
             def log_message(self, *_: Any) -> None:
-                """Nothing is written beside the tests."""
+                """Write nothing: the tests' output stays clean."""
 
         self.server = HTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
@@ -75,7 +75,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def sent(
     sample_url: str, copied: Callable[[str], str], reference: Reference, tmp_path: Path
 ) -> Callable[[Receiver, int, tuple[str, ...]], None]:
-    """Loads two notes while a webhook to the receiver runs, until it was asked so many times."""
+    """Loads two notes while a webhook to the receiver runs, until the receiver got the given number of
+    requests."""
     url = copied(sample_url)
     (tmp_path / "notes.csv").write_text(NOTES)
 

@@ -1,4 +1,4 @@
-"""A publisher on loopback, a client for it, and a clock that only sleeping moves."""
+"""A publisher on loopback, a client for it, and a clock that advances only by sleeping."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
@@ -35,7 +35,7 @@ def polite(publisher: Publisher, time: Time) -> Iterator[Client]:
 
 @pytest.fixture
 def fetch_arkk(publisher: Publisher, polite: Client, tmp_path: Path) -> Callable[..., Outcome]:
-    """Fetches ARKK's file into a folder of its own, on a day, and gives its outcome."""
+    """Fetches ARKK's file into its own folder, on a day, and returns the outcome."""
 
     def run(day: date = DAY) -> Outcome:
         (wanted,) = ark.wanted(["ARKK"], publisher.url)

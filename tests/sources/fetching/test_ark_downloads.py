@@ -1,4 +1,4 @@
-"""ARK's files: their names, and telling them from what comes in their place."""
+"""ARK's files: their names, and the detection of other contents in their place."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""Asking a publisher: polite, patient to a point, suspicious of the answer; keys stay where they belong."""
+"""Requests to a publisher: polite, patient up to a limit, suspicious of the answer; keys go only to their
+publisher."""
 
 import gzip
 import re
@@ -242,5 +243,5 @@ def test_nothing_but_the_command_downloads() -> None:
         if imports.search(path.read_text(encoding="utf-8"))
     }
     users = {path for path in users if not path.startswith("sources/fetching/")}
-    # The webhook sends what a load has brought where its user wants it, and reads a status alone.
+    # The webhook sends the news of a load to the user's address, and reads only the status.
     assert users == {"cli/fetch.py", "web/webhook.py"}

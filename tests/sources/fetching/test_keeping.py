@@ -1,4 +1,4 @@
-"""Keeping what was fetched: whole, once, as it came, and never in the place of something else."""
+"""Storing fetched files: complete, once, unchanged, and never over another file."""
 
 from collections.abc import Callable
 from datetime import date

@@ -1,4 +1,4 @@
-"""Analyst notes: what each provider is asked for, and in which shape it is kept."""
+"""Analyst notes: the requests to each provider, and the stored form."""
 
 import json
 import sys
