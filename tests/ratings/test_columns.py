@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from qotgate.model import Grade
 from qotgate.ratings.changes import NOTHING, DatedNote, View, judge
-from qotgate.ratings.columns import GIVEN, judge_columns
+from qotgate.ratings.columns import CHANGE, GIVEN, judge_columns
 
 GRADES = st.sampled_from([None, *Grade])
 TARGETS = st.sampled_from([None, 9.0, 10.0])
@@ -50,4 +50,7 @@ def test_columns_are_judged_as_their_histories(drawn: list[Placed]) -> None:
         for history_id, (id_, day, clock, view, prior, starts) in notes
     ]
     columns = dict(zip(GIVEN, map(list, zip(*lines, strict=True)), strict=True)) if lines else {}
-    assert judge_columns(columns or {name: [] for name in GIVEN}) == (rows, disagreeing)
+    changes, found = judge_columns(columns or {name: [] for name in GIVEN})
+    assert list(zip(*changes.values(), strict=True)) == rows
+    assert tuple(changes) == CHANGE
+    assert found == disagreeing

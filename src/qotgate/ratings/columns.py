@@ -4,7 +4,7 @@ Most histories have one note a day, and are judged together; a history with seve
 by itself.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from itertools import groupby
 from operator import itemgetter
@@ -26,6 +26,7 @@ CHANGE = (
     *("last_day", "history_id", "market"),
 )
 """The values of a change, in order. ``has_last`` tells whether a previous view is known."""
+Array = np.ndarray[Any, Any]
 _NONE, _NEW, _UP, _DOWN = range(4)
 _KINDS = {
     _NEW: RatingChangeType.NEW_RATING.value,
@@ -34,8 +35,12 @@ _KINDS = {
 }
 
 
-def judge_columns(notes: Mapping[str, Sequence[Any]]) -> tuple[list[tuple[Any, ...]], set[int]]:
-    """Judge the columns GIVEN of whole histories, in any order. Returns a row CHANGE for each change, by
+Changes = dict[str, list[Any]]
+"""Changes as the columns CHANGE."""
+
+
+def judge_columns(notes: Mapping[str, Sequence[Any]]) -> tuple[Changes, set[int]]:
+    """Judge the columns GIVEN of whole histories, in any order. Returns the columns CHANGE of the changes, by
     history, then day; and the ids of the notes whose prior view differs from the previous note."""
     history = np.asarray(notes["history_id"], dtype=np.int64)
     days = np.fromiter(map(date.toordinal, notes["day"]), dtype=np.int64, count=len(history))
@@ -43,21 +48,23 @@ def judge_columns(notes: Mapping[str, Sequence[Any]]) -> tuple[list[tuple[Any, .
     again = history[order[1:]] == history[order[:-1]]
     several = again & (days[order[1:]] == days[order[:-1]])
     apart = np.isin(history[order], history[order[1:][several]])
-    rows, disagreeing = _at_once(notes, order[~apart], history)
+    changes, disagreeing = _at_once(notes, order[~apart], history, days)
     if apart.any():
         more, disagreeing_more = _one_by_one(notes, order[apart].tolist())
-        rows = sorted(rows + more, key=itemgetter(CHANGE.index("history_id"), CHANGE.index("day")))
+        rows = [*zip(*changes.values(), strict=True), *more]
+        rows.sort(key=itemgetter(CHANGE.index("history_id"), CHANGE.index("day")))
+        changes = {name: [row[place] for row in rows] for place, name in enumerate(CHANGE)}
         disagreeing |= disagreeing_more
-    return rows, disagreeing
+    return changes, disagreeing
 
 
 def _at_once(
-    notes: Mapping[str, Sequence[Any]], order: np.ndarray[Any, Any], history: np.ndarray[Any, Any]
-) -> tuple[list[tuple[Any, ...]], set[int]]:
+    notes: Mapping[str, Sequence[Any]], order: Array, history: Array, days: Array
+) -> tuple[Changes, set[int]]:
     """Judge histories with one note a day; ``order`` has the positions of their notes, by history, then
-    day."""
+    day. ``days`` are ordinals."""
     if not len(order):
-        return [], set()
+        return {name: [] for name in CHANGE}, set()
     grade, target, prior_grade, prior_target = (
         np.array(notes[name], dtype=np.float64)[order]
         for name in ("grade", "target", "prior_grade", "prior_target")
@@ -81,33 +88,42 @@ def _at_once(
     disagreeing = {notes["id"][place] for place in order[differs[0] | differs[1]].tolist()}
 
     changed = np.flatnonzero(kind)
-    places = order[changed].tolist()
-    # The position of the previous note, -1 if there is none.
-    previous = np.where(follows, np.roll(order, 1), -1)[changed].tolist()
+    places = order[changed]
+    # Of the previous note; the first note of all follows none.
+    days_before = np.roll(days[order], 1)[changed]
+    return {
+        "note_id": np.asarray(notes["id"], dtype=np.int64)[places].tolist(),
+        "change_type": list(map(_KINDS.__getitem__, kind[changed].tolist())),
+        "day": _mapped(date.fromordinal, days[places]),
+        "grade": _known(int, grade[changed]),
+        "has_last": has_last[changed].tolist(),
+        "last_grade": _known(int, last_grade[changed]),
+        "target": _known(float, target[changed]),
+        "last_target": _known(float, last_target[changed]),
+        "last_day": _mapped(_day, np.where(follows[changed], days_before, 0)),
+        "history_id": history[places].tolist(),
+        "market": list(map(notes["market"].__getitem__, places.tolist())),
+    }, disagreeing
 
-    def here(name: str) -> Iterable[Any]:
-        return map(notes[name].__getitem__, places)
 
-    def last(name: str, prior: Sequence[Any]) -> Iterable[Any]:
-        values = notes[name]
-        pairs = zip(places, previous, strict=True)
-        return (prior[place] if before < 0 else values[before] for place, before in pairs)
+def _day(ordinal: int) -> date | None:
+    return date.fromordinal(ordinal) if ordinal else None
 
-    rows = zip(
-        here("id"),
-        map(_KINDS.__getitem__, kind[changed].tolist()),
-        here("day"),
-        here("grade"),
-        has_last[changed].tolist(),
-        last("grade", notes["prior_grade"]),
-        here("target"),
-        last("target", notes["prior_target"]),
-        last("day", (None,) * len(history)),
-        here("history_id"),
-        here("market"),
-        strict=True,
+
+def _mapped(convert: Callable[[Any], Any], values: Array) -> list[Any]:
+    """``convert`` of each value, called once for equal ones."""
+    known = {value: convert(value) for value in np.unique(values).tolist()}
+    return list(map(known.__getitem__, values.tolist()))
+
+
+def _known(kind: type, values: Array) -> list[Any]:
+    """Numbers as ``kind``, None for NaN."""
+    numbers = (
+        values.astype(object) if kind is float else np.nan_to_num(values).astype(np.int64).astype(object)
     )
-    return list(rows), disagreeing
+    numbers[np.isnan(values)] = None
+    found: list[Any] = numbers.tolist()
+    return found
 
 
 def _one_by_one(

@@ -4,6 +4,7 @@ A load judges only the histories that it touched; a history is one institution's
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import compress
 from typing import Any
 
 from sqlalchemy import Connection
@@ -24,21 +25,17 @@ def rating_changes(
         standing = writes.standing_changes(connection, some, CHANGE)
         found = writes.notes_of(connection, some, (*GIVEN, "disagrees"))
         marked = {id_ for id_, is_marked in zip(found["id"], found["disagrees"], strict=True) if is_marked}
-        rows, disagreeing = judge_columns(found)
-        new = [row for row in rows if standing.pop(row, None) is None]
+        judged, disagreeing = judge_columns(found)
+        rows = zip(*judged.values(), strict=True)
+        is_new = [standing.pop(row, None) is None for row in rows]
         writes.mark_disagreements(connection, marked - disagreeing, disagrees=False)
         writes.mark_disagreements(connection, disagreeing - marked, disagrees=True)
         if standing:
             day = CHANGE.index("day")
             changes.touch(connection, "ratings", min(ended[day] for ended in standing))
         writes.end_changes(connection, sorted(standing.values()), generation)
-        _add(connection, new, generation)
-    rows, disagreeing = judge_columns(notes)
+        new = {name: list(compress(values, is_new)) for name, values in judged.items()}
+        writes.add_changes(connection, new, generation)
+    judged, disagreeing = judge_columns(notes)
     writes.mark_disagreements(connection, disagreeing, disagrees=True)
-    _add(connection, rows, generation)
-
-
-def _add(connection: Connection, rows: Sequence[tuple[Any, ...]], generation: int) -> None:
-    if rows:
-        columns = dict(zip(CHANGE, zip(*rows, strict=True), strict=True))
-        writes.add_changes(connection, columns, generation)
+    writes.add_changes(connection, judged, generation)
