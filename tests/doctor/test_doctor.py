@@ -29,7 +29,7 @@ from qotgate.protocol.cipher import RsaKey
 from qotgate.service.loading import find_files, load
 from qotgate.service.reference import Reference
 from qotgate.serving import settings
-from qotgate.store import Store
+from qotgate.store import Store, references
 from tests.support.certificates import certificate
 from tests.support.databases import PostgreSQL
 from tests.support.limit_stores import StoreServer
@@ -167,10 +167,16 @@ class TestDatabase:
         copy.write_bytes(content)
         assert "restore" in self.check(doctor, copy)["mend"]
 
-    def test_a_row_that_names_nothing(self, doctor: Doctor, copy: Path) -> None:
+    @pytest.mark.parametrize(
+        ("table", "column", "target"),
+        [("holding", "file_id", "file"), *references.REFERENCES],
+    )
+    def test_a_row_that_names_nothing(
+        self, doctor: Doctor, copy: Path, table: str, column: str, target: str
+    ) -> None:
         with closing(sqlite3.connect(copy)) as changed, changed:
-            changed.execute("UPDATE holding SET file_id = 12345 WHERE id = 1")
-        assert "names no row of file" in self.check(doctor, copy, "--thorough")["found"]
+            changed.execute(f"UPDATE {table} SET {column} = 12345 WHERE id = 1")
+        assert f"row 1 of {table} names no row of {target}" in self.check(doctor, copy, "--thorough")["found"]
 
     def test_one_that_a_load_holds(self, doctor: Doctor, copy: Path) -> None:
         with closing(sqlite3.connect(copy, isolation_level=None)) as busy:

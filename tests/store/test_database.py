@@ -9,9 +9,11 @@ from math import inf, isfinite
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import BigInteger, Column, Float, MetaData, Table, select
+from sqlalchemy import BigInteger, Column, Float, MetaData, Table, inspect, select
 
 from qotgate.model import ArkActiveTransactionHoldingType, Security, StoreError
 from qotgate.service.ark.history import ark_moves, ark_positions
@@ -21,6 +23,7 @@ from qotgate.service.loading import LoadReport
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference
 from qotgate.store import Store, database
+from qotgate.store.backup import contents
 from qotgate.store.database import generation
 from qotgate.store.sums import PARTS, exact_sum
 from qotgate.store.tables import METADATA
@@ -37,6 +40,26 @@ def test_the_migrations_make_the_tables(store: Store) -> None:
         context = MigrationContext.configure(connection)
         assert compare_metadata(context, METADATA) == []
         assert context.get_current_revision() == database.HEAD
+
+
+def test_a_database_of_the_revision_before_keeps_its_rows(store: Store) -> None:
+    """Its notes and histories have unique constraints and foreign keys."""
+    load(store.url, SAMPLE)
+    with store.reading() as connection:
+        before = contents(connection, "", lambda *_: None)
+    config = Config()
+    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+    with store.writing() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0005")
+        keys = inspect(connection).get_unique_constraints("note")
+        assert [key["column_names"] for key in keys] == [["key"]]
+        assert len(inspect(connection).get_foreign_keys("rating_change")) == 2
+    again = Store.open(store.url)
+    with again.reading() as connection:
+        assert contents(connection, "", lambda *_: None) == before
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+    again.close()
 
 
 def test_opening_again_keeps_the_secret(store: Store) -> None:

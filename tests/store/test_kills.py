@@ -19,6 +19,7 @@ from qotgate.service.loading import find_files, load
 from qotgate.service.reference import load_reference
 from qotgate.store import Store
 from qotgate.store.database import generation
+from qotgate.store.references import REFERENCES
 from qotgate.store.tables import METADATA
 from tests.support.databases import PostgreSQL
 from tests.support.killed import start_load
@@ -40,10 +41,13 @@ def digest(store: Store) -> tuple[int, str]:
     found = sha256()
     with store.reading() as connection:
         ranks: Ranks = {}
+        contents = []
         for table in METADATA.sorted_tables:
             key = next(iter(table.primary_key))
             rows = connection.execute(select(table).order_by(*table.primary_key)).mappings().all()
             ranks[table.name] = {row[key.name]: rank for rank, row in enumerate(rows)}
+            contents.append((table, rows))
+        for table, rows in contents:
             for row in rows:
                 content = [ranked(table, name, row[name], ranks) for name in row if name != "loaded_at"]
                 found.update(repr(content).encode())
@@ -55,6 +59,9 @@ def ranked(table: Table, name: str, value: Any, ranks: Ranks) -> object:
         return ranks[table.name][value]
     for key in table.c[name].foreign_keys:
         return None if value is None else ranks[key.column.table.name][value]
+    for of, column, target in REFERENCES:
+        if (of, column) == (table.name, name):
+            return ranks[target][value]
     return value
 
 

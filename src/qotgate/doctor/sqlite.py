@@ -9,6 +9,7 @@ from pathlib import Path
 
 from qotgate.doctor.finding import Finding, fail, ok, warn
 from qotgate.doctor.revisions import revision_findings
+from qotgate.store import references
 
 CHECK = "database"
 MIB = 1 << 20
@@ -99,6 +100,7 @@ def _whole(path: Path, connection: sqlite3.Connection, *, thorough: bool) -> Ite
             f"row {row[1]} of {row[0]} names no row of {row[2]}"
             for row in connection.execute("PRAGMA foreign_key_check").fetchmany(5)
         ]
+        said += references.broken(connection.execute)
     wrong = [line for line in said if line != "ok"]
     if wrong:
         yield fail(

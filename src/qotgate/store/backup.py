@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError
 
 from qotgate.model import StoreError
 from qotgate.model.version import __version__
-from qotgate.store import bulk, tables
+from qotgate.store import bulk, references, tables
 from qotgate.store.database import HEAD, Store, generation
 from qotgate.store.dialect import Progress
 from qotgate.store.dialects import dialect_of
@@ -251,7 +251,8 @@ def _whole(path: Path, connection: Connection) -> None:
     said = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
     if said != "ok":
         raise StoreError(f"{path} is damaged: {said}.")
-    if connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+    lost = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+    if lost is not None or any(references.broken(connection.exec_driver_sql)):
         raise StoreError(f"{path} is damaged: rows name others that are not there.")
 
 

@@ -5,7 +5,7 @@ so that a reported load survives a power cut.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
@@ -29,6 +29,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import DBAPIError
 
 from qotgate.model import StoreError
 from qotgate.store.dialect import Columns, Dialect, Progress, Watched
@@ -131,7 +132,7 @@ class Watch:
         return int(version)
 
 
-def _as_written(connection: Connection, column: Column[Any], values: Sequence[Any]) -> Iterable[Any]:
+def _as_written(connection: Connection, column: Column[Any], values: Sequence[Any]) -> Sequence[Any]:
     """The values of a column as the driver expects them."""
     process = column.type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
     if process is None:
@@ -139,8 +140,8 @@ def _as_written(connection: Connection, column: Column[Any], values: Sequence[An
     if isinstance(column.type, (Boolean, Date, Time)):
         # Many rows share few values.
         known = {value: process(value) for value in set(values)}
-        return map(known.__getitem__, values)
-    return map(process, values)
+        return list(map(known.__getitem__, values))
+    return list(map(process, values))
 
 
 def _literal(values: Sequence[Any]) -> str | None:
@@ -222,7 +223,7 @@ class SQLite(Dialect):
         statement = insert(table)
         if key:
             statement = statement.on_conflict_do_nothing(index_elements=key)
-        values = {name: list(_as_written(connection, table.c[name], some)) for name, some in columns.items()}
+        values = {name: _as_written(connection, table.c[name], some) for name, some in columns.items()}
         literals: dict[str, Any] = {
             name: literal_column(sql)
             for name, some in values.items()
@@ -232,7 +233,12 @@ class SQLite(Dialect):
         statement = statement.values(literals | {name: bindparam(name) for name in bound})
         compiled = statement.compile(dialect=connection.dialect)
         names = compiled.positiontup or ()
-        connection.exec_driver_sql(str(compiled), list(zip(*(values[name] for name in names), strict=True)))
+        driver = cast(sqlite3.Connection, connection.connection.driver_connection)
+        rows = zip(*(values[name] for name in names), strict=True)
+        try:
+            driver.executemany(str(compiled), rows)
+        except sqlite3.Error as error:
+            raise DBAPIError(str(compiled), None, error) from error
 
     def next_ids(self, connection: Connection, table: Table, count: int) -> Sequence[int]:
         last = connection.scalar(select(func.max(table.c.id))) or 0

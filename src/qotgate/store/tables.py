@@ -244,15 +244,15 @@ history = Table(
     Column("market", Text, nullable=False),
     Column("code", Text, nullable=False),
     Column("institution", Text, nullable=False),
-    UniqueConstraint("market", "code", "institution"),
+    Index(None, "market", "code", "institution", unique=True),
 )
 
 note = Table(
     "note",
     METADATA,
     Column("id", Integer, primary_key=True),
-    Column("key", Text, nullable=False, unique=True),
-    Column("history_id", ForeignKey("history.id"), nullable=False),
+    Column("key", Text, nullable=False, unique=True, index=True),
+    Column("history_id", Integer, nullable=False),  # see qotgate.store.references, like the others here
     Column("day", Date, nullable=False, index=True),
     Column("time", Time),
     Column("name", Text, nullable=False),
@@ -265,7 +265,7 @@ note = Table(
     Column("prior_target", Float),
     Column("starts", Boolean, nullable=False),
     Column("disagrees", Boolean, nullable=False),  # whether prior_* differ from our previous note
-    Column("file_id", ForeignKey("file.id"), nullable=False),
+    Column("file_id", Integer, nullable=False),
     Column("line", Integer, nullable=False),
     Index(None, "history_id", "day"),
 )
@@ -274,8 +274,8 @@ rating_change = Table(
     "rating_change",
     METADATA,
     Column("id", Integer, primary_key=True),
-    Column("note_id", ForeignKey("note.id"), nullable=False),
-    Column("history_id", ForeignKey("history.id"), nullable=False),
+    Column("note_id", Integer, nullable=False),
+    Column("history_id", Integer, nullable=False),
     Column("market", Text, nullable=False),
     Column("change_type", Text, nullable=False),
     Column("day", Date, nullable=False),

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
+from itertools import compress
 from typing import Any
 
 from sqlalchemy import (
@@ -224,9 +225,11 @@ class Histories:
         self._codes |= codes
         new = [key for key in dict.fromkeys(keys) if key not in self._ids]
         if new:
-            ids = dialect_of(self._connection).next_ids(self._connection, history, len(new))
+            dialect = dialect_of(self._connection)
+            ids = dialect.next_ids(self._connection, history, len(new))
             names, values = ("id", "market", "code", "institution"), zip(*new, strict=True)
-            insert_columns(self._connection, history, dict(zip(names, (ids, *values), strict=True)))
+            with dialect.bulk(self._connection, history, len(new)):
+                insert_columns(self._connection, history, dict(zip(names, (ids, *values), strict=True)))
             self._ids.update(zip(new, ids, strict=True))
         return self._ids
 
@@ -248,35 +251,49 @@ def add_notes(
     """
     note = tables.note
     dialect = dialect_of(connection)
-    is_empty = not _last_id(connection, note)
+    parts = [slice(start, start + ROWS_AT_ONCE) for start in range(0, len(keys), ROWS_AT_ONCE)]
+    # A dictionary is an ordered set.
+    found: dict[HistoryKey, int | None] = dict(histories.ids(()))
+    for here in parts:
+        # Texts sort in a third of the time of tuples; no key has a character below the separator.
+        found.update(dict.fromkeys(sorted(set(keys[here]).difference(found), key="\x1f".join)))
+    ids = histories.ids(key for key, number in found.items() if number is None)
     known: set[str] = set()
+    if _last_id(connection, note):
+        known = known.union(*(existing(connection, note.c.key, columns["key"][here]) for here in parts))
     added: dict[str, list[Any]] = {name: [] for name in GIVEN}
     with dialect.bulk(connection, note, len(keys)):
-        for start in range(0, len(keys), ROWS_AT_ONCE):
-            here = slice(start, start + ROWS_AT_ONCE)
-            # Texts sort in a third of the time of tuples; no key has a character below the separator.
-            unknown = set(keys[here]).difference(histories.ids(()))
-            ids = histories.ids(sorted(unknown, key="\x1f".join))
-            if not is_empty:
-                known |= existing(connection, note.c.key, columns["key"][here])
-            places = []
-            for place, key in enumerate(columns["key"][here], start):
-                if key not in known:
-                    known.add(key)
-                    places.append(place)
-            if places:
-                is_all = len(places) == len(keys[here])
+        for here in parts:
+            some = {name: values[here] for name, values in columns.items()}
+            owners = keys[here]
+            is_new = _mark_new(some["key"], known)
+            if is_new is not None:
+                some = {name: list(compress(values, is_new)) for name, values in some.items()}
+                owners = list(compress(owners, is_new))
+            if owners:
                 rows: dict[str, Sequence[Any]] = {
-                    "id": dialect.next_ids(connection, note, len(places)),
-                    "history_id": [ids[keys[place]] for place in places],
+                    "id": dialect.next_ids(connection, note, len(owners)),
+                    "history_id": list(map(ids.__getitem__, owners)),
+                    **some,
                 }
-                for name, values in columns.items():
-                    rows[name] = values[here] if is_all else [values[place] for place in places]
                 insert_columns(connection, note, rows)
-                rows["market"] = [keys[place][0] for place in places]
+                rows["market"] = [market for market, _, _ in owners]
                 for name, values in added.items():
                     values += rows[name]
     return added
+
+
+def _mark_new(keys: Sequence[str], known: set[str]) -> list[bool] | None:
+    """Whether each key is new, None if all are. They are ``known`` from now on."""
+    here = set(keys)
+    if len(here) == len(keys) and here.isdisjoint(known):
+        known |= here
+        return None
+    marks = []
+    for key in keys:
+        marks.append(key not in known)
+        known.add(key)
+    return marks
 
 
 def _last_id(connection: Connection, table: Table) -> int:
@@ -312,7 +329,8 @@ def notes_of(connection: Connection, histories: Sequence[int], names: Sequence[s
     their histories."""
     note, history = tables.note, tables.history
     columns = (note.c[name] if name in note.c else history.c[name] for name in names)
-    query = select(*columns).join_from(note, history).where(_among(note.c.history_id, histories))
+    query = select(*columns).join_from(note, history, history.c.id == note.c.history_id)
+    query = query.where(_among(note.c.history_id, histories))
     rows = connection.execute(query).all()
     values = map(list, zip(*rows, strict=True)) if rows else ([] for _ in names)
     return dict(zip(names, values, strict=True))
@@ -361,8 +379,9 @@ def add_changes(connection: Connection, columns: Columns, generation: int) -> No
 
 def all_notes(connection: Connection) -> Iterator[Row]:
     """Every note with its history's market, code and institution."""
-    history = tables.history
-    query = select(tables.note, history.c.market, history.c.code, history.c.institution).join(history)
+    note, history = tables.note, tables.history
+    query = select(note, history.c.market, history.c.code, history.c.institution)
+    query = query.join(history, history.c.id == note.c.history_id)
     return (dict(row) for row in connection.execute(query).mappings())
 
 

@@ -334,9 +334,10 @@ class Load:
         keys = [(market, code, firm) for (market, code), firm in zip(of_notes, firms, strict=True)]
         added = writes.add_notes(self.connection, self.note_histories, keys, columns)
         is_new = list(map(self.note_histories.is_new, added["history_id"]))
+        are_all = all(is_new)
         self.histories.update(compress(added["history_id"], map(not_, is_new)))
         for name, values in self.new_notes.items():
-            values += compress(added[name], is_new)
+            values += added[name] if are_all else compress(added[name], is_new)
         if len(self.new_notes["id"]) > MAX_NEW_NOTES:
             self._leave_new_notes()
         return len(added["id"])

@@ -103,7 +103,8 @@ def lines(connection: Connection, file_id: int, kind: str, start: int, count: in
     query = select(*columns).where(table.c.file_id == file_id, table.c.line >= start)
     if kind == "notes":
         history = tables.history
-        query = query.add_columns(history.c.market, history.c.code).join(history)
+        query = query.add_columns(history.c.market, history.c.code)
+        query = query.join(history, history.c.id == table.c.history_id)
     else:
         query = query.add_columns(tables.security.c.code).outerjoin(tables.security)
     return rows_of(connection, query.order_by(table.c.line).limit(count))

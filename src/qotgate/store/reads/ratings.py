@@ -160,7 +160,7 @@ def unknown_grades(connection: Connection, count: int | None = None) -> list[Row
     query = (
         select(words.c.word, words.c.notes, note.c.file_id, note.c.line, file.c.path)
         .join(note, note.c.id == words.c.note_id)
-        .join(file)
+        .join(file, file.c.id == note.c.file_id)
         .order_by(words.c.notes.desc(), words.c.word)
         .limit(count)
     )
