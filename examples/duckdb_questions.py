@@ -23,7 +23,7 @@ print(
     """)
 )
 
-print("Which of the fund days of these trades are not told:")
+print("Fund days of these trades with unknown trades:")
 print(
     duckdb.sql(f"""
     SELECT fund, untold, day AS first_day, through AS last_day

@@ -78,7 +78,7 @@ def test_every_answer_says_what_is_not_told(url: str) -> None:
     why = "unknown: fund flow and trades cannot be separated"
     assert f"Trades of {', '.join(FUNDS)} ({DAY}) are {why}." in shown
     explained = run("ark", "US.TAB", "--explain", "--db", url).stdout
-    sentence = "the fund's flow does not come apart from its trades, so trades are not told"
+    sentence = "the fund's flow cannot be separated from its trades, so they are unknown"
     for fund in FUNDS:
         assert f"{DAY} {fund}: {sentence}" in explained
     assert "untold" in run("status", "--db", url).stdout

@@ -79,7 +79,7 @@ def dynamic(
     untold: tuple[UntoldDays, ...] = (),
 ) -> ArkDynamic:
     """The dynamic of the ``window_days`` calendar days that end on ``as_of``; ``untold`` are those of them
-    that are not told.
+    with unknown trades.
 
     ``sums`` is the result of :func:`daily_sums`: the transaction days up to ``as_of``, oldest first.
     """

@@ -35,7 +35,7 @@ class Inference(Generic[Key]):
     one; the name's trades are in the new units (a file is the book before its day, so a split shows a day
     late). ``unsplit`` has, for a split that no table confirms, the trade and its evidence in case it is none.
     ``offerings`` are purchases outside the market; ``renamed`` is the old key of each new one that took over
-    its position. If ``basket.untold``, the trades are not told.
+    its position. If ``basket.untold``, the trades are unknown.
     """
 
     basket: Basket[Key] = field(default_factory=Basket)

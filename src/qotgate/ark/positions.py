@@ -1,7 +1,7 @@
 """The funds' combined positions, and their trades, between two trading days.
 
 A holdings file is the book at the close of the last trading day that it shows. If the next file is missing,
-the book of a day is the latest known one, plus the trades told since. A fund whose files begin later counts
+the book of a day is the latest known one, plus the known trades since. A fund whose files begin later counts
 from its first one: an unknown change counts as none. All answers about securities come from one
 :class:`Change` each, so no two answers can disagree.
 """

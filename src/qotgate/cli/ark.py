@@ -17,8 +17,8 @@ from qotgate.serving.opening import open_questions
 from qotgate.serving.settings import read_settings
 
 WHY = {
-    "untold": "{days} {fund}: the fund's flow does not come apart from its trades, so trades are not told",
-    "hole": "{days} {fund}: too many of its holdings files are missing, so trades are not told",
+    "untold": "{days} {fund}: the fund's flow cannot be separated from its trades, so they are unknown",
+    "hole": "{days} {fund}: too many of its holdings files are missing, so its trades are unknown",
 }
 
 

@@ -111,10 +111,10 @@ CHINESE = {
     "new position": "新进",
     "closed position": "清仓",
     "holdings, files missing between": "持仓变化，中间缺文件",
-    "{days} {fund}: the fund's flow does not come apart from its trades, so trades are not told": (
+    "{days} {fund}: the fund's flow cannot be separated from its trades, so they are unknown": (
         "{days} {fund}：申赎与交易无法区分，不显示交易"
     ),
-    "{days} {fund}: too many of its holdings files are missing, so trades are not told": (
+    "{days} {fund}: too many of its holdings files are missing, so its trades are unknown": (
         "{days} {fund}：缺失的持仓文件过多，不显示交易"
     ),
     # Loading.

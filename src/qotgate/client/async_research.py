@@ -62,7 +62,7 @@ class AsyncResearchCalls:
         as_of: Day | None = None,
         lang: Language | None = None,
     ) -> AsyncStreamedRows[Trade, Part[Trade]]:
-        """Each fund's trades, with ground, confidence, file and line; days that are not told are rows too
+        """Each fund's trades, with ground, confidence, file and line; days with unknown trades are rows too
         (``untold``)."""
         return self._table(TRADES, lang, start=start, end=end, codes=codes, funds=funds, as_of=as_of)
 

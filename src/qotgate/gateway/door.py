@@ -72,7 +72,7 @@ class Door:
             session.stop_reading()
 
     def admit(self, session: Session, transport: asyncio.BaseTransport) -> bool:
-        """Whether a new session is served, or at least told that no slot is free."""
+        """Whether a new session is served, or at least refused with a sentence."""
         options = self.options
         session.origin = address_of(transport)
         address = None if options.max_connections_per_address is None else session.origin

@@ -168,7 +168,7 @@ class TradeEvidence:
 
 @dataclass(frozen=True, slots=True)
 class UntoldDays:
-    """Trading days on which the trades of ``fund`` are not told. ``why`` is "untold" if its flow cannot be
+    """Trading days on which the trades of ``fund`` are unknown. ``why`` is "untold" if its flow cannot be
     separated from the trades, "hole" if too many of its holdings files are missing."""
 
     fund: str

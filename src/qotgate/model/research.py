@@ -40,7 +40,7 @@ class Trade:
     ``earlier_line`` to the other one. A line is null if the evidence is that the file does not list the
     security.
 
-    ``untold`` marks days on which the fund's trades are not told ("untold": its flow cannot be separated from
+    ``untold`` marks days on which the fund's trades are unknown ("untold": its flow cannot be separated from
     the trades; "hole": too many of its files are missing); such a row has no security and no shares.
     """
 
@@ -70,7 +70,7 @@ class Transaction:
 
     ``shares`` are in units of the requested day, ``usd`` is null if a price is not known, ``funds`` names the
     funds that traded, ``confidence`` is the lowest of their trades', ``through`` the day on which all of them
-    become known. ``untold`` names the funds whose trades of ``day`` are not told, each with the reason; such
+    become known. ``untold`` names the funds whose trades of ``day`` are unknown, each with the reason; such
     a day may have transactions that are not listed.
     """
 
@@ -167,7 +167,7 @@ class CoveredDays:
     """Days that are known or missing. ``kind`` is trades, holdings or ratings, ``part`` a fund or a market.
 
     ``state`` is "known" once for each part: from its first day to its last, with ``days`` the number of
-    trading days that are told (for ratings, days with a note). The other rows are gaps in between: "hole"
+    trading days that are known (for ratings, days with a note). The other rows are gaps in between: "hole"
     (too many of a fund's files are missing), "untold" (the fund's flow cannot be separated from its trades)
     or, for holdings, "no file"; ``days`` is their number of trading days.
     """
@@ -198,7 +198,7 @@ class Streak:
     of them for which no fund's trades are known ends the run. ``kind`` is TRADING_DAYS if the first of these
     numbers reaches the requested one, else TRANSACTIONS. The other fields describe the run that ``kind``
     names: ``shares`` in units of ``as_of``, ``usd`` null if a price is not known, ``confidence`` the lowest
-    of its trades'; ``untold`` lists its funds and days that are not told, as in :class:`DynamicOfDay`.
+    of its trades'; ``untold`` lists its funds and days with unknown trades, as in :class:`DynamicOfDay`.
     """
 
     as_of: date

@@ -287,7 +287,7 @@ def personal_text(text: Any) -> bool:
 
 
 def may_be_stand_in(kind: str, value: Any) -> bool:
-    """Whether a field's value can be a stand-in; cannot be told for texts of letters and signs."""
+    """Whether a field's value can be a stand-in; unknowable for texts of letters and signs."""
     text = str(value)
     if text in ("", "0"):
         return True

@@ -160,7 +160,7 @@ def _last_positions(positions: tuple[FundPosition, ...]) -> list[FundPosition]:
 
 
 def _untold(answer: ArkDynamic) -> dict[tuple[date, date, str], list[str]]:
-    """The funds whose trades on the same days of the window are not told, by the days and the reason."""
+    """The funds whose trades on the same days of the window are unknown, by the days and the reason."""
     found: dict[tuple[date, date, str], list[str]] = {}
     for days in answer.untold:
         found.setdefault((days.first_day, days.last_day, days.why), []).append(days.fund)

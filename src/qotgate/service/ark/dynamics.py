@@ -48,8 +48,8 @@ def explain_ark_stock_dynamic(
 def dynamic_of(
     questions: Questions, source: TradeSource, sums: list[tuple[date, int]], day: date
 ) -> ArkDynamic:
-    """The dynamic on ``day`` from the result of :func:`transaction_days`, with the days of its window that
-    are not told."""
+    """The dynamic on ``day`` from the result of :func:`transaction_days`, with the days of its window whose
+    trades are unknown."""
     since = window_start(day, questions.window_days)
     untold = source.untold_days(questions.funds, since, day)
     return dynamic(sums, day, questions.window_days, untold)

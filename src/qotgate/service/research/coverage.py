@@ -1,4 +1,4 @@
-"""The known days by fund and market, and the days between that are not told."""
+"""The known days by fund and market, and the unknown days between."""
 
 from datetime import date
 from itertools import groupby

@@ -27,7 +27,7 @@ class Place(NamedTuple):
 
 
 def trades(scope: Scope) -> Found:
-    """A part of the table of trades: the trades known on ``scope.day``, and the days that are not told."""
+    """A part of the table of trades: the trades known on ``scope.day``, and the days with unknown trades."""
     days = _days(scope)
     if days is None:
         return Found(_untold_rows(scope, scope.start, scope.end))
@@ -107,7 +107,7 @@ def confidence(trade: TradeRow) -> float:
 
 
 def untold_text(parts: Iterable[tuple[Any, ...]]) -> str | None:
-    """The days that are not told, each part's words separated by spaces; None if all are told."""
+    """The days with unknown trades, each part's words separated by spaces; None if there are none."""
     return "; ".join(" ".join(map(str, part)) for part in parts) or None
 
 
@@ -150,7 +150,7 @@ def _row(scope: Scope, trade: TradeRow, seen: Splits, place: Place) -> tuple[Any
 
 
 def _untold_rows(scope: Scope, start: date, end: date) -> list[tuple[Any, ...]]:
-    """A row for each period that is not told and begins within the days, or contains the first of them."""
+    """A row for each period of unknown trades that begins within the days, or contains the first of them."""
     if start > end:
         return []
     found = reads.ark.untold_days(scope.connection, scope.questions.funds, start, end)
@@ -162,7 +162,7 @@ def _untold_rows(scope: Scope, start: date, end: date) -> list[tuple[Any, ...]]:
 
 
 def _order(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    # A period that is not told comes first on a fund's day.
+    # A period of unknown trades comes first on a fund's day.
     return row[0], row[2], row[3] or "", row[4]
 
 

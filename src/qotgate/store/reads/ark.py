@@ -65,8 +65,8 @@ def first_ark_day(connection: Connection, funds: Collection[str]) -> date | None
 def untold_days(
     connection: Connection, funds: Collection[str], since: date, until: date
 ) -> list[tuple[str, date, date, str]]:
-    """(fund, first day, last day, why) of the days from ``since`` to ``until`` that are not told and have no
-    notice, oldest first. Why is UNTOLD or HOLE."""
+    """(fund, first day, last day, why) of the days from ``since`` to ``until`` with unknown trades
+    and without a notice, oldest first. Why is UNTOLD or HOLE."""
     day, wanted = tables.ark_day, each_fund(funds)
     rows = select(day.c.fund, day.c.day, day.c.through, day.c.source).where(day.c.source.in_((UNTOLD, HOLE)))
     # Bounds the rows read, however long the history: a gap between two books that ends long after ``until``

@@ -54,8 +54,8 @@ def splits(connection: Connection, funds: Collection[str], since: date) -> Itera
 
 
 def untold(connection: Connection, fund: str, since: date) -> list[tuple[str, date, date, str]]:
-    """(fund, first day, last day, why) of the days from ``since`` on that are not told, oldest first. Why is
-    UNTOLD or HOLE."""
+    """(fund, first day, last day, why) of the days from ``since`` on with unknown trades, oldest first. Why
+    is UNTOLD or HOLE."""
     day = tables.ark_day
     query = (
         select(day.c.fund, day.c.day, day.c.through, day.c.source)

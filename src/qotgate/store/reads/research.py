@@ -304,8 +304,8 @@ def holding_lines(connection: Connection, funds: Collection[str], days: Collecti
 
 
 def not_told(connection: Connection, funds: Collection[str], start: date, end: date) -> Sequence[Any]:
-    """(fund, first day, last day, UNTOLD or HOLE) of the periods that are not told and start within the days,
-    by day."""
+    """(fund, first day, last day, UNTOLD or HOLE) of the periods of unknown trades that start within the
+    days, by day."""
     day = tables.ark_day
     query = (
         select(day.c.fund, day.c.day, day.c.through, day.c.source)
