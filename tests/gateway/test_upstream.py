@@ -36,7 +36,7 @@ class OpenD:
         self.asked = self.session.asked
         self.said: list[str] = []
 
-    def takes(self, proto_id: int) -> bool:
+    def accepts(self, proto_id: int) -> bool:
         return proto_id in (BASIC_QUOTE, SUBSCRIBE, ProtoId.Qot_GetRatingChange)
 
     async def open(self, c2s: Any, client: Client, *, secure: bool) -> "OpenDSession":

@@ -340,7 +340,7 @@ class TestTrading:
 
 def test_what_the_gateway_answers_by_itself() -> None:
     opend = OpenD(OpenDOptions("127.0.0.1", 1))
-    assert [number for number in (1001, 1002, 1004, 3203, 3426, 2005) if opend.takes(number)] == [
+    assert [number for number in (1001, 1002, 1004, 3203, 3426, 2005) if opend.accepts(number)] == [
         *(1002, 3203, 2005)
     ]
-    assert OpenD(OpenDOptions("127.0.0.1", 1, own=frozenset({3424}))).takes(3426)
+    assert OpenD(OpenDOptions("127.0.0.1", 1, own=frozenset({3424}))).accepts(3426)

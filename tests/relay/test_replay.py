@@ -310,11 +310,11 @@ def test_which_requests_go_to_a_replay(replayed: Callable[..., Replay]) -> None:
     global_state = exchange(1002, 1, {"userID": "0"})
     global_state["response"] = {"retType": -1, "retMsg": "not now"}
     without, with_state = replayed([market_state(1, "A", 1)]), replayed([global_state])
-    assert [without.takes(number) for number in (1001, 1002, 1004, 3424, 3426, 3001, 2202)] == [
+    assert [without.accepts(number) for number in (1001, 1002, 1004, 3424, 3426, 3001, 2202)] == [
         *(False, False, False, False, False),
         *(True, True),
     ]
-    assert with_state.takes(1002)
+    assert with_state.accepts(1002)
 
 
 def test_the_state_has_the_connection_of_who_asks(replayed: Callable[..., Replay]) -> None:

@@ -15,7 +15,7 @@ def moved(store: Store, number: int, **touched: date) -> None:
         move_generation(connection, number)
 
 
-def changed(store: Store, part: changes.Part, known: int, generation: int) -> date | None:
+def changed(store: Store, part: changes.Subject, known: int, generation: int) -> date | None:
     with store.reading() as connection:
         return changes.changed_from(connection, part, known, generation)
 

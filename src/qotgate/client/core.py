@@ -18,7 +18,7 @@ from qotgate.client.errors import ConnectionLost
 from qotgate.model import InvalidRequest, Language, ProtocolError
 from qotgate.model.sentences import language_of
 from qotgate.protocol.body import decode, encode
-from qotgate.protocol.frame import PROTOBUF, Change, Frame, FrameParser, Packet
+from qotgate.protocol.frame import PROTOBUF, Frame, FrameParser, Packet, Transform
 from qotgate.protocol.messages import REQUESTS, RESPONSES, ProtoId, RetType
 
 if TYPE_CHECKING:
@@ -95,8 +95,8 @@ class ClientCore:
         self._serials = count(1)
         self._parser = FrameParser(ANSWER_LIMIT)
         self._rsa = _load_key(options.rsa_key)
-        self._encrypt: Change | None = None
-        self._decrypt: Change | None = None
+        self._encrypt: Transform | None = None
+        self._decrypt: Transform | None = None
         self._keep_alive: float | None = None
         self._silence = SILENT_SECONDS
         self._heard = self._signed = time.monotonic()
@@ -166,7 +166,7 @@ class ClientCore:
         request = REQUESTS[ProtoId.KeepAlive](c2s={"time": int(time.time())})
         return self.request(ProtoId.KeepAlive, request)[1]
 
-    def _packet(self, proto_id: ProtoId, request: Any, encrypt: Change | None) -> tuple[Ticket, bytes]:
+    def _packet(self, proto_id: ProtoId, request: Any, encrypt: Transform | None) -> tuple[Ticket, bytes]:
         serial = next(self._serials) & SERIALS
         body_format = self._options.body_format
         frame = Frame(proto_id, body_format, serial, encode(request, body_format))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from qotgate.model import InvalidRequest
 from qotgate.protocol.body import decode
 from qotgate.protocol.cipher import RSA_BITS, AesCipher, PacketEncAlgo, RsaKey
-from qotgate.protocol.frame import Change, Frame, Packet
+from qotgate.protocol.frame import Frame, Packet, Transform
 from qotgate.protocol.messages import REQUESTS, ProtoId
 
 MAX_RSA_BLOCKS = 8
@@ -91,7 +91,7 @@ class Encryption:
         """Encrypt everything after the InitConnect response as agreed."""
         self._next = None if agreed.algorithm is PacketEncAlgo.NONE else agreed
 
-    def change(self, proto_id: int) -> Change | None:
+    def change(self, proto_id: int) -> Transform | None:
         """The cipher for the body of the next packet, of ``proto_id``; None for plain text."""
         if self._next is not None and self._key is not None and proto_id == ProtoId.InitConnect:
             self._start(self._next)

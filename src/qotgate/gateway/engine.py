@@ -122,7 +122,7 @@ class Engine:
             raise InvalidRequest("not_initialised", proto_id=frame.proto_id)
         if frame.proto_id == ProtoId.KeepAlive:
             return self._keep_alive(frame)
-        if self.upstream is not None and self.upstream.takes(frame.proto_id):
+        if self.upstream is not None and self.upstream.accepts(frame.proto_id):
             self._relay.ask(pending)
             return None
         if frame.proto_id in INTERFACES:

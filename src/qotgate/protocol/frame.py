@@ -33,7 +33,7 @@ PROTOBUF = 0
 JSON = 1
 
 
-Change = Callable[[bytes], bytes]
+Transform = Callable[[bytes], bytes]
 """Encrypts or decrypts a body."""
 
 
@@ -52,7 +52,7 @@ def unseal(sealed: bytes) -> bytes:
     return sealed[_REST.size :]
 
 
-def seal_again(sealed: bytes, encrypt: Change) -> bytes:
+def seal_again(sealed: bytes, encrypt: Transform) -> bytes:
     """``sealed`` with its body encrypted by ``encrypt``; the SHA-1 stays that of the plain body."""
     body = encrypt(sealed[_REST.size :])
     return _REST.pack(len(body), sealed[4:24]) + body
@@ -70,7 +70,7 @@ class Frame(NamedTuple):
     body: bytes
     intact: bool = True
 
-    def encode(self, encrypt: Change | None = None) -> bytes:
+    def encode(self, encrypt: Transform | None = None) -> bytes:
         """The packet, with its body encrypted by ``encrypt``, if given."""
         sealed = seal(self.body)
         if encrypt is not None:
@@ -88,7 +88,7 @@ class Packet(NamedTuple):
     body: bytes
     digest: bytes
 
-    def open(self, decrypt: Change | None = None, *, digest_as_sent: bool = False) -> Frame:
+    def open(self, decrypt: Transform | None = None, *, digest_as_sent: bool = False) -> Frame:
         """The message in the packet, its body decrypted by ``decrypt``, if given.
 
         With ``digest_as_sent``, the header has the SHA-1 of the encrypted body.

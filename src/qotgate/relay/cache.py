@@ -142,7 +142,7 @@ class AnswerCache:
 
     async def find(self, scope: str, frame: Frame) -> bytes | None:
         """The body of a cached answer; ``scope`` is the OpenD and its user."""
-        key = Question(scope, frame).key
+        key = RequestKeys(scope, frame).key
         found = await self._try(lambda: self._find(key, RULES[frame.proto_id].max_age))
         return None if found is None else bytes(found)
 
@@ -153,10 +153,10 @@ class AnswerCache:
             s2c = read_fields(read_fields(answer).get(4, b""))
         except (DecodeError, ValueError):
             return
-        question, next_page = Question(scope, frame), s2c.get(RULES[frame.proto_id].next_page)
-        next_key = question.page_key(next_page) if next_page else None
+        keys, next_page = RequestKeys(scope, frame), s2c.get(RULES[frame.proto_id].next_page)
+        next_key = keys.page_key(next_page) if next_page else None
         if succeeded and len(answer) <= self._max_bytes // 10:
-            await self._try(lambda: self._keep(question.key, next_key, answer))
+            await self._try(lambda: self._keep(keys.key, next_key, answer))
 
     async def _run(self, work: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
@@ -250,8 +250,8 @@ def _c2s(body: bytes) -> Any:
     return field.data
 
 
-class Question:
-    """The cache key of a request. Later pages have the key of the first page's request."""
+class RequestKeys:
+    """The cache keys of a request's pages. A later page's request has the same keys as the first one's."""
 
     def __init__(self, scope: str, frame: Frame) -> None:
         page_field = RULES[frame.proto_id].page

@@ -106,7 +106,7 @@ class OpenD:
     def figures(self) -> Figures:
         return Figures(self.state == "up", len(self.links), dict(self.counts))
 
-    def takes(self, proto_id: int) -> bool:
+    def accepts(self, proto_id: int) -> bool:
         return proto_id not in self.options.own and proto_id not in CONNECTION
 
     async def start(self) -> None:

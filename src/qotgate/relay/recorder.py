@@ -125,8 +125,8 @@ class RecordingUpstream:
         self._upstream = upstream
         self._recorder = recorder
 
-    def takes(self, proto_id: int) -> bool:
-        return self._upstream.takes(proto_id)
+    def accepts(self, proto_id: int) -> bool:
+        return self._upstream.accepts(proto_id)
 
     async def open(self, c2s: Any, client: Client, *, secure: bool) -> UpstreamSession:
         recording = RecordingClient(client, self._recorder)

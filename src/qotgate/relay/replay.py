@@ -52,7 +52,7 @@ class Replay:
         self.strict = strict
         self._sessions = 0
 
-    def takes(self, proto_id: int) -> bool:
+    def accepts(self, proto_id: int) -> bool:
         if proto_id in CONNECTION:
             return False
         if proto_id in OWN_QUESTIONS or proto_id in STATE:

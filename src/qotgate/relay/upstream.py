@@ -118,7 +118,7 @@ class Upstream(Protocol):
     def figures(self) -> Figures:
         """Figures for the metrics; also called from another thread."""
 
-    def takes(self, proto_id: int) -> bool:
+    def accepts(self, proto_id: int) -> bool:
         """Whether a request with this proto id goes here, rather than to the gateway's own interfaces.
         InitConnect and KeepAlive never do."""
 

@@ -13,33 +13,33 @@ from sqlalchemy import Connection, Select, select
 
 from qotgate.store import tables
 
-Part = Literal["ark", "ratings"]
+Subject = Literal["ark", "ratings"]
 """Rows derived from holdings and notices, or rows derived from notes."""
-PARTS: tuple[Part, ...] = ("ark", "ratings")
+SUBJECTS: tuple[Subject, ...] = ("ark", "ratings")
 KEY = "changes"
 TOUCHED = "qotgate_touched"
 MAX_GENERATIONS = 64
 """Generations whose days are stored; columns of older generations are read again in full."""
 
 
-def touch(connection: Connection, part: Part, day: date) -> None:
+def touch(connection: Connection, subject: Subject, day: date) -> None:
     """Note that rows of ``day`` or later days change in this transaction. After a rollback the day stays
     noted for the next transaction, whose readers then only read more than needed."""
     touched = connection.info.setdefault(TOUCHED, {})
-    touched[part] = min(day, touched.get(part, day))
+    touched[subject] = min(day, touched.get(subject, day))
 
 
 def touch_all(connection: Connection) -> None:
     """Note that all rows may change in this transaction."""
-    for part in PARTS:
-        touch(connection, part, date.min)
+    for subject in SUBJECTS:
+        touch(connection, subject, date.min)
 
 
 def record(connection: Connection, generation: int) -> None:
     """Store what this transaction has touched: the difference between ``generation`` and the one before
     it."""
     touched = connection.info.pop(TOUCHED, {})
-    days = [touched[part].isoformat() if part in touched else None for part in PARTS]
+    days = [touched[subject].isoformat() if subject in touched else None for subject in SUBJECTS]
     text = connection.scalar(_kept())
     kept = [*json.loads(text or "[]"), [generation, *days]][-MAX_GENERATIONS:]
     state, value = tables.state, json.dumps(kept)
@@ -49,11 +49,11 @@ def record(connection: Connection, generation: int) -> None:
         connection.execute(state.update().where(state.c.key == KEY).values(value=value))
 
 
-def changed_from(connection: Connection, part: Part, known: int, generation: int) -> date | None:
+def changed_from(connection: Connection, subject: Subject, known: int, generation: int) -> date | None:
     """The first day whose rows may differ between the generations ``known`` and ``generation``: ``date.max``
     if none do, None if that is not stored."""
     rows = json.loads(connection.scalar(_kept()) or "[]")
-    place = 1 + PARTS.index(part)
+    place = 1 + SUBJECTS.index(subject)
     days = {row[0]: row[place] for row in rows if known < row[0] <= generation}
     # A missing generation was written by an earlier version, or came with a restore.
     if known > generation or len(days) < generation - known:

@@ -161,7 +161,7 @@ def _engine(url: str) -> Engine:
     parsed = parsed_url(url)
     if parsed is not None:
         for dialect in DIALECTS.values():
-            if dialect.takes(parsed):
+            if dialect.accepts(parsed):
                 return dialect.engine(parsed, WRITES, WRITER_WAIT)
     raise StoreError(f"{TAKES}, not {shown(url)}{ESCAPES if '@' in url else ''}.")
 

@@ -43,7 +43,7 @@ class Dialect(ABC):
     stages_from: float = inf
 
     @abstractmethod
-    def takes(self, url: URL) -> bool:
+    def accepts(self, url: URL) -> bool:
         """Whether ``url`` names a database of this engine."""
 
     @abstractmethod

@@ -140,7 +140,7 @@ class PostgreSQL(Dialect):
 
     stages_from = COPIES_FROM
 
-    def takes(self, url: URL) -> bool:
+    def accepts(self, url: URL) -> bool:
         return url.drivername in DRIVERNAMES
 
     def engine(self, url: URL, writes: str, writer_wait: float) -> Engine:

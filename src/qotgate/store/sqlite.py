@@ -165,7 +165,7 @@ def file_of(url: URL | None) -> Path | None:
 class SQLite(Dialect):
     """See :class:`~qotgate.store.dialect.Dialect`."""
 
-    def takes(self, url: URL) -> bool:
+    def accepts(self, url: URL) -> bool:
         return url.drivername == "sqlite" and not url.query and url.database not in IN_MEMORY
 
     def engine(self, url: URL, writes: str, writer_wait: float) -> Engine:

@@ -50,7 +50,7 @@ class Columns(Protocol):
 
 C = TypeVar("C", bound=Columns)
 
-KINDS: dict[type[Any], changes.Part] = {
+KINDS: dict[type[Any], changes.Subject] = {
     TradeColumns: "ark",
     BookColumns: "ark",
     RatingColumns: "ratings",
