@@ -3,6 +3,9 @@
 import re
 from html import unescape
 from pathlib import Path
+from typing import Any
+
+import polars as pl
 
 from qotgate.service.coverage import provenance
 from qotgate.service.coverage.status import CONTRADICTIONS_SHOWN, status
@@ -58,9 +61,74 @@ def test_unmapped_lines_come_page_by_page(tmp_path: Path, reference: Reference) 
     lines = (f"ARKK,2021-08-03,Buy,Z{n} XX,,COMPANY {n},100,0.1\n" for n in range(UNMAPPED))
     found = pages(loaded(tmp_path, reference, "".join(lines)), "/data")
     shown = [rows(page, "uncoded") for page in found]
-    assert [len(page) for page in shown] == [provenance.UNCODED_ON_A_PAGE] * 2 + [20]
+    assert [len(page) for page in shown] == [provenance.SETTLE_ON_A_PAGE] * 2 + [20]
     names = re.findall(r">(COMPANY \d+)<", "".join(row for page in shown for row in page))
     assert sorted(names) == sorted(f"COMPANY {n}" for n in range(UNMAPPED))
+
+
+def listed(url: str, path: str, cursor: str) -> list[dict[str, Any]]:
+    """The rows of a list of the API: page by page, which is the same as all at once, in each format."""
+
+    async def ask() -> list[dict[str, Any]]:
+        async with web_in_process(url) as (web, _):
+            found: list[dict[str, Any]] = []
+            number: int | None = None
+            for _ in range(MAX_PAGES):
+                place: dict[str, int] = {} if number is None else {cursor: number}
+                page = (await web.get(path, params={"count": 50, **place})).json()
+                found += page["rows"]
+                number = page[f"next_{cursor}"]
+                if number is None:
+                    break
+            every = (await web.get(path, params={"count": "all"})).json()
+            assert every[f"next_{cursor}"] is None
+            assert sorted(every["rows"], key=str) == sorted(found, key=str)
+            text = (await web.get(f"{path}.csv", params={"count": "all"})).text.splitlines()
+            assert (text[0], len(text)) == (",".join(every["rows"][0]), len(found) + 1)
+            table = pl.read_parquet((await web.get(f"{path}.parquet", params={"count": "all"})).content)
+            days = {name for name, kind in table.schema.items() if kind == pl.Date}
+            rows = [
+                {name: str(value) if name in days else value for name, value in row.items()}
+                for row in table.iter_rows(named=True)
+            ]
+            assert rows == every["rows"]
+            for wrong in ({"count": 201}, {"count": 0}, {cursor: 0}, {cursor: 2**31}):
+                assert (await web.get(path, params=wrong)).status_code == 422
+            return found
+
+    return run_alone(ask())
+
+
+def test_unmapped_lines_can_be_taken_away(tmp_path: Path, reference: Reference) -> None:
+    lines = (f"ARKK,2021-08-03,Buy,Z{n} XX,,COMPANY {n},100,0.1\n" for n in range(UNMAPPED))
+    url = loaded(tmp_path, reference, "".join(lines))
+    found = listed(url, "/api/v1/unmapped", "start")
+    assert sorted(row["name"] for row in found) == sorted(f"COMPANY {n}" for n in range(UNMAPPED))
+    (row,) = (row for row in found if row["name"] == "COMPANY 7")
+    assert {name: row[name] for name in ("ticker", "identifier", "lines", "last_day", "file_id", "line")} == {
+        "ticker": "Z7 XX",
+        "identifier": "",
+        "lines": 1,
+        "last_day": "2021-08-03",
+        "file_id": 1,
+        "line": 9,
+    }
+    link = 'href="/api/v1/unmapped.csv?lang=en&amp;count=all"'
+    assert all(link in pages(url, path)[0] for path in ("/data", "/data/unmapped"))
+
+
+def test_contradictions_can_be_taken_away(tmp_path: Path, reference: Reference) -> None:
+    tesla = "ARKK,2020-12-15,Buy,TSLA,88160R101,TESLA INC,1,0.2\n"
+    lemonade = "ARKK,2020-12-15,Buy,LMND,52567D107,LEMONADE INC,1,0.2\n"
+    wrong = (f"ARKK,2020-12-15,Buy,Q{n},88160R101,FOREIGN {n} INC,1,0.2\n" for n in range(CONTRADICTED))
+    url = loaded(tmp_path, reference, tesla + lemonade + "".join(wrong))
+    found = listed(url, "/api/v1/contradictions", "before")
+    assert {row["ticker"] for row in found} == {f"Q{n}" for n in range(CONTRADICTED)}
+    (row,) = (row for row in found if row["ticker"] == "Q3")
+    assert (row["identifier"], row["name"], row["lines"], row["line"]) == ("88160R101", "FOREIGN 3 INC", 1, 7)
+    assert (row["against_ticker"], row["against_name"], row["against_line"]) == ("TSLA", "TESLA INC", 2)
+    link = 'href="/api/v1/contradictions.csv?lang=en&amp;count=all"'
+    assert all(link in pages(url, path)[0] for path in ("/data", "/data/contradictions"))
 
 
 def test_moves_come_page_by_page(tmp_path: Path, reference: Reference) -> None:
@@ -90,7 +158,7 @@ def test_contradictions_come_page_by_page(tmp_path: Path, reference: Reference) 
     assert [len(rows(page, "contradictions")) for page in others] == [20]
     store = Store.open(url)
     first, before = provenance.contradictions(store)
-    assert len(first) == provenance.CONTRADICTIONS_ON_A_PAGE
+    assert len(first) == provenance.SETTLE_ON_A_PAGE
     rest, end = provenance.contradictions(store, before)
     assert {row["ticker"] for row in first + rest} == {f"Q{n}" for n in range(CONTRADICTED)}
     assert end is None

@@ -31,6 +31,8 @@ OPERATIONS = (
     *(f"/api/v1/research/{table.path}" for table in TABLES.values()),
     "/api/v1/files",
     "/api/v1/left-out",
+    "/api/v1/unmapped",
+    "/api/v1/contradictions",
     "/api/v1/loads",
     "/api/v1/loads/{number}/left-out",
     "/healthz",

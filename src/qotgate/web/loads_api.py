@@ -1,4 +1,4 @@
-"""The HTTP API of loads, gaps and rejects."""
+"""The HTTP API of loads, gaps, rejects, and lines that need attention."""
 
 from collections.abc import Callable
 from functools import partial
@@ -11,6 +11,8 @@ from qotgate.web.api import ANSWERS, PART_ROWS, whole_list
 from qotgate.web.asked import TheRequest
 from qotgate.web.days import LOWER
 from qotgate.web.shapes import (
+    ContradictionRow,
+    Contradictions,
     Coverage,
     FileRow,
     Files,
@@ -21,6 +23,8 @@ from qotgate.web.shapes import (
     LoadRow,
     Loads,
     Shape,
+    Unmapped,
+    UnmappedRow,
 )
 
 COUNT_DEFAULT = 50
@@ -34,6 +38,9 @@ Count = Annotated[
 Before = Annotated[
     int | None,
     Query(ge=1, lt=NUMBERS_END, description="Only rows before this one: `next_before` of an earlier answer."),
+]
+Start = Annotated[
+    int, Query(ge=1, lt=NUMBERS_END, description="From this row on: `next_start` of an earlier answer.")
 ]
 
 router = APIRouter(prefix="/api/v1", responses=ANSWERS)
@@ -101,18 +108,43 @@ def lines_left_out(asked: TheRequest, count: Count = COUNT_DEFAULT, before: Befo
     return _listed(asked, "lines-left-out", part, count, before)
 
 
+@router.get("/unmapped", response_model=Unmapped, tags=["Data"])
+def unmapped(asked: TheRequest, count: Count = COUNT_DEFAULT, start: Start = 1) -> Response:
+    """The lines of ARK's files that no code is known for, by spelling, the most frequent first."""
+
+    def part(size: int, number: int | None) -> Unmapped:
+        rows, more = provenance.uncoded(asked.site.store, asked.site.reference, number or 1, size)
+        return Unmapped(next_start=more, rows=[UnmappedRow.of(row) for row in rows])
+
+    return _listed(asked, "unmapped", part, count, start if start > 1 else None, "next_start")
+
+
+@router.get("/contradictions", response_model=Contradictions, tags=["Data"])
+def contradictions(asked: TheRequest, count: Count = COUNT_DEFAULT, before: Before = None) -> Response:
+    """The lines whose identifier belongs to another company by other lines or by a table; they count under
+    their ticker and name."""
+
+    def part(size: int, number: int | None) -> Contradictions:
+        rows, more = provenance.contradictions(asked.site.store, number, size)
+        return Contradictions(next_before=more, rows=[ContradictionRow.of(row) for row in rows])
+
+    return _listed(asked, "contradictions", part, count, before)
+
+
 def _listed(
     asked: TheRequest,
     interface: str,
     part: Callable[[int, int | None], Shape],
     count: int | Literal["all"],
-    before: int | None,
+    number: int | None,
+    cursor: str = "next_before",
 ) -> Response:
-    later = before is not None
+    """The page at ``number``, or with all that follow it; ``cursor`` names the field of the next number."""
+    later = number is not None
     if count == "all":
-        parts = whole_list(partial(part, PART_ROWS), before, "next_before")
+        parts = whole_list(partial(part, PART_ROWS), number, cursor)
         return asked.answer_in_parts(interface, parts, later_page=later)
-    return asked.answer(interface, lambda: part(count, before), later_page=later)
+    return asked.answer(interface, lambda: part(count, number), later_page=later)
 
 
 @router.get("/loads/{number}/left-out", response_model=LeftOut, tags=["Data"])

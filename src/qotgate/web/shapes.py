@@ -376,6 +376,66 @@ class LeftOut(Shape):
     rows: list[LeftOutRow]
 
 
+class UnmappedRow(Shape):
+    """Lines of one spelling without a code: their number, their last day and the place of one of them."""
+
+    name: str
+    ticker: str = Field(description="As the file has it.")
+    identifier: str = Field(description="CUSIP, ISIN or SEDOL, as the file has it; may be empty.")
+    lines: int
+    last_day: date
+    file_id: int = Field(description="Of an example; the page /files/{file_id} shows it.")
+    path: str
+    line: int
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> "UnmappedRow":
+        return cls.model_validate({name: row[name] for name in cls.model_fields})
+
+
+class Unmapped(Shape):
+    """A page of the lines without a code, the most frequent first."""
+
+    next_start: int | None = Field(description="The `start` of the next page; null on the last one.")
+    rows: list[UnmappedRow]
+
+
+class ContradictionRow(Shape):
+    """Lines of one spelling whose identifier is not believed, the first of them by day, and a line whose use
+    of the identifier is believed instead."""
+
+    identifier: str
+    name: str
+    ticker: str = Field(description="As the file has it.")
+    lines: int
+    file_id: int = Field(description="The page /files/{file_id} shows it.")
+    path: str
+    line: int
+    against_name: str | None = Field(
+        description="Null, as all of `against`, where a table assigns the identifier to another company."
+    )
+    against_ticker: str | None
+    against_file_id: int | None
+    against_path: str | None
+    against_line: int | None
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> "ContradictionRow":
+        other = row["against"] or {}
+        against = {
+            name: name.removeprefix("against_") for name in cls.model_fields if name.startswith("against_")
+        }
+        own = {name: row[name] for name in cls.model_fields if name not in against}
+        return cls(**own, **{name: other.get(field) for name, field in against.items()})
+
+
+class Contradictions(Shape):
+    """A page of the lines whose identifier is not believed."""
+
+    next_before: int | None = Field(description="The `before` of the next page; null on the last one.")
+    rows: list[ContradictionRow]
+
+
 class HoleRow(Shape):
     """Trading days without inferred trades of a fund: too many of its files are missing."""
 

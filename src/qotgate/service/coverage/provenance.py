@@ -19,8 +19,7 @@ LINES_BEFORE = 5
 REJECTS_OF_A_FILE = 100
 GRADES_SHOWN = 50
 UNREAD_SHOWN = 50
-UNCODED_ON_A_PAGE = 50
-CONTRADICTIONS_ON_A_PAGE = 50
+SETTLE_ON_A_PAGE = 50
 LOADS_SHOWN = 5
 LEFT_OUT_OF_A_LOAD = 1000
 
@@ -171,7 +170,9 @@ def unsettled(store: Store, reference: Reference) -> Unsettled:
     )
 
 
-def uncoded(store: Store, reference: Reference, start: int = 1) -> tuple[list[Row], int | None]:
+def uncoded(
+    store: Store, reference: Reference, start: int = 1, count: int = SETTLE_ON_A_PAGE
+) -> tuple[list[Row], int | None]:
     """A page of lines without a code, the most frequent first, from number ``start`` on, and the ``start`` of
     the next page. Listings known to be on a market without codes are not included."""
     with store.reading() as connection:
@@ -182,14 +183,16 @@ def uncoded(store: Store, reference: Reference, start: int = 1) -> tuple[list[Ro
             if any(map(reference.listings.knows, identifiers))
         }
     unknown = [row for row in rows if row["security_id"] not in known]
-    end = start + UNCODED_ON_A_PAGE
+    end = start + count
     return unknown[start - 1 : end - 1], end if end <= len(unknown) else None
 
 
-def contradictions(store: Store, before: int | None = None) -> tuple[list[Row], int | None]:
+def contradictions(
+    store: Store, before: int | None = None, count: int = SETTLE_ON_A_PAGE
+) -> tuple[list[Row], int | None]:
     """A page of lines whose identifier is not believed, and the ``before`` of the next page."""
     with store.reading() as connection:
-        return reads.securities.contradictions(connection, before, CONTRADICTIONS_ON_A_PAGE)
+        return reads.securities.contradictions(connection, before, count)
 
 
 def contradiction_sentence(row: Row, lang: Language = "en") -> str:
