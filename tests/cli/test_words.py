@@ -79,7 +79,7 @@ def test_a_list_in_chinese(sample_url: str) -> None:
 
 def test_the_dynamic_in_chinese(sample_url: str) -> None:
     printed = run("ark", "US.TSLA", "--explain", "--db", sample_url, env=IN_CHINESE).stdout
-    assert printed.startswith("类型：连续同向\n交易次数：2\n净买入股数：76041\n最近一笔：2026-06-22\n")
+    assert printed.startswith("类型：连续同向\n交易次数：2\n净买卖股数：76041\n最近一笔：2026-06-22\n")
     assert "依据：交易通知" in printed
     assert "缺失的持仓文件过多，不显示交易" in printed
 

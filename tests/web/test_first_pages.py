@@ -1,6 +1,7 @@
 """The first pages: templates are compiled before the first request, and a page makes as many database queries
 for many rows as for few."""
 
+import re
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -83,3 +84,32 @@ def test_a_search_asks_once_for_all_its_hits(sample_url: str) -> None:
     hits, asked = run_alone(ask())
     assert hits > 5
     assert asked < 2 * hits
+
+
+def test_an_empty_database_names_the_command_on_every_page(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'empty.db'}"
+    Store.open(url).close()
+
+    async def ask() -> None:
+        async with web_in_process(url) as (web, _):
+            for path in ("/", "/moves", "/holdings", "/active-trades", "/streaks", "/ratings", "/data"):
+                answer = await web.get(path, headers={"Accept-Language": "en"})
+                assert answer.status_code == 200, path
+                assert re.search("<code>qotgate (load PATH|fetch ark)</code>", answer.text), path
+                assert "`" not in answer.text, path
+
+    run_alone(ask())
+
+
+def test_what_needs_no_attention_is_said_of_its_own_page(sample_url: str) -> None:
+    async def ask() -> None:
+        async with web_in_process(sample_url) as (web, _):
+            for path, sentence in (
+                ("/data/unmapped", "Every line has a code."),
+                ("/data/contradictions", "No identifiers are rejected."),
+            ):
+                page = (await web.get(path, headers={"Accept-Language": "en"})).text
+                assert sentence in page
+                assert 'href="/data" aria-current="page"' in page
+
+    run_alone(ask())

@@ -46,7 +46,7 @@ def text_of(page: str, part: str) -> str:
     ("today", "ark", "stale"),
     [
         (date(2026, 6, 26), "ARK trades through 2026-06-22", False),
-        (date(2026, 6, 27), "ARK trades through 2026-06-22 5 days ago", True),
+        (date(2026, 6, 27), "ARK trades through 2026-06-22 (5 days ago)", True),
     ],
 )
 def test_every_page_says_how_far_the_data_goes(

@@ -18,6 +18,7 @@ OPERATIONS = (
     "/api/v1/ark/dynamics/{code}",
     "/api/v1/ark/transactions/{code}",
     "/api/v1/ark/positions/{code}",
+    "/api/v1/ark/funds/{fund}/days",
     "/api/v1/ark/holdings",
     "/api/v1/ark/active-transactions",
     "/api/v1/ratings/changes",

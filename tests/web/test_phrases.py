@@ -28,7 +28,7 @@ from qotgate.web.phrases import PAGE_LANGUAGES, chosen_language
 
 PHRASES = PAGE_LANGUAGES["en"].phrases
 ROOM = Path(str(qotgate.web.__file__)).parent
-PREFIXES = ("theme_", "kind_", "span_", "by_", "help_", "why_", "streak_")
+PREFIXES = ("theme_", "kind_", "span_", "by_", "help_", "why_", "streak_", "market_")
 """Of keys that a template puts together."""
 
 
@@ -51,7 +51,7 @@ def test_one_thing_is_said_in_the_singular() -> None:
     english, chinese = PAGE_LANGUAGES["en"], PAGE_LANGUAGES["zh"]
     assert english.say("moves_count", count=1) == "1 security"
     assert english.say("moves_count", count=21) == "21 securities"
-    assert english.say("net_sold", shares="1") == "net, they sold 1 share"
+    assert english.say("net_sold", shares="1") == "with a net sale of 1 share"
     assert chinese.say("moves_count", count=1) == "1 只证券"
 
 

@@ -13,7 +13,10 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize(
     "path",
-    ["/ratings", "/holdings", "/active-trades", "/moves", "/streaks?days=2", "/funds/ARKK", "/data/files"],
+    [
+        *("/ratings", "/holdings", "/active-trades", "/moves", "/streaks?days=2", "/funds/ARKK"),
+        *("/data", "/data/files", "/data/loads", "/data/coverage", "/data/holes"),
+    ],
 )
 def test_on_a_phone_a_row_is_a_card(browser: Browser, sample_site: Serving, path: str) -> None:
     """No table of cards is wider than the screen, and the numbers are beside the names."""
@@ -29,6 +32,26 @@ def test_on_a_phone_a_row_is_a_card(browser: Browser, sample_site: Serving, path
         assert value is not None
         assert value["y"] < name["y"] + name["height"]
         assert value["x"] > name["x"] + name["width"] - 1
+
+
+def test_on_a_phone_a_day_stays_with_its_source_and_in_one_piece(
+    browser: Browser, sample_site: Serving
+) -> None:
+    with looking(browser, sample_site, size=PHONE) as page:
+        page.goto("/ratings")
+        rows = page.locator("#changes tr")
+        for at in range(rows.count()):
+            day, source = (rows.nth(at).locator(name).bounding_box() for name in (".day", ".places"))
+            assert day is not None
+            assert source is not None
+            assert abs(day["y"] - source["y"]) < day["height"] / 2
+            assert source["x"] + source["width"] > day["x"] + day["width"] - 1
+        for lang in ("en", "zh", "zh-Hant"):
+            page.context.add_cookies([{"name": "lang", "value": lang, "url": str(sample_site.pages)}])
+            page.goto("/moves?as_of=2026-06-22")
+            day = page.locator("h1 .whole")
+            expect(day).to_have_text("2026-06-22")
+            assert day.evaluate("one => one.getClientRects().length") == 1
 
 
 @pytest.mark.parametrize("lang", ["en", "zh", "zh-Hant"])
@@ -77,6 +100,26 @@ def test_a_chart_shows_the_range_and_measure_chosen(browser: Browser, sample_sit
         charts.get_by_role("button", name="1M").click()
         expect(charts.get_by_role("button", name="1M")).to_have_attribute("aria-pressed", "true")
         assert charts.locator("canvas").first.screenshot() != drawn
+
+
+@pytest.mark.parametrize(
+    ("lang", "mark", "year"), [("en", "1M", "1Y"), ("zh", "100万", "1 年"), ("zh-Hant", "100萬", "1 年")]
+)
+def test_a_chart_speaks_the_language_and_shows_the_latest_numbers(
+    browser: Browser, sample_site: Serving, lang: str, mark: str, year: str
+) -> None:
+    """Axes are drawn on a canvas: their marks come from the formatter of the page's language."""
+    with looking(browser, sample_site, lang, size=PHONE) as page:
+        page.goto("/securities/US.TSLA")
+        settle(page)
+        charts = page.locator("[data-charts=ark]")
+        expect(charts.get_by_role("button", name=year)).to_have_attribute("aria-pressed", "true")
+        assert page.evaluate("compact.format(1e6)") == mark
+        assert page.evaluate("minus(compact.format(-2e4))").startswith("−2")
+        legend = charts.locator(".u-legend").first
+        expect(legend).to_contain_text("2026-06-22")
+        expect(legend).to_contain_text("2,450,000")
+        expect(legend).not_to_contain_text("–")
 
 
 def test_tables_are_sorted_by_their_heads(browser: Browser, sample_site: Serving) -> None:

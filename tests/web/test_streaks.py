@@ -74,4 +74,4 @@ def test_streaks_of_a_fund_are_found_on_its_page(web: httpx.Client) -> None:
 def test_later_rows_come_by_kind(web: httpx.Client) -> None:
     page = web.get("/streaks", params={"days": 2, "kind": "TRADING_DAYS", "start": 2}, headers=EN).text
     assert rows(page, "TRADING_DAYS") == []
-    assert "In consecutive trades" not in page
+    assert "Consecutive trades" not in page

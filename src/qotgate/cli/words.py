@@ -86,7 +86,7 @@ CHINESE = {
     # The dynamic.
     "dynamic_type": "类型",
     "transaction_count": "交易次数",
-    "net_shares": "净买入股数",
+    "net_shares": "净买卖股数",
     "last_transaction_time": "最近一笔",
     "known_to": "数据截至",
     "{name}: {value}": "{name}：{value}",
@@ -110,7 +110,7 @@ CHINESE = {
     "holdings less estimated flow": "持仓变化，扣除估算的申赎",
     "new position": "新进",
     "closed position": "清仓",
-    "holdings, files missing between": "持仓变化，中间缺文件",
+    "holdings, files missing between": "持仓变化，中间有文件缺失",
     "{days} {fund}: the fund's flow cannot be separated from its trades, so they are unknown": (
         "{days} {fund}：申赎与交易无法区分，不显示交易"
     ),

@@ -288,7 +288,7 @@ RATINGS = ResearchTable(
             default="ALL",
         ),
     ),
-    "How analysts changed their ratings, with the notes' own words.",
+    "Rating changes, with the words of the notes.",
     by="day",
 )
 NOTES = ResearchTable(

@@ -1,6 +1,7 @@
 """The HTTP API: each path is a plain call of a service."""
 
 from collections.abc import Callable, Iterator
+from datetime import date
 from functools import partial
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -8,8 +9,10 @@ from fastapi import APIRouter, Path, Query, Response
 
 from qotgate.model import InvalidRequest, Market, RatingChangeType, Security
 from qotgate.protocol.interface import RATING_CHANGES
+from qotgate.service.ark.funds import fund_days
 from qotgate.service.ark.history import ark_history, ark_positions
 from qotgate.service.ratings.changes import rating_listing
+from qotgate.service.research import of_fund
 from qotgate.web.asked import TheRequest
 from qotgate.web.days import LOWER, UPPER, Day
 from qotgate.web.finding import find
@@ -17,6 +20,8 @@ from qotgate.web.formats import MEDIA_TYPES
 from qotgate.web.problems import PROBLEMS
 from qotgate.web.shapes import (
     Dynamic,
+    FundDayRow,
+    FundDays,
     PositionRow,
     Positions,
     RatingChanges,
@@ -34,6 +39,8 @@ PART_ROWS = 2000
 """Rows of a whole list made at once."""
 FOUND_DEFAULT = 20
 FOUND_MOST = 100
+DAYS_DEFAULT = 30
+DAYS_MOST = 200
 ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {
@@ -129,6 +136,33 @@ def positions(asked: TheRequest, code: Code, as_of: AsOf = None) -> Response:
     return asked.answer("positions", make)
 
 
+@router.get("/ark/funds/{fund}/days", response_model=FundDays, tags=["ARK"])
+def days_of_fund(
+    asked: TheRequest,
+    fund: Annotated[str, Path(description="In any case.", pattern="^[A-Za-z]{1,10}$", examples=["ARKK"])],
+    count: Annotated[
+        Annotated[int, Query(ge=1, le=DAYS_MOST)] | Annotated[Literal["all"], LOWER],
+        Query(description="Rows of a page, or all at once, as for a download."),
+    ] = DAYS_DEFAULT,
+    before: Annotated[
+        Day | None, Query(description="Days before this one: `next_before` of an earlier answer.")
+    ] = None,
+    as_of: AsOf = None,
+) -> Response:
+    """A fund day by day: how many securities it bought and sold, the net value, and fund flow."""
+    name = fund.upper()
+
+    def part(size: int, day: date | None) -> FundDays:
+        days, more = fund_days(of_fund(asked.questions, name), name, size, as_of, day)
+        return FundDays(fund=name, next_before=more, rows=[FundDayRow.of(row) for row in days])
+
+    later = before is not None
+    if count == "all":
+        parts = whole_list(partial(part, PART_ROWS), before, "next_before")
+        return asked.answer_in_parts("days", parts, later_page=later)
+    return asked.answer("days", lambda: part(count, before), later_page=later)
+
+
 @router.get("/ratings/changes", response_model=RatingChanges, tags=["Ratings"])
 def changes(
     asked: TheRequest,
@@ -153,7 +187,7 @@ def changes(
     ] = None,
     as_of: AsOf = None,
 ) -> Response:
-    """How analysts changed their ratings, newest first, with the file and line of each note."""
+    """Rating changes, the newest first, with the file and line of each note."""
     listed = Security.parse(security, "security") if security else None
     if listed and market and listed.market != market:
         raise InvalidRequest("market_of_security", market=market, value=security)
@@ -185,17 +219,17 @@ def changes(
 
 
 def whole_list(
-    ask: Callable[[Any], Listed], page: str | int | None, cursor: str = "next_page"
+    ask: Callable[[Any], Listed], page: str | int | date | None, cursor: str = "next_page"
 ) -> Iterator[Listed]:
     """The page at ``page`` and all later ones; each one's ``cursor`` names the next. Each is a short read of
     its own, in the state of the first page: no transaction stays open while the caller reads."""
-    following: list[str | int | None] = [page or None]
+    following: list[str | int | date | None] = [page or None]
 
     def next_part() -> Listed | None:
         if not following:
             return None
         found = ask(following.pop())
-        next_page: str | int | None = getattr(found, cursor)
+        next_page: str | int | date | None = getattr(found, cursor)
         if next_page:
             following.append(next_page)
         return found.model_copy(update={cursor: None})

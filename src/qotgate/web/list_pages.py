@@ -36,6 +36,8 @@ STREAK_DAYS = 3
 STREAK_KINDS = (TRADING_DAYS, TRANSACTIONS)
 TRADE_SORTS = (ArkActiveTransactionSortField.CHANGE_AMOUNT, ArkActiveTransactionSortField.CHANGE_SHARES)
 
+SALES = (ArkActiveTransactionHoldingType.DECREASE, ArkActiveTransactionHoldingType.SOLD_OUT)
+
 FundName = Annotated[Fund, BeforeValidator(given)]
 
 router = APIRouter()
@@ -80,22 +82,34 @@ def active_trades(
     holding_type: ArkActiveTransactionHoldingType = ArkActiveTransactionHoldingType.INCREASE,
     cycle_type: ArkCycleType = ArkCycleType.ONE_DAY,
     sort_field: ArkActiveTransactionSortField = ArkActiveTransactionSortField.CHANGE_AMOUNT,
-    sort_dir: RankSortDir = RankSortDir.DESCENDING,
+    sort_dir: RankSortDir | None = None,
     fund: FundName = None,
     as_of: OneDay = None,
     page: Cursor = None,
 ) -> Response:
-    """What the funds actively bought or sold."""
-    choices = _choices(holding_type, cycle_type, sort_field, sort_dir, fund, as_of)
+    """What the funds actively bought or sold, the largest trades first unless ``sort_dir`` is given: sales
+    are negative, so the largest are the lowest."""
+    largest_first = RankSortDir.ASCENDING if holding_type in SALES else RankSortDir.DESCENDING
+    direction = sort_dir or largest_first
+    choices = _choices(holding_type, cycle_type, sort_field, direction, fund, as_of)
 
     def ask(questions: Questions) -> Page[ActiveTransaction]:
         return active_transactions(
-            questions, holding_type, cycle_type, sort_field, sort_dir, ROWS_ON_A_PAGE, page, as_of
+            questions, holding_type, cycle_type, sort_field, direction, ROWS_ON_A_PAGE, page, as_of
         )
 
     types = list(ArkActiveTransactionHoldingType)
     return _show(
-        request, site, "active_trades.html", choices, types, list(TRADE_SORTS), ask, ACTIVE_TRANSACTIONS
+        request,
+        site,
+        "active_trades.html",
+        choices,
+        types,
+        list(TRADE_SORTS),
+        ask,
+        ACTIVE_TRANSACTIONS,
+        # The other tab has a default of its own.
+        kept_by_tabs={**choices, "sort_dir": None if direction is largest_first else direction},
     )
 
 
@@ -113,7 +127,10 @@ def _show(
     sorts: list[Any],
     ask: Callable[[Questions], Page[Any]],
     question: ListQuestion[Any],
+    kept_by_tabs: dict[str, Any] | None = None,
 ) -> Response:
+    kept = choices if kept_by_tabs is None else kept_by_tabs
+
     def make(view: View) -> dict[str, Any]:
         questions = site.questions[view.lang]
         found, no_rows = or_sentence(view, lambda: ask(of_fund(questions, choices["fund"])))
@@ -127,7 +144,7 @@ def _show(
             "api_path": f"/api/v1/{question.path}",
             "no_rows": no_rows,
             "choices": choices,
-            "others": {name: value for name, value in choices.items() if name != "holding_type"},
+            "others": {name: value for name, value in kept.items() if name != "holding_type"},
             "types": types,
             "lists": lists,
             "funds": site.questions[view.lang].held_funds,

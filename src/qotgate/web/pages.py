@@ -90,11 +90,12 @@ def home(request: Request, site: TheSite) -> Response:
 def moves(request: Request, site: TheSite, as_of: OneDay = None, start: Start = 1) -> Response:
     def make(view: View) -> dict[str, Any]:
         questions = site.questions[view.lang]
-        day, found = ark_moves(questions, as_of)
+        (day, found), no_moves = or_sentence(view, lambda: ark_moves(questions, as_of), (None, ()))
         shown, more = page_from(found, start, MOVES_ON_A_PAGE)
         return {
             "day": day,
-            "around": days_around(questions, day),
+            "no_moves": no_moves,
+            "around": days_around(questions, day) if day else (None, None),
             "moves": shown,
             "more_moves": more,
             "count": len(found),

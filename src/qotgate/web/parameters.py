@@ -44,9 +44,9 @@ def sentence(name: str, error: Mapping[str, Any], lang: Language) -> str:
     said = (MISSING if kind == "missing" else words)[lang == "zh"]
     said = said.format(**{**error.get("ctx", {}), "expected": _listed(error, lang)})
     if kind == "missing":
-        return f"{name}: {said}。" if lang == "zh" else f"{name}: {said}."
+        return f"{name} {said}。" if lang == "zh" else f"{name} {said}."
     value = str(error["input"])[:SHOWN]
-    return f"{name}: {said}，不能是 {value!r}。" if lang == "zh" else f"{name}: {said}, not {value!r}."
+    return f"{name} {said}，不能是 {value!r}。" if lang == "zh" else f"{name} {said}, not {value!r}."
 
 
 def _listed(error: Mapping[str, Any], lang: Language) -> str:

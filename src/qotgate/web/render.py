@@ -31,6 +31,7 @@ PREPARING_REST_SECONDS = 0.05
 FIRST_TEMPLATES = ("base.html", "parts.html", "home.html")
 MINUS = "\N{MINUS SIGN}"
 DAY = re.compile(r"(\d{4}-\d\d-\d\d)")
+COMMAND = re.compile("`([^`]+)`")
 NONE = "\N{EN DASH}"
 STALE_DAYS = 4
 """Data is stale when its last day is longer ago: files come after the close, and a weekend and a holiday may
@@ -205,6 +206,13 @@ def whole_days(text: str) -> Markup:
     return Markup("").join(whole.format(part) if n % 2 else part for n, part in enumerate(parts))
 
 
+def commands(text: str) -> Markup:
+    """A sentence of the gateway, whose commands are between backticks, with the commands marked up."""
+    parts = COMMAND.split(text)
+    code = Markup("<code>{}</code>")
+    return Markup("").join(code.format(part) if n % 2 else part for n, part in enumerate(parts))
+
+
 def breakable(name: str) -> Markup:
     """The name of a file, to be broken at its underscores."""
     return escape(name).replace("_", Markup("_<wbr>"))
@@ -248,6 +256,7 @@ ENVIRONMENT.filters.update(
     file_url=file_url,
     untold_funds=untold_funds,
     whole_days=whole_days,
+    commands=commands,
     breakable=breakable,
     own=own,
     institution_url=institution_url,

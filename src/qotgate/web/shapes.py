@@ -15,9 +15,11 @@ from qotgate.model import (
     Security,
 )
 from qotgate.protocol.interface import RATING_CHANGES, ListQuestion
+from qotgate.service.ark.funds import FundDay
 from qotgate.service.ark.history import FundPosition
 from qotgate.service.ratings.changes import ListedChange
 from qotgate.service.search import Found
+from qotgate.store.tables import HOLE, UNTOLD
 
 
 class Shape(BaseModel):
@@ -376,6 +378,36 @@ class LeftOut(Shape):
     rows: list[LeftOutRow]
 
 
+class FundDayRow(Shape):
+    """What a fund did from ``day`` to ``through``, one day unless files are missing."""
+
+    day: date
+    through: date
+    source: Literal["notice", "partial", "holdings", "untold", "hole"] = Field(
+        description="What the trades are known from; `untold` and `hole`: they are not known."
+    )
+    flow: float | None = Field(
+        description="Growth by creations and redemptions, in percent; null if unknown."
+    )
+    bought: int | None = Field(description="Securities; null where the trades are not known.")
+    sold: int | None
+    amount: float | None = Field(description="Purchases less sales in USD; null if a price is unknown.")
+
+    @classmethod
+    def of(cls, row: FundDay) -> "FundDayRow":
+        told = row.source not in (UNTOLD, HOLE)
+        trades = {name: getattr(row, name) if told else None for name in ("bought", "sold", "amount")}
+        return cls.model_validate({**dataclasses.asdict(row), **trades})
+
+
+class FundDays(Shape):
+    """A page of a fund's days, the latest first."""
+
+    fund: str = Field(examples=["ARKK"])
+    next_before: date | None = Field(description="The `before` of the next page; null on the last one.")
+    rows: list[FundDayRow]
+
+
 class UnmappedRow(Shape):
     """Lines of one spelling without a code: their number, their last day and the place of one of them."""
 
@@ -400,6 +432,10 @@ class Unmapped(Shape):
     rows: list[UnmappedRow]
 
 
+AGAINST = ("name", "ticker", "file_id", "path", "line")
+"""What a row of contradictions tells of the line that its own contradicts."""
+
+
 class ContradictionRow(Shape):
     """Lines of one spelling whose identifier is not believed, the first of them by day, and a line whose use
     of the identifier is believed instead."""
@@ -422,11 +458,8 @@ class ContradictionRow(Shape):
     @classmethod
     def of(cls, row: dict[str, Any]) -> "ContradictionRow":
         other = row["against"] or {}
-        against = {
-            name: name.removeprefix("against_") for name in cls.model_fields if name.startswith("against_")
-        }
-        own = {name: row[name] for name in cls.model_fields if name not in against}
-        return cls(**own, **{name: other.get(field) for name, field in against.items()})
+        against = {f"against_{name}": other.get(name) for name in AGAINST}
+        return cls.model_validate({name: {**row, **against}[name] for name in cls.model_fields})
 
 
 class Contradictions(Shape):

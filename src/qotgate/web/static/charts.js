@@ -10,8 +10,11 @@ let drawn = [];
 const seconds = (day) => Date.parse(`${day}T00:00:00Z`) / 1000;
 const isoDay = (at) => new Date(at * 1000).toISOString().slice(0, 10);
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
-const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
-const shown = (value, sign) => (value == null ? "–" : (sign && value > 0 ? "+" : "") + whole.format(value));
+// Marks of an axis in the reader's own units: 5M, or 500万.
+const compact = new Intl.NumberFormat(document.documentElement.lang, { notation: "compact", maximumFractionDigits: 1 });
+// As in the tables.
+const minus = (text) => text.replace("-", "−");
+const shown = (value, sign) => (value == null ? "–" : (sign && value > 0 ? "+" : "") + minus(whole.format(value)));
 
 async function getJson(url) {
   const answer = await fetch(url);
@@ -44,7 +47,7 @@ function axes(colour, values) {
   const common = { stroke: colour.quiet, font: colour.font, grid: { stroke: colour.rule, width: 1 }, ticks: { show: false } };
   return [
     { ...common, space: 90, incrs: [1, 2, 5, 7, 14, 30, 61, 91, 182, 365, 730, 1826].map((days) => days * DAY), values: (_, at) => at.map(isoDay), grid: { show: false } },
-    { ...common, size: 62, values: values || ((_, marks) => marks.map((mark) => compact.format(mark))) },
+    { ...common, size: 62, values: values || ((_, marks) => marks.map((mark) => minus(compact.format(mark)))) },
   ];
 }
 
@@ -62,11 +65,14 @@ function draw(box, title, data, series, options = {}) {
       tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "UTC"),
       cursor: { y: false, points: { size: 6 }, sync: options.sync ? { key: options.sync } : undefined },
       series: [{ label: box.dataset.day, value: (_, at) => (at == null ? "–" : isoDay(at)) }, ...series],
+      // Without a pointer on the chart, as on a phone, the numbers are the latest.
+      hooks: { setCursor: [(one) => one.cursor.idx == null && one.setLegend({ idx: one.data[0].length - 1 }, false)] },
       ...options.more,
     },
     data,
     place,
   );
+  chart.setLegend({ idx: data[0].length - 1 }, false);
   new ResizeObserver(() => {
     if (place.clientWidth) chart.setSize({ width: place.clientWidth, height: HEIGHT });
   }).observe(place);
