@@ -176,7 +176,7 @@ def test_errors_say_what_to_do(gateway: Serving) -> None:
         (("ark_dynamic", {"security": "US.TSLA", "asof": "2026-06-17"}), "'asof' (did you mean as_of?)"),
         (("ark_dynamic", {"security": ["US.TSLA"]}), "security takes a text, not"),
         (("ark_dynamic", {}), "security is missing."),
-        (("streaks", {"side": "buy"}), "side: takes ALL, BUY or SELL, not 'buy'."),
+        (("streaks", {"side": "buy"}), "side takes ALL, BUY or SELL, not 'buy'."),
         (("streaks", {"count": 1000}), "count takes 200 or less, not '1000'."),
         (("rating_changes", {"security": "US.MU", "market": "CA"}), "CA"),
         (("ark_holdings", {"page": "not a cursor"}), "page"),

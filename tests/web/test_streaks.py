@@ -20,11 +20,11 @@ def rows(page: str, kind: str) -> list[str]:
 def test_the_kinds_are_told_apart(web: httpx.Client) -> None:
     page = web.get("/streaks", params={"days": 2}, headers=EN).text
     assert rows(page, "TRADING_DAYS") == [
-        "US.TSLA Tesla bought 2 times +76,041 +23,572,710 2026-06-18 – 2026-06-22 98%"
+        "US.TSLA Tesla bought 2 times +76,041 +23,572,710 2026-06-18 – 2026-06-22 98% –"
     ]
     assert rows(page, "TRANSACTIONS") == []
-    assert "None with 2 or more in a row." in page
-    assert "None with 3 or more in a row." in web.get("/streaks", headers=EN).text
+    assert "No streaks of 2 or more." in page
+    assert "No streaks of 3 or more." in web.get("/streaks", headers=EN).text
 
 
 @pytest.mark.slow
