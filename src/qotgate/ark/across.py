@@ -117,22 +117,22 @@ def _shows(shares: Sequence[float], ratio: Fraction) -> bool:
 
 def _undone(differences: Sequence[Difference[Key]], verdicts: Sequence[Verdict[Key]]) -> None:
     by_fund: dict[str, list[int]] = {}
-    for place, one in enumerate(differences):
-        by_fund.setdefault(one.fund, []).append(place)
-    for places in by_fund.values():
-        places.sort(key=lambda place: differences[place].first)
-        for number, place in enumerate(places):
-            went = differences[place]
+    for index, one in enumerate(differences):
+        by_fund.setdefault(one.fund, []).append(index)
+    for indexes in by_fund.values():
+        indexes.sort(key=lambda index: differences[index].first)
+        for number, index in enumerate(indexes):
+            went = differences[index]
             growth = 1.0
-            for later in places[number + 1 : number + 1 + WITHIN]:
+            for later in indexes[number + 1 : number + 1 + WITHIN]:
                 came = differences[later]
                 if came.first - went.through > NEAR:
                     break
                 growth *= came.inference.flow
-                names = _come_back(_seeming(went, verdicts[place]), _seeming(came, verdicts[later]))
+                names = _come_back(_seeming(went, verdicts[index]), _seeming(came, verdicts[later]))
                 grown = growth * went.inference.flow
                 for key in {*names, *_missed(went.inference, came.inference, (1.0, growth, grown))}:
-                    for verdict, one in ((verdicts[place], went), (verdicts[later], came)):
+                    for verdict, one in ((verdicts[index], went), (verdicts[later], came)):
                         verdict.undone.add(key)
                         if key in one.inference.unsplit:
                             verdict.unsplit.add(key)
@@ -171,16 +171,16 @@ def _missed(went: Inference[Key], came: Inference[Key], grown: Sequence[float]) 
 
 def _offerings(differences: Sequence[Difference[Key]], verdicts: Sequence[Verdict[Key]]) -> None:
     bought: dict[tuple[date, Key], list[tuple[int, int, Evidence]]] = {}
-    for place, one in enumerate(differences):
+    for index, one in enumerate(differences):
         if one.first == one.through:
-            told = apply(one.inference, verdicts[place])
+            told = apply(one.inference, verdicts[index])
             for key, shares in told.trades.items():
                 if shares > 0:
                     evidence = told.evidence[key]
-                    bought.setdefault((one.first, key), []).append((place, shares, evidence))
+                    bought.setdefault((one.first, key), []).append((index, shares, evidence))
     for (_, key), parts in bought.items():
         opened = all(evidence.ground is Ground.OPENED for _, _, evidence in parts)
         shared = len(parts) > 1 and any(shares % ODD for _, shares, _ in parts)
         if (opened or shared) and sum(shares for _, shares, _ in parts) % OFFERING == 0:
-            for place, _, _ in parts:
-                verdicts[place].offered.add(key)
+            for index, _, _ in parts:
+                verdicts[index].offered.add(key)

@@ -367,9 +367,9 @@ def write_part(row: type, part: Part[tuple[Any, ...]]) -> Any:
         column = s2c.columns.add(name=name, kind=kind)
         if kind is Kind.TEXT:
             words = dict.fromkeys(value for value in values if value is not None)
-            places = {word: number for number, word in enumerate(words)}
-            column.words.extend(places)
-            column.places.extend([-1 if value is None else places[value] for value in values])
+            indexes = {word: number for number, word in enumerate(words)}
+            column.words.extend(indexes)
+            column.places.extend([-1 if value is None else indexes[value] for value in values])
             continue
         if kind is Kind.REAL:
             values = tuple(map(finite, values))
@@ -408,10 +408,10 @@ def _values(column: Any, kind: Kind) -> list[Any]:
         raise ValueError(f"the column {column.name} is of kind {column.kind}, not {kind:d}")
     if kind is Kind.TEXT:
         words = [*column.words, None]
-        places = list(column.places)
-        if any(not -1 <= place < len(words) - 1 for place in places):
+        indexes = list(column.places)
+        if any(not -1 <= index < len(words) - 1 for index in indexes):
             raise ValueError(f"the column {column.name} names a word that it does not have")
-        return [words[place] for place in places]
+        return [words[index] for index in indexes]
     if kind is Kind.REAL:
         values: list[Any] = list(column.reals)
     elif kind is Kind.DAY:

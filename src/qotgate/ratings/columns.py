@@ -53,7 +53,7 @@ def judge_columns(notes: Mapping[str, Sequence[Any]]) -> tuple[Changes, set[int]
         more, disagreeing_more = _one_by_one(notes, order[apart].tolist())
         rows = [*zip(*changes.values(), strict=True), *more]
         rows.sort(key=itemgetter(CHANGE.index("history_id"), CHANGE.index("day")))
-        changes = {name: [row[place] for row in rows] for place, name in enumerate(CHANGE)}
+        changes = {name: [row[index] for row in rows] for index, name in enumerate(CHANGE)}
         disagreeing |= disagreeing_more
     return changes, disagreeing
 
@@ -85,24 +85,24 @@ def _at_once(
         (mine > theirs) | (mine < theirs)
         for mine, theirs in ((prior_grade, before_grade), (prior_target, before_target))
     ]
-    disagreeing = {notes["id"][place] for place in order[differs[0] | differs[1]].tolist()}
+    disagreeing = {notes["id"][index] for index in order[differs[0] | differs[1]].tolist()}
 
     changed = np.flatnonzero(kind)
-    places = order[changed]
+    indexes = order[changed]
     # Of the previous note; the first note of all follows none.
     days_before = np.roll(days[order], 1)[changed]
     return {
-        "note_id": np.asarray(notes["id"], dtype=np.int64)[places].tolist(),
+        "note_id": np.asarray(notes["id"], dtype=np.int64)[indexes].tolist(),
         "change_type": list(map(_KINDS.__getitem__, kind[changed].tolist())),
-        "day": _mapped(date.fromordinal, days[places]),
+        "day": _mapped(date.fromordinal, days[indexes]),
         "grade": _known(int, grade[changed]),
         "has_last": has_last[changed].tolist(),
         "last_grade": _known(int, last_grade[changed]),
         "target": _known(float, target[changed]),
         "last_target": _known(float, last_target[changed]),
         "last_day": _mapped(_day, np.where(follows[changed], days_before, 0)),
-        "history_id": history[places].tolist(),
-        "market": list(map(notes["market"].__getitem__, places.tolist())),
+        "history_id": history[indexes].tolist(),
+        "market": list(map(notes["market"].__getitem__, indexes.tolist())),
     }, disagreeing
 
 
@@ -131,10 +131,10 @@ def _one_by_one(
 ) -> tuple[list[tuple[Any, ...]], set[int]]:
     """The same, one history after the other."""
     rows, disagreeing = [], set()
-    for history_id, places in groupby(order, key=notes["history_id"].__getitem__):
-        some = list(places)
+    for history_id, indexes in groupby(order, key=notes["history_id"].__getitem__):
+        some = list(indexes)
         market = notes["market"][some[0]]
-        for judged in judge(_dated(notes, place) for place in some):
+        for judged in judge(_dated(notes, index) for index in some):
             note, last = judged.note, judged.last or NOTHING
             if judged.disagrees:
                 disagreeing.add(note.note_id)
@@ -145,9 +145,9 @@ def _one_by_one(
     return rows, disagreeing
 
 
-def _dated(notes: Mapping[str, Sequence[Any]], place: int) -> DatedNote:
+def _dated(notes: Mapping[str, Sequence[Any]], index: int) -> DatedNote:
     id_, day, clock, grade, target, prior_grade, prior_target, starts = (
-        notes[name][place] for name in GIVEN[2:]
+        notes[name][index] for name in GIVEN[2:]
     )
     view = View(known_grade(grade), target)
     return DatedNote(id_, day, clock, view, View(known_grade(prior_grade), prior_target), starts)

@@ -53,8 +53,8 @@ def changed_from(connection: Connection, subject: Subject, known: int, generatio
     """The first day whose rows may differ between the generations ``known`` and ``generation``: ``date.max``
     if none do, None if that is not stored."""
     rows = json.loads(connection.scalar(_kept()) or "[]")
-    place = 1 + SUBJECTS.index(subject)
-    days = {row[0]: row[place] for row in rows if known < row[0] <= generation}
+    column = 1 + SUBJECTS.index(subject)
+    days = {row[0]: row[column] for row in rows if known < row[0] <= generation}
     # A missing generation was written by an earlier version, or came with a restore.
     if known > generation or len(days) < generation - known:
         return None
