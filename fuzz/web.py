@@ -14,8 +14,9 @@ from starlette.types import ASGIApp
 from fuzz.sessions import sample_questions
 from qotgate.gateway import Gateway, GatewayOptions
 from qotgate.web.app import make_app
+from qotgate.web.options import WebOptions
 from qotgate.web.safety import HEADERS
-from qotgate.web.site import Site, WebOptions
+from qotgate.web.site import Site
 
 STATUSES = {200, 204, 303, 304, 307, 400, 401, 404, 405, 406, 421, 422}
 HEADERS_MOST = 8

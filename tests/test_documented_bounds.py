@@ -12,7 +12,7 @@ from qotgate.serving.settings import Settings
 from qotgate.sources import cells, layout, lines, opening, workbooks
 from qotgate.sources.fetching import client as fetching
 from qotgate.store import sqlite
-from qotgate.web import api, bodies, connections, data_pages, downloads, pages, site
+from qotgate.web import api, bodies, connections, data_pages, downloads, options, pages
 from tests.support.paths import ROOT
 
 LIMITS = {
@@ -54,7 +54,7 @@ LIMITS = {
     "the store again": f"again every {allowance.TRY_SECONDS:g} seconds",
 }
 SECURITY = {
-    "a token": f"a token of {site.TOKEN_LEAST} characters or more",
+    "a token": f"a token of {options.TOKEN_LEAST} characters or more",
     "a body": f"has at most {bodies.MAX_BODY:,} bytes",
     "the RSA key": f"InitConnect alone, at most {encryption.MAX_RSA_BLOCKS} blocks a packet",
     "bits of the key": f"of {cipher.RSA_BITS[0]} bits for the published clients",

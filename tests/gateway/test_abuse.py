@@ -26,8 +26,8 @@ from qotgate.service.reference import Reference
 from qotgate.serving.listening import listen
 from qotgate.store import Store
 from qotgate.web import connections
+from qotgate.web.options import WebOptions
 from qotgate.web.server import WebServer
-from qotgate.web.site import WebOptions
 from tests.support.commands import run
 from tests.support.serving import Serving, ServingProcess, serving_process, until
 from tests.support.transport import Transport

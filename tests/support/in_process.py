@@ -17,7 +17,8 @@ from qotgate.serving.listening import listen_for
 from qotgate.store import Store
 from qotgate.testing.thread import LoopThread
 from qotgate.web.app import make_app
-from qotgate.web.site import Site, WebOptions
+from qotgate.web.options import WebOptions
+from qotgate.web.site import Site
 
 T = TypeVar("T")
 

@@ -1,15 +1,11 @@
 """The options of HTTP, checked."""
 
-from typing import TYPE_CHECKING
-
 from qotgate.limits.window import RateLimit
 from qotgate.model import QotGateError
 from qotgate.serving.gateway_options import free_research
 from qotgate.serving.settings import Settings
-
-if TYPE_CHECKING:
-    from qotgate.web.signing import WebhookOptions
-    from qotgate.web.site import WebOptions
+from qotgate.web.options import WebOptions
+from qotgate.web.signing import WebhookOptions
 
 DEFAULT_PORT = 8080
 
@@ -18,11 +14,8 @@ def http_port(settings: Settings) -> int:
     return DEFAULT_PORT if settings.http_port is None else settings.http_port
 
 
-def web_options(settings: Settings) -> "WebOptions":
+def web_options(settings: Settings) -> WebOptions:
     """The options of HTTP. Raises QotGateError for unsafe options."""
-    # Imported late: commands that serve nothing would take twice as long to start.
-    from qotgate.web.site import WebOptions
-
     token = settings.http_token
     return WebOptions(
         host=settings.http_host,
@@ -35,9 +28,7 @@ def web_options(settings: Settings) -> "WebOptions":
     )
 
 
-def _webhook(settings: Settings) -> "WebhookOptions | None":
-    from qotgate.web.signing import WebhookOptions
-
+def _webhook(settings: Settings) -> WebhookOptions | None:
     if settings.webhook_url is None:
         return None
     if settings.webhook_secret is None:

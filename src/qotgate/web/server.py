@@ -16,8 +16,9 @@ from qotgate.gateway.addresses import shown_address
 from qotgate.service.questions import Questions
 from qotgate.web.app import make_routes, surrounded
 from qotgate.web.connections import MAX_HEADER_BYTES
+from qotgate.web.options import WebOptions
 from qotgate.web.render import prepare
-from qotgate.web.site import Endpoint, Site, WebOptions
+from qotgate.web.site import Endpoint, Site
 from qotgate.web.webhook import Webhook
 
 TICK_SECONDS = 1.0

@@ -3,7 +3,6 @@ allowance."""
 
 import hmac
 from asyncio import run_coroutine_threadsafe
-from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from math import ceil
@@ -15,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from qotgate.gateway import Gateway
 from qotgate.limits.allowance import Allowance
 from qotgate.limits.window import RateLimit, Taken
-from qotgate.model import Language, QotGateError, RateLimited, is_loopback
+from qotgate.model import Language, RateLimited
 from qotgate.model.version import __version__
 from qotgate.service.ark.funds import loaded_funds
 from qotgate.service.coverage.provenance import Coverage, coverage
@@ -28,36 +27,9 @@ from qotgate.web import request_ids
 from qotgate.web.connections import Connections
 from qotgate.web.live import Live
 from qotgate.web.metrics import Metrics
-from qotgate.web.signing import WebhookOptions
+from qotgate.web.options import WebOptions
 
-TOKEN_LEAST = 16
 LANGUAGES: tuple[Language, ...] = get_args(Language)
-
-
-@dataclass(frozen=True, slots=True)
-class WebOptions:
-    """Options of HTTP. ``token`` is required from callers, None for no token. ``rate_limit`` limits the API's
-    own requests, by interface, None for no limit; with ``free_research``, local requests for research tables
-    do not count.
-
-    Raises QotGateError for unsafe options.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 8080
-    token: str | None = None
-    rate_limit: RateLimit | None = None
-    free_research: bool = False
-    max_connections_per_address: int | None = None
-    webhook: WebhookOptions | None = None
-
-    def __post_init__(self) -> None:
-        if self.token is None and not is_loopback(self.host):
-            raise QotGateError(
-                f"--http-host {self.host} is open to other machines: name a token with --http-token."
-            )
-        if self.token is not None and len(self.token) < TOKEN_LEAST:
-            raise QotGateError(f"--http-token takes at least {TOKEN_LEAST} characters.")
 
 
 class Endpoint(Protocol):
