@@ -1,21 +1,20 @@
-"""The options about an OpenD behind the gateway, checked, with the files that they name read."""
+"""The options about an OpenD behind the gateway, checked, with the files that they name read.
+
+The relay is imported for a gateway with an upstream: it takes a tenth of the start, and most have none.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from qotgate.model import QotGateError, is_loopback
 from qotgate.protocol.cipher import PacketEncAlgo, RsaKey
 from qotgate.protocol.interface import OWN_QUESTIONS
-from qotgate.relay.opend import OpenD, OpenDOptions
-from qotgate.relay.published import known_messages
-from qotgate.relay.recorded import Recording
-from qotgate.relay.recorder import Recorder, RecordingUpstream
-from qotgate.relay.recording import RecordingFile
-from qotgate.relay.replay import Replay
-from qotgate.relay.scrubbing import user_key
 from qotgate.relay.upstream import Upstream
 from qotgate.serving.settings import Settings
+
+if TYPE_CHECKING:
+    from qotgate.relay.opend import OpenDOptions
 
 MakeUpstream: TypeAlias = Callable[[], Upstream]
 """Makes the upstream of one event loop; each worker has its own."""
@@ -42,6 +41,8 @@ def make_upstream(settings: Settings) -> MakeUpstream | None:
         raise QotGateError("--replay-speed and --replay-strict take --replay FILE, too.")
     if options is None:
         return None
+    from qotgate.relay.opend import OpenD
+
     if settings.record is not None:
         record = settings.record
         return lambda: _recorded(OpenD(options), record)
@@ -51,18 +52,26 @@ def make_upstream(settings: Settings) -> MakeUpstream | None:
 def _make_replay(path: Path, settings: Settings) -> MakeUpstream:
     if settings.upstream is not None:
         raise QotGateError("--replay answers in place of --upstream: give one of them.")
+    from qotgate.relay.recorded import Recording
+    from qotgate.relay.replay import Replay
+
     recording = Recording(path)
     return lambda: Replay(recording, speed=settings.replay_speed, strict=settings.replay_strict)
 
 
 def _recorded(upstream: Upstream, path: Path) -> Upstream:
     """Raises QotGateError, also if another gateway records into the file."""
+    from qotgate.relay.published import known_messages
+    from qotgate.relay.recorder import Recorder, RecordingUpstream
+    from qotgate.relay.recording import RecordingFile
+    from qotgate.relay.scrubbing import user_key
+
     key = user_key()
     messages = known_messages()
     return RecordingUpstream(upstream, Recorder(RecordingFile(path, messages.source), key, messages))
 
 
-def opend_options(settings: Settings) -> OpenDOptions | None:
+def opend_options(settings: Settings) -> "OpenDOptions | None":
     """The OpenD in the options. Raises QotGateError."""
     if settings.upstream is None:
         for name in NEEDS_UPSTREAM:
@@ -75,6 +84,8 @@ def opend_options(settings: Settings) -> OpenDOptions | None:
             f"--upstream {settings.upstream} is the gateway's own port: start the gateway with another "
             "--port, or OpenD on another port."
         )
+    from qotgate.relay.opend import OpenDOptions
+
     return OpenDOptions(
         host,
         port,
