@@ -11,12 +11,14 @@ from fastapi import FastAPI
 
 from qotgate.service.loading import load
 from qotgate.service.reference import Reference
+from qotgate.serving import running
 from qotgate.store import Store
 from qotgate.web import render
 from qotgate.web.render import ENVIRONMENT
 from tests.support.in_process import run_alone, web_in_process
 from tests.support.serving import serving
 from tests.support.statements import counted_statements
+from tests.support.wire import Wire, free_port
 
 DEADLINE_SECONDS = 60.0
 NOTICES = "FUND,Date,Direction,Ticker,CUSIP,Name,Shares,% of ETF\n"
@@ -41,6 +43,24 @@ def test_templates_and_the_document_are_made_once_the_gateway_listens(
     with serving(sample_url, "--http-port", "0"):
         assert made.wait(DEADLINE_SECONDS), "the document waits for its first reader"
         assert len(cache) == len(ENVIRONMENT.list_templates())
+
+
+def test_the_wire_answers_while_the_pages_are_imported(
+    monkeypatch: pytest.MonkeyPatch, sample_url: str
+) -> None:
+    port, answers = free_port(), []
+    imported = running._imported_pages
+
+    def asked_meanwhile() -> Any:
+        with Wire(port) as wire:
+            answers.append(wire.dynamic())
+        return imported()
+
+    monkeypatch.setattr(running, "_imported_pages", asked_meanwhile)
+    with serving(sample_url, "--port", str(port), "--http-port", "0") as gateway:
+        assert gateway.pages
+    (answer,) = answers
+    assert answer.retType == 0
 
 
 def statements(tmp_path: Path, reference: Reference, count: int) -> dict[str, int]:

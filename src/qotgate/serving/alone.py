@@ -57,7 +57,7 @@ async def run_alone(
     alone = _Alone(running, configuration, flags)
     try:
         alone.heed_signals()
-        await running.prepare()
+        await running.prepare(takes_over=sockets.inheritance is not None)
         if sockets.inheritance is not None:
             running.restore(await asyncio.to_thread(sockets.inheritance.go))
         addresses = await running.start()

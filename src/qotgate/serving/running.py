@@ -5,7 +5,8 @@ import gc
 import os
 import socket
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -27,6 +28,7 @@ from qotgate.store.database import shown
 
 if TYPE_CHECKING:
     from qotgate.limits.shared_memory import SharedLimits
+    from qotgate.web.options import WebOptions
     from qotgate.web.server import WebServer
 
 log = structlog.get_logger()
@@ -48,31 +50,31 @@ class Running:
         self.gateway = Gateway(questions, configuration.options, limits, upstream)
         self.listening = listening
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._settings = configuration.settings
         self._pages: WebServer | None = None
-        if listening.http:
-            # Imported late: without pages the gateway starts twice as fast.
-            from qotgate.mcp import endpoint
-            from qotgate.web import server
 
-            self._pages = server.WebServer(
-                questions,
-                web_options(configuration.settings),
-                self.gateway,
-                {endpoint.PATH: endpoint.Endpoint},
-            )
-
-    async def prepare(self) -> None:
-        """Do everything that can fail, before this process takes over from another gateway. Raises
-        QotGateError."""
+    async def prepare(self, *, takes_over: bool = False) -> None:
+        """Do everything that can fail, and for a process that ``takes_over`` from another gateway everything
+        that takes long, before it does so. Raises QotGateError."""
         await self.gateway.engine.prepare()
+        if takes_over and self.listening.http:
+            self._pages = await self._make_pages()
 
     async def start(self) -> list[str]:
-        """Start serving. Returns the addresses. Raises QotGateError."""
+        """Start serving, the pages last. Returns the addresses. Raises QotGateError."""
         addresses = await self.gateway.start(self.listening.tcp, self.listening.websocket)
-        if self._pages is not None:
+        if self.listening.http:
+            if self._pages is None:
+                self._pages = await self._make_pages()
             await self._pages.start(self.listening.http[0])
             addresses.append(self._pages.url)
         return addresses
+
+    async def _make_pages(self) -> "WebServer":
+        """The server of the pages. Their import takes as long as the rest of the start; it runs in a thread,
+        so that the gateway answers meanwhile."""
+        make = await asyncio.to_thread(_imported_pages)
+        return make(self.gateway.engine.questions, web_options(self._settings), self.gateway)
 
     def end(self, reason: str) -> bool:
         """Ask the gateway to end; False if it was asked before."""
@@ -88,6 +90,7 @@ class Running:
 
     def change(self, configuration: Configuration) -> None:
         """Apply new options."""
+        self._settings = configuration.settings
         start_log(configuration.settings)
         now = self.gateway.engine.questions
         questions = configuration.questions(now.store, now.columns)
@@ -135,6 +138,13 @@ class Running:
     async def _drain_pages(self) -> None:
         if self._pages is not None:
             await self._pages.drain()
+
+
+def _imported_pages() -> "Callable[[Questions, WebOptions, Gateway], WebServer]":
+    from qotgate.mcp import endpoint
+    from qotgate.web.server import WebServer
+
+    return partial(WebServer, endpoints={endpoint.PATH: endpoint.Endpoint})
 
 
 def freeze_memory() -> None:

@@ -91,7 +91,7 @@ class _Parent:
         loop.add_signal_handler(signal.SIGTERM, running.end, "SIGTERM")
         loop.add_reader(orphaned, running.end, "its parent is gone")
         try:
-            await running.prepare()
+            await running.prepare(takes_over=not self._took_over)
             if not self._took_over:
                 line.send([READY])
                 _, granted = await asyncio.to_thread(line.recv)
