@@ -8,17 +8,17 @@ from qotgate.service.questions import Questions
 from qotgate.service.reference import load_reference
 from qotgate.serving.settings import Settings
 from qotgate.store import Store, books
-from qotgate.store.database import parsed_url
 from qotgate.store.sqlite import file_of
 
 
 @contextmanager
 def open_store(settings: Settings, *, makes: bool = True) -> Iterator[Store]:
     """The database; created if missing, unless the caller only reads. Raises QotGateError."""
-    if not makes:
-        _check_there(settings.db)
-    store = Store.open(settings.db)
+    store = Store.unopened(settings.db)
     try:
+        if not makes:
+            _check_there(store)
+        store.migrate()
         yield store
     finally:
         store.close()
@@ -44,9 +44,8 @@ def open_questions(settings: Settings, *, loaded: bool = False, makes: bool = Tr
         )
 
 
-def _check_there(url: str) -> None:
+def _check_there(store: Store) -> None:
     """Raises QotGateError for a missing file: to create it would hide a misspelt name."""
-    Store.unopened(url).close()
-    file = file_of(parsed_url(url))
+    file = file_of(store.engine.url)
     if file is not None and not file.exists():
         raise Refused("no_database", path=str(file))

@@ -52,7 +52,7 @@ class Store:
         """
         store = cls.unopened(url)
         try:
-            store._migrate()
+            store.migrate()
         except StoreError:
             store.close()
             raise
@@ -125,7 +125,8 @@ class Store:
         with self.reading() as connection:
             return secret(connection)
 
-    def _migrate(self) -> None:
+    def migrate(self) -> None:
+        """Bring the tables to the newest revision. Raises StoreError."""
         with self.reading() as connection:
             revision = (
                 connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
