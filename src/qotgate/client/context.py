@@ -291,13 +291,19 @@ class OpenQuoteContext(OpenDCalls):
         rows = [*s2c.dataList]
         table: dict[str, list[Any]] = {"security": list(map(_security, rows))}
         for column, (field, names) in LISTS[listed].items():
-            read = attrgetter(field)
-            values: list[Any] = [read(row) if row.HasField(field) else NO_VALUE for row in rows]
+            values: list[Any] = list(map(attrgetter(field), rows))
+            if not all(values):
+                # An absent field reads as its default, which is 0 or empty in every list.
+                values = [
+                    value if value or row.HasField(field) else NO_VALUE
+                    for value, row in zip(values, rows, strict=True)
+                ]
             table[column] = values if names is None else [names.get(value, NO_VALUE) for value in values]
-        if any(bytes in map(type, values) for values in table.values()):
-            return RET_ERROR, f"{PREFIX}the answer has text that is not UTF-8", None, None
-        next_page = s2c.nextPage if s2c.HasField("nextPage") else None
-        return RET_OK, frame_of(table), next_page, s2c.allCount
+        try:
+            frame = frame_of(table)
+        except UnicodeError as error:
+            return RET_ERROR, f"{PREFIX}the answer has {error}", None, None
+        return RET_OK, frame, s2c.nextPage if s2c.HasField("nextPage") else None, s2c.allCount
 
 
 class _ArgumentError(Exception):
