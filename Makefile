@@ -20,7 +20,7 @@ demo: $(VENV)/installed
 test: $(VENV)/tested
 	$(PYTEST) -m "not slow" $(TESTS)
 
-# The rooms that know no files, sockets or databases.
+# The pure rules: no files, sockets or databases.
 test-rules: $(VENV)/tested
 	$(BIN)/python -m pytest --quiet tests/model tests/ark tests/ratings tests/protocol $(TESTS)
 
@@ -38,7 +38,7 @@ check: $(VENV)/tested
 bench: $(VENV)/tested
 	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
 
-# The documentation, as pages in build/site. It says itself that its successor is coming.
+# The documentation, as pages in build/site. mkdocs would announce its successor.
 docs: $(VENV)/tested
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
@@ -47,7 +47,7 @@ fuzz: SECONDS := 60
 fuzz: $(VENV)/tested
 	$(BIN)/python -m fuzz $(TARGETS) --seconds $(SECONDS)
 
-# Asks PyPI which of the installed packages have known flaws.
+# Asks PyPI for known flaws of the installed packages.
 audit: $(VENV)/tested
 	$(PIP) install --group audit
 	$(BIN)/pip-audit --local --skip-editable --strict

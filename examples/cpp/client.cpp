@@ -1,5 +1,5 @@
 // A client from scratch: PORT [KEY_FILE]. It does InitConnect (with a key: RSA, then AES_CBC), asks both
-// questions and prints each answer as a line of JSON. Status 1: the gateway refused, the line says why.
+// questions and prints each answer as a line of JSON. Status 1: the gateway refused; the line has the reason.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <openssl/err.h>
@@ -35,7 +35,7 @@ constexpr std::uint32_t kGetRatingChange = 3426;
 constexpr int kPkcs1PaddingSize = 11;
 constexpr int kTimeoutSeconds = 10;
 
-// The head of a packet. Little-endian, as is every machine that this is built for.
+// The header of a packet, little-endian like every machine that this is built for.
 #pragma pack(push, 1)
 struct Head {
     char flag[2] = {'F', 'T'};
@@ -103,7 +103,7 @@ private:
     std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key_{nullptr, EVP_PKEY_free};
 };
 
-// AES-128-CBC with PKCS#7 padding; the IV is used afresh for each packet.
+// AES-128-CBC with PKCS#7 padding; each packet starts from the IV.
 std::string aes_cbc(bool encrypt, const std::string& key, const std::string& iv, const std::string& input) {
     check(key.size() == 16 && iv.size() == 16, "the AES key and IV have 16 bytes");
     std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)> context(EVP_CIPHER_CTX_new(),
@@ -136,7 +136,7 @@ public:
     Client& operator=(const Client&) = delete;
     ~Client() { close(socket_); }
 
-    // Ask, and read the answer: an S2C. A refusal is thrown as its sentence.
+    // Asks, and returns the S2C of the answer. Throws the sentence of a refusal.
     template <typename Response, typename Request>
     auto ask(std::uint32_t proto_id, const Request& request) {
         send_packet(proto_id, request.SerializeAsString());
@@ -182,7 +182,7 @@ private:
         check(head.proto_id == proto_id && head.serial == serial_, "an answer to another question");
         std::string body(head.body_size, '\0');
         receive(&body[0], body.size());
-        if (intact(head, body)) return body;  // Plain, as are all answers to a client without a key.
+        if (intact(head, body)) return body;  // Plain, like all answers to a client without a key.
         check(key_ != nullptr, "an answer with a wrong SHA-1");
         body = proto_id == kInitConnect ? key_->decrypt(body) : aes_cbc(false, aes_key_, aes_iv_, body);
         check(intact(head, body), "an answer with a wrong SHA-1 after decryption");

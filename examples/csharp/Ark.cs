@@ -1,12 +1,12 @@
-// Asks a gateway how the ARK funds trade a stock, and how analysts changed their ratings. It takes no package:
-// bodies are JSON, which the gateway and OpenD both speak.
+// Asks a gateway how the ARK funds trade a stock, and how analysts changed their ratings. It needs no package:
+// bodies are JSON, which both the gateway and OpenD accept.
 //
 //   Mono:  mcs -r:System.Runtime.Serialization -r:System.Xml -r:System.Xml.Linq Ark.cs
 //          mono Ark.exe 127.0.0.1 11111 US.TSLA
 //   .NET:  dotnet new console -o ark && cp Ark.cs ark/Program.cs
 //          dotnet run --project ark -- 127.0.0.1 11111 US.TSLA
 //
-// A gateway with an RSA key takes plain clients with --allow-plaintext.
+// A gateway with an RSA key accepts plain clients with --allow-plaintext.
 
 using System;
 using System.IO;
@@ -17,7 +17,7 @@ using System.Text;
 using System.Xml;
 using System.Xml.Linq;
 
-/// <summary>A refusal: the sentence that the gateway answers with.</summary>
+/// <summary>A refusal, with the gateway's sentence.</summary>
 class Refused : Exception
 {
     public Refused(string sentence) : base(sentence) { }
@@ -47,14 +47,14 @@ class Connection : IDisposable
         client.Close();
     }
 
-    /// <summary>Tells the gateway that this client lives; to be called every few seconds between questions.</summary>
+    /// <summary>Sends a keep-alive. Call it every few seconds between questions.</summary>
     public void StayAlive()
     {
         long seconds = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
         Ask(KeepAlive, "{\"c2s\":{\"time\":" + seconds + "}}");
     }
 
-    /// <summary>The s2c of the answer, its fields as elements. Throws Refused where the gateway says no.</summary>
+    /// <summary>The s2c of the answer, its fields as elements. Throws Refused if the gateway refuses.</summary>
     public XElement Ask(uint protoId, string request)
     {
         byte[] body = Encoding.UTF8.GetBytes(request);
@@ -83,7 +83,7 @@ class Connection : IDisposable
         stream.Write(packet, 0, packet.Length);
     }
 
-    /// <summary>The next packet; null where it is another one, such as a push.</summary>
+    /// <summary>The next packet; null for another one, such as a push.</summary>
     XElement Receive(uint protoId, uint number)
     {
         byte[] header = Read(HeaderBytes);

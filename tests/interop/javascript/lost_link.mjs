@@ -1,5 +1,5 @@
-// What a published client, "client" being futu-api or moomoo-api, does on a link that is lost: PORT KEY.
-// The first session sends text, for which the gateway closes it; the client comes back by itself.
+// A lost link of a published client, "client" being futu-api or moomoo-api: PORT KEY. The first session sends
+// text, so the gateway closes it; the client reconnects by itself.
 import Client from "client";
 
 const [port, key] = process.argv.slice(2);

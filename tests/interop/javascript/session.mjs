@@ -1,7 +1,7 @@
 // A session of a published client, "client" being futu-api or moomoo-api: PORT SSL KEY SECONDS PROTO_FOLDER.
-// It asks for the global state by the client's own method, sits still for SECONDS, then asks both questions
-// over the same connection with messages made from our .proto files, as a client has to that is older than
-// they are. One line of JSON tells each answer.
+// It asks for the global state by the client's own method, is idle for SECONDS, then asks both questions
+// over the same connection with messages from our .proto files, since this client is older than the questions.
+// It prints each answer as a line of JSON.
 import path from "node:path";
 import protobuf from "protobufjs";
 import Client from "client";
