@@ -153,7 +153,7 @@ class TestDatabase:
         path = tmp_path / "other.db"
         with closing(sqlite3.connect(path)) as other:
             other.execute("CREATE TABLE something (x)")
-        assert "no database of qotgate" in self.check(doctor, path)["found"]
+        assert "is not a database of qotgate" in self.check(doctor, path)["found"]
 
     def test_a_newer_one(self, doctor: Doctor, copy: Path) -> None:
         with closing(sqlite3.connect(copy)) as newer, newer:
@@ -310,7 +310,7 @@ class TestPorts:
             status, found = doctor.findings(PORT=str(gateway.port), HTTP_PORT=pages, WEBSOCKET_PORT=websocket)
         assert status == 0
         for number in (gateway.port, pages, websocket):
-            assert "held by a gateway" in found[f"port {number}"][0]["found"]
+            assert "in use by a running gateway" in found[f"port {number}"][0]["found"]
 
     @pytest.fixture
     def stranger(self) -> Iterator[int]:

@@ -27,7 +27,7 @@ def ark_check(
     notices: Annotated[
         list[Path], typer.Argument(metavar="NOTICES...", help="ARK trade notices, and folders of them.")
     ],
-    worst: Annotated[int, typer.Option(help="How many of the worst misses to list.")] = 20,
+    worst: Annotated[int, typer.Option(help="The number of worst misses to list.")] = 20,
     as_json: AsJson = False,
     funds: Funds = None,
     db: Database = None,

@@ -12,7 +12,7 @@ from qotgate.protocol.cipher import RSA_BITS, RsaKey
 
 def keygen(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it; must not exist.")],
-    bits: Annotated[int, typer.Option(help="1024, which the published clients take, or 2048.")] = 1024,
+    bits: Annotated[int, typer.Option(help="1024, which the published clients accept, or 2048.")] = 1024,
 ) -> None:
     """Make the RSA private key that `serve --rsa-key` and its clients share (PKCS#1 PEM, mode 0600)."""
     if bits not in RSA_BITS:

@@ -17,8 +17,8 @@ from qotgate.serving.settings import read_settings
 FLAGS = {"holding_type": "--type", "cycle_type": "--cycle", "sort_field": "--sort", "sort_dir": "--sort-dir"}
 """The flag of each choice."""
 HELP = {
-    "cycle_type": "The trading days that a change is over.",
-    "sort_field": "By what.",
+    "cycle_type": "The number of trading days over which a change is measured.",
+    "sort_field": "The sort key.",
     "sort_dir": "The direction of the sort.",
 }
 
@@ -74,11 +74,11 @@ def _command(question: ListQuestion[Any], said: str, types: str) -> Callable[...
 
 holdings = _command(
     FUND_HOLDINGS,
-    "List what the ARK funds hold together; for positions the changes are over one day.",
-    "What to list.",
+    "List the ARK funds' combined holdings; for positions the changes are over one day.",
+    "The kind of holdings.",
 )
 transactions = _command(
     ACTIVE_TRANSACTIONS,
-    "List what the ARK funds actively bought (positive) and sold together.",
-    "What became of the position.",
+    "List the ARK funds' combined active purchases (positive) and sales.",
+    "The change of the position.",
 )

@@ -57,7 +57,9 @@ Tables = Annotated[Path | None, _option("tables")]
 Lang = Annotated[str | None, _option("lang")]
 AsOf = Annotated[
     str | None,
-    typer.Option("--as-of", metavar="DAY", help="As it was known at the end of that day, YYYY-MM-DD."),
+    typer.Option(
+        "--as-of", metavar="DAY", help="The answer as it was known at the end of that day, YYYY-MM-DD."
+    ),
 ]
 PageCursor = Annotated[
     str | None, typer.Option("--page", help="The cursor at the end of an earlier page.", show_default=False)

@@ -24,7 +24,9 @@ FILES_SHOWN = 20
 def unload(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[FILE]...", help="Files, as they were loaded.", show_default=False),
+        typer.Argument(
+            metavar="[FILE]...", help="Loaded files, by the paths of the load.", show_default=False
+        ),
     ] = None,
     load: Annotated[
         int | None,

@@ -40,4 +40,4 @@ def looked(check: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Findin
     try:
         yield from look()
     except QotGateError as error:
-        yield fail(check, str(error), "Mend that first: what depends on it was not looked at.")
+        yield fail(check, str(error), "Fix that first: later checks depend on it, and were skipped.")

@@ -63,7 +63,7 @@ def rsa_key(path: Path) -> Iterator[Finding]:
     elif bits < RSA_GOOD_BITS:
         yield warn(
             "RSA key",
-            f"{path} has {bits} bits, which the published clients take, and which are weak.",
+            f"{path} has {bits} bits, which the published clients accept, and which are weak.",
             "Add TLS, a VPN or an SSH tunnel on a network that you do not trust (docs/clients.md).",
         )
     else:
@@ -81,7 +81,7 @@ def certificate(path: Path, now: datetime | None = None) -> Iterator[Finding]:
     now = now or datetime.now(UTC)
     begins, ends = found.not_valid_before_utc, found.not_valid_after_utc
     if now < begins:
-        yield fail(check, f"{path} is valid only from {begins:%Y-%m-%d} on.", "See to the machine's clock.")
+        yield fail(check, f"{path} is valid only from {begins:%Y-%m-%d} on.", "Check the machine's clock.")
     elif now > ends:
         yield fail(
             check, f"{path} has been invalid since {ends:%Y-%m-%d}.", "Renew it, then restart the gateway."

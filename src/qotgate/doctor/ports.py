@@ -38,7 +38,7 @@ def port(option: str, host: str, number: int) -> Iterator[Finding]:
                 check, f"{host}:{number} cannot be used: {error.strerror or error}.", f"Name another {flag}."
             )
         elif _IS_OURS[option](_reached_at(host), number):
-            yield ok(check, f"{host}:{number} is held by a gateway that runs.")
+            yield ok(check, f"{host}:{number} is in use by a running gateway.")
             if option == "http_port" and not _is_ready(_reached_at(host), number):
                 yield fail(
                     check,
@@ -49,7 +49,7 @@ def port(option: str, host: str, number: int) -> Iterator[Finding]:
         else:
             yield fail(
                 check,
-                f"{host}:{number} is held by another program.",
+                f"{host}:{number} is in use by another program.",
                 f"Stop it (ss -ltnp 'sport = :{number}' names it), or name another {flag}.",
             )
 

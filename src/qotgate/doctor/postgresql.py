@@ -86,9 +86,9 @@ def _standby(name: str, connection: Connection) -> Iterator[Finding]:
         "SELECT CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0 "
         "ELSE extract(epoch FROM now() - pg_last_xact_replay_timestamp()) END",
     )
-    found = f"{name} is a standby server: it can be served from, and not be loaded into"
+    found = f"{name} is a standby server: gateways can read it, and loads cannot write to it"
     if lag is not None and float(lag) > LAG_MOST:
-        yield warn(CHECK, f"{found}; it is {float(lag):,.0f} s behind.", "See to its replication.")
+        yield warn(CHECK, f"{found}; it is {float(lag):,.0f} s behind.", "Check its replication.")
     else:
         yield ok(CHECK, f"{found}.")
 

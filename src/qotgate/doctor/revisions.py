@@ -11,7 +11,7 @@ CHECK = "database"
 def revision_findings(name: str, revision: str | None) -> Iterator[Finding]:
     """``revision`` is the revision stored in the database ``name``, None if it has none."""
     if revision is None:
-        yield fail(CHECK, f"{name} is no database of qotgate.", "Name another one with --db.")
+        yield fail(CHECK, f"{name} is not a database of qotgate.", "Name another one with --db.")
     elif revision == HEAD:
         yield ok(CHECK, f"{name} is of revision {revision}, which is this version's.")
     elif revision < HEAD:

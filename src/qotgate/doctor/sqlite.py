@@ -125,7 +125,7 @@ def _writable(path: Path) -> Iterator[Finding]:
             yield fail(
                 CHECK,
                 f"{path} cannot be written: {error}.",
-                f"See to the rights of {path} and of {path.parent}, and whether the disk is read-only.",
+                f"Check the permissions of {path} and of {path.parent}, and whether the disk is read-only.",
             )
 
 

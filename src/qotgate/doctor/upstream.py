@@ -52,7 +52,7 @@ async def _look(options: OpenDOptions) -> list[Finding]:
         found = [
             ok(
                 CHECK,
-                f"OpenD at {options.address} takes the login in {milliseconds:.0f} ms, {cipher}; "
+                f"OpenD at {options.address} accepts the login in {milliseconds:.0f} ms, {cipher}; "
                 f"version {link.s2c.serverVer}, keep-alive interval {link.s2c.keepAliveInterval} s.",
             )
         ]
