@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, floor
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -59,6 +59,8 @@ most ``LOT_SLACK`` from the rounded count."""
 UNITS_AT_ONCE = 2000
 """Numbers of units tried in one batch."""
 LOTS = (1000, 500, 400, 100)
+_UPS = (0.5, 0.0)
+"""How far below the next whole number a count is rounded up, for rounded and for truncated counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +135,10 @@ def find_basket(moves: Moves[Key], outstanding: float = 0.0, days: int = 1) -> B
     several ``days`` are combined, as over a missing file, and no quotient is exact."""
     moved = [move for move in moves.values() if move[1] and move[1] < LARGEST_MOVE * move[0]]
     best: Basket[Key] = Basket(days=days)
-    names, units, divisor = _exact(moved, 0.5)
-    more, *others = _exact(moved, 0.0)
-    is_cut = more > names + CUT_BY
-    if is_cut:
-        units, divisor = int(others[0]), others[1]
-    found = [(units, divisor, False, is_cut)]
+    rounded, cut_off = _exact(moved)
+    is_cut = cut_off.names > rounded.names + CUT_BY
+    exact = cut_off if is_cut else rounded
+    found = [(exact.units, exact.outstanding, False, is_cut)]
     if outstanding:
         found.append((_near(moved, outstanding), outstanding, True, False))
     for units, divisor, carried, cut in found:
@@ -217,42 +217,60 @@ def _other(moves: Moves[Key], units: int, basket: Basket[Key]) -> int:
     return max(fitting)[2] if fitting else units
 
 
-def _exact(moved: Sequence[tuple[float, float]], up: float) -> tuple[float, int, float]:
+class _Exact(NamedTuple):
     """How many moves the best units and units outstanding explain to the share, and both numbers; 0 if there
-    are none.
+    are none."""
+
+    names: float
+    units: int = 0
+    outstanding: float = 0.0
+
+
+def _exact(moved: Sequence[tuple[float, float]]) -> list[_Exact]:
+    """The best units and units outstanding for rounded counts, and for truncated ones.
 
     For each number of units that divides a move, the quotient c was rounded from shares / outstanding, so
     outstanding is between shares / (c + 1/2) and shares / (c - 1/2). The result is where most of these
-    intervals overlap. ``up`` is 1/2 for rounded counts and 0 for truncated ones, which are between shares /
-    (c + 1) and shares / c. The basket has to explain ``SMALLEST_PART`` of the names, so the flow cannot be
+    intervals overlap. Truncated counts have it between shares / (c + 1) and shares / c. The basket has to
+    explain ``SMALLEST_PART`` of the names, so the flow cannot be
     larger than the moves of that many names, which bounds the units.
     """
-    best, found = max(FEWEST_NAMES, SMALLEST_PART * len(moved)), (0, 0.0)
+    found = [_Exact(max(FEWEST_NAMES, SMALLEST_PART * len(moved)))] * len(_UPS)
     for sign in (1, -1):
         same = [(shares, round(sign * change)) for shares, change in moved if sign * change > 0]
-        if len(same) < best:
-            continue
-        fewest = ceil(best) - 1
-        part = sorted((change / shares for shares, change in same), reverse=True)[fewest]
-        # Beyond the second bound, fewer names than required have a count of FEWEST_SHARES.
-        largest = sorted((change for _, change in same), reverse=True)[fewest]
-        most = min(ceil(part * MOST_OUTSTANDING), largest // FEWEST_SHARES)
+        mosts = [_most_units(same, one.names) for one in found]
         held, changes = np.array([shares for shares, _ in same]), np.array([change for _, change in same])
-        for first in range(1, most + 1, UNITS_AT_ONCE):
-            tried = np.arange(first, min(first + UNITS_AT_ONCE, most + 1))
+        for first in range(1, max(mosts) + 1, UNITS_AT_ONCE):
+            tried = np.arange(first, min(first + UNITS_AT_ONCE, max(mosts) + 1))
             counts, rests = np.divmod(changes, tried[:, np.newaxis])
             fits = (rests == 0) & (counts >= FEWEST_SHARES)
             names_of = fits.sum(axis=1)
-            for row in np.flatnonzero(names_of >= best):
-                if names_of[row] >= best:
-                    shares, count = held[fits[row]], counts[row, fits[row]]
-                    spans = zip(
-                        (shares / (count + 1 - up)).tolist(), (shares / (count - up)).tolist(), strict=True
-                    )
-                    names, middle = _deepest(list(spans))
-                    if names > best or (names == best and (not found[0] or found[0] * sign > 0)):
-                        best, found = names, (sign * int(tried[row]), middle)
-    return best, *found
+            for place, (up, most) in enumerate(zip(_UPS, mosts, strict=True)):
+                for row in np.flatnonzero(names_of[: max(most + 1 - first, 0)] >= found[place].names):
+                    best = found[place]
+                    if names_of[row] >= best.names:
+                        shares, count = held[fits[row]], counts[row, fits[row]]
+                        spans = zip(
+                            (shares / (count + 1 - up)).tolist(),
+                            (shares / (count - up)).tolist(),
+                            strict=True,
+                        )
+                        names, middle = _deepest(list(spans))
+                        is_better = not best.units or best.units * sign > 0
+                        if names > best.names or (names == best.names and is_better):
+                            found[place] = _Exact(names, sign * int(tried[row]), middle)
+    return found
+
+
+def _most_units(same: Sequence[tuple[float, int]], best: float) -> int:
+    """The most units by which moves in one direction can explain ``best`` names; 0 if there are too few."""
+    if len(same) < best:
+        return 0
+    fewest = ceil(best) - 1
+    part = sorted((change / shares for shares, change in same), reverse=True)[fewest]
+    # Beyond the second bound, fewer names than required have a count of FEWEST_SHARES.
+    largest = sorted((change for _, change in same), reverse=True)[fewest]
+    return min(ceil(part * MOST_OUTSTANDING), largest // FEWEST_SHARES)
 
 
 def _deepest(spans: Sequence[tuple[float, float]]) -> tuple[int, float]:

@@ -91,6 +91,7 @@ class _Fund:
             connection, fund, min((book.day for book in self.days), default=None)
         )
         self.history: list[Inference[int]] = []
+        self.positions: dict[date, dict[int, Position]] = {}
         self.changed: set[Gap] = set()
         self.new: dict[FundDay, _New] = {}
 
@@ -152,11 +153,18 @@ class _Fund:
                     known[security] = split.ratio
         known |= self._exchanges(start, end)
         days = [book.day for book in soon]
-        before, after = (_positions(self.books.of(self.fund, book.day, days)) for book in (start, end))
+        before, after = (self._positions(book.day, days) for book in (start, end))
         identified: set[tuple[int, int]] = set()
         if before.keys() - after.keys() and after.keys() - before.keys():
             identified = deriving.identified(self.connection, self.fund, (start.day, end.day))
         return infer(before, after, self.history[-MEMORY:], max(len(sessions), 1), known, identified)
+
+    def _positions(self, day: date, soon: Sequence[date]) -> dict[int, Position]:
+        """The positions of a book. The later book of one difference is the earlier one of the next."""
+        if day not in self.positions:
+            self.positions = dict(list(self.positions.items())[-1:])
+            self.positions[day] = _positions(self.books.of(self.fund, day, soon))
+        return self.positions[day]
 
     def _exchanges(self, start: BookDay, end: BookDay) -> dict[int, Fraction]:
         """The share exchanges in mergers seen between two books in an earlier run: once both names are one
