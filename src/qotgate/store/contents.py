@@ -9,24 +9,43 @@ import zlib
 from collections.abc import Collection
 from datetime import date
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, delete, select
 
 from qotgate.store import changes, tables
+from qotgate.store.bulk import insert_rows
 from qotgate.store.tables import Row
 
 _KEPT = (tables.state, tables.load, tables.rejected_file, tables.file, tables.content)
 DERIVED = [table for table in tables.METADATA.sorted_tables if table not in _KEPT]
 """The tables of file contents and of derived rows; none refers to a later one."""
-_KEEP = insert(tables.content)
 LEVEL = 5
 """Of zlib: the next one takes more than twice the time for a fiftieth less of a file of notes."""
+MAX_WAITING = 1 << 20
+"""Compressed bytes that wait to be written."""
 
 
-def keep(connection: Connection, file_id: int, name: str, content: bytes, any_book: bool) -> None:
-    """Store the bytes of a file, the name under which it was read, and whether parts of books were
-    accepted."""
-    row = {"file_id": file_id, "name": name, "any_book": any_book, "packed": zlib.compress(content, LEVEL)}
-    connection.execute(_KEEP, row)
+class Contents:
+    """The bytes of the files of a load, written in batches."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._waiting: list[Row] = []
+        self._size = 0
+
+    def keep(self, file_id: int, name: str, content: bytes, any_book: bool) -> None:
+        """Store the bytes of a file, the name under which it was read, and whether parts of books were
+        accepted."""
+        packed = zlib.compress(content, LEVEL)
+        self._waiting.append({"file_id": file_id, "name": name, "any_book": any_book, "packed": packed})
+        self._size += len(packed)
+        if self._size > MAX_WAITING:
+            self.write()
+
+    def write(self) -> None:
+        """Write the waiting files."""
+        insert_rows(self._connection, tables.content, self._waiting)
+        self._waiting.clear()
+        self._size = 0
 
 
 def file_ids(connection: Connection) -> list[int]:

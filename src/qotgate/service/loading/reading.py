@@ -28,10 +28,12 @@ def find_files(paths: Iterable[Path], passed_over: Counter[str] | None = None) -
     for path in paths:
         if path.is_dir():
             for folder, inner, names in os.walk(path):
+                real = Path(os.path.realpath(folder))
                 inner[:] = sorted(name for name in inner if not name.startswith("."))
                 for file in (Path(folder, name) for name in sorted(names) if not name.startswith(".")):
                     if file.suffix.lower() in sources.SUFFIXES:
-                        found.update({file.resolve(): None} if _is_file(file) else {})
+                        target = file.resolve() if file.is_symlink() else real / file.name
+                        found.update({target: None} if _is_file(file) else {})
                     elif passed_over is not None:
                         passed_over[file.suffix.lower()] += 1
         elif _is_file(path):

@@ -96,6 +96,7 @@ class Load:
         self.histories: set[int] = set()
         self.lines: Counter[Spelling] = Counter()
         self.snapshots = Snapshots(connection)
+        self.contents = contents.Contents(connection)
         self.note_histories = writes.Histories(connection)
         # The notes of new histories, which are all the notes that these have.
         self.new_notes: dict[str, list[Any]] = {name: [] for name in GIVEN}
@@ -123,7 +124,7 @@ class Load:
         file_id = writes.add_file(
             self.connection, found.path, found.digest, found.parsed.kind, self.generation, self.number
         )
-        contents.keep(self.connection, file_id, found.name, found.content, found.any_book)
+        self.contents.keep(file_id, found.name, found.content, found.any_book)
         self.add(file_id, found.path, found.content, parsed)
 
     def judged(self, content: bytes, parsed: ParsedFile, any_book: bool) -> ParsedFile:
@@ -188,6 +189,7 @@ class Load:
             return True
         if (fund, neighbour) not in self.endings:
             self.snapshots.write()
+            self.contents.write()
             content = contents.of_book(self.connection, fund, neighbour)
             self.endings[fund, neighbour] = None if content is None else whole_books.Ending.of(content)
         other = self.endings[fund, neighbour]
@@ -197,6 +199,7 @@ class Load:
         """Recompute the rows derived from changed rows, increment the generation, and record the load with
         ``outcome``, by default the report's."""
         self.snapshots.write()
+        self.contents.write()
         writes.count_records(self.connection, self.records)
         tables_before = read_state(self.connection, "reference")
         tables_changed = tables_before not in (None, self.reference.digest)
