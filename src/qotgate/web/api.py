@@ -142,10 +142,10 @@ def days_of_fund(
     fund: Annotated[str, Path(description="In any case.", pattern="^[A-Za-z]{1,10}$", examples=["ARKK"])],
     count: Annotated[
         Annotated[int, Query(ge=1, le=DAYS_MOST)] | Annotated[Literal["all"], LOWER],
-        Query(description="Rows of a page, or all at once, as for a download."),
+        Query(description="Rows on a page, or `all` for the whole list."),
     ] = DAYS_DEFAULT,
     before: Annotated[
-        Day | None, Query(description="Days before this one: `next_before` of an earlier answer.")
+        Day | None, Query(description="Only days before this one: `next_before` of an earlier answer.")
     ] = None,
     as_of: AsOf = None,
 ) -> Response:

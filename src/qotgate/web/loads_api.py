@@ -110,7 +110,7 @@ def lines_left_out(asked: TheRequest, count: Count = COUNT_DEFAULT, before: Befo
 
 @router.get("/unmapped", response_model=Unmapped, tags=["Data"])
 def unmapped(asked: TheRequest, count: Count = COUNT_DEFAULT, start: Start = 1) -> Response:
-    """The lines of ARK's files that no code is known for, by spelling, the most frequent first."""
+    """The lines of ARK's files without a known code, by spelling, the most frequent first."""
 
     def part(size: int, number: int | None) -> Unmapped:
         rows, more = provenance.uncoded(asked.site.store, asked.site.reference, number or 1, size)
@@ -121,8 +121,8 @@ def unmapped(asked: TheRequest, count: Count = COUNT_DEFAULT, start: Start = 1) 
 
 @router.get("/contradictions", response_model=Contradictions, tags=["Data"])
 def contradictions(asked: TheRequest, count: Count = COUNT_DEFAULT, before: Before = None) -> Response:
-    """The lines whose identifier belongs to another company by other lines or by a table; they count under
-    their ticker and name."""
+    """The lines with a rejected identifier: other lines or a table give it to another company. These lines
+    count under their ticker and name."""
 
     def part(size: int, number: int | None) -> Contradictions:
         rows, more = provenance.contradictions(asked.site.store, number, size)

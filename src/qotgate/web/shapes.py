@@ -379,18 +379,18 @@ class LeftOut(Shape):
 
 
 class FundDayRow(Shape):
-    """What a fund did from ``day`` to ``through``, one day unless files are missing."""
+    """A fund's trades and flow from ``day`` to ``through``, one day unless files are missing."""
 
     day: date
     through: date
     source: Literal["notice", "partial", "holdings", "untold", "hole"] = Field(
-        description="What the trades are known from; `untold` and `hole`: they are not known."
+        description="The source of the trades; for `untold` and `hole` they are unknown."
     )
     flow: float | None = Field(
         description="Growth by creations and redemptions, in percent; null if unknown."
     )
-    bought: int | None = Field(description="Securities; null where the trades are not known.")
-    sold: int | None
+    bought: int | None = Field(description="Number of securities; null if the trades are unknown.")
+    sold: int | None = Field(description="Like `bought`.")
     amount: float | None = Field(description="Purchases less sales in USD; null if a price is unknown.")
 
     @classmethod
@@ -409,14 +409,14 @@ class FundDays(Shape):
 
 
 class UnmappedRow(Shape):
-    """Lines of one spelling without a code: their number, their last day and the place of one of them."""
+    """Lines of one spelling without a code: their number, their last day and the file of one of them."""
 
     name: str
-    ticker: str = Field(description="As the file has it.")
-    identifier: str = Field(description="CUSIP, ISIN or SEDOL, as the file has it; may be empty.")
+    ticker: str = Field(description="As in the file.")
+    identifier: str = Field(description="CUSIP, ISIN or SEDOL, as in the file; may be empty.")
     lines: int
     last_day: date
-    file_id: int = Field(description="Of an example; the page /files/{file_id} shows it.")
+    file_id: int = Field(description="The file of one of the lines; the page /files/{file_id} shows it.")
     path: str
     line: int
 
@@ -433,22 +433,22 @@ class Unmapped(Shape):
 
 
 AGAINST = ("name", "ticker", "file_id", "path", "line")
-"""What a row of contradictions tells of the line that its own contradicts."""
+"""The fields of a row of contradictions about the contradicting line."""
 
 
 class ContradictionRow(Shape):
-    """Lines of one spelling whose identifier is not believed, the first of them by day, and a line whose use
-    of the identifier is believed instead."""
+    """Lines of one spelling with a rejected identifier, the first of them by day, and a line of the
+    company that owns the identifier."""
 
     identifier: str
     name: str
-    ticker: str = Field(description="As the file has it.")
+    ticker: str = Field(description="As in the file.")
     lines: int
     file_id: int = Field(description="The page /files/{file_id} shows it.")
     path: str
     line: int
     against_name: str | None = Field(
-        description="Null, as all of `against`, where a table assigns the identifier to another company."
+        description="Null, like all of `against`, if a table assigns the identifier to another company."
     )
     against_ticker: str | None
     against_file_id: int | None
@@ -463,7 +463,7 @@ class ContradictionRow(Shape):
 
 
 class Contradictions(Shape):
-    """A page of the lines whose identifier is not believed."""
+    """A page of the lines with a rejected identifier."""
 
     next_before: int | None = Field(description="The `before` of the next page; null on the last one.")
     rows: list[ContradictionRow]
