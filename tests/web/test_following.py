@@ -73,6 +73,10 @@ def test_the_reference_has_each_path_and_no_pattern(web: httpx.Client) -> None:
         assert f"<code>GET {path}</code>" in page
     assert "A-Za-z" not in page
     assert "a-z]" not in page
+    assert "ONE_DAY | FIVE_DAY" in page
+    assert "Default: ONE_DAY." in page
+    assert "ArkCycleType" not in page
+    assert "`" not in page
 
 
 def test_threads_that_ask_at_once_get_one_document(monkeypatch: pytest.MonkeyPatch, sample_url: str) -> None:

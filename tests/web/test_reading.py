@@ -92,7 +92,11 @@ def test_a_chart_shows_the_range_and_measure_chosen(browser: Browser, sample_sit
         plot.hover(position=end)
         expect(legend).to_contain_text("Price in ARK’s files, USD")
         shares = legend.inner_text()
+        caption = charts.locator("figcaption").first
+        expect(caption).to_have_text("Position at the close · Shares")
         charts.get_by_role("button", name="Weight").click()
+        expect(caption).to_have_text("Position at the close · Weight")
+        expect(charts.get_by_role("img", name="Position at the close · Weight")).to_be_visible()
         plot.hover(position=end)
         expect(legend).to_contain_text("%")
         assert legend.inner_text() != shares
@@ -131,12 +135,32 @@ def test_tables_are_sorted_by_their_heads(browser: Browser, sample_site: Serving
         cells = page.locator("table[data-sortable] tbody tr td:nth-child(5)").all_inner_texts()
         numbers = [int(text.replace(",", "")) for text in cells]
         assert numbers == sorted(numbers, reverse=True)
+        page.goto("/streaks?days=2")
+        head = page.locator("#TRADING_DAYS").locator("xpath=..").get_by_role("columnheader", name="Streak")
+        head.get_by_role("button").click()
+        expect(head).to_have_attribute("aria-sort", "descending")
         page.goto("/holdings")
         page.get_by_role("columnheader", name="Weight", exact=True).get_by_role("link").click()
         expect(page).to_have_url(re.compile("sort_field=WEIGHT&"))
         expect(page.get_by_role("columnheader", name="Weight", exact=True)).to_have_attribute(
             "aria-sort", "descending"
         )
+
+
+def test_a_table_is_sorted_once_all_its_rows_are_there(browser: Browser, real_site: Serving) -> None:
+    with looking(browser, real_site) as page:
+        page.goto("/streaks?as_of=2021-05-03&days=3")
+        table = page.locator("table", has=page.locator("#TRANSACTIONS"))
+        if page.locator("[data-more=TRANSACTIONS]").count():
+            assert table.get_by_role("columnheader").get_by_role("button").count() == 0
+            page.locator("[data-more=TRANSACTIONS]").scroll_into_view_if_needed()
+            expect(page.locator("[data-more=TRANSACTIONS]")).to_have_count(0)
+        head = table.get_by_role("columnheader", name="Streak")
+        head.get_by_role("button").click()
+        cells = page.locator("#TRANSACTIONS td:nth-child(2)").all_inner_texts()
+        lengths = [int(str(re.search(r"\d+", text)[0])) for text in cells]
+        assert len(set(lengths)) > 5
+        assert lengths == sorted(lengths, reverse=True)
 
 
 def test_back_returns_to_the_row(browser: Browser, real_site: Serving) -> None:
@@ -166,7 +190,7 @@ def test_back_to_a_sorted_table_leaves_its_heads_and_buttons_as_they_were(
         expect(page).to_have_url(re.compile("/securities/"))
         page.go_back()
         expect(page.locator("#days tr")).not_to_have_count(30)
-        expect(page.locator("table[data-sortable] th button")).to_have_count(6)
+        expect(page.locator("table[data-sortable] th button")).to_have_count(3 + 6)
         head = page.get_by_role("columnheader", name="Shares", exact=True).last
         head.get_by_role("button").click()
         expect(head).to_have_attribute("aria-sort", "descending")

@@ -60,8 +60,8 @@ def _path(path: str, about: dict[str, Any], schemas: dict[str, Any]) -> ApiPath:
     parameters = tuple(
         ApiField(
             one["name"],
-            _kind(one["schema"]),
-            one.get("description", "") + _default(one["schema"]),
+            _kind(one["schema"], schemas),
+            " ".join(filter(None, (one.get("description", ""), _default(one["schema"])))),
             one.get("required", False),
         )
         for one in about.get("parameters", ())
@@ -71,7 +71,7 @@ def _path(path: str, about: dict[str, Any], schemas: dict[str, Any]) -> ApiPath:
     rows = shape.get("properties", {}).get("rows", {}).get("items")
     row = _resolved(rows, schemas) if rows else shape
     fields = tuple(
-        ApiField(name, _kind(field), field.get("description", ""))
+        ApiField(name, _kind(field, schemas), field.get("description", ""))
         for name, field in row.get("properties", {}).items()
     )
     return ApiPath(path, about.get("description", ""), parameters, fields)
@@ -83,21 +83,22 @@ def _resolved(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]
     return found
 
 
-def _kind(schema: dict[str, Any]) -> str:
-    """The type of a schema in words; its pattern is for programs."""
+def _kind(schema: dict[str, Any], schemas: dict[str, Any]) -> str:
+    """The type of a schema in words, or the values it takes; its pattern is for programs."""
     if "anyOf" in schema:
-        return " / ".join(dict.fromkeys(map(_kind, schema["anyOf"])))
+        return " / ".join(dict.fromkeys(_kind(one, schemas) for one in schema["anyOf"]))
     if "$ref" in schema:
-        return str(schema["$ref"]).rpartition("/")[2]
+        found = _resolved(schema, schemas)
+        return _kind(found, schemas) if "enum" in found else str(schema["$ref"]).rpartition("/")[2]
     if "enum" in schema:
         return " | ".join(map(str, schema["enum"]))
     if "const" in schema:
         return str(schema["const"])
     if schema.get("type") == "array":
-        return f"{_kind(schema['items'])} …"
+        return f"{_kind(schema['items'], schemas)} …"
     return str(schema.get("format") or schema.get("type", ""))
 
 
 def _default(schema: dict[str, Any]) -> str:
     default = schema.get("default")
-    return "" if default is None else f" [{default}]"
+    return "" if default is None else f"Default: {default}."

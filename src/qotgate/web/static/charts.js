@@ -164,10 +164,12 @@ function drawArk(box, colour, positions, transactions) {
       return [x, ...held, total, price];
     };
     let measure = box.dataset.measure || "adjusted_shares";
+    const measures = JSON.parse(box.dataset.measures);
+    const title = () => `${box.dataset.positionTitle} · ${new Map(measures).get(measure)}`;
     const value = (_, number) => (number == null ? "–" : measure === "weight" ? `${number.toFixed(2)}%` : whole.format(number));
     const line = (label, stroke, width) => ({ label, stroke, width, spanGaps: false, paths: stepped, points: { show: days.length < 40, size: 4 }, value });
     const chart = draw(
-      box, box.dataset.positionTitle, dataOf(measure),
+      box, title(), dataOf(measure),
       [
         ...funds.map((fund) => line(fund, colourOf(fund), 1.5)),
         line(box.dataset.total, colour.text, 2),
@@ -181,8 +183,11 @@ function drawArk(box, colour, positions, transactions) {
         },
       },
     );
-    choices(bar, box.dataset.measureLabel, JSON.parse(box.dataset.measures), measure, (chosen) => {
+    choices(bar, box.dataset.measureLabel, measures, measure, (chosen) => {
       box.dataset.measure = measure = chosen;
+      const figure = chart.root.closest("figure");
+      figure.querySelector("figcaption").textContent = title();
+      figure.querySelector("[role=img]").setAttribute("aria-label", title());
       const { min, max } = chart.scales.x;
       chart.setData(dataOf(measure));
       chart.setScale("x", { min, max });

@@ -39,6 +39,8 @@ async function bringMore(link) {
     } else {
       watcher.unobserve(link);
       link.closest(".more").remove();
+      const table = into.closest("table[data-sortable]");
+      if (table) sortable(table);
     }
   } catch {
     link.textContent = link.dataset.failed;
@@ -118,9 +120,10 @@ function suggest(input) {
 
 // A table that is whole here is sorted here: numbers by value, what has none last.
 function sortable(table) {
+  if (document.querySelector(`[data-more="${table.tBodies[0].id}"]`)) return;
   const heads = [...table.tHead.rows[0].cells];
   const value = (row, at) => {
-    const text = row.cells[at].textContent.trim().replaceAll(",", "").replace("−", "-").replace(/[+%]/g, "");
+    const text = (row.cells[at].dataset.sort || row.cells[at].textContent).trim().replaceAll(",", "").replace("−", "-").replace(/[+%]/g, "");
     return text === "–" || text === "" ? null : Number.isNaN(Number(text)) ? text : Number(text);
   };
   heads.forEach((head, at) => {
