@@ -33,7 +33,7 @@ TARGETS = {
     "identity": "loads",
     "unload": "loads",
 }
-"""The targets, and the modules that they are in under their own names."""
+"""The targets, and the module of each."""
 
 
 def target(name: str) -> Callable[[bytes], None]:

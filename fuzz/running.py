@@ -12,9 +12,9 @@ from fuzz import CORPUS
 
 ROOT = CORPUS.parents[1]
 FOUND = ROOT / ".cache" / "fuzz"
-"""Where inputs go that bring something new, by target; they are not kept with the source."""
+"""The folder of inputs that reach new code, by target; it is not part of the repository."""
 UNIT_SECONDS = 25
-"""The longest that one input may take; the largest of those kept takes a hundredth of it."""
+"""Time limit of one input in seconds; the slowest stored one takes a hundredth of it."""
 MEMORY_MIB = 2048
 START_SECONDS = 120
 LEAST_LENGTH = 4096

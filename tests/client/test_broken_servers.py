@@ -28,7 +28,7 @@ from qotgate.protocol.messages import RESPONSES, ProtoId
 from tests.support.serving import Serving, client_threads
 
 Answer = Callable[[int, int], bytes]
-"""Gives the bytes that answer a proto id and serial."""
+"""Returns the bytes of the answer to a proto id and serial."""
 
 
 def response(proto_id: int, serial: int, **fields: Any) -> bytes:

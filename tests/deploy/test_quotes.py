@@ -17,7 +17,7 @@ OTHERS = {
     "database or disk is full": "SQLite",
     "malformed": "SQLite",
 }
-"""Words of programs beneath, which are passed on as they are."""
+"""Sentences of other programs, passed on unchanged."""
 GAP = "{}"
 
 

@@ -13,7 +13,7 @@ from tests.support.parts import missing
 
 SECONDS = 60
 SEED = 1
-"""The same in each run: what is found belongs to a change, and not to chance. `make fuzz` looks further."""
+"""The same in each run, so that a finding comes from a change, not from chance. `make fuzz` looks further."""
 CORPUS_MOST = 1 << 20
 
 

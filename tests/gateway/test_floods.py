@@ -15,9 +15,9 @@ from tests.support.serving import Serving, ServingProcess, serving_process
 pytestmark = pytest.mark.slow
 
 MAX_WAIT = 0.5
-"""Seconds of the gateway's work that the bystander may wait for."""
+"""Longest wait of the bystander, in seconds of the gateway's work."""
 TRIES = 3
-"""Work takes longer beside other work: only a flood that is in the way each time is at fault."""
+"""Other work slows the gateway down: a flood fails only if it delays the bystander in each attempt."""
 
 UPGRADE = (
     b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

@@ -9,14 +9,14 @@ import pytest
 from qotgate.protocol.messages import CLASSES, POOL, ProtoId
 
 OWN = [proto_id.name for proto_id in ProtoId if proto_id.name.startswith("Qotgate_")]
-"""Questions of our own."""
+"""Our own questions."""
 FILES = ["Common", "Qot_Common", *(proto_id.name for proto_id in ProtoId if proto_id.name not in OWN)]
 # Ours define the fields that the gateway uses; theirs may have more.
 ENUMS_IN_PART = {"QotMarket", "QotMarketState", "RetType", "ProgramStatusType", "PacketEncAlgo", "ProtoFmt"}
 OWN_MESSAGES = {"FundLeftOut", "UntoldDays"}
-"""Messages of fields of our own."""
+"""Messages of our own fields."""
 OWN_FIELDS = 50_000
-"""The first number of the fields that the published messages do not have."""
+"""The first number of our own fields."""
 
 
 def shape(field: Any) -> tuple[Any, ...]:

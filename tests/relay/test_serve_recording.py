@@ -213,7 +213,7 @@ def without_ids(told: Any) -> Any:
 
 
 IDS = {"acc_id", "card_num", "uni_card_num", "order_id", "conn_id", "local_timestamp"}
-"""What a recording replaces, and the clock of the client."""
+"""The fields that a recording replaces, and the client's clock."""
 
 
 def test_recording_holds_up_little(sample_url: str, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ BROKEN_OFF = ("ARKK", date(2021, 8, 16))
 """The notice of this day, one file for all funds, ends after four lines of ARKK, whose holdings show fifteen
 more trades."""
 CHANCE = 0.01
-"""How improbable a half may be before its confidence counts as too high."""
+"""Probability of a half below which its confidence counts as too high."""
 AUGUST = [date(2021, 8, day) for day in (*range(2, 7), *range(9, 14), *range(16, 21), *range(23, 28), 30, 31)]
 
 

@@ -34,7 +34,7 @@ from tests.support.serving import QOTGATE, serving
 from tests.support.wire import Wire
 
 KILLS = int(os.environ.get("QOTGATE_TEST_KILLS", "3"))
-"""How often each command is killed on each engine."""
+"""The number of kills of each command on each engine."""
 
 
 def digests(store: Store) -> Any:

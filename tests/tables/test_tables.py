@@ -23,7 +23,7 @@ SEDOL = re.compile(r"[0-9B-DF-HJ-NP-TV-Z]{6}\d")
 CUSIP = re.compile(r"[0-9A-Z]{8}\d")
 CINS = re.compile(r"[A-Z][0-9A-Z]{7}\d")
 CUSTODIANS = {"BREADUMMY", "MM0051EWE", "MM005473T", "PIPEACHRU", "PPOPENAIC"}
-"""Numbers of the custodian's own, which have no check digit."""
+"""The custodian's own numbers, without a check digit."""
 CJK = re.compile(r"[\u3400-\u9fff]")
 
 

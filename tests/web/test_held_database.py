@@ -13,7 +13,7 @@ import pytest
 from tests.support.serving import Serving, serving
 
 THREADS = 40
-"""In which requests are answered."""
+"""The threads that answer requests."""
 CONNECTIONS = 15
 
 

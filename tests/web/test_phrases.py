@@ -29,7 +29,7 @@ from qotgate.web.phrases import PAGE_LANGUAGES, chosen_language
 PHRASES = PAGE_LANGUAGES["en"].phrases
 ROOM = Path(str(qotgate.web.__file__)).parent
 PREFIXES = ("theme_", "kind_", "span_", "by_", "help_", "why_", "streak_", "market_")
-"""Of keys that a template puts together."""
+"""Prefixes of keys that a template composes."""
 
 
 def fields(text: str) -> set[str]:

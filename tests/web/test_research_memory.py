@@ -20,9 +20,9 @@ pytestmark = pytest.mark.slow
 YEARS = 5
 START = date(2021, 1, 4)
 SECURITIES = 40
-"""That each fund trades on each day."""
+"""Each fund's trades a day."""
 MAX_GROWTH = 40 << 20
-"""Bytes; half of what the answer as JSON has."""
+"""Bytes; half of the length of the JSON answer."""
 CHUNK = 1 << 20
 
 
