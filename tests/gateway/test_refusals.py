@@ -16,7 +16,7 @@ from qotgate.gateway.tcp import TcpSession
 from qotgate.model import InvalidPacket, Unserved
 from qotgate.protocol.body import decode, encode
 from qotgate.protocol.cipher import AesCipher, PacketEncAlgo, RsaKey
-from qotgate.protocol.frame import HEADER, PROTOBUF, Change, Frame, FrameParser, Packet
+from qotgate.protocol.frame import HEADER, PROTOBUF, Frame, FrameParser, Packet, Transform
 from qotgate.protocol.messages import REQUESTS, RESPONSES, AnyResponse, ProtoId
 from qotgate.protocol.names import language_of
 from qotgate.service.questions import Questions
@@ -47,7 +47,7 @@ def plain(sample_url: str) -> Iterator[InProcess]:
         yield gateway
 
 
-def hashed_as_sent(frame: Frame, encrypt: Change) -> bytes:
+def hashed_as_sent(frame: Frame, encrypt: Transform) -> bytes:
     """A packet in nautilus-futu's form: the SHA-1 in its header is of the encrypted body."""
     body = encrypt(frame.body)
     digest = sha1(body, usedforsecurity=False).digest()
