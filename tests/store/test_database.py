@@ -3,11 +3,12 @@
 import subprocess
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import date
+from datetime import date, time
 from decimal import Decimal
 from math import inf, isfinite
 from pathlib import Path
 
+import numpy as np
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -24,6 +25,7 @@ from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference
 from qotgate.store import Store, database
 from qotgate.store.backup import contents
+from qotgate.store.bulk import insert_rows
 from qotgate.store.database import generation
 from qotgate.store.sums import PARTS, exact_sum
 from qotgate.store.tables import METADATA
@@ -67,6 +69,60 @@ def test_opening_again_keeps_the_secret(store: Store) -> None:
     assert again.secret() == store.secret()
     assert len(store.secret()) >= 32
     again.close()
+
+
+def test_many_rows_are_read_as_written(store: Store) -> None:
+    """PostgreSQL gets them by COPY, whose text format gives some characters a meaning."""
+    odd = (
+        "",
+        "\\",
+        "\\N",
+        r"\.",
+        r"a\tb",
+        "a\tb",
+        "a\nb",
+        "a\r\nb",
+        "NULL",
+        "é 文 \U0001f600",
+        "'\"",
+        "\x7f\x01",
+    )
+    values = [f"{text}{number}" for number in range(9) for text in odd]
+    numbers = [0.1, 1e15, -1e-6, 1 / 3, np.float64(2.5), None, 5e-324, 100.0]
+    lines = [
+        {
+            "key": str(number),
+            "history_id": number,
+            "day": date(2026, 6, 1 + number % 30),
+            "time": time(9, number % 60) if number % 3 else None,
+            "name": value,
+            "firm": value[:-1],
+            "word": "Buy",
+            "grade": number % 5 or None,
+            "target": numbers[number % len(numbers)],
+            "prior_word": "",
+            "prior_grade": None,
+            "prior_target": None,
+            "starts": number % 2 == 0,
+            "disagrees": False,
+            "file_id": 2**31 - 1,
+            "line": number,
+        }
+        for number, value in enumerate(values)
+    ]
+    states = [
+        {"fund": value, "before": date(2026, 1, 1), "after": date(2026, 1, 2), "state": {value: [value, 0.1]}}
+        for value in values
+    ]
+    note, difference = METADATA.tables["note"], METADATA.tables["difference"]
+    with store.writing() as connection:
+        insert_rows(connection, note, lines)
+        insert_rows(connection, difference, states)
+    with store.reading() as connection:
+        found = connection.execute(select(note).order_by(note.c.line)).mappings()
+        assert [{name: row[name] for name in lines[0]} for row in found] == lines
+        kept = {row.fund: row.state for row in connection.execute(select(difference))}
+        assert kept == {row["fund"]: row["state"] for row in states}
 
 
 @pytest.mark.parametrize(
