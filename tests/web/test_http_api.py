@@ -55,6 +55,12 @@ def test_a_dynamic(web: httpx.Client) -> None:
         assert "note" not in web.get(f"/api/v1/ark/{path}/us.tsla").json()
 
 
+@pytest.mark.parametrize(("lang", "separator"), [("en", ", "), ("zh", "、")])
+def test_suggestions_are_separated_as_the_language_does(web: httpx.Client, lang: str, separator: str) -> None:
+    answer = web.get(CHANGES, params={"institution": "B Securities", "lang": lang})
+    assert f"{separator}WBB Securities{separator}" in answer.json()["detail"]
+
+
 def test_each_trade_names_its_files_and_lines(web: httpx.Client) -> None:
     rows = web.get(TRANSACTIONS).json()["rows"]
     counted = [row for row in rows if row["counted"]]

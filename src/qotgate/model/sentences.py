@@ -14,6 +14,9 @@ def language_of(tag: str) -> Language | None:
     return next((lang for lang in get_args(Language) if lang == start), None)
 
 
+SEPARATORS: dict[Language, str] = {"en": ", ", "zh": "、"}
+"""Between the items of a list in a sentence."""
+
 SENTENCES: dict[str, dict[Language, str]] = {
     "code": {
         "en": "{parameter} takes a code as MARKET.CODE, such as US.TSLA, HK.00700 or CA.SHOP, not {value!r}.",

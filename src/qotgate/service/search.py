@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from threading import Lock
 
 from qotgate.model import Language, Market, Security
-from qotgate.model.sentences import SENTENCES
+from qotgate.model.sentences import SENTENCES, SEPARATORS
 from qotgate.service.chinese import simplified
 from qotgate.service.reference import Reference
 from qotgate.store import Store, reads
@@ -112,7 +112,9 @@ class Search:
         near = self.near(security, lang, in_ratings=in_ratings)
         if near is None:
             return None
-        listed = ", ".join(f"{one.security} ({one.name})" if one.name else f"{one.security}" for one in near)
+        listed = SEPARATORS[lang].join(
+            f"{one.security} ({one.name})" if one.name else f"{one.security}" for one in near
+        )
         sentence = SENTENCES["not_known_near" if near else "not_known"][lang]
         return sentence.format(code=security, near=listed)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 
 from qotgate.model import InvalidRequest
+from qotgate.model.sentences import SEPARATORS
 from qotgate.ratings.words import normalise
 from qotgate.service.questions import Questions
 from qotgate.service.search import MAX_NEAR
@@ -34,7 +35,7 @@ def identity_of(questions: Questions, name: str, parameter: str = "institution")
         "institution_near" if near else "institution_unknown",
         parameter=parameter,
         value=name[:SHOWN],
-        near=", ".join(near),
+        near=SEPARATORS[questions.lang].join(near),
     )
 
 
