@@ -34,7 +34,7 @@ from qotgate.model.errors import (
     Unserved,
 )
 from qotgate.model.files import DayOrder, FileKind, LoadOutcome, ParsedFile, Reject
-from qotgate.model.page import Page, Part
+from qotgate.model.page import ColumnRows, Page, Part
 from qotgate.model.ratings import (
     AnalystConsensus,
     Grade,
@@ -68,6 +68,7 @@ __all__ = [
     "ArkDynamic",
     "ArkFundHoldingSortField",
     "ArkHoldingType",
+    "ColumnRows",
     "DayOrder",
     "DynamicType",
     "FileKind",

@@ -1,10 +1,43 @@
 """One page of a longer answer."""
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 T = TypeVar("T")
+
+
+class ColumnRows(Sequence[T]):
+    """Rows of one ``kind``, made from columns when they are read. ``columns`` has one column for each field
+    of the kind, in order, with the values that the fields have."""
+
+    __slots__ = ("columns", "kind")
+
+    def __init__(self, kind: Callable[..., T], columns: tuple[Sequence[Any], ...]) -> None:
+        self.kind = kind
+        self.columns = columns
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+    @overload
+    def __getitem__(self, place: int) -> T: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[T, ...]: ...
+    def __getitem__(self, place: int | slice) -> T | tuple[T, ...]:
+        if isinstance(place, slice):
+            return tuple(self)[place]
+        return self.kind(*[column[place] for column in self.columns])
+
+    def __iter__(self) -> Iterator[T]:
+        return map(self.kind, *self.columns)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, tuple | ColumnRows) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +50,7 @@ class Page(Generic[T]):
     if that is earlier; None if a client named no day.
     """
 
-    rows: tuple[T, ...]
+    rows: Sequence[T]
     next_page: str | None
     all_count: int
     left_out: tuple[tuple[str, date], ...] = ()

@@ -1,13 +1,16 @@
 """Converts answers between the model and the wire's Responses."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
 from datetime import UTC, date, datetime
 from functools import cache
+from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from qotgate.model import (
     ArkDynamic,
+    ColumnRows,
     DynamicType,
     GlobalState,
     MarketState,
@@ -58,39 +61,53 @@ def write_list(question: ListQuestion[Any], answer: Page[Any]) -> Any:
         s2c.nextPage = answer.next_page
     for fund, day in answer.left_out:
         s2c.leftOut.add(fund=fund, until=day.isoformat())
-    _writer(question)(s2c.dataList.add, answer.rows)
+    _writer(question)(s2c.dataList.add, _values(question, answer.rows))
     return response
 
 
+def _values(question: ListQuestion[Any], rows: Sequence[Any]) -> Iterable[tuple[Any, ...]]:
+    """The values of each row, in the order of the question's columns."""
+    if isinstance(rows, ColumnRows):
+        return zip(*rows.columns, strict=True)
+    return map(_getter(question), rows)
+
+
 @cache
-def _writer(question: ListQuestion[Any]) -> Callable[[Callable[..., Any], Iterable[Any]], None]:
-    """A function that writes a question's rows with the ``add`` of its list; None is absent. It is compiled,
-    like a dataclass's ``__init__``: looking each field up by name would take twice as long."""
-    values, numbers = [], {}
+def _getter(question: ListQuestion[Any]) -> Callable[[Any], tuple[Any, ...]]:
+    names = tuple(column.name for column in question.columns)
+    assert names == tuple(field.name for field in fields(question.row))
+    return attrgetter(*names)
+
+
+@cache
+def _writer(question: ListQuestion[Any]) -> Callable[[Callable[[], Any], Iterable[Any]], None]:
+    """A function that writes the values of a question's rows with the ``add`` of its list; None is absent. It
+    is compiled, like a dataclass's ``__init__``: looking each field up by name would take twice as long."""
+    lines, numbers = [], {}
     for column in question.columns:
         kind, optional = _kind(question, column)
-        value = f"row.{column.name}"
-        absent = f"None if {value} is None else " if optional else ""
+        name = value = column.name
+        if kind is Security:
+            continue
         if kind is date:
-            value = f"{absent}{value}.isoformat()"
+            value = f"{name}.isoformat()"
         elif column.numbers is not None:
-            numbers[f"{column.name}_numbers"] = column.numbers
-            value = f"{absent}{column.name}_numbers[{value}]"
-        elif column.omits_empty:
-            value = f"{value} or None"
-        if kind is not Security:
-            values.append(f"{column.field}={value}")
+            numbers[f"{name}_numbers"] = column.numbers
+            value = f"{name}_numbers[{name}]"
+        condition = f"if {name} is not None: " if optional else f"if {name}: " if column.omits_empty else ""
+        lines.append(f"{condition}item.{column.field} = {value}")
+    statements = "\n        ".join(lines)
     return _compiled(
         "write",
         f"""
 def write(add, rows):
-    for row in rows:
-        item = add({", ".join(values)})
-        listed = row.security
-        if listed is not None:
-            security = item.security
-            security.market = MARKETS[listed.market]
-            security.code = listed.code
+    for {", ".join(column.name for column in question.columns)} in rows:
+        item = add()
+        if security is not None:
+            listed = item.security
+            listed.market = MARKETS[security.market]
+            listed.code = security.code
+        {statements}
 """,
         {"MARKETS": MARKETS, **numbers},
     )

@@ -3,7 +3,7 @@
 
 from datetime import date
 
-from qotgate.ark.dynamics import daily_sums, dynamic, window_start
+from qotgate.ark.dynamics import dynamic, window_start
 from qotgate.model import ArkDynamic, NothingLoaded, Security, TradeEvidence
 from qotgate.service.ark.evidence import evidence, places_of
 from qotgate.service.columns.source import Spanned, TradeSource
@@ -66,17 +66,8 @@ def transaction_days(
     security_id = source.security_id(str(security))
     if security_id is None:
         return day, []
-    seen = source.splits(security_id, questions.funds, day)
-    start, end = window_start(day, questions.window_days), day
-    while True:
-        trades = source.trades(security_id, questions.funds, start, end, day)
-        if sums := daily_sums(trades, seen, day):
-            return day, sums
-        # No trades, or trades that cancel out: look further back, a day at a time.
-        last = source.last_trade_day(security_id, questions.funds, start, day)
-        if last is None:
-            return day, []
-        start = end = last
+    since = window_start(day, questions.window_days)
+    return day, source.transactions(security_id, questions.funds, since, day)
 
 
 def ark_day(questions: Questions, source: Spanned, as_of: date | None) -> date:

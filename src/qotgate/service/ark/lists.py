@@ -7,7 +7,6 @@ paging with a sentence: earlier and later pages would not match.
 
 from array import array
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from datetime import date
 from hashlib import sha256
 from math import isfinite, nan, trunc
@@ -28,7 +27,6 @@ from qotgate.model import (
     InvalidRequest,
     Page,
     RankSortDir,
-    Security,
 )
 from qotgate.protocol.interface import ACTIVE_TRANSACTIONS, FUND_HOLDINGS, ListQuestion
 from qotgate.service.ark.changes import Label, labelled_changes, left_out
@@ -80,6 +78,8 @@ NUMBERS = {
     ActiveTransaction: ("change_amount", "change_shares"),
 }
 """The numeric columns, in order."""
+WHOLE = {FundHolding: (0, 1), ActiveTransaction: (1,)}
+"""The numeric columns of whole numbers."""
 
 
 def fund_holdings(
@@ -106,7 +106,7 @@ def fund_holdings(
         questions.held_funds,
         (holding_type, cycle_type, sort_field, sort_dir),
         lambda changed: ranked(holding_rows(changed, holding_type), HOLDING_SORTS[sort_field], sort_dir),
-        lambda cut: (cut.holdings(holding_type), HOLDING_KEYS[sort_field], sort_dir, _holding),
+        lambda cut: (cut.holdings(holding_type), HOLDING_KEYS[sort_field], sort_dir),
         cycle_type,
         count,
         page,
@@ -141,7 +141,6 @@ def active_transactions(
             cut.transactions(ArkHoldingType(holding_type.value)),
             TRANSACTION_KEYS[sort_field],
             sort_dir,
-            _transaction,
         ),
         cycle_type,
         count,
@@ -157,7 +156,7 @@ def _answer(
     funds: tuple[str, ...],
     words: tuple[str, ...],
     rows_of: Callable[[list[tuple[Change, Label]]], list[Row]],
-    columns_of: Callable[["Cut"], tuple["Rows", "Key", RankSortDir, Callable[..., Row]]],
+    columns_of: Callable[["Cut"], tuple["Rows", "Key", RankSortDir]],
     cycle_type: ArkCycleType,
     count: int,
     page: str | None,
@@ -166,7 +165,7 @@ def _answer(
     traded: bool,
 ) -> Page[Row]:
     """A page of the rows from ``rows_of``, or from the columns of ``columns_of``: the rows, their sort key
-    and direction, and the function that makes a row."""
+    and direction."""
     check_count(asked, count)
     question = (asked.name, *words, str(as_of or ""), questions.lang, *funds)
 
@@ -184,10 +183,11 @@ def _answer(
             lambda: BookSets.whole(columns, funds, questions.reference),
             at_hand_only=questions.at_hand_only,
         )
-        rows, key, direction, make = columns_of(Cut(columns, sets, funds, ends, day))
-        listed = RankedColumns.of(sets, questions.lang, rows, key(rows.columns), _sign(direction), make)
-        found: Page[Row] = page_of(listed, columns.cursors, question, day, count, cursor)
-        return replace(found, left_out=ends.left_out, known_to=day)
+        rows, key, direction = columns_of(Cut(columns, sets, funds, ends, day))
+        listed = RankedColumns.of(
+            sets, questions.lang, rows, key(rows.columns), _sign(direction), asked.row, WHOLE[asked.row]
+        )
+        return page_of(listed, columns.cursors, question, day, count, cursor, ends.left_out)
 
     def of_database(connection: Connection) -> Page[Row]:
         cursors = questions.cursors(connection)
@@ -196,8 +196,7 @@ def _answer(
             connection, questions.reference, questions.lang, funds, day, cycle_type, traded=traded
         )
         stale = left_out(connection, funds, day)
-        found = page_of(RankedRows(rows_of(changed)), cursors, question, day, count, cursor)
-        return replace(found, left_out=stale, known_to=day)
+        return page_of(RankedRows(rows_of(changed)), cursors, question, day, count, cursor, stale)
 
     return questions.answer(BookColumns, of_columns, of_database)
 
@@ -206,14 +205,14 @@ def holding_rows(changed: Iterable[tuple[Change, Label]], holding_type: ArkHoldi
     """The rows of one holding type."""
     position = holding_type is ArkHoldingType.POSITION
     return [
-        _holding(
-            security,
-            name,
-            change.now.shares,
-            change.now.shares - change.then.shares,
-            change.now.value,
-            _cut(change.now.weight),
-            _difference(_cut(change.now.weight), _cut(change.then.weight)),
+        FundHolding(
+            security=security,
+            name=name,
+            shares=change.now.shares,
+            shares_change=change.now.shares - change.then.shares,
+            market_value=change.now.value,
+            weight=_cut(change.now.weight),
+            weight_change=_difference(_cut(change.now.weight), _cut(change.then.weight)),
         )
         for change, (security, name) in changed
         if (change.now.shares if position else change.holding_type is holding_type)
@@ -255,7 +254,7 @@ class Ranked(Protocol[Row_co]):
 
     def contents(self) -> tuple[list[bytes], bytes]: ...
 
-    def rows(self, start: int, end: int) -> tuple[Row_co, ...]: ...
+    def rows(self, start: int, end: int) -> Sequence[Row_co]: ...
 
 
 class RankedRows(Generic[Row]):
@@ -286,8 +285,10 @@ def page_of(
     day: date,
     count: int,
     cursor: ListCursor | None,
+    left_out: tuple[tuple[str, date], ...],
 ) -> Page[Row]:
-    """One page of a whole list. Raises InvalidRequest if a load has changed it since its first page."""
+    """One page of a whole list as of ``day``. Raises InvalidRequest if a load has changed it since its first
+    page."""
     texts, numbers = listed.contents()
     whole = sha256(b"\x1f".join(texts) + b"\x1f" + numbers)
     digest = whole.hexdigest()[:DIGEST_LENGTH]
@@ -298,23 +299,7 @@ def page_of(
     next_page = None
     if end < len(listed):
         next_page = cursors.write(question, ListCursor(day.isoformat(), end, digest))
-    return Page(listed.rows(start, end), next_page, len(listed))
-
-
-def _transaction(security: Security | None, name: str, amount: float, shares: float) -> ActiveTransaction:
-    return ActiveTransaction(security, name, amount, int(shares))
-
-
-def _holding(
-    security: Security | None,
-    name: str,
-    shares: float,
-    shares_change: float,
-    market_value: float | None,
-    weight: float | None,
-    weight_change: float | None,
-) -> FundHolding:
-    return FundHolding(security, name, int(shares), int(shares_change), market_value, weight, weight_change)
+    return Page(listed.rows(start, end), next_page, len(listed), left_out, day)
 
 
 def _cut(weight: float | None) -> float | None:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
-from math import fsum, trunc
+from functools import cached_property
+from math import fsum, isfinite, trunc
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -18,10 +19,11 @@ from numpy.typing import NDArray
 
 from qotgate.ark import positions
 from qotgate.ark.dynamics import Split
-from qotgate.ark.positions import Change, Cycle, Trade, changes, holding_type
-from qotgate.model import ArkHoldingType, Language, Security
-from qotgate.service.columns.source import Ends, NotAtHand, SeenSplit
+from qotgate.ark.positions import Change, Cycle, Trade, changes
+from qotgate.model import ArkHoldingType, ColumnRows, Language, Security
+from qotgate.service.columns.source import DayTrade, Ends, NotAtHand, SeenSplit
 from qotgate.service.reference import Reference
+from qotgate.store.sums import PARTS
 
 MOST_SHARES = 2.0**50
 """Limit below which the shares of all funds add up exactly."""
@@ -31,6 +33,7 @@ NEARLY = 1 - 1e-6
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int32]
 Mask = NDArray[np.bool_]
+Objects = NDArray[np.object_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +63,11 @@ class Books(Protocol):
 
     def throughs(self, funds: Collection[str]) -> list[date]: ...
 
-    def splits(self, funds: Collection[str], as_of: date) -> Sequence[SeenSplit]: ...
+    def splits(self, funds: Collection[str], as_of: date, after: date = ...) -> Sequence[SeenSplit]: ...
 
     def trades(
-        self, funds: Collection[str], before: date, as_of: date, apart: Collection[int]
-    ) -> list[Trade]: ...
+        self, funds: Collection[str], before: date, as_of: date
+    ) -> Mapping[int, Sequence[DayTrade]]: ...
 
 
 class BookSet(NamedTuple):
@@ -86,7 +89,7 @@ class Labels(NamedTuple):
     order of the two."""
 
     names: list[str]
-    texts: list[bytes]
+    texts: Objects
     ranks: Numbers
 
 
@@ -130,6 +133,8 @@ class BookSets:
         self._reference = reference
         self.codes: list[Security | None] = []
         self._sets: dict[date, BookSet] = {}
+        self._securities: dict[bytes, Numbers] = {}
+        """Equal columns of securities are one object: most days hold the same ones."""
         self._labels: dict[Language, Labels] = {}
         self._learn()
 
@@ -149,6 +154,7 @@ class BookSets:
         made = BookSets.__new__(BookSets)
         made._columns, made._funds, made._reference = columns, self._funds, self._reference
         made.codes = [*self.codes]
+        made._securities = self._securities.copy()
         made._sets = {day: found for day, found in self._sets.copy().items() if day < since}
         made._labels = {}
         made._learn()
@@ -173,7 +179,7 @@ class BookSets:
             places = {key: place for place, key in enumerate(sorted(set(keys)))}
             ranks = np.array([places[key] for key in keys], np.int32)
             joined = ["\x1e".join(key).encode(errors="backslashreplace") for key in keys]
-            found = Labels(names, joined, ranks)
+            found = Labels(names, np.array(joined, np.object_), ranks)
             self._labels[lang] = found
         return found
 
@@ -183,7 +189,8 @@ class BookSets:
         if found is None:
             books = {fund: self._columns.book(fund, through) for fund in self._funds}
             found = _added({fund: book for fund, book in books.items() if book is not None}, self._coded)
-            self._sets[through] = found
+            same = self._securities.setdefault(found.security.tobytes(), found.security)
+            found = self._sets[through] = found._replace(security=same)
         return found
 
 
@@ -255,22 +262,24 @@ class Cut:
         if self.now.funds != self.then.funds or stale & set(self.now.funds):
             raise NotAtHand
         self._all_funds = funds
-        self._seen = columns.splits(funds, as_of)
-        self._split = {one.security for one in self._seen if ends.before < one.day <= as_of}
+        self._split = {one.security for one in columns.splits(funds, as_of, ends.before)}
+
+    @cached_property
+    def _seen(self) -> Sequence[SeenSplit]:
+        return self._columns.splits(self._all_funds, self._cycle.as_of)
 
     def holdings(self, kind: ArkHoldingType) -> Rows:
         """The rows of :func:`qotgate.service.ark.lists.holding_rows`: shares, their change, value, weight and
         its change."""
         gone = kind is ArkHoldingType.SOLD_OUT
         base, other = (self.then, self.now) if gone else (self.now, self.then)
-        place, match = _places(other.security, base.security)
-        others = np.where(match, other.shares[place], 0.0), np.where(match, other.weight[place], 0.0)
-        shares, weight = [base.shares, others[0]], [base.weight, others[1]]
+        other = _along(base.security, other)
+        shares, weight = [base.shares, other.shares], [base.weight, other.weight]
         value = base.value
         if gone:
             shares.reverse()
             weight.reverse()
-            value = np.where(match, other.value[place], 0.0)
+            value = other.value
         if self._split:
             shares, value, weight = (
                 [one.copy() for one in shares],
@@ -285,8 +294,8 @@ class Cut:
                 value[here] = _number(change.now.value)
         now, then = shares
         mask = _KINDS[kind](now, then)
-        spelling = np.where(~base.coded & match & other.coded[place], other.spelling[place], base.spelling)
         moved = np.rint((weight[0] - weight[1]) * 100) / 100
+        spelling = np.where(~base.coded & other.coded, other.spelling, base.spelling)
         columns = (now, now - then, value, weight[0], moved)
         if mask.all():
             return Rows(spelling, columns)
@@ -294,48 +303,65 @@ class Cut:
 
     def transactions(self, kind: ArkHoldingType) -> Rows:
         """The rows of :func:`qotgate.service.ark.lists.transaction_rows`: USD and shares."""
-        by_security: dict[int, list[Trade]] = {}
-        apart = set(self._split)
-        seen = {one.security for one in self._seen}
-        for trade in self._columns.trades(self._all_funds, self._cycle.before, self._cycle.as_of, seen):
-            by_security.setdefault(trade.security, []).append(trade)
-            if trade.unpriced:
-                apart.add(trade.security)
-        plain = sorted(by_security.keys() - apart)
-        apart &= by_security.keys()
+        by_security = self._columns.trades(self._all_funds, self._cycle.before, self._cycle.as_of)
+        keys = sorted(by_security)
+        wanted = np.array(keys, np.int32)
+        now, then = _along(wanted, self.now), _along(wanted, self.then)
+        first = (now.shares != 0) & (now.coded | ~then.coded)
+        spelling = np.where(first, now.spelling, then.spelling)
         chosen: list[tuple[int, float, int]] = []
-        for key, now, then in zip(
-            plain, self._shares(self.now, plain), self._shares(self.then, plain), strict=True
-        ):
-            if holding_type(then, now) is kind:
-                trades = by_security[key]
-                traded = sum([one.shares for one in trades])
-                if traded:
-                    amount = round(fsum([one.amount for one in trades]), positions.CENTS)
-                    chosen.append((key, amount, traded))
+        apart = []
+        for place, is_of_kind in enumerate(_KINDS[kind](now.shares, then.shares).tolist()):
+            security = keys[place]
+            trades = by_security[security]
+            if security in self._split or self._is_unpriced(trades):
+                apart.append(security)
+            elif is_of_kind and (traded := sum([one[4] for one in trades])):
+                amount = round(fsum(self._amounts(trades)), positions.CENTS)
+                chosen.append((place, amount, traded))
         if apart:
-            exact = self._exact(apart, [one for key in apart for one in by_security[key]])
+            grouped = [one for key in apart for one in self._grouped(by_security[key])]
             chosen += [
-                (change.security, _number(change.amount), change.traded)
-                for change in exact
+                (keys.index(change.security), _number(change.amount), change.traded)
+                for change in self._exact(apart, grouped)
                 if change.traded and change.holding_type is kind
             ]
             chosen.sort()
-        keys = np.array([one[0] for one in chosen], np.int32)
         columns = (np.array([float(one[place]) for one in chosen], np.float64) for place in (1, 2))
-        return Rows(self._spellings(keys), tuple(columns))
+        return Rows(spelling[[one[0] for one in chosen]], tuple(columns))
 
-    def _shares(self, end: BookSet, securities: Sequence[int]) -> list[int]:
-        place, match = _places(end.security, np.array(securities, np.int32))
-        found: list[int] = np.where(match, end.shares[place], 0.0).astype(np.int64).tolist()
-        return found
+    def _is_unpriced(self, trades: Sequence[DayTrade]) -> bool:
+        """Whether the USD of a security's trades are not known."""
+        if None not in [one[5] for one in trades]:
+            return False
+        return any(one.unpriced for one in self._grouped(trades))
 
-    def _spellings(self, securities: Numbers) -> Numbers:
-        (now, in_now), (then, in_then) = (_places(end.security, securities) for end in (self.now, self.then))
-        mine, coded = self.now.spelling[now], self.now.coded[now] & in_now
-        first = coded | (in_now & ~(self.then.coded[then] & in_then))
-        found: Numbers = np.where(first, mine, self.then.spelling[then])
-        return found
+    def _amounts(self, trades: Sequence[DayTrade]) -> list[float]:
+        """The USD of a security's trades by fund."""
+        if trades[0][0] == trades[-1][0]:
+            # A fund trades a security once a day.
+            return [(one[5] or 0) / PARTS for one in trades]
+        return [one.amount for one in self._grouped(trades)]
+
+    def _grouped(self, trades: Sequence[DayTrade]) -> list[Trade]:
+        """One security's trades by fund, as in :func:`qotgate.store.books.trades_query`, and by day if the
+        funds have seen a split of it."""
+        by_day = any(one.security == trades[0].security for one in self._seen)
+        groups: dict[tuple[str, date | None], list[DayTrade]] = {}
+        for trade in trades:
+            groups.setdefault((trade.fund, trade.day if by_day else None), []).append(trade)
+        return [
+            Trade(
+                security=rows[0].security,
+                fund=rows[0].fund,
+                day=rows[0].day,
+                through=max(row.through for row in rows),
+                shares=sum(row.shares for row in rows),
+                amount=sum(row.parts for row in rows if row.parts is not None) / PARTS,
+                unpriced=sum(row.shares for row in rows if row.parts is None),
+            )
+            for rows in groups.values()
+        ]
 
     def _exact(self, securities: Collection[int], trades: Sequence[Trade]) -> list[Change]:
         """The result of the rules for some securities."""
@@ -358,6 +384,22 @@ _KINDS: dict[ArkHoldingType, Callable[[Floats, Floats], Mask]] = {
     ArkHoldingType.DECREASE: lambda now, then: (now < then) & (then != 0) & (now != 0),
 }
 """Whether rows are of a kind, by their shares at either end."""
+
+
+def _along(securities: Numbers, end: BookSet) -> BookSet:
+    """The sums of some securities: 0, and without a code, for those that are not held."""
+    if end.security is securities:
+        return end
+    place, match = _places(end.security, securities)
+    shares, value, weight = (np.where(match, one[place], 0.0) for one in (end.shares, end.value, end.weight))
+    return end._replace(
+        security=securities,
+        shares=shares,
+        value=value,
+        weight=weight,
+        spelling=end.spelling[place],
+        coded=end.coded[place] & match,
+    )
 
 
 def _places(among: Numbers, wanted: Numbers) -> tuple[Any, Mask]:
@@ -387,36 +429,59 @@ def _told(value: float) -> float | None:
 
 @dataclass(frozen=True)
 class RankedColumns:
-    """A sorted list; ``make`` makes a row from its code, its name and its numbers (None if unknown)."""
+    """A sorted list of rows of one ``kind``: their codes and names, and their numbers (NaN if unknown); the
+    columns ``whole`` have whole numbers."""
 
     codes: Sequence[Security | None]
     labels: Labels
     spelling: Numbers
     numbers: Floats
-    make: Callable[..., Any]
+    kind: type[Any]
+    whole: Collection[int]
 
     @classmethod
     def of(
-        cls, sets: BookSets, lang: Language, rows: Rows, key: Floats, sign: int, make: Callable[..., Any]
+        cls,
+        sets: BookSets,
+        lang: Language,
+        rows: Rows,
+        key: Floats,
+        sign: int,
+        kind: type[Any],
+        whole: Collection[int],
     ) -> "RankedColumns":
         """Rows without the ``key`` last, equal ones by code, then name."""
         labels = sets.labels(lang)
-        order = np.lexsort((labels.ranks[rows.spelling], sign * key))
+        order = _order(sign * key, labels.ranks[rows.spelling])
         numbers = np.array(rows.columns)[:, order].T + 0.0
-        return cls(sets.codes, labels, rows.spelling[order], numbers, make)
+        return cls(sets.codes, labels, rows.spelling[order], numbers, kind, whole)
 
     def __len__(self) -> int:
         return len(self.spelling)
 
     def contents(self) -> tuple[list[bytes], bytes]:
-        texts = self.labels.texts
-        numbers = np.where(np.isnan(self.numbers), np.nan, self.numbers)
-        return [texts[one] for one in self.spelling.tolist()], numbers.tobytes()
+        texts: list[bytes] = self.labels.texts[self.spelling].tolist()
+        return texts, np.where(np.isnan(self.numbers), np.nan, self.numbers).tobytes()
 
-    def rows(self, start: int, end: int) -> tuple[Any, ...]:
+    def rows(self, start: int, end: int) -> ColumnRows[Any]:
         codes, names = self.codes, self.labels.names
         spelling = self.spelling[start:end].tolist()
-        columns = self.numbers[start:end].T.tolist()
-        return tuple(
-            map(self.make, [codes[one] for one in spelling], [names[one] for one in spelling], *columns)
+        columns = [
+            list(map(int, column))
+            if place in self.whole
+            else [one if isfinite(one) else None for one in column]
+            for place, column in enumerate(self.numbers[start:end].T.tolist())
+        ]
+        return ColumnRows(
+            self.kind, ([codes[one] for one in spelling], [names[one] for one in spelling], *columns)
         )
+
+
+def _order(key: Floats, ranks: Numbers) -> NDArray[np.intp]:
+    """The order by ``key``, equal and unknown ones by rank."""
+    order = np.argsort(key, kind="stable")
+    ordered = key[order]
+    if len(key) and not np.isnan(ordered[-1]) and (ordered[1:] != ordered[:-1]).all():
+        # Almost always no two keys are equal.
+        return order
+    return np.lexsort((ranks, key))

@@ -22,9 +22,8 @@ from sqlalchemy import Connection
 
 from qotgate.ark.codes import CASH_PREFIX
 from qotgate.ark.dynamics import Split
-from qotgate.ark.positions import Trade
 from qotgate.service.columns.sizes import Budget
-from qotgate.service.columns.source import Ends, NotAtHand, SeenSplit
+from qotgate.service.columns.source import DayTrade, Ends, NotAtHand, SeenSplit
 from qotgate.service.cursor import Cursors
 from qotgate.store.database import secret
 from qotgate.store.reads import columns as reads
@@ -46,6 +45,8 @@ SET_LINE_BYTES = 80
 MAX_SETS."""
 MAX_SETS = 4
 """Choices of funds whose sums are cached; the database answers for others."""
+MAX_SPANS = 64
+"""Choices of funds whose first and last day are cached."""
 TRADE_BYTES = 200
 SPELLING_BYTES = 500
 SESSION_BYTES = 8
@@ -54,17 +55,6 @@ Spelling = tuple[str, str, str]
 """Ticker, identifier, name."""
 Key = tuple[tuple[str, ...], str]
 """Funds, and the digest of the tables that give their lines codes."""
-
-
-class DayTrade(NamedTuple):
-    """A fund's trade; ``parts`` are its USD in millionths, None without a price."""
-
-    day: date
-    security: int
-    fund: str
-    through: date
-    shares: int
-    parts: int | None
 
 
 class FundBooks(NamedTuple):
@@ -110,6 +100,7 @@ class BookColumns:
     _splits: Sequence[SeenSplit]
     _trades: Sequence[DayTrade]
     _span: Mapping[str, tuple[date | None, date | None]]
+    _spans: dict[tuple[str, ...], tuple[date | None, date | None]] = field(default_factory=dict)
     _sets: dict[Key, "BookSets"] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
@@ -181,9 +172,14 @@ class BookColumns:
 
     def span(self, funds: tuple[str, ...]) -> tuple[date | None, date | None]:
         """As :meth:`~qotgate.service.columns.source.TradeSource.span`."""
-        known = [self._span[fund] for fund in funds if fund in self._span]
-        first = min((one[0] for one in known if one[0]), default=None)
-        return first, max((one[1] for one in known if one[1]), default=None)
+        found = self._spans.get(funds)
+        if found is None:
+            known = [self._span[fund] for fund in funds if fund in self._span]
+            first = min((one[0] for one in known if one[0]), default=None)
+            found = first, max((one[1] for one in known if one[1]), default=None)
+            if len(self._spans) < MAX_SPANS:
+                self._spans[funds] = found
+        return found
 
     def ends(self, funds: Sequence[str], as_of: date, length: int) -> Ends:
         """The ends of a cycle of ``length`` sessions. Raises NotAtHand unless each of ``funds``, except those
@@ -207,7 +203,11 @@ class BookColumns:
                 left_out.append((fund, shown))
                 continue
             held += 1
-            if shown != last or books.get(before) is None:
+            # Almost always there is a book of each session.
+            start = end - 1 - length
+            if shown != last or not (
+                (start >= 0 and books.throughs[start] == before) or books.get(before) is not None
+            ):
                 raise NotAtHand
         if not held:
             raise NotAtHand
@@ -236,47 +236,23 @@ class BookColumns:
         """The last days of the books of ``funds``."""
         return sorted({day for fund in funds for day in self._books.get(fund, NO_BOOKS).throughs})
 
-    def splits(self, funds: Collection[str], as_of: date) -> list[SeenSplit]:
-        """The splits known on ``as_of``."""
-        return [one for one in self._splits if one.through <= as_of and one.fund in funds]
+    def splits(self, funds: Collection[str], as_of: date, after: date = date.min) -> list[SeenSplit]:
+        """The splits after the day ``after`` that are known on ``as_of``."""
+        return [one for one in self._splits if one.day > after and one.through <= as_of and one.fund in funds]
 
-    def trades(
-        self, funds: Collection[str], before: date, as_of: date, apart: Collection[int]
-    ) -> list[Trade]:
-        """Each fund's trades of each security after ``before``, as in
-        :func:`qotgate.store.books.trades_query`; the securities ``apart`` have a row for each day."""
+    def trades(self, funds: Collection[str], before: date, as_of: date) -> dict[int, list[DayTrade]]:
+        """The trades after ``before`` that are known on ``as_of``, by security, oldest first."""
         start = bisect_left(self._trades, before + timedelta(days=1), key=itemgetter(0))
         end = bisect_right(self._trades, as_of, key=itemgetter(0))
-        found = [one for one in self._trades[start:end] if one[3] <= as_of and one[2] in funds]
-        if not found or found[0].day == found[-1].day:
-            # A fund trades a security once a day.
-            return [_summed((one,)) for one in found]
-        groups: dict[Any, list[DayTrade]] = {}
-        for trade in found:
-            key = trade.security, trade.fund, trade.day if trade.security in apart else None
-            groups.setdefault(key, []).append(trade)
-        return [_summed(rows) for rows in groups.values()]
+        found: dict[int, list[DayTrade]] = {}
+        for trade in self._trades[start:end]:
+            if trade[3] <= as_of and trade[2] in funds:
+                found.setdefault(trade[1], []).append(trade)
+        return found
 
 
 def _bytes(book: "Book") -> int:
     return BOOK_BYTES + (LINE_BYTES + SET_LINE_BYTES) * len(book.security)
-
-
-def _summed(rows: Sequence[DayTrade]) -> Trade:
-    if len(rows) == 1:
-        # Almost all groups have a single day.
-        day, security, fund, through, shares, parts = rows[0]
-        priced = parts is not None
-        return Trade(security, fund, day, through, shares, (parts or 0) / PARTS, 0 if priced else shares)
-    return Trade(
-        security=rows[0].security,
-        fund=rows[0].fund,
-        day=rows[0].day,
-        through=max(row.through for row in rows),
-        shares=sum(row.shares for row in rows),
-        amount=sum(row.parts for row in rows if row.parts is not None) / PARTS,
-        unpriced=sum(row.shares for row in rows if row.parts is None),
-    )
 
 
 def _trade(day: date, security: int, fund: str, through: date, shares: int, price: float | None) -> DayTrade:

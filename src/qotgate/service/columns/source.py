@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection
 
-from qotgate.ark.dynamics import Split
+from qotgate.ark.dynamics import Split, daily_sums
 from qotgate.model import UntoldDays
 from qotgate.service.cursor import Cursors
 from qotgate.store import reads
@@ -30,9 +30,22 @@ class Spanned(Protocol):
 
 class TradeSource(Spanned, Protocol):
     """One state of the data. The functions of the same names in :mod:`qotgate.store.reads.ark` describe the
-    results."""
+    results of the others."""
 
     def security_id(self, code: str) -> int | None: ...
+
+    def transactions(
+        self, security: int, funds: tuple[str, ...], since: date, as_of: date
+    ) -> list[tuple[date, int]]:
+        """The transactions of a security that are known on ``as_of``, as in
+        :func:`~qotgate.ark.dynamics.daily_sums`: those from ``since`` on, or else the last one."""
+        ...
+
+    def untold_days(self, funds: tuple[str, ...], since: date, until: date) -> tuple[UntoldDays, ...]: ...
+
+
+class TradeRows(Protocol):
+    """The trades and splits from which transactions are added up."""
 
     def splits(self, security: int, funds: Collection[str], as_of: date) -> dict[str, list[Split]]: ...
 
@@ -44,7 +57,22 @@ class TradeSource(Spanned, Protocol):
         self, security: int, funds: Collection[str], before: date, as_of: date
     ) -> date | None: ...
 
-    def untold_days(self, funds: tuple[str, ...], since: date, until: date) -> tuple[UntoldDays, ...]: ...
+
+def added_up(
+    rows: TradeRows, security: int, funds: tuple[str, ...], since: date, as_of: date
+) -> list[tuple[date, int]]:
+    """As :meth:`TradeSource.transactions`."""
+    seen = rows.splits(security, funds, as_of)
+    start, end = since, as_of
+    while True:
+        trades = rows.trades(security, funds, start, end, as_of)
+        if sums := daily_sums(trades, seen, as_of):
+            return sums
+        # No trades, or trades that cancel out: look further back, a day at a time.
+        last = rows.last_trade_day(security, funds, start, as_of)
+        if last is None:
+            return []
+        start = end = last
 
 
 class DatabaseTrades:
@@ -66,6 +94,11 @@ class DatabaseTrades:
 
     def security_id(self, code: str) -> int | None:
         return reads.securities.security_id(self.connection, code)
+
+    def transactions(
+        self, security: int, funds: tuple[str, ...], since: date, as_of: date
+    ) -> list[tuple[date, int]]:
+        return added_up(self, security, funds, since, as_of)
 
     def splits(self, security: int, funds: Collection[str], as_of: date) -> dict[str, list[Split]]:
         return reads.ark.splits(self.connection, security, funds, as_of)
@@ -91,6 +124,17 @@ class SeenSplit(NamedTuple):
     fund: str
     through: date
     split: Split
+
+
+class DayTrade(NamedTuple):
+    """A fund's trade; ``parts`` are its USD in millionths, None without a price."""
+
+    day: date
+    security: int
+    fund: str
+    through: date
+    shares: int
+    parts: int | None
 
 
 class Ends(NamedTuple):

@@ -20,11 +20,11 @@ from sqlalchemy import Connection
 from qotgate.ark.dynamics import Split
 from qotgate.model import UntoldDays
 from qotgate.service.columns.sizes import Budget
-from qotgate.service.columns.source import NotAtHand, SeenSplit
+from qotgate.service.columns.source import NotAtHand, SeenSplit, added_up
 from qotgate.store.reads import columns as reads
 
-TRADE_BYTES = 40
-"""Memory of a trade: three references and a number, with room to grow."""
+TRADE_BYTES = 60
+"""Memory of a trade: three references and a number, with room to grow, and its part of the sum of its day."""
 SECURITY_BYTES = 600
 """Memory of a security's four columns, without their contents."""
 SMALL_BYTES = 300
@@ -32,7 +32,7 @@ SMALL_BYTES = 300
 MAX_AT_ONCE = 4000
 """Trades in one answer, about a millisecond of work; for more, the database sums them in a thread."""
 MAX_REMEMBERED = 1024
-"""Cached results: untold days of windows, and spans of funds."""
+"""Cached results: untold days of windows, spans of funds, and securities' sums."""
 
 UntoldRow = tuple[str, date, date, str]
 Funds = tuple[str, ...]
@@ -59,6 +59,27 @@ class Trades(NamedTuple):
             self.through.append(through)
 
 
+class Sums(NamedTuple):
+    """The signed shares that some funds traded of one security, by day, oldest first, without days whose sum
+    is 0. Each of the ``unsure`` spans, from a trade to the day before it is known, has other sums."""
+
+    days: list[date]
+    totals: list[int]
+    unsure: list[tuple[date, date]]
+
+    @classmethod
+    def of(cls, trades: Trades, funds: Collection[str]) -> "Sums":
+        whole: dict[date, int] = {}
+        unsure = set()
+        for day, fund, shares, through in zip(*trades, strict=True):
+            if fund in funds:
+                whole[day] = whole.get(day, 0) + shares
+                if through != day:
+                    unsure.add((day, through))
+        found = {day: total for day, total in whole.items() if total}
+        return cls([*found], [*found.values()], sorted(unsure))
+
+
 @dataclass(frozen=True)
 class FundDays:
     """The covered days of a fund: the first and the last known day, and the untold ones."""
@@ -83,6 +104,7 @@ class TradeColumns:
     _days: Mapping[str, FundDays]
     _untold: dict[tuple[Funds, date, date], tuple[UntoldDays, ...]]
     _spans: dict[Funds, tuple[date | None, date | None]]
+    _sums: dict[tuple[int, Funds], Sums]
 
     @classmethod
     def read(cls, connection: Connection, generation: int, most: int) -> Self:
@@ -145,7 +167,7 @@ class TradeColumns:
         codes = reads.codes(connection)
         small = len(codes) + sum(map(len, splits.values())) + sum(len(one.untold) for one in days.values())
         budget.add(SMALL_BYTES * small)
-        return cls(generation, budget.size, codes, trades, splits, days, {}, {})
+        return cls(generation, budget.size, codes, trades, splits, days, {}, {}, {})
 
     def span(self, funds: Funds) -> tuple[date | None, date | None]:
         found = self._spans.get(funds)
@@ -160,6 +182,30 @@ class TradeColumns:
 
     def security_id(self, code: str) -> int | None:
         return self.codes.get(code)
+
+    def transactions(self, security: int, funds: Funds, since: date, as_of: date) -> list[tuple[date, int]]:
+        found = self._trades.get(security)
+        if found is None:
+            return []
+        if security in self._splits or len(found.days) > MAX_AT_ONCE:
+            return added_up(self, security, funds, since, as_of)
+        days, totals, unsure = self._added_up(security, funds, found)
+        for day, through in unsure:
+            if day <= as_of < through:
+                return added_up(self, security, funds, since, as_of)
+        end = bisect_right(days, as_of)
+        start = min(bisect_left(days, since), max(end - 1, 0))
+        return list(zip(days[start:end], totals[start:end], strict=True))
+
+    def _added_up(self, security: int, funds: Funds, trades: Trades) -> Sums:
+        key = security, funds
+        found = self._sums.get(key)
+        if found is None:
+            found = Sums.of(trades, funds)
+            if len(self._sums) >= MAX_REMEMBERED:
+                self._sums.clear()
+            self._sums[key] = found
+        return found
 
     def splits(self, security: int, funds: Collection[str], as_of: date) -> dict[str, list[Split]]:
         seen: dict[str, list[Split]] = {}
