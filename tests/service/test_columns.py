@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import date, timedelta
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,13 +18,18 @@ from qotgate.model import (
     ArkFundHoldingSortField,
     ArkHoldingType,
     InvalidRequest,
+    Language,
     Market,
     RankSortDir,
     RatingChangeType,
     Security,
 )
+from qotgate.protocol.answers import write_list
+from qotgate.protocol.body import FORMATS, encode
+from qotgate.protocol.interface import ACTIVE_TRANSACTIONS, FUND_HOLDINGS, RATING_CHANGES, ListQuestion
 from qotgate.service.ark.dynamics import ark_stock_dynamic
 from qotgate.service.ark.lists import active_transactions, fund_holdings
+from qotgate.service.calls import LIST_CALLS
 from qotgate.service.columns.books import MAX_SETS, BookColumns
 from qotgate.service.columns.cache import KINDS, ColumnCache
 from qotgate.service.columns.ratings import RatingColumns
@@ -129,31 +134,48 @@ def compare_lists(
     how many came from memory, and how many did not."""
     assert cache.prepared(BookColumns) is not None
     with_columns = Questions(store, reference, columns=cache)
-    without, at_hand = Questions(store, reference), with_columns.at_hand()
-    assert at_hand is not None
+    both = []
+    for lang in get_args(Language):
+        at_hand = with_columns.varied(lang=lang).at_hand()
+        assert at_hand is not None
+        both.append((at_hand, Questions(store, reference, lang=lang)))
     for first_use in (fund_holdings, active_transactions):
         said(first_use, with_columns)
-    every = [(fund_holdings, *words) for words in HOLDINGS]
-    every += [(active_transactions, *words) for words in TRANSACTIONS]
+    every: list[tuple[Any, ...]] = [(FUND_HOLDINGS, *words) for words in HOLDINGS]
+    every += [(ACTIVE_TRANSACTIONS, *words) for words in TRANSACTIONS]
     asked = answered = 0
     for number, (day, (question, *words)) in enumerate(product(days, every)):
         if number % part:
             continue
 
         def pages(questions: Questions) -> list[Any]:
-            first = question(questions, *words, 7, None, day)  # noqa: B023
+            call = LIST_CALLS[question]  # noqa: B023
+            first = call(questions, *words, 7, None, day)  # noqa: B023
             if first.next_page is None:
                 return [first]
-            return [first, question(questions, *words, 7, first.next_page, day)]  # noqa: B023
+            return [first, call(questions, *words, 7, first.next_page, day)]  # noqa: B023
 
+        at_hand, without = both[asked % 2]
         asked += 1
         try:
             found = said(pages, at_hand)
         except NotAtHand:
             continue
         answered += 1
-        assert repr(found) == repr(said(pages, without)), (question, words, day)
+        expected = said(pages, without)
+        assert repr(found) == repr(expected), (question.name, words, day)
+        if not isinstance(found, str):
+            assert on_the_wire(question, found) == on_the_wire(question, expected), (
+                question.name,
+                words,
+                day,
+            )
     return answered, asked - answered
+
+
+def on_the_wire(question: ListQuestion[Any], pages: list[Any]) -> list[bytes]:
+    """The bodies of some pages, in both formats."""
+    return [encode(write_list(question, page), body_format) for page in pages for body_format in FORMATS]
 
 
 def test_lists_of_the_sample_are_those_of_the_database(sample_url: str, reference: Reference) -> None:
@@ -212,6 +234,9 @@ def compare_ratings(store: Store, reference: Reference, cache: ColumnCache, days
                         for questions in (at_hand, without)
                     ]
                     assert found[0] == found[1], (market, kind, as_of)
+                    if not isinstance(found[0], str):
+                        bodies = [on_the_wire(RATING_CHANGES, one) for one in found]
+                        assert bodies[0] == bodies[1], (market, kind, as_of)
                     pages += len(found[0])
     return pages
 

@@ -39,6 +39,9 @@ class ColumnRows(Sequence[T]):
     def __hash__(self) -> int:
         return hash(tuple(self))
 
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):

@@ -5,18 +5,18 @@ As in :mod:`qotgate.service.columns.trades`, columns are immutable.
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from math import nan
 from sys import intern
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 from sqlalchemy import Connection
 
 from qotgate.model import Market, RatingChangeType
 from qotgate.service.columns.sizes import Budget
-from qotgate.service.columns.source import NotAtHand
+from qotgate.service.columns.source import ListedRow, NotAtHand
 from qotgate.service.cursor import Cursors
 from qotgate.store.database import read_state, secret
 from qotgate.store.reads import columns as reads
@@ -28,7 +28,10 @@ MARKETS = (Market.US, Market.CA)
 CHANGE_BYTES = 90
 HISTORY_BYTES = 300
 """Approximate memory of a code, an institution and their pair."""
+MAX_MADE_ROWS = 1024
+"""Rows of one kind and language that are kept as answers show them: some 400 KiB."""
 
+T = TypeVar("T")
 Kind = tuple[str, str]
 """A market and a change type."""
 History = tuple[str, str]
@@ -95,6 +98,8 @@ class RatingColumns:
     _span: tuple[date | None, date | None]
     _histories: Mapping[int, History]
     _changes: Mapping[Kind, Changes]
+    _made_rows: dict[Hashable, dict[int, ListedRow[Any]]] = field(default_factory=dict)
+    """By the name of what makes them, their kind, and their place."""
 
     @classmethod
     def read(cls, connection: Connection, generation: int, most: int) -> Self:
@@ -158,9 +163,11 @@ class RatingColumns:
         as_of: date,
         after: tuple[date, int] | None,
         count: int,
+        make: Callable[[Row], T],
+        made_as: Hashable,
         *,
         places: bool = False,
-    ) -> list[Row]:
+    ) -> list[ListedRow[T]]:
         found = self._found(wanted, generation)
         if places:
             raise NotAtHand
@@ -169,7 +176,20 @@ class RatingColumns:
             day, note_id = after
             start = bisect_left(found.days, day)
             end = bisect_left(found.note_ids, note_id, start, bisect_right(found.days, day))
-        return [self._row(wanted, found, place) for place in range(end - 1, max(end - count, 0) - 1, -1)]
+        made = self._made_rows.setdefault((made_as, wanted.market, wanted.change_type), {})
+        listed = []
+        for place in range(end - 1, max(end - count, 0) - 1, -1):
+            row = made.get(place)
+            if row is None:
+                # Pages of days close together have most rows in common.
+                row = ListedRow(
+                    found.days[place], found.note_ids[place], make(self._row(wanted, found, place))
+                )
+                if len(made) >= MAX_MADE_ROWS:
+                    made.clear()
+                made[place] = row
+            listed.append(row)
+        return listed
 
     def _found(self, wanted: RatingFilter, generation: int) -> Changes:
         """Raises NotAtHand for lists other than the interface's own, and for other generations."""

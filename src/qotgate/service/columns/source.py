@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Hashable
 from datetime import date
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
@@ -14,6 +14,7 @@ from qotgate.store.database import generation, read_state, secret
 from qotgate.store.reads.ratings import RatingFilter
 from qotgate.store.tables import Row
 
+T = TypeVar("T")
 Remembered = Callable[[Hashable, Callable[[], Any]], Any]
 """Returns the cached value of a key that includes the generation, or computes it."""
 
@@ -145,6 +146,14 @@ class Ends(NamedTuple):
     left_out: tuple[tuple[str, date], ...]
 
 
+class ListedRow(NamedTuple, Generic[T]):
+    """A row of a list of rating changes, and its place in the list."""
+
+    day: date
+    note_id: int
+    row: T
+
+
 class RatingSource(Protocol):
     """One state of the notes. ``generation`` is its number; cursors of generations before ``pages_from``
     point to rows that no longer exist. ``span`` is the first and the last day of a note."""
@@ -171,10 +180,13 @@ class RatingSource(Protocol):
         as_of: date,
         after: tuple[date, int] | None,
         count: int,
+        make: Callable[[Row], T],
+        made_as: Hashable,
         *,
         places: bool = False,
-    ) -> list[Row]:
-        """As :func:`qotgate.store.reads.ratings.changes`. Raises NotAtHand."""
+    ) -> list[ListedRow[T]]:
+        """The rows of :func:`qotgate.store.reads.ratings.changes`, as ``make`` makes them; rows of the same
+        name ``made_as`` are made alike, and may be kept. Raises NotAtHand."""
         ...
 
 
@@ -208,7 +220,10 @@ class DatabaseRatings:
         as_of: date,
         after: tuple[date, int] | None,
         count: int,
+        make: Callable[[Row], T],
+        made_as: Hashable,  # noqa: ARG002 - columns use it
         *,
         places: bool = False,
-    ) -> list[Row]:
-        return reads.ratings.changes(self.connection, wanted, generation, as_of, after, count, places=places)
+    ) -> list[ListedRow[T]]:
+        rows = reads.ratings.changes(self.connection, wanted, generation, as_of, after, count, places=places)
+        return [ListedRow(row["day"], row["note_id"], make(row)) for row in rows]

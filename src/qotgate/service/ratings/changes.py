@@ -179,14 +179,15 @@ def _page(
                 raise NothingLoaded("no_notes")
             day, number, after = day_of_answer(as_of, first, latest), source.generation, None
             all_count = source.count(wanted, number, day)
-        found = source.changes(wanted, number, day, after, count + 1, places=places)
+        made_as = question[0], questions.lang, questions.reference.digest
+        found = source.changes(wanted, number, day, after, count + 1, make, made_as, places=places)
         rows = found[:count]
         next_page = None
         if len(rows) < len(found):
             last = rows[-1]
-            cursor = Cursor(number, day.isoformat(), all_count, last["day"].isoformat(), last["note_id"])
+            cursor = Cursor(number, day.isoformat(), all_count, last.day.isoformat(), last.note_id)
             next_page = source.cursors.write(question, cursor)
-        return Page(tuple(map(make, rows)), next_page, all_count, known_to=day)
+        return Page(tuple([one.row for one in rows]), next_page, all_count, known_to=day)
 
     return questions.answer(RatingColumns, ask, lambda connection: ask(questions.ratings_in(connection)))
 
