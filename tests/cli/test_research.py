@@ -39,7 +39,7 @@ def test_what_is_wrong_is_one_sentence(sample_url: str, tmp_path: Path) -> None:
         (("trades", "--codes", "TSLA"), "codes takes a code as MARKET.CODE"),
         (("trades", "--csv", "--json"), "Of --csv, --json and --parquet one is taken."),
         (("trades", "--parquet", str(tmp_path / "no" / "t.parquet")), "cannot be written: No such file"),
-        (("trades", "--funds", "ARKZ"), "funds takes funds of which something is loaded"),
+        (("trades", "--funds", "ARKZ"), "funds takes a fund with loaded data"),
     ):
         done = run("research", *options, "--db", sample_url)
         assert done.returncode == 2

@@ -66,7 +66,7 @@ def test_parameters(web: httpx.Client) -> None:
     assert len(ask("dynamics?codes=US.TSLA&as_of=2026-06-17,2026-06-22")) == 2
     for query, sentence in (
         ("trades?start=yesterday", "start takes a day as yyyy-MM-dd, not 'yesterday'."),
-        ("trades?funds=ARKZ", "funds takes funds of which something is loaded, ARKK, ARKW, not ARKZ."),
+        ("trades?funds=ARKZ", "funds takes a fund with loaded data (ARKK, ARKW), not ARKZ."),
         ("streaks?days=1", "days takes a whole number from 2 to 250, not '1'."),
         ("dynamics?as_of=2020-01-01", "as_of takes a day from 2026-04-17 on"),
     ):

@@ -355,7 +355,7 @@ def test_codes_that_are_not_known_are_told_beside_a_table(
 
 
 def test_a_fund_without_data_is_refused_alike(client: QuoteClient, web: httpx.Client) -> None:
-    said = "fund takes funds of which something is loaded, ARKK, ARKW, not ARKZ."
+    said = "fund takes a fund with loaded data (ARKK, ARKW), not ARKZ."
     for path in ("holdings", "active-transactions"):
         answer = web.get(f"/api/v1/ark/{path}?fund=arkz")
         assert (answer.status_code, answer.json()["detail"]) == (422, said)

@@ -51,7 +51,7 @@ def test_a_page_has_the_rows_of_the_table(real_site: Serving) -> None:
 @pytest.mark.parametrize(
     ("choices", "sentence"),
     [
-        ({"fund": "NONE"}, "funds takes funds of which something is loaded, ARKK, ARKW, not NONE."),
+        ({"fund": "NONE"}, "funds takes a fund with loaded data (ARKK, ARKW), not NONE."),
         ({"as_of": "1999-01-01"}, "as_of takes a day from 2026-04-17 on"),
     ],
 )

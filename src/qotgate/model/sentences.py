@@ -198,7 +198,7 @@ SENTENCES: dict[str, dict[Language, str]] = {
         "zh": "表 {table} 没有参数 {value!r}；可用参数：{names}。",
     },
     "funds": {
-        "en": "{parameter} takes funds of which something is loaded, {known}, not {value}.",
+        "en": "{parameter} takes a fund with loaded data ({known}), not {value}.",
         "zh": "{parameter} 须为已加载数据的基金（{known}），不能是 {value}。",
     },
     "fund_unknown": {
@@ -216,7 +216,7 @@ SENTENCES: dict[str, dict[Language, str]] = {
     "no_ark_data": {
         "en": "No ARK trading day is loaded yet: load trade notices, or holdings of two days, "
         "with `qotgate load PATH`.",
-        "zh": "尚未加载任何 ARK 交易日：请用 `qotgate load PATH` 加载交易通知，或至少两天的持仓文件。",
+        "zh": "尚未加载任何 ARK 交易数据：请用 `qotgate load PATH` 加载交易通知，或至少两天的持仓文件。",
     },
     "no_holdings": {
         "en": "No ARK holdings are loaded yet: load the funds' holdings files with `qotgate load PATH`.",
