@@ -59,6 +59,11 @@ class Batch:
     def values(self, reader: Reader, *fields: str) -> list[Any]:
         """The values by ``reader`` of the cells of a column, or of several columns as a tuple. Cells that are
         not texts are odd, because a reader would not distinguish 1 from True."""
+        if not any(field in self for field in fields):
+            value = reader["" if len(fields) == 1 else ("",) * len(fields)]
+            if value is REFUSED:
+                self.odd.update(range(len(self.numbers)))
+            return [value] * len(self.numbers)
         columns = [self._cells(field) for field in fields]
         for column in columns:
             if set(map(type, column)) != {str}:

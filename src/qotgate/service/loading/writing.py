@@ -412,7 +412,7 @@ def _columns(kind: type[Notice] | type[Note], records: Sequence[Any]) -> dict[st
 def _book_key(lines: Iterable[tuple[Any, ...]]) -> str:
     """A key for the content of a book, independent of the order of its lines: ticker, identifier, name,
     shares, market value and weight of each."""
-    return _key(*sorted(f"[{', '.join(map(repr, line[2:8]))}]" for line in lines))
+    return _key(*sorted(repr([*line[2:8]]) for line in lines))
 
 
 def note_keys(codes: Sequence[tuple[str, str]], notes: Mapping[str, Sequence[Any]]) -> list[str]:
@@ -425,13 +425,13 @@ def note_keys(codes: Sequence[tuple[str, str]], notes: Mapping[str, Sequence[Any
         *(_texts(notes[name], str.casefold) for name in ("word", "prior_word")),
         *(_texts(notes[name], str) for name in ("target", "prior_target", "starts")),
     ]
-    return [_digest("\x1f".join(texts)) for texts in zip(*columns, strict=True)]
+    return list(map(_digest, map("\x1f".join, zip(*columns, strict=True))))
 
 
 def _texts(values: Sequence[Any], write: Callable[[Any], str]) -> list[str]:
     """Each value converted by ``write``, which is called once for equal values."""
     known = {value: write(value) for value in set(values)}
-    return [known[value] for value in values]
+    return list(map(known.__getitem__, values))
 
 
 def _key(*parts: object) -> str:
