@@ -131,6 +131,26 @@ def test_contradictions_can_be_taken_away(tmp_path: Path, reference: Reference) 
     assert all(link in pages(url, path)[0] for path in ("/data", "/data/contradictions"))
 
 
+def test_rejected_files_come_page_by_page_and_can_be_taken_away(tmp_path: Path, reference: Reference) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for n in range(CONTRADICTED):
+        (folder / f"bad{n:02}.csv").write_text(f"neither this\nnor {n}\n")
+    url = loaded(tmp_path, reference, "ARKK,2021-08-03,Buy,TSLA,88160R101,TESLA INC,1,0.1\n")
+    store = Store.open(url)
+    load(store, reference, sorted(folder.iterdir()))
+    store.close()
+    shown = [rows(page, "unread") for page in pages(url, "/data")]
+    assert [len(page) for page in shown] == [provenance.SETTLE_ON_A_PAGE, 20]
+    names = re.findall(r"bad\d\d\.csv(?=<)", "".join(row for page in shown for row in page))
+    assert sorted(names) == [f"bad{n:02}.csv" for n in range(CONTRADICTED)]
+    found = listed(url, "/api/v1/rejected-files", "before")
+    assert [Path(row["path"]).name for row in found] == names
+    assert {(row["load"], "no known format" in row["reason"]) for row in found} == {(2, True)}
+    link = 'href="/api/v1/rejected-files.csv?lang=en&amp;count=all"'
+    assert all(link in pages(url, path)[0] for path in ("/data", "/data/rejected-files"))
+
+
 def test_moves_come_page_by_page(tmp_path: Path, reference: Reference) -> None:
     lines = (f"ARKK,2021-08-03,Buy,Z{n} XX,,COMPANY {n},{1000 + n},0.1\n" for n in range(UNMAPPED))
     found = pages(loaded(tmp_path, reference, "".join(lines)), "/moves")

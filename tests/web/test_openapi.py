@@ -32,6 +32,7 @@ OPERATIONS = (
     *(f"/api/v1/research/{table.path}" for table in TABLES.values()),
     "/api/v1/files",
     "/api/v1/left-out",
+    "/api/v1/rejected-files",
     "/api/v1/unmapped",
     "/api/v1/contradictions",
     "/api/v1/loads",

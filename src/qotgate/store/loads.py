@@ -7,11 +7,22 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, literal_column, null, select, union_all, update
+from sqlalchemy import (
+    Connection,
+    Select,
+    delete,
+    func,
+    insert,
+    literal_column,
+    null,
+    select,
+    union_all,
+    update,
+)
 
 from qotgate.store import tables
 from qotgate.store.bulk import insert_rows
-from qotgate.store.tables import Row
+from qotgate.store.tables import Row, rows_of
 
 MAX_IDLE_LOADS = 200
 """Loads without new files that are kept in the history, such as those of a timer that found nothing."""
@@ -103,16 +114,29 @@ def left_out(connection: Connection, number: int, count: int) -> list[Row]:
 def unread_files(connection: Connection, count: int) -> tuple[int, list[Row]]:
     """The number of unreadable files that no later load has read under the same path, and the latest of
     them."""
+    query = _unread()
+    total = connection.scalar(select(func.count()).select_from(query.subquery())) or 0
+    names = ("load_id", "path", "reason")
+    return total, [{name: row[name] for name in names} for row in unread_page(connection, None, count)]
+
+
+def unread_page(connection: Connection, before: int | None, count: int) -> list[Row]:
+    """Up to ``count`` of these files before number ``before``, the latest first: number, load, path and
+    reason."""
+    rejected = tables.rejected_file
+    query = _unread() if before is None else _unread().where(rejected.c.id < before)
+    return rows_of(connection, query.limit(count))
+
+
+def _unread() -> Select[Any]:
     rejected, file = tables.rejected_file, tables.file
     latest = select(func.max(rejected.c.id)).group_by(rejected.c.path)
     read = select(file.c.id).where(file.c.path == rejected.c.path, file.c.load_id > rejected.c.load_id)
-    query = (
-        select(rejected.c.load_id, rejected.c.path, rejected.c.reason)
+    return (
+        select(rejected.c.id, rejected.c.load_id, rejected.c.path, rejected.c.reason)
         .where(rejected.c.id.in_(latest), ~read.exists())
         .order_by(rejected.c.id.desc())
     )
-    total = connection.scalar(select(func.count()).select_from(query.subquery())) or 0
-    return total, [dict(row) for row in connection.execute(query.limit(count)).mappings()]
 
 
 def _now() -> str:

@@ -102,6 +102,14 @@ def rejects(request: Request, site: TheSite, before: Number = None) -> Response:
     return _show_rows(request, site, "rejects.html", lambda: provenance.rejects(site.store, before))
 
 
+@router.get("/data/rejected-files")
+def rejected_files(request: Request, site: TheSite, before: Number = None) -> Response:
+    def read() -> Found:
+        return provenance.rejected_files(site.store, before)
+
+    return _show_rows(request, site, "rejected_files.html", read)
+
+
 @router.get("/data/unmapped")
 def unmapped(request: Request, site: TheSite, start: Number = None) -> Response:
     def read() -> Found:

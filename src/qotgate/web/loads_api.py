@@ -22,6 +22,8 @@ from qotgate.web.shapes import (
     LinesLeftOut,
     LoadRow,
     Loads,
+    RejectedFileRow,
+    RejectedFiles,
     Shape,
     Unmapped,
     UnmappedRow,
@@ -106,6 +108,17 @@ def lines_left_out(asked: TheRequest, count: Count = COUNT_DEFAULT, before: Befo
         return LinesLeftOut(next_before=more, rows=[LeftOutRow.model_validate(row) for row in found])
 
     return _listed(asked, "lines-left-out", part, count, before)
+
+
+@router.get("/rejected-files", response_model=RejectedFiles, tags=["Data"])
+def rejected_files(asked: TheRequest, count: Count = COUNT_DEFAULT, before: Before = None) -> Response:
+    """The files that could not be read at all, each with the reason, the latest first."""
+
+    def part(size: int, number: int | None) -> RejectedFiles:
+        rows, more = provenance.rejected_files(asked.site.store, number, size)
+        return RejectedFiles(next_before=more, rows=[RejectedFileRow.of(row) for row in rows])
+
+    return _listed(asked, "rejected-files", part, count, before)
 
 
 @router.get("/unmapped", response_model=Unmapped, tags=["Data"])

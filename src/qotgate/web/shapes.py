@@ -408,6 +408,25 @@ class FundDays(Shape):
     rows: list[FundDayRow]
 
 
+class RejectedFileRow(Shape):
+    """A file that could not be read at all, and that no later load has read."""
+
+    load: int = Field(description="The load that found it.")
+    path: str
+    reason: str
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> "RejectedFileRow":
+        return cls(load=row["load_id"], path=row["path"], reason=row["reason"])
+
+
+class RejectedFiles(Shape):
+    """A page of the rejected files, the latest first."""
+
+    next_before: int | None = Field(description="The `before` of the next page; null on the last one.")
+    rows: list[RejectedFileRow]
+
+
 class UnmappedRow(Shape):
     """Lines of one spelling without a code: their number, their last day and the file of one of them."""
 

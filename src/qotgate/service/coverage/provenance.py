@@ -18,7 +18,6 @@ LINES_BEFORE = 5
 """Lines shown above the requested line."""
 REJECTS_OF_A_FILE = 100
 GRADES_SHOWN = 50
-UNREAD_SHOWN = 50
 SETTLE_ON_A_PAGE = 50
 LOADS_SHOWN = 5
 LEFT_OUT_OF_A_LOAD = 1000
@@ -65,8 +64,8 @@ class Coverage:
 @dataclass(frozen=True)
 class Unsettled:
     """Problems: grade words and lines without a code, which the tables do not know; lines whose identifier is
-    not believed; and the number of unreadable files, with the latest of them. ``more_uncoded`` and
-    ``more_contradictions`` are the starts of the next pages."""
+    not believed; and the number of unreadable files, with the latest of them. ``more_uncoded``,
+    ``more_contradictions`` and ``more_unread`` are the starts of the next pages."""
 
     grades: list[Row]
     uncoded: list[Row]
@@ -75,6 +74,7 @@ class Unsettled:
     more_contradictions: int | None
     unread_files: int
     unread: list[Row]
+    more_unread: int | None
 
 
 @dataclass(frozen=True)
@@ -164,10 +164,20 @@ def unsettled(store: Store, reference: Reference) -> Unsettled:
     each."""
     with store.reading() as connection:
         grades = reads.ratings.unknown_grades(connection, GRADES_SHOWN)
-        unread_files, unread = load_history.unread_files(connection, UNREAD_SHOWN)
+        unread_files, _ = load_history.unread_files(connection, 0)
     return Unsettled(
-        grades, *uncoded(store, reference), *contradictions(store), unread_files=unread_files, unread=unread
+        grades, *uncoded(store, reference), *contradictions(store), unread_files, *rejected_files(store)
     )
+
+
+def rejected_files(
+    store: Store, before: int | None = None, count: int = SETTLE_ON_A_PAGE
+) -> tuple[list[Row], int | None]:
+    """A page of unreadable files that no later load has read, latest first, and the ``before`` of the next
+    page."""
+    with store.reading() as connection:
+        rows = load_history.unread_page(connection, before, count + 1)
+    return _page(rows, count)
 
 
 def uncoded(
