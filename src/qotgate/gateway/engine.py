@@ -25,6 +25,9 @@ from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
 from qotgate.relay.upstream import Upstream
 from qotgate.service.questions import Questions
 
+_PROTO_IDS = {int(proto_id): proto_id for proto_id in INTERFACES}
+"""A look-up takes a tenth of the time of a call of the enum."""
+
 
 class Engine:
     """Answers frames from ``questions``, and through ``upstream`` those that it takes. Create it within the
@@ -126,7 +129,7 @@ class Engine:
             self._relay.ask(pending)
             return None
         if frame.proto_id in INTERFACES:
-            return self._questions.ask(pending, ProtoId(frame.proto_id))
+            return self._questions.ask(pending, _PROTO_IDS[frame.proto_id])
         served = sorted({ProtoId.InitConnect, ProtoId.KeepAlive, *INTERFACES})
         names = ", ".join(f"{proto_id.name} ({proto_id:d})" for proto_id in served)
         raise Unserved("unserved", proto_id=frame.proto_id, served=names)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from qotgate.model import InvalidRequest, Market
-from qotgate.protocol.answers import write_dynamic, write_list
+from qotgate.protocol.answers import day_text, write_dynamic, write_list
 from qotgate.protocol.interface import LIST_QUESTIONS, ListQuestion
 from qotgate.protocol.market_answers import write_states, write_trading_days, write_user_info
 from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
@@ -153,7 +153,7 @@ def _with_day(c2s: Any, response: Any, known_to: date | None) -> Any:
     """Add the day of the answer if the request named one, so that the client sees that the gateway understood
     it."""
     if c2s.asOf and known_to is not None:
-        response.s2c.asOf = known_to.isoformat()
+        response.s2c.asOf = day_text(known_to)
     return response
 
 

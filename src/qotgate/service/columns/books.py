@@ -15,6 +15,7 @@ from fractions import Fraction
 from itertools import groupby
 from math import copysign, trunc
 from operator import itemgetter
+from sys import intern
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -256,6 +257,8 @@ def _bytes(book: "Book") -> int:
 
 
 def _trade(day: date, security: int, fund: str, through: date, shares: int, price: float | None) -> DayTrade:
+    # Interned, a fund is found among the wanted ones without comparing its letters.
+    fund = intern(fund)
     if price is None:
         return DayTrade(day, security, fund, through, shares, None)
     # Rounded as the engines do in qotgate.store.sums.

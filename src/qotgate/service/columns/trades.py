@@ -13,6 +13,7 @@ from fractions import Fraction
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
+from sys import intern
 from typing import Any, NamedTuple, Self
 
 from sqlalchemy import Connection
@@ -54,7 +55,7 @@ class Trades(NamedTuple):
     def add(self, rows: Iterable[Any]) -> None:
         for _, day, fund, shares, through in rows:
             self.days.append(day)
-            self.funds.append(fund)
+            self.funds.append(intern(fund))
             self.shares.append(shares)
             self.through.append(through)
 
