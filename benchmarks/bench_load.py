@@ -8,6 +8,7 @@ next to the repository.
 
 import os
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -22,7 +23,9 @@ from rich.console import Console
 from rich.table import Table
 
 from bench_ratings import NOTES, write_notes
+from gateway.processes import Server
 from gateway.servers import PostgreSQL, running_postgresql
+from qotgate import ConnectionLost, QuoteClient
 
 ROOT = Path(__file__).parents[1]
 REAL = ROOT.parent / "shared" / "data"
@@ -69,18 +72,36 @@ def pandas(*folders: Path) -> Measured:
     return run([sys.executable, "-c", PANDAS], "\n".join(map(str, files)))
 
 
-def listening(url: str) -> Measured:
-    """The time until ``serve`` says that it listens."""
+def serving(url: str, *options: str, listens: bool) -> Measured:
+    """From the start of ``serve`` until it answers a client, or until it says that it ``listens``, pages
+    included."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
     started = time.perf_counter()
-    command = [*QOTGATE, "serve", "--port", "0", "--no-http", "--db", url]
+    command = [*QOTGATE, "serve", "--port", str(port), "--db", url, *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        seconds = time.perf_counter() - started
+        server = Server(process, [port])
+        if listens:
+            assert process.stdout is not None
+            process.stdout.readline()
+        else:
+            ask(port)
+        seconds, cpu, size = time.perf_counter() - started, server.cpu_seconds, server.resident
         process.terminate()
-        usage = os.wait4(process.pid, 0)[2]
-        process.returncode = 0
-    return Measured(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / MIB)
+    return Measured(seconds, cpu, size)
+
+
+def ask(port: int) -> None:
+    """Ask the gateway on ``port`` as soon as it is there."""
+    while True:
+        try:
+            with QuoteClient(port=port) as client:
+                client.ark_dynamic("US.TSLA")
+        except ConnectionLost:
+            time.sleep(0.005)
+        else:
+            return
 
 
 class Databases:
@@ -154,7 +175,9 @@ def starts(console: Console, databases: Databases) -> None:
     cases: dict[str, Callable[[], Measured]] = {
         "qotgate --version": lambda: run([*QOTGATE, "--version"]),
         "qotgate ark US.TSLA": lambda: run([*QOTGATE, "ark", "US.TSLA", "--db", url]),
-        "qotgate serve, until it listens": lambda: listening(url),
+        "qotgate serve --no-http, until it answers": lambda: serving(url, "--no-http", listens=False),
+        "qotgate serve, until it answers": lambda: serving(url, "--http-port", "0", listens=False),
+        "qotgate serve, until its pages listen too": lambda: serving(url, "--http-port", "0", listens=True),
         "python -c pass": lambda: run([sys.executable, "-c", "pass"]),
     }
     table = Table("command", "s (median)", "CPU s")

@@ -25,7 +25,7 @@ MIB = 1 << 20
 class Server:
     """A running server; ``ports`` as it printed them."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | subprocess.Popen[str]
     ports: list[int]
 
     @property
