@@ -1,10 +1,9 @@
 """Cursors: opaque, signed, and bound to one question."""
 
 import hmac
-from dataclasses import dataclass, fields
 from datetime import date
 from json import JSONEncoder
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from itsdangerous import BadData, HMACAlgorithm, Signer, URLSafeSerializer
 from itsdangerous.encoding import base64_encode
@@ -12,8 +11,7 @@ from itsdangerous.encoding import base64_encode
 from qotgate.model import InvalidRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(NamedTuple):
     """Where the next page of rating changes starts: after the row of ``day`` and ``row_id``.
 
     It has the generation of the data of its first page, so that later pages come from the same generation
@@ -31,8 +29,7 @@ class Cursor:
         return date.fromisoformat(self.day), self.row_id
 
 
-@dataclass(frozen=True, slots=True)
-class ListCursor:
+class ListCursor(NamedTuple):
     """Where the next page of a list as of a day starts, and the ``digest`` of the whole list, which shows a
     later page whether the list has changed."""
 
@@ -41,8 +38,7 @@ class ListCursor:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class PartCursor:
+class PartCursor(NamedTuple):
     """Where the next part of a research table starts: the day ``start``, in the generation of the first
     part."""
 
@@ -51,8 +47,7 @@ class PartCursor:
     start: str
 
 
-@dataclass(frozen=True, slots=True)
-class SummaryCursor:
+class SummaryCursor(NamedTuple):
     """Where the next page of a security's institutions starts, and the ``newest_note`` at the first page:
     later pages ignore newer notes."""
 
@@ -85,8 +80,7 @@ class Cursors:
     ) -> str:
         """Equal to the format of URLSafeSerializer, but never compressed: that would take most of the
         time."""
-        values = [getattr(cursor, name) for name in cursor.__slots__]
-        payload = base64_encode(_JSON.encode(values))
+        payload = base64_encode(_JSON.encode(cursor))
         return Signer(self._secret, _salt(question), algorithm=_Sha1()).sign(payload).decode()
 
     def read(self, question: tuple[str, ...], text: str, kind: type[AnyCursor]) -> AnyCursor:
@@ -96,9 +90,8 @@ class Cursors:
         except (BadData, UnicodeError, RecursionError) as error:
             raise InvalidRequest("page") from error
         # Gateways of two versions may share a database, and therefore the secret.
-        if not isinstance(values, list) or [type(one) for one in values] != [
-            one.type for one in fields(kind)
-        ]:
+        types = [*kind.__annotations__.values()]
+        if not isinstance(values, list) or [type(one) for one in values] != types:
             raise InvalidRequest("page")
         return kind(*values)
 
