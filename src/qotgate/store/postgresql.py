@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from itertools import islice
+from selectors import EVENT_READ, DefaultSelector
 from threading import Event, Thread
 from time import monotonic
 from typing import Any, cast
@@ -126,8 +127,7 @@ class Watch:
                 if self._connection is None:
                     self._connection = self._connect()
                     self._look()
-                for _ in self._connection.notifies(timeout=LOOK_SECONDS, stop_after=1):
-                    pass
+                self._wait()
                 self._look()
             except Exception:
                 # Retry after any error: without a watch nothing would be cached any more.
@@ -139,6 +139,16 @@ class Watch:
                 self._stopped.wait(LOOK_SECONDS)
         if self._connection is not None:
             self._connection.close()
+
+    def _wait(self) -> None:
+        """Wait for a notification, for ``LOOK_SECONDS`` at most. In psycopg's own wait the thread would wake
+        ten times a second, to heed Ctrl-C."""
+        for _ in self._connection.notifies(timeout=0, stop_after=1):
+            # It came with the last answer, and the socket may have no more.
+            return
+        with DefaultSelector() as selector:
+            selector.register(self._connection, EVENT_READ)
+            selector.select(LOOK_SECONDS)
 
 
 class PostgreSQL(Dialect):
