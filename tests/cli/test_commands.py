@@ -63,7 +63,7 @@ def test_equal_reasons_are_told_once_and_other_files_in_one_line(url: str, tmp_p
     assert said.count("the file is empty") == said.count("firm is blank") == 1
     assert re.search(r"empty2\.csv and 3 more: the file is empty", said)
     assert re.search(r"notes\.csv, lines 2, 3, 4 and 4 more: firm is blank", said)
-    assert "13 left out:" in said
+    assert "Left out: 13" in said
 
 
 def test_the_user_may_say_the_order_of_days(url: str, tmp_path: Path) -> None:

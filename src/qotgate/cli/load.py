@@ -129,28 +129,28 @@ def _print(report: LoadReport, dry_run: bool, passed_over: Counter[str]) -> None
                 suffixes=suffixes,
             )
         )
-    _list(console, "left out", _reasons(report.rejects), REJECTS_SHOWN, of=len(report.rejects))
+    _list(console, "Left out", _reasons(report.rejects), REJECTS_SHOWN, of=len(report.rejects))
     _list(
         console,
-        "grades that the scale does not know (add them to grades.csv in --tables)",
+        "Grades that the scale does not know (add them to grades.csv in --tables)",
         [
-            say("{word}: {count:,} notes", word=word, count=number)
+            say("{word} (notes: {count:,})", word=word, count=number)
             for word, number in report.unknown_grades.most_common()
         ],
         WORDS_SHOWN,
     )
     _list(
         console,
-        "securities without a code (add them to listings.csv in --tables)",
+        "Securities without a code (add them to listings.csv in --tables)",
         [
-            say("{line}: {count:,} lines", line=line, count=number)
+            say("{line} (lines: {count:,})", line=line, count=number)
             for line, number in report.unmapped.most_common()
         ],
         WORDS_SHOWN,
     )
     _list(
         console,
-        "identifiers not believed, as other lines contradict them (their lines count under ticker and name)",
+        "Identifiers not believed, as other lines contradict them (their lines count under ticker and name)",
         [contradiction_sentence(row, language()) for row in report.contradictions],
         REJECTS_SHOWN,
     )
@@ -182,11 +182,11 @@ def _several(names: list[str]) -> str:
 
 
 def _list(console: Console, title: str, lines: list[str], most: int, *, of: int | None = None) -> None:
-    """Print ``lines``, at most ``most`` of them, under their total number; a line may represent more than one
-    of ``of``."""
+    """Print ``lines``, at most ``most`` of them, under a title with their number; a line may represent more
+    than one of ``of``."""
     if not lines:
         return
-    console.print(say("{count:,} {title}:", count=len(lines) if of is None else of, title=say(title)))
+    console.print(say("{title}: {count:,}", title=say(title), count=len(lines) if of is None else of))
     for line in lines[:most]:
         console.print(f"  {line}")
     if len(lines) > most:

@@ -133,19 +133,19 @@ CHINESE = {
     "no suffix": "无扩展名",
     "{count:,} files passed over, as their names do not end as those of data do ({suffixes}); "
     "name one to have it read.": "按扩展名跳过 {count:,} 个文件（{suffixes}）；如需读取，请直接写出文件名。",
-    "{count:,} {title}:": "{title}（{count:,}）：",
-    "left out": "未读取",
-    "grades that the scale does not know (add them to grades.csv in --tables)": (
+    "{title}: {count:,}": "{title}（{count:,}）：",
+    "Left out": "未读取",
+    "Grades that the scale does not know (add them to grades.csv in --tables)": (
         "未识别的评级用词，请写入 --tables 文件夹的 grades.csv"
     ),
-    "securities without a code (add them to listings.csv in --tables)": (
+    "Securities without a code (add them to listings.csv in --tables)": (
         "没有代码的证券，请写入 --tables 文件夹的 listings.csv"
     ),
-    "identifiers not believed, as other lines contradict them (their lines count under ticker and name)": (
+    "Identifiers not believed, as other lines contradict them (their lines count under ticker and name)": (
         "未采信的证券标识，与其他行矛盾（这些行按代码和名称归类）"
     ),
-    "{word}: {count:,} notes": "{word}：{count:,} 条评级",
-    "{line}: {count:,} lines": "{line}：{count:,} 行",
+    "{word} (notes: {count:,})": "{word}：{count:,} 条评级",
+    "{line} (lines: {count:,})": "{line}：{count:,} 行",
     "{names}: {reason}": "{names}：{reason}",
     "{path}, lines {names}: {reason}": "{path} 第 {names} 行：{reason}",
     "{path}, line {names}: {reason}": "{path} 第 {names} 行：{reason}",
