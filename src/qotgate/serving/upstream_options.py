@@ -1,6 +1,6 @@
 """The options about an OpenD behind the gateway, checked, with the files that they name read.
 
-The relay is imported for a gateway with an upstream: it takes a tenth of the start, and most have none.
+The relay is imported for a gateway with an upstream: most have none.
 """
 
 from collections.abc import Callable
