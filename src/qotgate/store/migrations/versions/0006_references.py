@@ -1,6 +1,7 @@
 """Notes and rating changes lose their foreign keys, and their other unique keys become indexes.
 
-A load checks these references at once, and SQLite can make an index after the rows are written.
+A load takes these references from rows that it has read or written in the same transaction, and SQLite can
+make an index after the rows are written.
 """
 
 from alembic import op
