@@ -81,9 +81,7 @@ def test_each_list_of_the_data_page_is_as_short() -> None:
     lengths = (
         pages.MOVES_ON_A_PAGE,
         provenance.FILES_ON_A_PAGE,
-        provenance.GRADES_SHOWN,
         provenance.SETTLE_ON_A_PAGE,
-        provenance.UNREAD_SHOWN,
         provenance.LOADS_SHOWN,
         status.CONTRADICTIONS_SHOWN,
     )

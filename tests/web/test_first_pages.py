@@ -125,6 +125,7 @@ def test_what_needs_no_attention_is_said_of_its_own_page(sample_url: str) -> Non
     async def ask() -> None:
         async with web_in_process(sample_url) as (web, _):
             for path, sentence in (
+                ("/data/unknown-grades", "Every grade is known."),
                 ("/data/unmapped", "Every line has a code."),
                 ("/data/contradictions", "No identifiers are rejected."),
             ):

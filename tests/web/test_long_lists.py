@@ -117,6 +117,30 @@ def test_unmapped_lines_can_be_taken_away(tmp_path: Path, reference: Reference) 
     assert all(link in pages(url, path)[0] for path in ("/data", "/data/unmapped"))
 
 
+def test_unknown_grades_come_page_by_page_and_can_be_taken_away(tmp_path: Path, reference: Reference) -> None:
+    words = [f"Grade {n}" for n in range(UNMAPPED)]
+    again = "MU,Citigroup,Grade 7,2026-03-02\n"
+    lines = again + "".join(f"MU,UBS,{word},2026-03-02\n" for word in words)
+    (tmp_path / "notes.csv").write_text(f"ticker,firm,rating,date\n{lines}")
+    url = f"sqlite:///{tmp_path / 'q.db'}"
+    store = Store.open(url)
+    load(store, reference, [tmp_path / "notes.csv"])
+    store.close()
+    shown = [rows(page, "grades") for page in pages(url, "/data/unknown-grades")]
+    assert [len(page) for page in shown] == [provenance.SETTLE_ON_A_PAGE] * 2 + [20]
+    found = listed(url, "/api/v1/unknown-grades", "start")
+    assert sorted(row["word"] for row in found) == sorted(words)
+    assert found[0] | {"path": "", "line": 0} == {
+        "word": "Grade 7",
+        "notes": 2,
+        "file_id": 1,
+        "path": "",
+        "line": 0,
+    }
+    link = 'href="/api/v1/unknown-grades.csv?lang=en&amp;count=all"'
+    assert all(link in pages(url, path)[0] for path in ("/data", "/data/unknown-grades"))
+
+
 def test_contradictions_can_be_taken_away(tmp_path: Path, reference: Reference) -> None:
     tesla = "ARKK,2020-12-15,Buy,TSLA,88160R101,TESLA INC,1,0.2\n"
     lemonade = "ARKK,2020-12-15,Buy,LMND,52567D107,LEMONADE INC,1,0.2\n"

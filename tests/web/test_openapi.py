@@ -33,6 +33,7 @@ OPERATIONS = (
     "/api/v1/files",
     "/api/v1/left-out",
     "/api/v1/rejected-files",
+    "/api/v1/unknown-grades",
     "/api/v1/unmapped",
     "/api/v1/contradictions",
     "/api/v1/loads",

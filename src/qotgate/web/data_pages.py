@@ -110,6 +110,14 @@ def rejected_files(request: Request, site: TheSite, before: Number = None) -> Re
     return _show_rows(request, site, "rejected_files.html", read)
 
 
+@router.get("/data/unknown-grades")
+def unknown_grades(request: Request, site: TheSite, start: Number = None) -> Response:
+    def read() -> Found:
+        return provenance.unknown_grades(site.store, start or 1)
+
+    return _show_rows(request, site, "unknown_grades.html", read)
+
+
 @router.get("/data/unmapped")
 def unmapped(request: Request, site: TheSite, start: Number = None) -> Response:
     def read() -> Found:

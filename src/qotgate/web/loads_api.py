@@ -25,6 +25,8 @@ from qotgate.web.shapes import (
     RejectedFileRow,
     RejectedFiles,
     Shape,
+    UnknownGradeRow,
+    UnknownGrades,
     Unmapped,
     UnmappedRow,
 )
@@ -119,6 +121,17 @@ def rejected_files(asked: TheRequest, count: Count = COUNT_DEFAULT, before: Befo
         return RejectedFiles(next_before=more, rows=[RejectedFileRow.of(row) for row in rows])
 
     return _listed(asked, "rejected-files", part, count, before)
+
+
+@router.get("/unknown-grades", response_model=UnknownGrades, tags=["Data"])
+def unknown_grades(asked: TheRequest, count: Count = COUNT_DEFAULT, start: Start = 1) -> Response:
+    """The grade words of analyst notes that the table of grades does not know, the most frequent first."""
+
+    def part(size: int, number: int | None) -> UnknownGrades:
+        rows, more = provenance.unknown_grades(asked.site.store, number or 1, size)
+        return UnknownGrades(next_start=more, rows=[UnknownGradeRow.model_validate(row) for row in rows])
+
+    return _listed(asked, "unknown-grades", part, count, start if start > 1 else None, "next_start")
 
 
 @router.get("/unmapped", response_model=Unmapped, tags=["Data"])

@@ -427,6 +427,23 @@ class RejectedFiles(Shape):
     rows: list[RejectedFileRow]
 
 
+class UnknownGradeRow(Shape):
+    """A grade word that the table of grades does not know, and one of its notes."""
+
+    word: str = Field(description="As in the file.")
+    notes: int = Field(description="Analyst notes with the word.")
+    file_id: int = Field(description="The file of one of the notes; the page /files/{file_id} shows it.")
+    path: str
+    line: int
+
+
+class UnknownGrades(Shape):
+    """A page of the unknown grade words, the most frequent first."""
+
+    next_start: int | None = Field(description="The `start` of the next page; null on the last one.")
+    rows: list[UnknownGradeRow]
+
+
 class UnmappedRow(Shape):
     """Lines of one spelling without a code: their number, their last day and the file of one of them."""
 

@@ -17,7 +17,6 @@ LINES_ON_A_PAGE = 60
 LINES_BEFORE = 5
 """Lines shown above the requested line."""
 REJECTS_OF_A_FILE = 100
-GRADES_SHOWN = 50
 SETTLE_ON_A_PAGE = 50
 LOADS_SHOWN = 5
 LEFT_OUT_OF_A_LOAD = 1000
@@ -64,10 +63,11 @@ class Coverage:
 @dataclass(frozen=True)
 class Unsettled:
     """Problems: grade words and lines without a code, which the tables do not know; lines whose identifier is
-    not believed; and the number of unreadable files, with the latest of them. ``more_uncoded``,
-    ``more_contradictions`` and ``more_unread`` are the starts of the next pages."""
+    not believed; and the number of unreadable files, with the latest of them. ``more_grades``,
+    ``more_uncoded``, ``more_contradictions`` and ``more_unread`` are the starts of the next pages."""
 
     grades: list[Row]
+    more_grades: int | None
     uncoded: list[Row]
     more_uncoded: int | None
     contradictions: list[Row]
@@ -163,11 +163,24 @@ def unsettled(store: Store, reference: Reference) -> Unsettled:
     """The problems that a user can solve with an own table or by correcting a file: the first page of
     each."""
     with store.reading() as connection:
-        grades = reads.ratings.unknown_grades(connection, GRADES_SHOWN)
         unread_files, _ = load_history.unread_files(connection, 0)
     return Unsettled(
-        grades, *uncoded(store, reference), *contradictions(store), unread_files, *rejected_files(store)
+        *unknown_grades(store),
+        *uncoded(store, reference),
+        *contradictions(store),
+        unread_files,
+        *rejected_files(store),
     )
+
+
+def unknown_grades(
+    store: Store, start: int = 1, count: int = SETTLE_ON_A_PAGE
+) -> tuple[list[Row], int | None]:
+    """A page of the grade words that the table of grades does not know, the most frequent first, from number
+    ``start`` on, and the ``start`` of the next page."""
+    with store.reading() as connection:
+        rows = reads.ratings.unknown_grades(connection, start, count + 1)
+    return rows[:count], start + count if len(rows) > count else None
 
 
 def rejected_files(

@@ -148,8 +148,9 @@ def note_days(connection: Connection) -> tuple[int, int]:
     return total, connection.scalar(disagreeing) or 0
 
 
-def unknown_grades(connection: Connection, count: int | None = None) -> list[Row]:
-    """Grade words missing in the table of grades, the most frequent first, each with one note."""
+def unknown_grades(connection: Connection, start: int = 1, count: int | None = None) -> list[Row]:
+    """Grade words missing in the table of grades, the most frequent first, from number ``start`` on, each
+    with one note."""
     note, file = tables.note, tables.file
     words = (
         select(note.c.word, func.count().label("notes"), func.max(note.c.id).label("note_id"))
@@ -162,6 +163,7 @@ def unknown_grades(connection: Connection, count: int | None = None) -> list[Row
         .join(note, note.c.id == words.c.note_id)
         .join(file, file.c.id == note.c.file_id)
         .order_by(words.c.notes.desc(), words.c.word)
+        .offset(start - 1)
         .limit(count)
     )
     return rows_of(connection, query)
