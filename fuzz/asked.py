@@ -3,10 +3,9 @@
 import json
 import tempfile
 from contextlib import suppress
-from dataclasses import astuple
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 from unittest.mock import patch
 
 from itsdangerous import URLSafeSerializer
@@ -65,8 +64,8 @@ def _check_read(cursors: Cursors, text: str, kind: Any) -> None:
     except InvalidRequest as refused:
         assert refused.text("en")
         return
-    values = astuple(found)
-    assert [type(value) for value in values] == [field.type for field in kind.__dataclass_fields__.values()]
+    values = tuple(found)
+    assert [type(value) for value in values] == list(get_type_hints(kind).values())
     if kind is Cursor:
         day, row_id = found.after
         assert (day.isoformat(), row_id) == (found.day, found.row_id)

@@ -14,7 +14,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import BigInteger, Column, Float, MetaData, Table, inspect, select
+from sqlalchemy import BigInteger, Column, Connection, Float, MetaData, Table, inspect, select
 
 from qotgate.model import ArkActiveTransactionHoldingType, Security, StoreError
 from qotgate.service.ark.history import ark_moves, ark_positions
@@ -44,16 +44,20 @@ def test_the_migrations_make_the_tables(store: Store) -> None:
         assert context.get_current_revision() == database.HEAD
 
 
+def downgrade(connection: Connection, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    command.downgrade(config, revision)
+
+
 def test_a_database_of_the_revision_before_keeps_its_rows(store: Store) -> None:
     """Its notes and histories have unique constraints and foreign keys."""
     load(store.url, SAMPLE)
     with store.reading() as connection:
         before = contents(connection, "", lambda *_: None)
-    config = Config()
-    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
     with store.writing() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, "0005")
+        downgrade(connection, "0005")
         keys = inspect(connection).get_unique_constraints("note")
         assert [key["column_names"] for key in keys] == [["key"]]
         assert len(inspect(connection).get_foreign_keys("rating_change")) == 2
@@ -138,7 +142,7 @@ def test_a_line_that_an_earlier_version_took_costs_itself_alone(
         load_text(**{f"book{number}": holdings(day, BOOK | {"TSLA": 1000 + number})})
     holding, trade = METADATA.tables["holding"], METADATA.tables["trade"]
     with store.writing() as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0004'")
+        downgrade(connection, "0004")
         here = holding.update().where(holding.c.ticker == "TSLA", holding.c.day == date(2026, 6, 17))
         connection.execute(here.values({column: value}))
         connection.execute(trade.update().values(price=value))
