@@ -249,7 +249,7 @@ def test_encrypted(
         with QuoteClient(port=gateway.port, rsa_key=key, body_format=body_format) as client:
             assert list(client.ark_dynamics(["US.TSLA"] * 20)) == [TSLA] * 20
         with (
-            QuoteClient(port=gateway.port, rsa_key=other) as client,
+            QuoteClient(port=gateway.port, rsa_key=other, timeout=2) as client,
             pytest.raises(ConnectionLost, match="use the RSA key that the gateway was started with"),
         ):
             client.ark_dynamic("US.TSLA")

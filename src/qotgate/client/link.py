@@ -95,9 +95,10 @@ class Link:
         responses: list[Any] = []
         done = -1
         back_off = BACK_OFF
+        reason: ConnectionLost | None = None
         while True:
             if len(responses) > done:
-                done, back_off = len(responses), BACK_OFF
+                done, back_off, reason = len(responses), BACK_OFF, None
                 deadline = time.monotonic() + timeout
                 until = time.monotonic() + min(patience, timeout)
             try:
@@ -108,7 +109,11 @@ class Link:
                 # No gateway was ever there, so do not wait for it to return.
                 never = isinstance(error, NoGateway) and self._connection is None
                 if never or (left <= 0 and len(responses) == done):
+                    if reason is not None:
+                        # The end of the time cuts the last attempt short; the one before it says more.
+                        raise reason from error
                     raise
+                reason = error
                 self.pause(min(back_off, max(left, 0.0)))
                 back_off = min(2 * back_off, BACK_OFF_MOST)
             else:
