@@ -110,7 +110,8 @@ def test_the_real_notes_are_counted_as_a_recomputation_counts_them(real: Store, 
 def test_a_houses_history_runs_through_its_spellings(real: Store) -> None:
     history, note = tables.history, tables.note
     with real.reading() as connection:
-        query = select(history.c.institution, note.c.firm).join_from(note, history).distinct()
+        joined = note.c.history_id == history.c.id
+        query = select(history.c.institution, note.c.firm).join_from(note, history, joined).distinct()
         spellings: dict[str, set[str]] = {}
         for institution, firm in connection.execute(query):
             spellings.setdefault(institution, set()).add(firm)
