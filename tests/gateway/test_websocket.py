@@ -248,6 +248,25 @@ def test_who_sends_a_thousand_control_frames_a_second_is_closed(gateway: Serving
         assert client.close_code() in (1002, 1009)
 
 
+@pytest.mark.parametrize("frames", [b"\xff" * 8, b"\x82\xff\x40" + bytes(7)], ids=["garbage", "too long"])
+def test_broken_frames_that_come_with_the_upgrade_end_the_connection(
+    sample_url: str, tmp_path: Path, frames: bytes
+) -> None:
+    """Each was an error in the log: the protocol fails before it answers the upgrade."""
+    log = tmp_path / "log"
+    with (
+        log.open("w") as file,
+        serving_process(sample_url, "--websocket-port", "0", stderr=file.fileno()) as gateway,
+    ):
+        assert gateway.websocket
+        with socket.create_connection(("127.0.0.1", int(gateway.websocket.rsplit(":", 1)[1])), 10) as bare:
+            bare.sendall(UPGRADE + frames)
+            with suppress(ConnectionResetError):
+                assert bare.recv(4096) == b""
+        until(lambda: "broken frames came with the upgrade" in log.read_text())
+    assert '"level": "error"' not in log.read_text()
+
+
 def test_a_client_that_reads_nothing_is_closed(sample_url: str, tmp_path: Path) -> None:
     log = tmp_path / "log"
     options = ("--websocket-port", "0", "--keep-alive-interval", "1", "--rate-limit", "off")

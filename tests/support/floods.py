@@ -91,8 +91,8 @@ def _right(is_right: bool) -> None:
 
 
 def _probe(port: int, path: str) -> None:
-    """Probe like an orchestrator: on a new connection, and again if it is closed. The flood has the same
-    address, which has only a part of the HTTP connections."""
+    """Probe like an orchestrator: on a new connection, and again if that is closed. The probe has the flood's
+    address, so its connection is a spare one, which later ones displace."""
     for _ in range(5):
         with socket.create_connection(("127.0.0.1", port), 20) as connection:
             connection.sendall(

@@ -104,7 +104,6 @@ class WebSocketSession(Session, asyncio.Protocol):
         self._spare_frames, self._spare_since = 0, time.monotonic()
         self._closing: tuple[int, str] | None = None
         """Code and reason of the close frame that follows the last pending answer."""
-        self._ended_output = False
         self._timer: asyncio.TimerHandle | None = None
         """Ends the handshake, or sends the next ping."""
         self._linger: asyncio.TimerHandle | None = None
@@ -238,6 +237,10 @@ class WebSocketSession(Session, asyncio.Protocol):
         self._protocol.receive_data(data)
         for event in self._protocol.events_received():
             if isinstance(event, Request):
+                if self._protocol.eof_sent:
+                    # The end of output is already queued, so no answer to the upgrade can follow.
+                    self._drop("broken frames came with the upgrade")
+                    return
                 self._protocol.send_response(self._protocol.accept(event))
                 self._opened()
             elif isinstance(event, WebSocketFrame):
@@ -365,13 +368,9 @@ class WebSocketSession(Session, asyncio.Protocol):
         if transport is None or transport.is_closing():
             return
         for data in protocol.data_to_send():
-            if self._ended_output:
-                # A failed protocol may answer input that arrives after its end of output.
-                continue
             if data:
                 transport.write(data)
             elif transport.can_write_eof():
-                self._ended_output = True
                 transport.write_eof()
             else:
                 transport.close()
