@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -235,6 +235,32 @@ def test_nobody_there_and_nobody_who_answers_are_connection_lost() -> None:
         with pytest.raises((ConnectionLost, Timeout), match=r"InitConnect|in time"):
             asyncio.run(AsyncQuoteClient(port=port, timeout=0.3).ark_dynamic("US.TSLA"))
         assert time.monotonic() - started < 10
+
+
+def blocking(port: int) -> None:
+    QuoteClient(port=port, timeout=0.5).ark_dynamic("US.TSLA")
+
+
+def in_asyncio(port: int) -> None:
+    asyncio.run(AsyncQuoteClient(port=port, timeout=0.5).ark_dynamic("US.TSLA"))
+
+
+@pytest.mark.parametrize("ask", [blocking, in_asyncio])
+def test_the_reason_is_that_of_the_attempt_before_the_end_of_the_time(ask: Callable[[int], None]) -> None:
+    """The end of the time cuts the last attempt short, which then says only that nothing answered."""
+
+    def answer_once() -> None:
+        with server.accept()[0] as connection:
+            connection.recv(4096)
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(10)
+        thread = threading.Thread(target=answer_once)
+        thread.start()
+        with pytest.raises(ConnectionLost, match="a packet starts with b'HT'"):
+            ask(server.getsockname()[1])
+        thread.join()
 
 
 @pytest.mark.parametrize("body_format", ["protobuf", "json"])

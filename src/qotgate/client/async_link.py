@@ -244,10 +244,11 @@ class AsyncLink:
         responses: list[Any] = []
         done = -1
         back_off = BACK_OFF
+        reason: ConnectionLost | None = None
         while True:
             now = self._now()
             if len(responses) > done:
-                done, back_off, deadline = len(responses), BACK_OFF, now + timeout
+                done, back_off, reason, deadline = len(responses), BACK_OFF, None, now + timeout
             try:
                 connection = await self._connected(deadline)
                 await connection.ask(requests[done:], responses, deadline, timeout)
@@ -255,7 +256,11 @@ class AsyncLink:
                 left = deadline - self._now()
                 never = isinstance(error, NoGateway) and self._connection is None
                 if never or (left <= 0 and len(responses) == done):
+                    if reason is not None:
+                        # As in qotgate.client.link.
+                        raise reason from error
                     raise
+                reason = error
                 await self.pause(min(back_off, max(left, 0.0)))
                 back_off = min(2 * back_off, BACK_OFF_MOST)
             except TimeoutError as error:
