@@ -91,7 +91,7 @@ def test_the_history_is_bounded(store: Store, load_text: Load, monkeypatch: pyte
     assert found is not None
     assert (found.load["rejected"], len(found.rows)) == (3, 2)
     with store.reading() as connection:
-        assert loads.unread_files(connection, 10)[0] == 2
+        assert loads.count_unread(connection) == len(loads.unread_files(connection, None, 10)) == 2
 
 
 def test_a_page_of_the_history_leads_to_the_next(store: Store, load_text: Load) -> None:

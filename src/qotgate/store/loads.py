@@ -111,16 +111,12 @@ def left_out(connection: Connection, number: int, count: int) -> list[Row]:
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def unread_files(connection: Connection, count: int) -> tuple[int, list[Row]]:
-    """The number of unreadable files that no later load has read under the same path, and the latest of
-    them."""
-    query = _unread()
-    total = connection.scalar(select(func.count()).select_from(query.subquery())) or 0
-    names = ("load_id", "path", "reason")
-    return total, [{name: row[name] for name in names} for row in unread_page(connection, None, count)]
+def count_unread(connection: Connection) -> int:
+    """The number of unreadable files that no later load has read under the same path."""
+    return connection.scalar(select(func.count()).select_from(_unread().subquery())) or 0
 
 
-def unread_page(connection: Connection, before: int | None, count: int) -> list[Row]:
+def unread_files(connection: Connection, before: int | None, count: int) -> list[Row]:
     """Up to ``count`` of these files before number ``before``, the latest first: number, load, path and
     reason."""
     rejected = tables.rejected_file

@@ -195,7 +195,7 @@ class _Loaded(Collector):
             number = generation(connection)
             kinds = reads.files.kinds(connection)
             loaded_at, left_out = reads.files.last_load(connection)
-            unread, _ = loads.unread_files(connection, 0)
+            unread = loads.count_unread(connection)
         yield GaugeMetricFamily("qotgate_data_generation", "The number of the state of the data.", number)
         files = GaugeMetricFamily("qotgate_loaded_files", "Loaded files by kind.", labels=["kind"])
         records = GaugeMetricFamily(

@@ -163,7 +163,7 @@ def unsettled(store: Store, reference: Reference) -> Unsettled:
     """The problems that a user can solve with an own table or by correcting a file: the first page of
     each."""
     with store.reading() as connection:
-        unread_files, _ = load_history.unread_files(connection, 0)
+        unread_files = load_history.count_unread(connection)
     return Unsettled(
         *unknown_grades(store),
         *uncoded(store, reference),
@@ -189,7 +189,7 @@ def rejected_files(
     """A page of unreadable files that no later load has read, latest first, and the ``before`` of the next
     page."""
     with store.reading() as connection:
-        rows = load_history.unread_page(connection, before, count + 1)
+        rows = load_history.unread_files(connection, before, count + 1)
     return _page(rows, count)
 
 

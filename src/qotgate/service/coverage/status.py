@@ -44,7 +44,7 @@ def status(store: Store, contradictions: int = CONTRADICTIONS_SHOWN) -> Status:
     with store.reading() as connection:
         _, rejected = reads.files.last_load(connection)
         rejects = reads.files.rejects(connection, None, REJECTS_SHOWN)
-        unread_files, unread = loads.unread_files(connection, REJECTS_SHOWN)
+        unread = loads.unread_files(connection, None, REJECTS_SHOWN)
         spans = reads.files.spans(connection)
         days, disagreements = reads.ratings.note_days(connection)
         return Status(
@@ -54,8 +54,8 @@ def status(store: Store, contradictions: int = CONTRADICTIONS_SHOWN) -> Status:
             spans=spans,
             rejected_lines=rejected,
             rejects=[{name: row[name] for name in ("path", "line", "reason")} for row in rejects],
-            unread_files=unread_files,
-            unread=unread,
+            unread_files=loads.count_unread(connection),
+            unread=[{name: row[name] for name in ("load_id", "path", "reason")} for row in unread],
             loads=loads.loads(connection, None, LOADS_SHOWN),
             unknown_grades={row["word"]: row["notes"] for row in reads.ratings.unknown_grades(connection)},
             reiterations=days - sum(row["rows"] for row in spans["rating_changes"]),
