@@ -23,6 +23,7 @@ from qotgate.model import (
     RankSortDir,
     RatingChangeType,
     Security,
+    UntoldDays,
 )
 from qotgate.protocol.answers import write_list
 from qotgate.protocol.body import FORMATS, encode
@@ -297,9 +298,7 @@ def test_a_hole_that_ends_long_after_the_day_is_told_beside_notices_within_it(
     assert at_hand is not None
     for questions in (Questions(store, reference), at_hand):
         answer = ark_stock_dynamic(questions, Security.parse("US.TSLA"), date(2026, 3, 20))
-        assert [(one.fund, one.first_day, one.why) for one in answer.untold] == [
-            ("ARKK", date(2026, 3, 2), "hole")
-        ]
+        assert answer.untold == (UntoldDays("ARKK", date(2026, 3, 2), date(2026, 3, 20), "hole"),)
 
 
 def everything(columns: Any) -> dict[str, Any]:

@@ -129,6 +129,13 @@ def test_days_that_are_not_told_are_rows(questions: Questions) -> None:
     )
     assert arkw.fund == "ARKW"
     assert (arkk.shares, arkk.usd, arkk.security, arkk.confidence) == (None, None, None, None)
+    # As of a day within the period it ends there: how long it will be is not known yet.
+    for table in ("trades", "dynamics"):
+        within = [row.untold for row in rows_of(questions, table, as_of="2026-05-04") if row.untold]
+        assert within, table
+        assert "2026-06-12" not in " ".join(within), table
+    (arkk, _) = [row for row in rows_of(questions, "trades", as_of="2026-05-04") if row.untold]
+    assert (str(arkk.day), str(arkk.through)) == ("2026-04-21", "2026-05-04")
     # A period that overlaps the requested days is reported too.
     assert [row.untold for row in rows_of(questions, "trades", start="2026-06-01", end="2026-06-12")] == [
         "hole",

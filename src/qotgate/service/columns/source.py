@@ -42,7 +42,7 @@ class TradeSource(Spanned, Protocol):
         :func:`~qotgate.ark.dynamics.daily_sums`: those from ``since`` on, or else the last one."""
         ...
 
-    def untold_days(self, funds: tuple[str, ...], since: date, until: date) -> tuple[UntoldDays, ...]: ...
+    def untold_days(self, funds: tuple[str, ...], since: date, as_of: date) -> tuple[UntoldDays, ...]: ...
 
 
 class TradeRows(Protocol):
@@ -112,8 +112,8 @@ class DatabaseTrades:
     def last_trade_day(self, security: int, funds: Collection[str], before: date, as_of: date) -> date | None:
         return reads.ark.last_trade_day(self.connection, security, funds, before, as_of)
 
-    def untold_days(self, funds: tuple[str, ...], since: date, until: date) -> tuple[UntoldDays, ...]:
-        found = reads.ark.untold_days(self.connection, funds, since, until)
+    def untold_days(self, funds: tuple[str, ...], since: date, as_of: date) -> tuple[UntoldDays, ...]:
+        found = reads.ark.untold_days(self.connection, funds, since, as_of, as_of)
         return tuple(UntoldDays(*days) for days in found)
 
 

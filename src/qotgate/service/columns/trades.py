@@ -240,15 +240,15 @@ class TradeColumns:
                 return found.days[place]
         return None
 
-    def untold_days(self, funds: Funds, since: date, until: date) -> tuple[UntoldDays, ...]:
-        key = funds, since, until
+    def untold_days(self, funds: Funds, since: date, as_of: date) -> tuple[UntoldDays, ...]:
+        key = funds, since, as_of
         found = self._untold.get(key)
         if found is None:
             rows = (row for fund in funds if fund in self._days for row in self._days[fund].untold)
             within = sorted(
-                (row for row in rows if row[1] <= until and row[2] >= since), key=itemgetter(1, 0)
+                (row for row in rows if row[1] <= as_of and row[2] >= since), key=itemgetter(1, 0)
             )
-            found = tuple(UntoldDays(*row) for row in within)
+            found = tuple(UntoldDays(fund, first, min(last, as_of), why) for fund, first, last, why in within)
             if len(self._untold) >= MAX_REMEMBERED:
                 self._untold.clear()
             self._untold[key] = found

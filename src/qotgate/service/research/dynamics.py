@@ -74,7 +74,7 @@ class _Asked:
         self._trades = self._read(ids, self._since, last)
         self._older: dict[int, list[Traded]] = {}
         self._splits = reads.research.splits(connection, questions.funds, last)
-        self._untold = reads.ark.untold_days(connection, questions.funds, self._since, last)
+        self._untold = reads.ark.untold_days(connection, questions.funds, self._since, last, last)
 
     def _read(self, ids: Sequence[int] | None, since: date, until: date) -> dict[int, list[Traded]]:
         found: dict[int, list[Traded]] = {}
@@ -117,7 +117,7 @@ class _Asked:
         day = min(asked, scope.day)
         since = window_start(day, scope.questions.window_days)
         untold = untold_text(
-            (fund, first, last, why)
+            (fund, first, min(last, day), why)
             for fund, first, last, why in self._untold
             if last >= since and first <= day
         )

@@ -54,7 +54,7 @@ def streaks(scope: Scope) -> Found:
         since = max(ARK_START, as_of - LONGER * (as_of - since))
         found |= transactions(open_runs, since)
         open_runs = [key for key in open_runs if len(_run(found[key], blind)) == len(found[key])]
-    not_told = reads.ark.untold_days(connection, questions.funds, since, as_of)
+    not_told = reads.ark.untold_days(connection, questions.funds, since, as_of, as_of)
     rows = [
         row
         for security, some in found.items()
@@ -73,7 +73,7 @@ def _blind_days(scope: Scope, sessions: Sequence[date]) -> list[date]:
     """The trading days for which no fund's trades are known, oldest first."""
     told: set[date] = set()
     for fund, first, last, source in reads.research.ark_days(scope.connection):
-        if fund in scope.questions.funds and source not in (UNTOLD, HOLE):
+        if last <= scope.day and fund in scope.questions.funds and source not in (UNTOLD, HOLE):
             told.update(sessions[bisect_left(sessions, first) : bisect_right(sessions, last)])
     return [day for day in sessions if day not in told]
 

@@ -52,7 +52,7 @@ def transactions(scope: Scope) -> Found:
         scope.connection, scope.questions.funds, scope.ids, days.start, days.end, scope.day
     )
     seen = scope.splits(scope.questions.funds, scope.day)
-    not_told = reads.ark.untold_days(scope.connection, scope.questions.funds, days.start, days.end)
+    not_told = reads.ark.untold_days(scope.connection, scope.questions.funds, days.start, days.end, scope.day)
     found = []
     for day, of_day in groupby(rows, key=attrgetter("day")):
         untold = untold_text(((fund, why) for fund, first, last, why in not_told if first <= day <= last))
@@ -153,7 +153,7 @@ def _untold_rows(scope: Scope, start: date, end: date) -> list[tuple[Any, ...]]:
     """A row for each period of unknown trades that begins within the days, or contains the first of them."""
     if start > end:
         return []
-    found = reads.ark.untold_days(scope.connection, scope.questions.funds, start, end)
+    found = reads.ark.untold_days(scope.connection, scope.questions.funds, start, end, scope.day)
     return [
         (first, last, fund, None, "", *(None,) * 11, why)
         for fund, first, last, why in found

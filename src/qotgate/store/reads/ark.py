@@ -63,10 +63,11 @@ def first_ark_day(connection: Connection, funds: Collection[str]) -> date | None
 
 
 def untold_days(
-    connection: Connection, funds: Collection[str], since: date, until: date
+    connection: Connection, funds: Collection[str], since: date, until: date, as_of: date
 ) -> list[tuple[str, date, date, str]]:
     """(fund, first day, last day, why) of the days from ``since`` to ``until`` with unknown trades
-    and without a notice, oldest first. Why is UNTOLD or HOLE."""
+    and without a notice, oldest first. Why is UNTOLD or HOLE. The last day is ``as_of`` at most: where the
+    period ends is not known earlier."""
     day, wanted = tables.ark_day, each_fund(funds)
     rows = select(day.c.fund, day.c.day, day.c.through, day.c.source).where(day.c.source.in_((UNTOLD, HOLE)))
     # Bounds the rows read, however long the history: a gap between two books that ends long after ``until``
@@ -80,7 +81,7 @@ def untold_days(
     )
     around = rows.join(wanted, and_(day.c.fund == wanted.c.fund, day.c.day == last.scalar_subquery()))
     query = union(ends_soon, around.where(day.c.through >= since)).order_by("day", "fund")
-    return [(row[0], row[1], row[2], row[3]) for row in connection.execute(query)]
+    return [(row[0], row[1], min(row[2], as_of), row[3]) for row in connection.execute(query)]
 
 
 def trades(
