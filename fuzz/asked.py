@@ -99,8 +99,4 @@ def take_options(data: bytes) -> None:
 def _flags(data: bytes) -> dict[str, str]:
     lines = data.decode("utf-8", "replace").split("\n")[:8]
     pairs = (line.partition("=") for line in lines)
-    return {
-        name.strip(): value.strip(' "')
-        for name, _, value in pairs
-        if name.strip() in settings.Settings.model_fields
-    }
+    return {name.strip(): value.strip(' "') for name, _, value in pairs if name.strip() in settings.OPTIONS}

@@ -8,7 +8,7 @@ from qotgate.limits import allowance, redis, slots
 from qotgate.protocol import cipher
 from qotgate.service.coverage import provenance, status
 from qotgate.service.loading import reading, writing
-from qotgate.serving.settings import Settings
+from qotgate.serving.settings import OPTIONS
 from qotgate.sources import cells, layout, lines, opening, workbooks
 from qotgate.sources.fetching import client as fetching
 from qotgate.store import sqlite
@@ -32,7 +32,7 @@ LIMITS = {
     "steps": f"in steps of {pacing.STEP_BYTES:,} bytes",
     "a turn": f"all together {pacing.TURN_SECONDS * 1000:g} ms",
     "control frames": f"| {websocket.MAX_SPARE_FRAMES:,} control frames or fragments in a second",
-    "connections": f"| `max_connections` | {Settings.model_fields['max_connections'].default} |",
+    "connections": f"| `max_connections` | {OPTIONS['max_connections'].default} |",
     "an IPv6 address": f"by their network of {slots.NETWORK_BITS} bits",
     "connections to refuse": f"At most {door.MAX_TURNED_AWAY} connections wait to be refused",
     "HTTP connections": f"HTTP connections count separately: {connections.MAX_CONNECTIONS} in all",

@@ -12,7 +12,7 @@ from qotgate.protocol.cipher import AesCipher, PacketEncAlgo, RsaKey
 from qotgate.protocol.frame import Frame, Packet
 from qotgate.protocol.messages import REQUESTS, RESPONSES, ProtoId
 from qotgate.serving.running import announce
-from qotgate.serving.settings import Settings
+from qotgate.serving.settings import read_settings
 from tests.support.documents import example, output
 from tests.support.published import as_run, run_script
 from tests.support.serving import Serving, serving
@@ -230,7 +230,7 @@ os._exit(0)
 def test_listening_beyond_loopback_without_a_key_is_warned_of(
     host: str, key: str | None, warned: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = Settings(host=host, rsa_key=key and Path(key))
+    settings = read_settings(host=host, rsa_key=key)
     announce([f"{host}:11111"], settings)
     printed = capsys.readouterr()
     assert printed.out.startswith(f"qotgate listens on {host}:11111 and answers from ")

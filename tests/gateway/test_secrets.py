@@ -12,9 +12,10 @@ from websockets.sync.client import connect
 
 from qotgate import QuoteClient
 from qotgate.protocol.cipher import RsaKey
+from qotgate.serving.kinds import SECRET_TEXT
 from qotgate.serving.log import Harmless
 from qotgate.serving.secrecy import secrets_of
-from qotgate.serving.settings import SECRET, Settings
+from qotgate.serving.settings import OPTIONS, SECRET, read_settings
 from qotgate.web.safety import pass_of
 from tests.support.logs import reloading
 from tests.support.serving import QOTGATE
@@ -106,18 +107,18 @@ def test_one_that_cannot_start_tells_none(sample_url: str, tmp_path: Path, optio
 
 
 def test_each_option_that_is_secret_is_blanked_out() -> None:
-    kept = [name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)]
+    kept = [name for name, option in OPTIONS.items() if option.kind is SECRET_TEXT]
     keys = {"benzinga_key", "fmp_key", "websocket_key"}
     assert keys | {"http_token", "limit_store", "webhook_secret"} == set(kept)
     assert set(kept) <= set(SECRET)
     for name in kept:
-        found = secrets_of(Settings.model_validate({name: f"MARKER-{name}"}))
+        found = secrets_of(read_settings(**{name: f"MARKER-{name}"}))
         assert any(f"MARKER-{name}" in secret for secret in found)
 
 
 def test_what_is_secret_is_blanked_out_wherever_it_comes_from() -> None:
-    settings = Settings.model_validate(
-        {"db": f"postgresql://user:{quote(PASSWORD, safe='')}@h/x", "http_token": TOKEN, "websocket_key": KEY}
+    settings = read_settings(
+        db=f"postgresql://user:{quote(PASSWORD, safe='')}@h/x", http_token=TOKEN, websocket_key=KEY
     )
     harmless = Harmless(secrets_of(settings))
     for secret in SECRETS[:-1]:

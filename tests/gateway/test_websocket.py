@@ -227,7 +227,7 @@ def test_pages_of_other_sites_are_refused(
         (["--websocket-host", "0.0.0.0"], "name a certificate with --websocket-cert"),
         (["--websocket-cert", "x"], "--websocket-cert and --websocket-private-key go together"),
         (["--websocket-cert", "x", "--websocket-private-key", "y"], "cannot be used: No such file"),
-        (["--websocket-key-md5", "short"], "--websocket-key-md5: String should match pattern"),
+        (["--websocket-key-md5", "short"], "--websocket-key-md5 takes 32 hexadecimal digits."),
         (["--websocket-host", "256.0.0.1"], "--websocket-host 256.0.0.1 is open to other machines"),
     ],
 )

@@ -140,7 +140,7 @@ def test_two_gateways_do_not_record_into_one_file(sample_url: str, tmp_path: Pat
         (["--replay-speed", "2"], "--replay-speed and --replay-strict take --replay FILE, too."),
         (
             ["--replay", "x", "--replay-speed", "-1"],
-            "--replay-speed: Input should be greater than",
+            "--replay-speed takes a number of 0 or more, not '-1'.",
         ),
         (
             ["--replay", "x", "--workers", "2"],

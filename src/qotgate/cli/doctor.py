@@ -22,6 +22,7 @@ from qotgate.service.reference import load_reference
 from qotgate.serving.gateway_options import OTHER_FILES, gateway_options
 from qotgate.serving.settings import (
     CONFIG_FILE,
+    OPTIONS,
     SECRET,
     Settings,
     misspelt_variables,
@@ -142,7 +143,7 @@ def _secrets() -> Iterator[Finding]:
             yield from keys.secret_file("secrets", CONFIG_FILE)
     folder = secrets_folder()
     for path in sorted(folder.iterdir()) if folder else ():
-        if path.is_file() and path.name.lower().removeprefix("qotgate_") in Settings.model_fields:
+        if path.is_file() and path.name.lower().removeprefix("qotgate_") in OPTIONS:
             yield from keys.secret_file("secrets", path)
 
 
@@ -172,7 +173,7 @@ def _packages(settings: Settings) -> dict[str, str]:
 def _limit_store(settings: Settings) -> Iterator[Finding]:
     limit = RateLimit.parse(settings.rate_limit)
     if settings.limit_store is not None and limit is not None:
-        yield from limits.limit_store(settings.limit_store.get_secret_value(), limit)
+        yield from limits.limit_store(settings.limit_store.value, limit)
 
 
 def _upstream(settings: Settings) -> Iterator[Finding]:

@@ -13,7 +13,6 @@ from typing import Annotated
 
 import platformdirs
 import typer
-from pydantic import SecretStr
 from rich.progress import Progress
 
 from qotgate.cli.console import new_console
@@ -26,6 +25,7 @@ from qotgate.model.version import __version__
 from qotgate.protocol.interface import FUND_HOLDINGS
 from qotgate.service.ark.lists import fund_holdings
 from qotgate.service.reference import load_reference
+from qotgate.serving.kinds import Secret
 from qotgate.serving.opening import open_questions, open_store
 from qotgate.serving.settings import CONFIG_FILE, Settings, read_settings, user_folder
 from qotgate.sources.fetching import ark as ark_files
@@ -242,8 +242,8 @@ def read_symbols(text: str) -> list[Security]:
     return list(dict.fromkeys(securities))
 
 
-def _key(name: str, option: str, key: SecretStr | None) -> str:
-    value = key.get_secret_value().strip() if key else ""
+def _key(name: str, option: str, key: Secret | None) -> str:
+    value = key.value.strip() if key else ""
     if not value:
         variable = f"QOTGATE_{option.upper()}"
         raise QotGateError(
@@ -311,7 +311,7 @@ def _round(
             paths = list(dict.fromkeys([*kept.waiting(), *here]))
             if loads and paths:
                 with suppress(typer.Exit):  # its status is about the load, ours about the download
-                    load(paths, db=settings.db, tables=settings.tables)
+                    load(paths, db=settings.db, tables=str(settings.tables) if settings.tables else None)
                 kept.loaded(paths)
     except OSError as error:
         raise QotGateError(f"{error.filename or place} cannot be used: {error.strerror}.") from error

@@ -3,29 +3,26 @@
 from collections.abc import Callable
 from datetime import date
 from inspect import Parameter, Signature
-from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import typer
 
 from qotgate.cli.words import say, speak
 from qotgate.model import QotGateError
-from qotgate.serving.settings import Settings, about
+from qotgate.serving.kinds import SWITCH
+from qotgate.serving.settings import OPTIONS
 
 OTHER_NAMES = {"funds": ("--fund",)}
 
 
 def _option(name: str) -> Any:
     """The flag of an option, as described in the table of options."""
-    field = Settings.model_fields[name]
-    hints = (field.annotation, *get_args(field.annotation))
-    words = "|".join(word for hint in hints for word in get_args(hint) if isinstance(word, str))
+    option = OPTIONS[name]
     return typer.Option(
-        f"--{name.replace('_', '-')}",
+        option.flag_name,
         *OTHER_NAMES.get(name, ()),
-        metavar=about(name)["metavar"] or words or None,
-        help=field.description,
+        metavar=option.metavar or None,
+        help=option.help,
         callback=speak if name == "lang" else None,
         show_default=False,
     )
@@ -33,10 +30,7 @@ def _option(name: str) -> Any:
 
 def flag(name: str) -> Any:
     """The annotation of a parameter for an option; None if the flag is not given."""
-    hint = Settings.model_fields[name].annotation
-    hints = get_args(hint) if isinstance(hint, UnionType) else (hint,)
-    kind = next((kind for kind in (bool, int, float, Path) if kind in hints), str)
-    return Annotated[kind | None, _option(name)]
+    return Annotated[(bool if OPTIONS[name].kind is SWITCH else str) | None, _option(name)]
 
 
 def takes_all_flags(command: Callable[..., None]) -> Callable[..., None]:
@@ -45,15 +39,15 @@ def takes_all_flags(command: Callable[..., None]) -> Callable[..., None]:
     signed.__signature__ = Signature(
         [
             Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=flag(name))
-            for name in Settings.model_fields
-            if about(name)["flag"]
+            for name, option in OPTIONS.items()
+            if option.flag
         ]
     )
     return command
 
 
 Database = Annotated[str | None, _option("db")]
-Tables = Annotated[Path | None, _option("tables")]
+Tables = Annotated[str | None, _option("tables")]
 Lang = Annotated[str | None, _option("lang")]
 AsOf = Annotated[
     str | None,
@@ -66,7 +60,7 @@ PageCursor = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Funds = Annotated[str | None, _option("funds")]
-WindowDays = Annotated[int | None, _option("window_days")]
+WindowDays = Annotated[str | None, _option("window_days")]
 
 
 def read_day(text: str | None, flag: str = "--as-of") -> date | None:

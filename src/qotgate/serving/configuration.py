@@ -14,7 +14,7 @@ from qotgate.service.columns.cache import ColumnCache
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference, load_reference
 from qotgate.serving.gateway_options import allow_files, gateway_options
-from qotgate.serving.settings import NEXT_START, Settings, read_settings
+from qotgate.serving.settings import NEXT_START, OPTIONS, Settings, read_settings
 from qotgate.serving.upstream_options import MakeUpstream, make_upstream
 from qotgate.serving.web_options import web_options
 from qotgate.store import Store
@@ -81,11 +81,10 @@ def read_again(
         later = _different(now.settings, wanted, held)
         if (now.settings.websocket_cert is None) != (wanted.websocket_cert is None):
             later += ["websocket_cert", "websocket_private_key"]
-        kept = {name: getattr(now.settings, name) for name in later}
-        found = Configuration.of(wanted.model_copy(update=kept))
+        found = Configuration.of(wanted.keeping(later, now.settings))
         if check is not None:
             check(found)
-        names = [name for name in Settings.model_fields if name not in NEXT_START]
+        names = [name for name in OPTIONS if name not in NEXT_START]
         changed = _different(now.settings, found.settings, names)
         changed += [name for name in found.digests if found.digests[name] != now.digests.get(name)]
     except QotGateError as error:
@@ -98,7 +97,7 @@ def read_again(
 
 
 def _different(one: Settings, other: Settings, names: Any) -> list[str]:
-    return [name for name in names if getattr(one, name, None) != getattr(other, name, None)]
+    return [name for name in names if getattr(one, name) != getattr(other, name)]
 
 
 def _digests(settings: Settings) -> dict[str, str]:

@@ -40,7 +40,7 @@ def allow_files(connections: int) -> None:
 def free_research(settings: Settings) -> bool:
     """Whether local clients read research tables without a limit. They do if no limit is configured; the
     documented default then holds for the published clients' questions."""
-    return "rate_limit" not in settings.model_fields_set
+    return "rate_limit" not in settings.given
 
 
 def gateway_options(settings: Settings) -> GatewayOptions:
@@ -58,7 +58,7 @@ def gateway_options(settings: Settings) -> GatewayOptions:
         rate_limit=rate_limit,
         free_research=free_research(settings),
         rate_limit_scope=settings.rate_limit_scope,
-        limit_store=settings.limit_store.get_secret_value() if settings.limit_store else None,
+        limit_store=settings.limit_store.value if settings.limit_store else None,
         limit_store_down=settings.limit_store_down,
         lang=settings.lang,
         rsa_key=RsaKey.load(settings.rsa_key) if settings.rsa_key else None,
@@ -85,7 +85,7 @@ def _websocket_options(settings: Settings) -> WebSocketOptions | None:
     if settings.websocket_key is not None and md5 is not None:
         raise QotGateError("--websocket-key and --websocket-key-md5 name one key: give one of them.")
     if settings.websocket_key is not None:
-        md5 = key_md5(settings.websocket_key.get_secret_value())
+        md5 = key_md5(settings.websocket_key.value)
     tls = None if cert is None or private_key is None else _tls(cert, private_key)
     return WebSocketOptions(
         settings.websocket_host, settings.websocket_port, md5, tls, settings.websocket_origins

@@ -2,9 +2,8 @@
 
 from hashlib import md5
 
-from pydantic import SecretStr
-
-from qotgate.serving.settings import Settings
+from qotgate.serving.kinds import Secret
+from qotgate.serving.settings import OPTIONS, Settings
 from qotgate.store.database import parsed_url
 
 SHORTEST = 4
@@ -14,17 +13,17 @@ URLS = ("db", "limit_store")
 
 def secrets_of(settings: Settings) -> list[str]:
     """The secrets that must never be shown, in each of their forms."""
-    values = (getattr(settings, name) for name in Settings.model_fields if name not in URLS)
-    found = [value.get_secret_value().strip() for value in values if isinstance(value, SecretStr)]
+    values = (getattr(settings, name) for name in OPTIONS if name not in URLS)
+    found = [value.value.strip() for value in values if isinstance(value, Secret)]
     if settings.websocket_key is not None:
-        found.append(key_md5(settings.websocket_key.get_secret_value()))
+        found.append(key_md5(settings.websocket_key.value))
     if settings.websocket_key_md5 is not None:
         found += [settings.websocket_key_md5, settings.websocket_key_md5.lower()]
     if settings.http_token is not None:
         # Imported late: without HTTP it would double the time to start.
         from qotgate.web.safety import pass_of
 
-        found.append(pass_of(settings.http_token.get_secret_value()))
+        found.append(pass_of(settings.http_token.value))
     for name in URLS:
         found += _of_url(getattr(settings, name))
     return [secret for secret in found if len(secret) >= SHORTEST]
@@ -35,11 +34,11 @@ def key_md5(key: str) -> str:
     return md5(key.encode(), usedforsecurity=False).hexdigest()
 
 
-def _of_url(url: str | SecretStr | None) -> list[str]:
+def _of_url(url: str | Secret | None) -> list[str]:
     if url is None:
         return []
-    if isinstance(url, SecretStr):
-        url = url.get_secret_value()
+    if isinstance(url, Secret):
+        url = url.value
     parsed = parsed_url(url)
     if parsed is None:
         return [url]

@@ -37,7 +37,7 @@ def make_upstream(settings: Settings) -> MakeUpstream | None:
             raise QotGateError(f"--{name} takes one process: leave out --workers and --handover.")
     if settings.replay is not None:
         return _make_replay(settings.replay, settings)
-    if settings.replay_strict or "replay_speed" in settings.model_fields_set:
+    if settings.replay_strict or "replay_speed" in settings.given:
         raise QotGateError("--replay-speed and --replay-strict take --replay FILE, too.")
     if options is None:
         return None

@@ -20,7 +20,7 @@ def web_options(settings: Settings) -> WebOptions:
     return WebOptions(
         host=settings.http_host,
         port=http_port(settings),
-        token=token.get_secret_value() if token else None,
+        token=token.value if token else None,
         max_connections_per_address=settings.max_connections_per_address,
         rate_limit=RateLimit.parse(settings.rate_limit),
         free_research=free_research(settings),
@@ -33,5 +33,5 @@ def _webhook(settings: Settings) -> WebhookOptions | None:
         return None
     if settings.webhook_secret is None:
         raise QotGateError("webhook_url takes a webhook_secret beside it, which signs what is sent.")
-    secret = settings.webhook_secret.get_secret_value()
+    secret = settings.webhook_secret.value
     return WebhookOptions(settings.webhook_url, secret, settings.webhook_follow)
