@@ -104,10 +104,10 @@ def test_it_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_rows_may_be_what_a_table_gives() -> None:
     rows = pd.DataFrame([*NOTES, {**NOTES[1], "firm": "Citi", "price_target": None}]).to_dict("records")
-    with run_gateway(notes=rows) as gateway, QuoteClient(port=gateway.port) as client:  # type: ignore[arg-type]
+    with run_gateway(notes=rows) as gateway, QuoteClient(port=gateway.port) as client:
         assert client.rating_changes("US", "NEW_RATING").all_count == 2
         with pytest.raises(QotGateError, match="notes takes rows that are mappings"):
-            gateway.load(notes=pd.DataFrame(NOTES))  # type: ignore[arg-type]
+            gateway.load(notes=pd.DataFrame(NOTES))
         gateway.load(trades=[{**TRADES[0], "ticker": "US.TSLA"}])
         assert client.ark_dynamic("US.TSLA").net_shares == 100
 

@@ -62,4 +62,4 @@ def test_the_published_clients_have_it_in_their_id(sample_url: str) -> None:
 
 def test_another_language_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="lang takes one of zh, en, not"):
-        QuoteClient(lang="fr")  # type: ignore[arg-type]  # wrong on purpose
+        QuoteClient(lang="fr")  # wrong on purpose

@@ -156,7 +156,7 @@ def test_sentences_come_from_the_gateway(client: QuoteClient) -> None:
         (client.ark_trades("2026-6-1"), "start"),
         (client.ark_trades(funds="ARKZ"), "ARKK, ARKW"),
         (client.streaks(days=1), "days"),
-        (client.streaks("up"), "side"),  # type: ignore[arg-type]  # wrong on purpose
+        (client.streaks("up"), "side"),  # wrong on purpose
     ):
         with pytest.raises(InvalidRequest, match=sentence):
             ask.rows()

@@ -156,20 +156,20 @@ def test_wrong_arguments_are_invalid_requests(client: QuoteClient) -> None:
         client.rating_changes("US", "UP")
     with pytest.raises(InvalidRequest, match="HK"):
         next(client.rating_changes("HK"))
-    for wrong in (None, 5, b"US.TSLA", Security("XX", "TSLA")):  # type: ignore[arg-type]  # wrong on purpose
+    for wrong in (None, 5, b"US.TSLA", Security("XX", "TSLA")):  # wrong on purpose
         with pytest.raises(InvalidRequest, match="security takes a code"):
-            client.ark_dynamics([wrong])  # type: ignore[list-item]  # wrong on purpose
+            client.ark_dynamics([wrong])  # wrong on purpose
     for rows in (0, 21, "5", 2.0, 2**40):
         with pytest.raises(InvalidRequest, match="page_size takes a whole number from 1 to 20"):
-            client.rating_changes("US", page_size=rows)  # type: ignore[arg-type]  # wrong on purpose
+            client.rating_changes("US", page_size=rows)  # wrong on purpose
     for day in ("", "soon", 5):
         with pytest.raises(InvalidRequest, match="as_of takes a date"):
-            client.ark_dynamic("US.TSLA", as_of=day)  # type: ignore[arg-type]  # wrong on purpose
+            client.ark_dynamic("US.TSLA", as_of=day)  # wrong on purpose
     for timeout in (0, -1, float("inf"), float("nan")):
         with pytest.raises(InvalidRequest, match="timeout takes seconds above 0"):
             QuoteClient(timeout=timeout)
     with pytest.raises(InvalidRequest, match="body_format takes protobuf or json"):
-        QuoteClient(body_format="xml")  # type: ignore[arg-type]  # wrong on purpose
+        QuoteClient(body_format="xml")  # wrong on purpose
     assert client.ark_dynamic("US.TSLA") == TSLA
 
 
@@ -181,7 +181,7 @@ def test_words_are_taken_in_any_case(client: QuoteClient) -> None:
         client.fund_holdings("INCREASE", "FIVE_DAY", sort_field="WEIGHT", sort_dir="ASCENDING")
     )
     for lang, name in (("EN", "Tesla"), ("zh-CN", "特斯拉")):
-        trades = client.ark_trades(codes="us.tsla", lang=lang)  # type: ignore[arg-type]  # as a tag
+        trades = client.ark_trades(codes="us.tsla", lang=lang)  # as a tag
         assert {row.name for row in trades if row.security} == {name}
 
 
@@ -336,7 +336,7 @@ def test_cancelling_leaves_the_connection_usable(sample_gateway: Serving) -> Non
                 task.cancel()
             done = await asyncio.gather(*tasks, return_exceptions=True)
             assert all(isinstance(one, asyncio.CancelledError) for one in done[::2])
-            assert {one.net_shares for one in done[1::2]} == {29500}  # type: ignore[union-attr]  # the rest was cancelled
+            assert {one.net_shares for one in done[1::2]} == {29500}  # the rest was cancelled
             assert await client.ark_dynamic("US.TSLA") == TSLA
             assert client._link._connection is connection
             assert connection is not None

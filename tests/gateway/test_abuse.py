@@ -42,18 +42,18 @@ QUESTION = {"security": {"market": 11, "code": "TSLA"}}
 TCP_REPAIR = 19
 
 
-def resident(gateway: Serving) -> int:
+def resident(gateway: ServingProcess) -> int:
     """Resident memory in KiB."""
     status = Path(f"/proc/{gateway.process.pid}/status").read_text()
     return int(status.split("VmRSS:")[1].split()[0])
 
 
-def files(gateway: Serving) -> int:
+def files(gateway: ServingProcess) -> int:
     return sum(1 for _ in Path(f"/proc/{gateway.process.pid}/fd").iterdir())
 
 
 @contextmanager
-def unharmed(gateway: Serving) -> Iterator[None]:
+def unharmed(gateway: ServingProcess) -> Iterator[None]:
     """Keep a client asking ``gateway``: its answers are correct, and afterwards the gateway has the same open
     files and no more memory than allowed."""
     if not Path("/proc/self/fd").exists():
@@ -118,12 +118,12 @@ def gateway(sample_url: str) -> Iterator[ServingProcess]:
         yield gateway
 
 
-def ws_port(gateway: Serving) -> int:
+def ws_port(gateway: ServingProcess) -> int:
     assert gateway.websocket
     return int(gateway.websocket.rsplit(":", 1)[1])
 
 
-def test_byte_by_byte_is_answered_like_at_once(gateway: Serving) -> None:
+def test_byte_by_byte_is_answered_like_at_once(gateway: ServingProcess) -> None:
     with unharmed(gateway), ExitStack() as opened:
         wires = [opened.enter_context(Wire(gateway.port)) for _ in range(20)]
         question = wires[0].request(ProtoId.Qot_GetArkStockDynamic, **QUESTION)
@@ -140,7 +140,7 @@ def test_byte_by_byte_is_answered_like_at_once(gateway: Serving) -> None:
             assert answer.startswith(b"FT")
 
 
-def test_half_of_a_request_is_not_waited_for(gateway: Serving) -> None:
+def test_half_of_a_request_is_not_waited_for(gateway: ServingProcess) -> None:
     parts = [0, HEADER_SIZE // 2, HEADER_SIZE, HEADER_SIZE + 1]
     with unharmed(gateway), ExitStack() as opened:
         them = [opened.enter_context(connect(gateway.port)) for _ in range(80)]
@@ -152,7 +152,7 @@ def test_half_of_a_request_is_not_waited_for(gateway: Serving) -> None:
         until(lambda: all_closed(them))
 
 
-def test_who_does_not_say_who_it_is_is_dropped_however_busy(gateway: Serving) -> None:
+def test_who_does_not_say_who_it_is_is_dropped_however_busy(gateway: ServingProcess) -> None:
     with unharmed(gateway), connect(gateway.port) as slow:
         header = Frame(1001, 0, 1, bytes(1000)).encode()
         sent = 0
@@ -166,7 +166,7 @@ def test_who_does_not_say_who_it_is_is_dropped_however_busy(gateway: Serving) ->
         assert sent < 60
 
 
-def test_who_does_not_read_is_dropped(gateway: Serving) -> None:
+def test_who_does_not_read_is_dropped(gateway: ServingProcess) -> None:
     with unharmed(gateway), ExitStack() as opened:
         them = []
         for _ in range(30):
@@ -193,7 +193,7 @@ def vanish(one: socket.socket) -> None:
         one.close()
 
 
-def test_who_vanished_is_dropped(gateway: Serving) -> None:
+def test_who_vanished_is_dropped(gateway: ServingProcess) -> None:
     with unharmed(gateway), ExitStack() as opened:
         for _ in range(20):
             vanish(opened.enter_context(Wire(gateway.port)).socket)
@@ -253,9 +253,9 @@ def test_one_address_cannot_take_the_places_of_others(sample_url: str, workers: 
                 "close another or raise --max-connections-per-address.",
             )
             assert fourth.closed()
-        with websocket(gateway) as fourth:
-            assert "3 connections from this address" in fourth.init("")[0].retMsg
-            assert fourth.close_code() == 1013
+        with websocket(gateway) as too_many:
+            assert "3 connections from this address" in too_many.init("")[0].retMsg
+            assert too_many.close_code() == 1013
         others = [opened.enter_context(connect(gateway.port, "127.0.0.2")) for _ in range(3)]
         for other in others:
             other.sendall(wires[0].request(ProtoId.InitConnect, clientVer=1, clientID="other"))
@@ -333,7 +333,7 @@ BROKEN = {
 }
 
 
-def test_broken_upgrades_and_frames(gateway: Serving) -> None:
+def test_broken_upgrades_and_frames(gateway: ServingProcess) -> None:
     with unharmed(gateway), ExitStack() as opened:
         them = {name: [opened.enter_context(connect(ws_port(gateway))) for _ in range(5)] for name in BROKEN}
         for name, some in them.items():
@@ -345,7 +345,7 @@ def test_broken_upgrades_and_frames(gateway: Serving) -> None:
             assert name
 
 
-def test_garbage_on_tcp(gateway: Serving) -> None:
+def test_garbage_on_tcp(gateway: ServingProcess) -> None:
     packets = [
         bytes(100),
         b"GET / HTTP/1.1\r\n\r\n",

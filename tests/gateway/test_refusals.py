@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
+from websockets.sync.client import connect
 
 from qotgate.gateway import Gateway, GatewayOptions, WebSocketOptions
 from qotgate.gateway.refusals import AGAIN_SECONDS, MAX_TOLD, Refusals
@@ -24,7 +25,7 @@ from qotgate.service.reference import Reference
 from qotgate.store import Store
 from tests.support.in_process import InProcess, in_process, run_alone, web_in_process
 from tests.support.transport import Transport
-from tests.support.websocket import MD5, WebSocket, connect
+from tests.support.websocket import MD5, WebSocket
 from tests.support.wire import Wire
 
 ALGORITHMS = [one for one in PacketEncAlgo if one is not PacketEncAlgo.NONE]

@@ -20,7 +20,7 @@ from qotgate.limits.window import ProcessWindow, RateLimit
 from qotgate.model import QotGateError
 from qotgate.protocol.messages import ProtoId
 from tests.support.commands import run_process
-from tests.support.serving import Serving, ServingProcess, children, serving_process, until
+from tests.support.serving import ServingProcess, children, serving_process, until
 from tests.support.websocket import websocket
 from tests.support.wire import Wire, granted
 
@@ -144,7 +144,7 @@ def gateway(sample_url: str) -> Iterator[ServingProcess]:
         yield gateway
 
 
-def test_sixty_are_granted_over_all_workers_and_through_the_death_of_one(gateway: Serving) -> None:
+def test_sixty_are_granted_over_all_workers_and_through_the_death_of_one(gateway: ServingProcess) -> None:
     workers = children(gateway.process.pid)
     assert len(workers) == WORKERS
     with ExitStack() as opened:
@@ -192,7 +192,7 @@ def test_the_connections_of_all_workers_are_counted_together(sample_url: str) ->
         until(all_places_again)
 
 
-def test_sigterm_drains_all_workers(gateway: Serving) -> None:
+def test_sigterm_drains_all_workers(gateway: ServingProcess) -> None:
     with ExitStack() as opened:
         wires = [opened.enter_context(Wire(gateway.port)) for _ in range(12)]
         for wire in wires:
@@ -208,7 +208,7 @@ def test_sigterm_drains_all_workers(gateway: Serving) -> None:
             socket.create_connection(("127.0.0.1", gateway.port), 1)
 
 
-def test_workers_end_with_their_parent(gateway: Serving) -> None:
+def test_workers_end_with_their_parent(gateway: ServingProcess) -> None:
     workers = children(gateway.process.pid)
     gateway.process.kill()
     gateway.process.wait(10)
@@ -222,7 +222,7 @@ def test_it_is_announced_once(sample_url: str) -> None:
         assert gateway.process.stdout.read() == ""
 
 
-def test_a_port_that_another_has_is_refused(gateway: Serving, sample_url: str) -> None:
+def test_a_port_that_another_has_is_refused(gateway: ServingProcess, sample_url: str) -> None:
     for workers in (1, 2):
         done = run_process("serve", "--workers", workers, "--port", gateway.port, "--db", sample_url)
         assert (done.returncode, done.stdout) == (2, "")

@@ -6,13 +6,14 @@ from importlib import import_module
 from typing import Any
 
 import pytest
+from websockets.sync.client import connect
 
 from qotgate.gateway import WebSocketOptions
 from qotgate.protocol.body import decode, encode
 from qotgate.protocol.frame import JSON, PROTOBUF, Frame
 from qotgate.protocol.messages import REQUESTS, RESPONSES, ProtoId
 from tests.support.in_process import InProcess, in_process
-from tests.support.websocket import WebSocket, connect
+from tests.support.websocket import WebSocket
 from tests.support.wire import Wire
 
 QUESTIONS: dict[ProtoId, dict[str, Any]] = {

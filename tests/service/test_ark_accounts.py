@@ -212,14 +212,14 @@ def test_the_four_questions_never_contradict_one_another(
                 if kind is ArkHoldingType.NEW:
                     assert code not in earlier
         traded = {kind: transactions(kind) for kind in ArkActiveTransactionHoldingType}
-        for kind, rows in traded.items():
-            for code, row in rows.items():
+        for kind, trades in traded.items():
+            for code, trade in trades.items():
                 assert code in changed[ArkHoldingType(kind.value)]
-                if row.security is None:
+                if trade.security is None:
                     continue
-                sums = daily(store, row.security, before, day)
-                assert sum(sums.values()) == row.change_shares
-                dynamic = ark_stock_dynamic(questions, row.security, day)
+                sums = daily(store, trade.security, before, day)
+                assert sum(sums.values()) == trade.change_shares
+                dynamic = ark_stock_dynamic(questions, trade.security, day)
                 assert dynamic.last_transaction_day == max(sums)
                 seen[kind] += 1
         # A new holding was bought, or arrived otherwise: in an offering, or under another name.

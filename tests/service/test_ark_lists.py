@@ -97,8 +97,8 @@ def test_the_money_market_fund_is_a_row_without_code_and_name(
     load_text: LoadText, questions: Questions
 ) -> None:
     for day, dollars in ((15, 400), (16, 700)):
-        row = "GOLDMAN FS TRSY OBLIG INST 468,,X9USDGSFT"
-        text = holdings(f"6/{day}/2026", BOOK) + f"6/{day}/2026,ARKK,{row},{dollars},{dollars},1\n"
+        fund_line = "GOLDMAN FS TRSY OBLIG INST 468,,X9USDGSFT"
+        text = holdings(f"6/{day}/2026", BOOK) + f"6/{day}/2026,ARKK,{fund_line},{dollars},{dollars},1\n"
         other = f"{HEADER}\n6/{day}/2026,PRNT,DREYFUS GOVT CM INST,,X9USDDGCM,30.4,30.4,1\n"
         load_text(**{f"arkk{day}": text, f"prnt{day}": other})
     rows = fund_holdings(questions).rows

@@ -206,11 +206,13 @@ def test_lists_of_real_data_are_those_of_the_database(real_url: str, reference: 
     store.close()
 
 
-def walked(questions: Questions, *question: Any, count: int, as_of: date | None) -> list[Any]:
+def walked(
+    questions: Questions, market: Market, kind: RatingChangeType, count: int, as_of: date | None
+) -> list[Any]:
     """All pages of a list."""
-    pages = [rating_changes(questions, *question, count, None, as_of)]
+    pages = [rating_changes(questions, market, kind, count, None, as_of)]
     while pages[-1].next_page is not None:
-        pages.append(rating_changes(questions, *question, count, pages[-1].next_page, as_of))
+        pages.append(rating_changes(questions, market, kind, count, pages[-1].next_page, as_of))
     return pages
 
 
@@ -231,7 +233,7 @@ def compare_ratings(store: Store, reference: Reference, cache: ColumnCache, days
                 as_of = first + (last - first) * number // days if number >= 0 else first - timedelta(days=1)
                 for count in (20, 7) if number == days else (20,):
                     found = [
-                        said(lambda one: walked(one, market, kind, count=count, as_of=as_of), questions)  # noqa: B023
+                        said(lambda one: walked(one, market, kind, count, as_of), questions)  # noqa: B023
                         for questions in (at_hand, without)
                     ]
                     assert found[0] == found[1], (market, kind, as_of)

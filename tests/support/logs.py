@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.serving import Serving, ServingProcess, serving_process
+from tests.support.serving import ServingProcess, serving_process
 
 
 class Lines:
@@ -45,7 +45,7 @@ def logged(folder: Path, url: str, *options: str) -> Iterator[tuple[ServingProce
 class Reloading:
     """A gateway whose options come from a file."""
 
-    def __init__(self, gateway: Serving, lines: Lines, config: Path) -> None:
+    def __init__(self, gateway: ServingProcess, lines: Lines, config: Path) -> None:
         self.gateway, self.lines, self._config = gateway, lines, config
 
     def reload(self, text: str, event: str = "configuration reloaded") -> dict[str, Any]:

@@ -66,7 +66,7 @@ def share_keys(lines: set[tuple[str, str]], known: dict[str, str]) -> dict[tuple
     changed = True
     while changed:
         changed = False
-        for part in (lambda line: code_of(*line, known), lambda line: line[1]):
+        for part in (lambda line: code_of(line[0], line[1], known), lambda line: line[1]):
             smallest: dict[str, str] = {}
             for line in lines:
                 if name := part(line):
@@ -86,7 +86,7 @@ def dynamics(data: Path, tables: Path) -> dict[str, dict[str, Any]]:
     keys = share_keys(set(lines), known)
     told["key"] = [keys[line] for line in lines]
     daily: dict[str, Counter[pd.Timestamp]] = defaultdict(Counter)
-    for (day, key), shares in told.groupby(["day", "key"]).shares.sum().items():
+    for day, key, shares in zip(told.day, told.key, told.shares, strict=True):
         daily[key][day] += int(shares)
     codes = {code_of(*line, known): keys[line] for line in lines}
     codes.pop("", None)

@@ -98,7 +98,7 @@ def serving_process(url: str, *options: str, stderr: int | None = None) -> Itera
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True) as process:
         try:
             assert process.stdout is not None
-            yield ServingProcess.told(process.stdout.readline(), process=process)  # type: ignore[misc]
+            yield ServingProcess.told(process.stdout.readline(), process=process)
         finally:
             if process.poll() is None:
                 process.kill()

@@ -42,9 +42,9 @@ def test_over_http(sample_url: str) -> None:
                     answer = await web.get(f"/api/v1/{path.format(lower)}")
                     assert answer.status_code == 200, answer.text
                     assert answer.json() == (await web.get(f"/api/v1/{path.format(upper)}")).json()
-            lower, upper = [await web.get(f"/api/v1/ark/holdings?fund={fund}") for fund in ("arkk", "ARKK")]
-            assert lower.json() == upper.json()
-            assert lower.json()["rows"]
+            found = [(await web.get(f"/api/v1/ark/holdings?fund={fund}")).json() for fund in ("arkk", "ARKK")]
+            assert found[0] == found[1]
+            assert found[0]["rows"]
             page = await web.get("/securities/us.tsla")
             assert (page.status_code, "76,041" in page.text) == (200, True)
             assert "/files/" in page.text

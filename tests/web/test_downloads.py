@@ -13,6 +13,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from qotgate.service.loading.unloading import unload
+from qotgate.service.ratings.changes import rating_listing
 from qotgate.service.reference import Reference
 from qotgate.store import Store
 from qotgate.web import api, downloads
@@ -48,7 +49,7 @@ def test_sixty_callers_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
 
         def ask(query: bytes) -> "asyncio.Task[None]":
             scope = {"type": "http", "query_string": query, "path": "/api/v1/ratings/changes", "headers": []}
-            return asyncio.create_task(one(scope, None, send))  # type: ignore[arg-type]
+            return asyncio.create_task(one(scope, None, send))
 
         asked = [ask(b"market=US&count=all") for _ in range(60)]
         await ask(b"count=5")
@@ -91,7 +92,7 @@ def test_a_caller_who_reads_has_no_turn() -> None:
 
         def ask(send: Send) -> "asyncio.Task[None]":
             scope = {"type": "http", "query_string": b"count=all", "path": CHANGES, "headers": []}
-            return asyncio.create_task(one(scope, None, send))  # type: ignore[arg-type]
+            return asyncio.create_task(one(scope, None, send))
 
         asked = [ask(slow) for _ in range(60)]
         await asyncio.wait_for(ask(quick), 20)
@@ -153,7 +154,7 @@ def notes(first: int, last: int, day: str = "2026-06-01") -> str:
 def parts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Parts of two rows; yields the number of rows of each part made."""
     made: list[int] = []
-    plain = api.rating_listing
+    plain = rating_listing
 
     def counted(*arguments: Any, **options: Any) -> Any:
         found = plain(*arguments, **options)

@@ -5,7 +5,7 @@ The tests of the published clients' parsers are in tests/interop.
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields
 from datetime import date
 from io import StringIO
@@ -333,7 +333,7 @@ def test_codes_that_are_not_known_are_told_beside_a_table(
 ) -> None:
     said = "US.TSLAA is not known here (did you mean US.TSLA (Tesla)?)."
     many = ["US.TSLA", "US.TSLAA", *(f"US.QQQ{number}" for number in range(5))]
-    calls = {
+    calls: dict[str, Callable[[list[str]], Any]] = {
         "trades": lambda codes: client.ark_trades(codes=codes, lang="en"),
         "notes": lambda codes: client.rating_notes(codes=codes, lang="en"),
         "positions": lambda codes: client.ark_positions(codes=codes, lang="en"),

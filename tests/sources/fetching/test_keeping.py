@@ -99,7 +99,7 @@ def test_a_full_disk_leaves_no_half_file(
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(folders.os, "fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     publisher.publish(f"/{ARKK}", holdings("ARKK"))
     with pytest.raises(OSError, match="No space left"):
         fetch_arkk()
