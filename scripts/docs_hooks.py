@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from qotgate.cli.main import COMMANDS, app
 

@@ -259,7 +259,7 @@ def test_status(sample_url: str) -> None:
         (["serve", "--host", "256.1.1.1", "--port", "0"], "Cannot listen on 256.1.1.1:0"),
         (["status", "--db", "oracle://x"], "--db takes sqlite:///FILE or postgresql://USER@HOST/DATABASE"),
         (["frobnicate"], "No such command 'frobnicate'"),
-        (["ark", "US.TSLA", "--frobnicate"], "No such option: --frobnicate"),
+        (["ark", "US.TSLA", "--frobnicate"], "No such option '--frobnicate'"),
         (["ark", "US.TSLA", "--tables", "/no/such/folder"], "--tables takes a folder"),
         (["ark", "US.TSLA", "--funds", ","], "--funds takes funds, comma separated, not ','."),
         (["ark", "US." + "A" * 65], "CODE takes a code as MARKET.CODE"),

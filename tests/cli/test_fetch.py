@@ -164,7 +164,7 @@ def test_a_file_that_was_kept_when_loading_failed_is_loaded_later(
     publish_ark(publisher, "ARKK")
     options = ("fetch", "ark", "--funds", "ARKK", "--base-url", publisher.url)
     with monkeypatch.context() as patched:
-        patched.setattr(fetch, "load", broken)
+        patched.setattr(fetch, "load_into", broken)
         status, _, err = run(*options)
     assert (status, err) == (2, "qotgate: The database cannot be written: disk is full.\n")
     _, out, _ = run(*options)

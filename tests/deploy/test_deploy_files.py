@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import kubernetes_validate
 import pytest
-import typer.main
 import yaml
 from compose_spec import PyCompose
 
@@ -272,7 +272,7 @@ class TestOptions:
         assert len(commands) == 8
         for command in commands:
             parse_command(list(command))
-        with pytest.raises(typer.TyperException):
+        with pytest.raises(click.ClickException):
             parse_command(["serve", "--no-such-flag"])
 
 
@@ -282,7 +282,7 @@ def in_alerts(name: str) -> bool:
 
 def parse_command(arguments: list[str]) -> None:
     """Parse a command line as for a run, without running it."""
-    command: Any = typer.main.get_command(app)
+    command: Any = app
     context = command.make_context("qotgate", list(arguments))
     while hasattr(command, "resolve_command"):
         # The arguments after a command's name are its own.

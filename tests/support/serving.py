@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import typer
 import uvloop
 
 from qotgate.cli.main import app
@@ -67,8 +66,7 @@ def _options(url: str, options: tuple[str, ...]) -> list[str]:
 def serving(url: str, *options: str) -> Iterator[Serving]:
     """``qotgate serve`` with these options on a free port, in a thread; without HTTP unless ``--http-port``
     is among them."""
-    command = typer.main.get_command(app).commands["serve"]  # type: ignore[attr-defined]
-    flags = command.make_context("serve", _options(url, options)).params
+    flags = app.commands["serve"].make_context("serve", _options(url, options)).params
     configuration = Configuration.of(read_settings(**flags))
     assert configuration.settings.workers == 1, "workers are processes"
     with open_store(configuration.settings) as store:

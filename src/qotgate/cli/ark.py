@@ -3,12 +3,13 @@
 import json
 from dataclasses import asdict
 from datetime import date
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
+from qotgate.cli import options
 from qotgate.cli.facts import print_fact
-from qotgate.cli.options import AsJson, AsOf, Database, Funds, Lang, Tables, WindowDays, read_day
+from qotgate.cli.options import read_day
 from qotgate.cli.words import say
 from qotgate.model import ArkDynamic, Security, TradeEvidence
 from qotgate.service.ark.dynamics import ark_stock_dynamic, explain_ark_stock_dynamic
@@ -22,23 +23,27 @@ WHY = {
 }
 
 
+@click.command()
+@options.code
+@options.as_of
+@click.option("--explain", is_flag=True, help="Show each trade behind the answer, with its files and lines.")
+@options.as_json
+@options.funds
+@options.window_days
+@options.lang
+@options.db
+@options.tables
 def ark(
-    code: Annotated[str, typer.Argument(metavar="CODE", help="Such as US.TSLA.")],
-    as_of: AsOf = None,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Show each trade behind the answer, with its files and lines.")
-    ] = False,
-    as_json: AsJson = False,
-    funds: Funds = None,
-    window_days: WindowDays = None,
-    lang: Lang = None,
-    db: Database = None,
-    tables: Tables = None,
+    code: str,
+    as_of: str | None,
+    explain: bool,
+    as_json: bool,
+    **flags: Any,
 ) -> None:
     """Show the dynamic of a stock: what the ARK funds' latest transactions in it amount to."""
     security = Security.parse(code, "CODE")
     day = read_day(as_of)
-    settings = read_settings(funds=funds, window_days=window_days, lang=lang, db=db, tables=tables)
+    settings = read_settings(**flags)
     with open_questions(settings, loaded=True, makes=False) as questions:
         evidence: tuple[TradeEvidence, ...] = ()
         if explain:
@@ -47,13 +52,13 @@ def ark(
             answer = ark_stock_dynamic(questions, security, day)
         note = _note(questions, security, answer)
     if note:
-        typer.echo(note, err=True)
+        click.echo(note, err=True)
     shown = _answer(answer)
     if as_json:
         trades: dict[str, Any] = {"trades": [asdict(trade) for trade in evidence]} if explain else {}
         if explain:
             trades["untold"] = [asdict(days) for days in answer.untold]
-        typer.echo(json.dumps(shown | trades, default=str))
+        click.echo(json.dumps(shown | trades, default=str))
         return
     for name, value in shown.items():
         print_fact(name, value)
@@ -64,7 +69,7 @@ def ark(
             _print(trade)
         for untold in answer.untold:
             days = _span(untold.first_day, untold.last_day)
-            typer.echo("\n" + say(WHY[untold.why], days=days, fund=untold.fund))
+            click.echo("\n" + say(WHY[untold.why], days=days, fund=untold.fund))
 
 
 def _note(questions: Questions, security: Security, answer: ArkDynamic) -> str | None:
@@ -104,7 +109,7 @@ def _print(trade: TradeEvidence) -> None:
         more = say(
             " ({change:+,.0f} in the holdings, of which flow {flow:+,})", change=trade.change, flow=trade.flow
         )
-    typer.echo(f"\n{headline}\n  " + say("from {ground}{more}", ground=say(trade.ground), more=more))
+    click.echo(f"\n{headline}\n  " + say("from {ground}{more}", ground=say(trade.ground), more=more))
     for path, line in trade.places:
         place = "{path}, not in it" if line is None else "{path}, line {line}"
-        typer.echo("  " + say(place, path=path, line=line))
+        click.echo("  " + say(place, path=path, line=line))

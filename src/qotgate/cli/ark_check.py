@@ -1,20 +1,20 @@
 """``qotgate ark-check``: compare inferred trades with ARK's notices."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from math import isnan
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
-import typer
+import click
 from rich.table import Table
 
 from qotgate import sources
 from qotgate.ark.grounds import CONFIDENCE, Ground
 from qotgate.ark.notices import merge
+from qotgate.cli import options
 from qotgate.cli.console import new_console
-from qotgate.cli.options import AsJson, Database, Funds, Tables
 from qotgate.model import FileKind, Notice, QotGateError, Unreadable
 from qotgate.service.ark.check import Comparison, Score, compare, score
 from qotgate.service.loading import find_files
@@ -23,23 +23,30 @@ from qotgate.serving.opening import open_store
 from qotgate.serving.settings import read_settings
 
 
-def ark_check(
-    notices: Annotated[
-        list[Path], typer.Argument(metavar="NOTICES...", help="ARK trade notices, and folders of them.")
-    ],
-    worst: Annotated[int, typer.Option(help="The number of worst misses to list.")] = 20,
-    as_json: AsJson = False,
-    funds: Funds = None,
-    db: Database = None,
-    tables: Tables = None,
-) -> None:
+@click.command()
+@click.argument(
+    "notices",
+    type=options.PATH,
+    nargs=-1,
+    required=True,
+    metavar="NOTICES...",
+    help="ARK trade notices, and folders of them.",
+)
+@click.option(
+    "--worst", default=20, metavar="NUMBER", show_default=True, help="The number of worst misses to list."
+)
+@options.as_json
+@options.funds
+@options.db
+@options.tables
+def ark_check(notices: Sequence[Path], worst: int, as_json: bool, **flags: Any) -> None:
     """Compare the trades inferred from the loaded holdings with ARK's notices: precision, recall, the share
     that is exact to 0.1%, wrong signs, and the precision of each ground next to its confidence.
 
     Trades under 100 shares or 0.01% of the position are ignored on both sides. The notices are read from the
     given files and are not loaded.
     """
-    settings = read_settings(funds=funds, db=db, tables=tables)
+    settings = read_settings(**flags)
     reference = load_reference(settings.tables)
     lines = _read(notices)
     with open_store(settings, makes=False) as store:
@@ -60,20 +67,20 @@ def ark_check(
             kind: {name: asdict(one) | _figures(one) for name, one in scores.items()}
             for kind, scores in groups.items()
         }
-        typer.echo(
+        click.echo(
             json.dumps(shown | {"misses": [asdict(one) for one in misses[:worst]]}, default=str, indent=2)
         )
     else:
         _print(groups, misses[:worst])
 
 
-def _read(paths: list[Path]) -> list[Notice]:
+def _read(paths: Sequence[Path]) -> list[Notice]:
     files: list[list[Notice]] = []
     for path in find_files(paths):
         try:
             parsed = sources.read(path.read_bytes())
         except (Unreadable, OSError) as error:
-            typer.echo(f"qotgate: {path} is left out: {error}", err=True)
+            click.echo(f"qotgate: {path} is left out: {error}", err=True)
             continue
         if parsed.kind is FileKind.NOTICES:
             files.append([line for line in parsed.records if isinstance(line, Notice)])

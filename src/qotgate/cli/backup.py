@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 from rich.progress import Progress as Bar
 
+from qotgate.cli import options
 from qotgate.cli.console import new_console
-from qotgate.cli.options import Database
 from qotgate.cli.words import say
 from qotgate.serving.opening import open_store
 from qotgate.serving.settings import read_settings
@@ -19,11 +18,11 @@ from qotgate.store.dialect import Progress
 from qotgate.store.restore import restore as write_restore
 
 
-def backup(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it.")],
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
-    db: Database = None,
-) -> None:
+@click.command()
+@click.argument("file", type=options.PATH, metavar="FILE", help="Where to write it.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
+@options.db
+def backup(file: Path, force: bool, db: str | None) -> None:
     """Write the current data to one file, while loads and gateways continue, and verify the file.
 
     The file is a SQLite database, whatever engine the data is on: `qotgate restore` can move it to the other
@@ -31,20 +30,20 @@ def backup(
     """
     with open_store(read_settings(db=db), makes=False) as store, _bar() as progress:
         manifest = write_backup(store, file, replace=force, progress=progress)
-    typer.echo(say("Wrote {file}: {contents}.", file=file, contents=_told(manifest)))
+    click.echo(say("Wrote {file}: {contents}.", file=file, contents=_told(manifest)))
 
 
-def restore(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file from `qotgate backup`.")],
-    replace: Annotated[bool, typer.Option("--replace", help="Replace existing data.")] = False,
-    db: Database = None,
-) -> None:
+@click.command()
+@click.argument("file", type=options.PATH, metavar="FILE", help="A file from `qotgate backup`.")
+@click.option("--replace", is_flag=True, help="Replace existing data.")
+@options.db
+def restore(file: Path, replace: bool, db: str | None) -> None:
     """Restore a backup into the database, in one step, while gateways serve: each answer is from the old or
     from the restored data."""
     with open_store(read_settings(db=db)) as store, _bar() as progress:
         manifest, generation = write_restore(store, file, replace=replace, progress=progress)
         name = store.name
-    typer.echo(
+    click.echo(
         say(
             "Restored {file} into {database}: {contents}. Its generation is {generation} now.",
             file=file,

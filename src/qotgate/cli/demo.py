@@ -4,11 +4,10 @@ import tempfile
 from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
-from qotgate.cli.options import Lang
+from qotgate.cli import options
 from qotgate.cli.words import say
 from qotgate.gateway import GatewayOptions
 from qotgate.model import ACTIVE_FUNDS, Market, QotGateError
@@ -26,14 +25,13 @@ from qotgate.serving.sockets import Sockets, listen_for_http
 CODES = ("US.TSLA", "US.ROKU", "US.ZM", "US.COIN")
 
 
-def demo(
-    port: Annotated[
-        int | None,
-        typer.Option(help="Port, 0 for a free one; default 11111 if it is free.", show_default=False),
-    ] = None,
-    once: Annotated[bool, typer.Option("--once", envvar="DEMO_ONCE", help="Stop after the answers.")] = False,
-    lang: Lang = None,
-) -> None:
+@click.command()
+@click.option(
+    "--port", type=int, metavar="NUMBER", help="Port, 0 for a free one; default 11111 if it is free."
+)
+@click.option("--once", is_flag=True, envvar="DEMO_ONCE", show_envvar=True, help="Stop after the answers.")
+@options.lang
+def demo(port: int | None, once: bool, lang: str | None) -> None:
     """Load the synthetic sample into a temporary database, serve it, and ask a few questions.
 
     Your own database is not changed.
@@ -46,16 +44,16 @@ def demo(
         settings = read_settings(
             port=port, lang=lang, db=database, funds=ACTIVE_FUNDS, window_days=30, no_http=once or None
         )
-        options = GatewayOptions(port=settings.port, lang=settings.lang)
+        gateway = GatewayOptions(port=settings.port, lang=settings.lang)
         reference = load_reference(settings.tables)
         with open_store(settings) as store, as_file(files("qotgate") / "sample") as sample:
             report = load(store, reference, find_files([sample]))
         rows = sum(report.rows.values())
-        typer.echo(say("Loaded {files} synthetic files: {rows} rows.", files=report.read, rows=rows))
+        click.echo(say("Loaded {files} synthetic files: {rows} rows.", files=report.read, rows=rows))
         with open_questions(settings) as questions:
-            listening = _listen(options, named=port is not None)
+            listening = _listen(gateway, named=port is not None)
             listening.http.extend(listen_for_http(settings))
-            configuration = Configuration(settings, options, reference, {})
+            configuration = Configuration(settings, gateway, reference, {})
             run_loop(
                 run_alone(
                     questions,
@@ -66,29 +64,29 @@ def demo(
             )
 
 
-def _listen(options: GatewayOptions, *, named: bool) -> Listening:
+def _listen(gateway: GatewayOptions, *, named: bool) -> Listening:
     try:
-        return listen_for(options)
+        return listen_for(gateway)
     except QotGateError:
         if named:
             raise
         taken = "Port {port} is taken, as by an OpenD of your own: the demo takes a free one."
-        typer.echo(say(taken, port=options.port))
-        return listen_for(replace(options, port=0))
+        click.echo(say(taken, port=gateway.port))
+        return listen_for(replace(gateway, port=0))
 
 
 def _talk(addresses: list[str], *, once: bool) -> bool:
     host, port = addresses[0].rsplit(":", 1)
-    typer.echo(say("The gateway listens on {address}.", address=addresses[0]))
+    click.echo(say("The gateway listens on {address}.", address=addresses[0]))
     _ask(host, int(port))
     if not once:
         stays = (
             'It stays up for scripts on futu-api, moomoo-api or qotgate: OpenQuoteContext(host="{host}", '
             "port={port}). Ctrl-C stops it."
         )
-        typer.echo("\n" + say(stays, host=host, port=port))
+        click.echo("\n" + say(stays, host=host, port=port))
         for page in addresses[1:]:
-            typer.echo(say("Its pages: {page}", page=page))
+            click.echo(say("Its pages: {page}", page=page))
     return not once
 
 
@@ -101,13 +99,13 @@ def _ask(host: str, port: int) -> None:
             ret, data = quote.get_ark_stock_dynamic(code)
             if ret != RET_OK:
                 raise QotGateError(data)
-            typer.echo(f"\n>>> get_ark_stock_dynamic({code!r})")
+            click.echo(f"\n>>> get_ark_stock_dynamic({code!r})")
             for name, value in data.items():
-                typer.echo(f"{name}: {value}")
+                click.echo(f"{name}: {value}")
         _, table, _, all_count = quote.get_rating_change(Market.US, count=2)
         if isinstance(table, str):
             raise QotGateError(table)
-        typer.echo(
+        click.echo(
             f"\n>>> get_rating_change(Market.US, count=2)   # {say('{count} in all', count=all_count)}"
         )
-        typer.echo(table.to_string())
+        click.echo(table.to_string())

@@ -5,14 +5,14 @@ import os
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
-from pathlib import Path
-from typing import Annotated
+from typing import Any
 
-import typer
+import click
+from click.exceptions import Exit
 from rich.text import Text
 
+from qotgate.cli import options
 from qotgate.cli.console import Console, new_console
-from qotgate.cli.options import AsJson, Database, Tables
 from qotgate.doctor import Finding, Level, databases, keys, limits, machine, ports
 from qotgate.doctor.finding import fail, looked, ok, warn
 from qotgate.doctor.upstream import upstream as upstream_findings
@@ -37,33 +37,21 @@ FAILED = 1
 COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
 
 
-def doctor(
-    thorough: Annotated[
-        bool, typer.Option("--thorough", help="Read all of the database, which takes longer.")
-    ] = False,
-    upstream: Annotated[
-        str | None,
-        typer.Option(
-            metavar="HOST:PORT",
-            help="Check this OpenD; default the configured one, if any.",
-            show_default=False,
-        ),
-    ] = None,
-    upstream_rsa_key: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Its RSA key (PKCS#1 PEM).", show_default=False),
-    ] = None,
-    as_json: AsJson = False,
-    db: Database = None,
-    tables: Tables = None,
-) -> None:
+@click.command()
+@click.option("--thorough", is_flag=True, help="Read all of the database, which takes longer.")
+@click.option("--upstream", metavar="HOST:PORT", help="Check this OpenD; default the configured one, if any.")
+@click.option("--upstream-rsa-key", type=options.PATH, metavar="FILE", help="Its RSA key (PKCS#1 PEM).")
+@options.as_json
+@options.db
+@options.tables
+def doctor(thorough: bool, as_json: bool, **flags: Any) -> None:
     """Check configuration, keys, database, limit store, clock, ports and freshness of the data, and suggest
     remedies. Exit status 1 if a check fails.
 
     The options are those that `qotgate serve` takes from variables and the configuration file.
     """
     try:
-        settings = read_settings(db=db, tables=tables, upstream=upstream, upstream_rsa_key=upstream_rsa_key)
+        settings = read_settings(**flags)
     except QotGateError as error:
         findings: Iterable[Finding] = [
             fail("configuration", str(error), f"Correct the variable, or the line in {CONFIG_FILE}.")
@@ -80,14 +68,14 @@ def doctor(
         if not as_json:
             _print(console, finding)
     if as_json:
-        typer.echo(json.dumps([asdict(finding) for finding in told], ensure_ascii=False, indent=2))
+        click.echo(json.dumps([asdict(finding) for finding in told], ensure_ascii=False, indent=2))
     else:
         counts = {level: sum(finding.level is level for finding in told) for level in Level}
         console.print(
             f"{counts[Level.FAIL]} failed, {counts[Level.WARN]} to look at, {counts[Level.OK]} in order."
         )
     if worst is Level.FAIL:
-        raise typer.Exit(FAILED)
+        raise Exit(FAILED)
 
 
 def _print(console: Console, finding: Finding) -> None:

@@ -3,27 +3,27 @@
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
-import typer
+import click
 
-from qotgate.cli.options import Database, Funds, Lang, Tables
+from qotgate.cli import options
 from qotgate.cli.words import say
 from qotgate.serving.opening import open_questions
 from qotgate.serving.settings import read_settings
 from qotgate.store.exported import SqliteFile
 
 
-def export(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Created if missing.")],
-    sqlite: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write a SQLite file with the same tables.")
-    ] = None,
-    funds: Funds = None,
-    lang: Lang = None,
-    db: Database = None,
-    tables: Tables = None,
-) -> None:
+@click.command()
+@click.argument("folder", type=options.PATH, metavar="FOLDER", help="Created if missing.")
+@click.option(
+    "--sqlite", type=options.PATH, metavar="FILE", help="Also write a SQLite file with the same tables."
+)
+@options.funds
+@options.lang
+@options.db
+@options.tables
+def export(folder: Path, sqlite: Path | None, **flags: Any) -> None:
     """Write trades, transactions, positions, holdings, rating changes, notes and coverage as Parquet files,
     one for each month; only changes since an earlier export are written."""
     # Imported late: libraries for columns are slow to import.
@@ -31,14 +31,14 @@ def export(
     from qotgate.service.research.export import is_current
     from qotgate.service.research.sql import SqliteTables
 
-    settings = read_settings(lang=lang, funds=funds, db=db, tables=tables)
+    settings = read_settings(**flags)
     with ExitStack() as stack:
         questions = stack.enter_context(open_questions(settings, loaded=True, makes=False))
         if sqlite is None and is_current(questions, folder):
-            typer.echo(say("Nothing has changed since the last export to {folder}.", folder=folder))
+            click.echo(say("Nothing has changed since the last export to {folder}.", folder=folder))
             return
         others = [] if sqlite is None else [SqliteTables(stack.enter_context(SqliteFile(sqlite)))]
         done = write(questions, folder, *others)
     for table in done:
         said = "{table}: {rows:,} rows of {months} months, {written} written"
-        typer.echo(say(f"{said}, {{removed}} removed" if table.removed else said, **asdict(table)))
+        click.echo(say(f"{said}, {{removed}} removed" if table.removed else said, **asdict(table)))

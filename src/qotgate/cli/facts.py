@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any
 
-import typer
+import click
 
 from qotgate.cli.words import say
 from qotgate.model import DynamicType, RatingLevel, Security
@@ -20,4 +20,4 @@ def shown(value: float | str | date | Security | None, form: str = "g") -> str:
 
 def print_fact(name: str, value: Any) -> None:
     """Print a field of an answer; a word of the interface in the user's language."""
-    typer.echo(say("{name}: {value}", name=say(name), value=shown(value)))
+    click.echo(say("{name}: {value}", name=say(name), value=shown(value)))

@@ -6,19 +6,21 @@ share one round and its schedule.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
+import click
 import platformdirs
-import typer
+from click.exceptions import Exit
 from rich.progress import Progress
 
+from qotgate.cli import options
 from qotgate.cli.console import new_console
-from qotgate.cli.load import load
-from qotgate.cli.options import Database, Tables
-from qotgate.cli.schedule import Schedule, read_schedule, repeat
+from qotgate.cli.groups import Group
+from qotgate.cli.load import load_into
+from qotgate.cli.schedule import read_schedule, repeat
 from qotgate.cli.words import say
 from qotgate.model import ETFS, ArkFundHoldingSortField, Market, NothingLoaded, QotGateError, Security
 from qotgate.model.version import __version__
@@ -45,127 +47,83 @@ HELD = "held"
 """Instead of symbols: the securities that the ARK funds hold."""
 CODE = re.compile(r"[A-Z0-9]+([.-][A-Z0-9]+)*")
 
-BaseUrl = Annotated[
-    str | None,
-    typer.Option(metavar="URL", help="Address to use instead of the publisher's.", show_default=False),
-]
-Folder = Annotated[
-    Path | None,
-    typer.Option(
+app = Group("fetch", help="Download publications, and load them.")
+base_url = click.option("--base-url", metavar="URL", help="Address to use instead of the publisher's.")
+ark_funds = click.option(
+    "--funds",
+    metavar="FUND,...",
+    help="Funds, or FUND=FILE if ARK has renamed a file; default those of the configuration, "
+    "else the eight ETFs that holdings are summed over.",
+)
+provider = click.option(
+    "--provider", default="yfinance", show_default=True, metavar="|".join(PROVIDERS), help="The provider."
+)
+a_round = options.together(
+    click.option(
+        "--folder",
+        type=options.PATH,
         metavar="DIR",
         help="Folder for the files; default `fetched` next to the database.",
-        show_default=False,
     ),
-]
-Every = Annotated[
-    str | None,
-    typer.Option(metavar="30m|6h|1d", help="Keep running, and fetch this often.", show_default=False),
-]
-At = Annotated[
-    str | None,
-    typer.Option(
-        metavar="HH:MM",
-        help="Keep running: fetch now, then each day at this time.",
-        show_default=False,
-    ),
-]
-TimeZone = Annotated[
-    str | None,
-    typer.Option(
+    click.option("--every", metavar="30m|6h|1d", help="Keep running, and fetch this often."),
+    click.option("--at", metavar="HH:MM", help="Keep running: fetch now, then each day at this time."),
+    click.option(
+        "--tz",
         metavar="ZONE",
         help="The time zone of --at, such as America/New_York; default the machine's own.",
-        show_default=False,
     ),
-]
-ArkFunds = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FUND,...",
-        help="Funds, or FUND=FILE if ARK has renamed a file; default those of the configuration, "
-        "else the eight ETFs that holdings are summed over.",
-        show_default=False,
-    ),
-]
-Provider = Annotated[str, typer.Option(metavar="|".join(PROVIDERS), help="The provider.")]
-NoLoad = Annotated[bool, typer.Option("--no-load", help="Only download; load the files another time.")]
-
-app = typer.Typer(
-    help="Download publications, and load them.",
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
+    click.option("--no-load", is_flag=True, help="Only download; load the files another time."),
+    options.db,
+    options.tables,
 )
-
+"""What a round takes, whatever it downloads."""
 
 Source = tuple[str, Callable[[], AbstractContextManager[Sequence[Job]]]]
 """The folder of downloads, and a function that opens the jobs of a round."""
 
 
 @app.command()
-def ark(
-    funds: ArkFunds = None,
-    base_url: BaseUrl = None,
-    folder: Folder = None,
-    every: Every = None,
-    at: At = None,
-    tz: TimeZone = None,
-    no_load: NoLoad = False,
-    db: Database = None,
-    tables: Tables = None,
-) -> None:
+@ark_funds
+@base_url
+@a_round
+def ark(funds: str | None, base_url: str | None, **given: Any) -> None:
     """Download the ARK funds' holdings, as published for the day, and load them."""
-    settings = read_settings(db=db, tables=tables)
-    schedule = read_schedule(every, at, tz)
-    _run(settings, [_ark(settings, funds, base_url)], folder, schedule, loads=not no_load)
+    _run(lambda settings: [_ark(settings, funds, base_url)], **given)
 
 
 @app.command()
-def ratings(
-    symbols: Annotated[
-        str, typer.Option(metavar="US.AAPL,CA.SHOP,...", help="Securities, or `held` for ARK's holdings.")
-    ],
-    provider: Provider = "yfinance",
-    base_url: BaseUrl = None,
-    folder: Folder = None,
-    every: Every = None,
-    at: At = None,
-    tz: TimeZone = None,
-    no_load: NoLoad = False,
-    db: Database = None,
-    tables: Tables = None,
-) -> None:
+@click.option(
+    "--symbols",
+    required=True,
+    metavar="US.AAPL,CA.SHOP,...",
+    help="Securities, or `held` for ARK's holdings.",
+)
+@provider
+@base_url
+@a_round
+def ratings(symbols: str, provider: str, base_url: str | None, **given: Any) -> None:
     """Download analyst notes on securities, and load them.
 
     yfinance is an optional package; fmp and benzinga need a key, in the option fmp_key or benzinga_key: in
     QOTGATE_FMP_KEY or QOTGATE_BENZINGA_KEY, the folder of secrets, or the TOML file.
     """
-    settings = read_settings(db=db, tables=tables)
-    schedule = read_schedule(every, at, tz)
-    source = _ratings(settings, symbols, provider, base_url)
-    _run(settings, [source], folder, schedule, loads=not no_load)
+    _run(lambda settings: [_ratings(settings, symbols, provider, base_url)], **given)
 
 
 @app.command("all")
-def everything(
-    symbols: Annotated[
-        str,
-        typer.Option(metavar="US.AAPL,CA.SHOP,...", help="Securities with notes; default ARK's holdings."),
-    ] = HELD,
-    provider: Provider = "yfinance",
-    funds: ArkFunds = None,
-    folder: Folder = None,
-    every: Every = None,
-    at: At = None,
-    tz: TimeZone = None,
-    no_load: NoLoad = False,
-    db: Database = None,
-    tables: Tables = None,
-) -> None:
+@click.option(
+    "--symbols",
+    default=HELD,
+    show_default=True,
+    metavar="US.AAPL,CA.SHOP,...",
+    help="Securities with notes; default ARK's holdings.",
+)
+@provider
+@ark_funds
+@a_round
+def everything(symbols: str, provider: str, funds: str | None, **given: Any) -> None:
     """Download the ARK funds' holdings, then analyst notes, and load them."""
-    settings = read_settings(db=db, tables=tables)
-    schedule = read_schedule(every, at, tz)
-    sources = [_ark(settings, funds, None), _ratings(settings, symbols, provider, None)]
-    _run(settings, sources, folder, schedule, loads=not no_load)
+    _run(lambda settings: [_ark(settings, funds, None), _ratings(settings, symbols, provider, None)], **given)
 
 
 def _ark(settings: Settings, funds: str | None, base_url: str | None) -> Source:
@@ -256,14 +214,20 @@ def _key(name: str, option: str, key: Secret | None) -> str:
 
 
 def _run(
-    settings: Settings,
-    sources: Sequence[Source],
-    folder: Path | None,
-    schedule: Schedule | None,
+    sources_of: Callable[[Settings], Sequence[Source]],
     *,
-    loads: bool,
+    folder: Path | None,
+    every: str | None,
+    at: str | None,
+    tz: str | None,
+    no_load: bool,
+    **flags: Any,
 ) -> None:
     """One round, or repeated rounds; wrong options end it before any request."""
+    settings = read_settings(**flags)
+    schedule = read_schedule(every, at, tz)
+    sources = sources_of(settings)
+    loads = not no_load
     if loads:
         load_reference(settings.tables)
         with open_store(settings):
@@ -280,8 +244,8 @@ def _run(
         said = (
             "Nothing was fetched; the lines above say why. To load files that you have: qotgate load FOLDER."
         )
-        typer.echo(say(said), err=True)
-        raise typer.Exit(NOTHING_FETCHED)
+        click.echo(say(said), err=True)
+        raise Exit(NOTHING_FETCHED)
 
 
 def _beside(db: str) -> Path:
@@ -306,12 +270,11 @@ def _round(
                 for job in progress.track(jobs, description=say("Fetching")):
                     outcomes += job(kept)
             for outcome in outcomes:
-                typer.echo(_line(outcome))
+                click.echo(_line(outcome))
             here = [outcome.path for outcome in outcomes if outcome.path is not None]
             paths = list(dict.fromkeys([*kept.waiting(), *here]))
             if loads and paths:
-                with suppress(typer.Exit):  # its status is about the load, ours about the download
-                    load(paths, db=settings.db, tables=str(settings.tables) if settings.tables else None)
+                load_into(settings, paths)
                 kept.loaded(paths)
     except OSError as error:
         raise QotGateError(f"{error.filename or place} cannot be used: {error.strerror}.") from error

@@ -2,18 +2,24 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
+from qotgate.cli import options
 from qotgate.model import QotGateError
 from qotgate.protocol.cipher import RSA_BITS, RsaKey
 
 
-def keygen(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it; must not exist.")],
-    bits: Annotated[int, typer.Option(help="1024, which the published clients accept, or 2048.")] = 1024,
-) -> None:
+@click.command()
+@click.argument("file", type=options.PATH, metavar="FILE", help="Where to write it; must not exist.")
+@click.option(
+    "--bits",
+    default=1024,
+    metavar="NUMBER",
+    show_default=True,
+    help="1024, which the published clients accept, or 2048.",
+)
+def keygen(file: Path, bits: int) -> None:
     """Make the RSA private key that `serve --rsa-key` and its clients share (PKCS#1 PEM, mode 0600)."""
     if bits not in RSA_BITS:
         raise QotGateError(f"--bits takes {' or '.join(map(str, RSA_BITS))}, not {bits}.")
@@ -23,4 +29,4 @@ def keygen(
         raise QotGateError(f"{file} cannot be made: {error.strerror}.") from error
     with os.fdopen(descriptor, "wb") as target:
         target.write(RsaKey.generate(bits).pem())
-    typer.echo(f"Wrote {file}: give it to `qotgate serve --rsa-key` and to each client; keep it secret.")
+    click.echo(f"Wrote {file}: give it to `qotgate serve --rsa-key` and to each client; keep it secret.")

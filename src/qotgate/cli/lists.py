@@ -1,13 +1,12 @@
 """``qotgate holdings`` and ``qotgate transactions``: the lists that sum over the ARK funds. Their options are
 generated from the descriptions of the questions."""
 
-from collections.abc import Callable
-from inspect import Parameter, Signature, signature
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
-from qotgate.cli.options import AsJson, AsOf, Database, Funds, Lang, PageCursor, Tables, read_day
+from qotgate.cli import options
+from qotgate.cli.options import read_day
 from qotgate.cli.pages import list_table, print_json, print_table, read_choice
 from qotgate.protocol.interface import ACTIVE_TRANSACTIONS, FUND_HOLDINGS, ListQuestion
 from qotgate.service.calls import LIST_CALLS
@@ -23,61 +22,50 @@ HELP = {
 }
 
 
-def _command(question: ListQuestion[Any], said: str, types: str) -> Callable[..., None]:
+def _command(name: str, question: ListQuestion[Any], said: str, types: str) -> click.Command:
     """The command of a question; ``said`` is its help, ``types`` the help of ``--type``."""
 
-    def command(
-        count: Annotated[int, typer.Option(help=f"Rows, 1 to {question.most}.")] = question.count,
-        page: PageCursor = None,
-        as_of: AsOf = None,
-        as_json: AsJson = False,
-        funds: Funds = None,
-        lang: Lang = None,
-        db: Database = None,
-        tables: Tables = None,
-        **words: str,
-    ) -> None:
+    @options.count("Rows", question.count, question.most)
+    @options.page
+    @options.as_of
+    @options.as_json
+    @options.funds
+    @options.lang
+    @options.db
+    @options.tables
+    def command(count: int, page: str | None, as_of: str | None, as_json: bool, **given: Any) -> None:
         chosen = [
-            read_choice(choice.words, words[choice.name], FLAGS[choice.name]) for choice in question.choices
+            read_choice(choice.words, given.pop(choice.name), FLAGS[choice.name])
+            for choice in question.choices
         ]
         day = read_day(as_of)
-        settings = read_settings(lang=lang, funds=funds, db=db, tables=tables)
-        with open_questions(settings, loaded=True, makes=False) as questions:
+        with open_questions(read_settings(**given), loaded=True, makes=False) as questions:
             answer = LIST_CALLS[question](questions, *chosen, count, page, day)
         if as_json:
             print_json(answer)
         else:
             print_table(list_table(question, answer), answer)
 
-    choices = [
-        Parameter(
+    for choice in reversed(question.choices):
+        command = click.option(
+            FLAGS[choice.name],
             choice.name,
-            Parameter.KEYWORD_ONLY,
             default=choice.named_default.name.lower(),
-            annotation=Annotated[
-                str,
-                typer.Option(FLAGS[choice.name], metavar=choice.metavar, help=HELP.get(choice.name, types)),
-            ],
-        )
-        for choice in question.choices
-    ]
-    others = [
-        one.replace(kind=Parameter.KEYWORD_ONLY)
-        for one in signature(command).parameters.values()
-        if one.name != "words"
-    ]
-    made: Any = command
-    made.__signature__ = Signature([*choices, *others])
-    made.__doc__ = said
-    return command
+            show_default=True,
+            metavar=choice.metavar,
+            help=HELP.get(choice.name, types),
+        )(command)
+    return click.command(name, help=said)(command)
 
 
 holdings = _command(
+    "holdings",
     FUND_HOLDINGS,
     "List the ARK funds' combined holdings; for positions the changes are over one day.",
     "The kind of holdings.",
 )
 transactions = _command(
+    "transactions",
     ACTIVE_TRANSACTIONS,
     "List the ARK funds' combined active purchases (positive) and sales.",
     "The change of the position.",

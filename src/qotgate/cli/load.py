@@ -3,15 +3,17 @@
 import json
 import os
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
+from click.exceptions import Exit
 from rich.progress import Progress
 from rich.table import Table
 
+from qotgate.cli import options
 from qotgate.cli.console import Console, new_console
-from qotgate.cli.options import AsJson, Database, Lang, Tables
 from qotgate.cli.words import language, say
 from qotgate.model import DayOrder
 from qotgate.service.coverage.provenance import contradiction_sentence
@@ -19,7 +21,7 @@ from qotgate.service.loading import LoadReport, find_files
 from qotgate.service.loading import load as load_files
 from qotgate.service.reference import load_reference
 from qotgate.serving.opening import open_store
-from qotgate.serving.settings import read_settings
+from qotgate.serving.settings import Settings, read_settings
 
 STEP_BACK = 10
 """Added to the process's niceness: a gateway on the machine serves people, while a load can wait."""
@@ -30,35 +32,57 @@ WORDS_SHOWN = 10
 NOTHING_LOADED = 1
 
 
+@click.command()
+@click.argument(
+    "paths",
+    type=options.PATH,
+    nargs=-1,
+    required=True,
+    metavar="PATH...",
+    help="Files, and folders (read recursively).",
+)
+@options.dry_run
+@click.option("--any-book", is_flag=True, help="Accept incomplete books of a fund too.")
+@click.option(
+    "--dates",
+    type=click.Choice(DayOrder, case_sensitive=False),
+    metavar="dmy|mdy",
+    help="The order of days such as 1/2/2024 in notes that do not show it.",
+)
+@options.as_json
+@options.lang
+@options.db
+@options.tables
 def load(
-    paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="Files, and folders (read recursively).")
-    ],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything, then roll back.")] = False,
-    any_book: Annotated[
-        bool, typer.Option("--any-book", help="Accept incomplete books of a fund too.")
-    ] = False,
-    dates: Annotated[
-        DayOrder | None,
-        typer.Option(
-            "--dates",
-            case_sensitive=False,
-            help="The order of days such as 1/2/2024 in notes that do not show it.",
-        ),
-    ] = None,
-    as_json: AsJson = False,
-    lang: Lang = None,
-    db: Database = None,
-    tables: Tables = None,
+    paths: Sequence[Path],
+    dry_run: bool,
+    any_book: bool,
+    dates: DayOrder | None,
+    as_json: bool,
+    **flags: Any,
 ) -> None:
     """Load ARK holdings, ARK trade notices and analyst notes.
 
     The content decides what a file is. Unreadable files and lines are rejected and listed; the rest is loaded
     in one transaction, and gateways on the same database answer from it at once.
     """
+    settings = read_settings(**flags)
+    if not load_into(settings, paths, dry_run=dry_run, any_book=any_book, dates=dates, as_json=as_json):
+        raise Exit(NOTHING_LOADED)
+
+
+def load_into(
+    settings: Settings,
+    paths: Sequence[Path],
+    *,
+    dry_run: bool = False,
+    any_book: bool = False,
+    dates: DayOrder | None = None,
+    as_json: bool = False,
+) -> bool:
+    """Load files, and print the report. Returns whether one of them is, or was before, in the database."""
     if hasattr(os, "nice"):
         os.nice(STEP_BACK)
-    settings = read_settings(lang=lang, db=db, tables=tables)
     reference = load_reference(settings.tables)
     passed_over: Counter[str] = Counter()
     files = find_files(paths, passed_over)
@@ -76,11 +100,10 @@ def load(
         )
     if as_json:
         said = _as_json(report, dry_run) | {"passed_over": dict(passed_over)}
-        typer.echo(json.dumps(said, default=str, ensure_ascii=False, indent=2))
+        click.echo(json.dumps(said, default=str, ensure_ascii=False, indent=2))
     else:
         _print(report, dry_run, passed_over)
-    if not report.read and not report.unchanged:
-        raise typer.Exit(NOTHING_LOADED)
+    return bool(report.read or report.unchanged)
 
 
 def _as_json(report: LoadReport, dry_run: bool) -> dict[str, Any]:

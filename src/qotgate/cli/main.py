@@ -13,11 +13,12 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-from typer.core import TyperGroup
+import click
+from click.exceptions import Exit
 
+from qotgate.cli.groups import Group
 from qotgate.cli.words import language, speak
 from qotgate.model import QotGateError, Refused
 from qotgate.model.version import __version__
@@ -61,12 +62,7 @@ class _Commands(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         module, attribute = COMMANDS[name].split(".")
-        found = getattr(_imported(f"qotgate.cli.{module}"), attribute)
-        if isinstance(found, typer.Typer):
-            return typer.main.get_command(found)
-        alone = typer.Typer(**_PLAIN)
-        alone.command(name)(found)
-        return typer.main.get_command(alone)
+        return getattr(_imported(f"qotgate.cli.{module}"), attribute)
 
     def __iter__(self) -> Iterator[str]:
         return iter(COMMANDS)
@@ -89,37 +85,10 @@ def _imported(name: str) -> ModuleType:
         gc.enable()
 
 
-class _Group(TyperGroup):
-    def __init__(self, **attributes: Any) -> None:
-        super().__init__(**{**attributes, "commands": _Commands()})
-
-
-_PLAIN: dict[str, Any] = {
-    "add_completion": False,
-    "rich_markup_mode": None,
-    "pretty_exceptions_enable": False,
-}
-app = typer.Typer(
-    name="qotgate",
-    help="A gateway that speaks the OpenD protocol and answers from data you own.",
-    cls=_Group,
-    **_PLAIN,
-)
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"qotgate {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    _version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
-    ] = False,
-) -> None:
-    pass
+@click.group(cls=Group, commands=_Commands())
+@click.version_option(__version__, message="qotgate %(version)s", help="Print the version.")
+def app() -> None:
+    """A gateway that speaks the OpenD protocol and answers from data you own."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -134,21 +103,19 @@ def main(arguments: list[str] | None = None) -> None:
     speak(None)
     # Pydantic would look for plug-ins among all installed packages. The commands use none.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    # Until the command has been imported: Typer imports much before.
-    gc.disable()
     try:
         arguments = sys.argv[1:] if arguments is None else arguments
-        status = app(arguments or ["--help"], standalone_mode=False)
+        status = _run(arguments or ["--help"])
         sys.stdout.flush()
-    except typer.TyperException as error:
-        typer.echo(f"qotgate: {error.format_message()}", err=True)
+    except click.ClickException as error:
+        click.echo(f"qotgate: {error.format_message()}", err=True)
         sys.exit(WRONG_INPUT)
     except QotGateError as error:
         # Imported late: it imports the logging library.
         from qotgate.serving.log import without_passwords
 
         said = error.text(language()) if isinstance(error, Refused) else str(error)
-        typer.echo(f"qotgate: {without_passwords(said)}", err=True)
+        click.echo(f"qotgate: {without_passwords(said)}", err=True)
         sys.exit(WRONG_INPUT)
     except OSError as error:
         # An error of a file names the file; without a name, the error is the output's.
@@ -157,22 +124,27 @@ def main(arguments: list[str] | None = None) -> None:
         _drop_output()
         if isinstance(error, BrokenPipeError):
             sys.exit(OUTPUT_UNREAD)
-        typer.echo(f"qotgate: Standard output cannot be written: {error.strerror}.", err=True)
+        click.echo(f"qotgate: Standard output cannot be written: {error.strerror}.", err=True)
         sys.exit(OUTPUT_LOST)
     except SystemExit as ended:
-        # Typer and Rich end the program themselves if a pipe is broken.
+        # Rich ends the program itself if a pipe is broken.
         if not isinstance(ended.__context__, BrokenPipeError):
             raise
         _drop_output()
         sys.exit(OUTPUT_UNREAD)
-    except (typer.Abort, KeyboardInterrupt):
+    except KeyboardInterrupt:
         sys.exit(130)
-    finally:
-        if not gc.isenabled():
-            # No command was imported, and the process ends.
-            gc.freeze()
-            gc.enable()
-    sys.exit(status or 0)
+    sys.exit(status)
+
+
+def _run(arguments: list[str]) -> int:
+    """Run a command. Returns its exit status. Unlike Click's own ``main`` it raises what ends a command."""
+    try:
+        with app.make_context("qotgate", arguments) as context:
+            app.invoke(context)
+    except Exit as ended:
+        return ended.exit_code
+    return 0
 
 
 def _drop_output() -> None:

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
+from qotgate.cli import options
 from qotgate.cli.console import new_console
-from qotgate.cli.options import AsJson, Database, Lang, Tables, read_day
+from qotgate.cli.options import read_day
 from qotgate.cli.pages import plain_row, rows_table
 from qotgate.cli.words import say
 from qotgate.model import Market, QotGateError, Security, SecurityState, TradingDay
@@ -18,14 +19,12 @@ from qotgate.serving.opening import open_questions
 from qotgate.serving.settings import read_settings
 
 
-def days(
-    market: Annotated[str, typer.Argument(metavar="MARKET", help=f"One of {', '.join(CALENDARS)}.")],
-    start: Annotated[str | None, typer.Option(metavar="DAY", help="Default: a year before the end.")] = None,
-    end: Annotated[
-        str | None, typer.Option(metavar="DAY", help="Default: a year after the start, or today.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
+@click.command()
+@click.argument("market", metavar="MARKET", help=f"One of {', '.join(CALENDARS)}.")
+@click.option("--start", metavar="DAY", help="Default: a year before the end.")
+@click.option("--end", metavar="DAY", help="Default: a year after the start, or today.")
+@options.as_json
+def days(market: str, start: str | None, end: str | None, as_json: bool) -> None:
     """List the days on which a market trades."""
     name = market.upper()
     if name not in CALENDARS:
@@ -36,22 +35,22 @@ def days(
     _print(found, TradingDay, as_json)
 
 
-def states(
-    codes: Annotated[list[str], typer.Argument(metavar="CODE...", help="Such as US.TSLA.")],
-    as_json: AsJson = False,
-    lang: Lang = None,
-    db: Database = None,
-    tables: Tables = None,
-) -> None:
+@click.command()
+@click.argument("codes", nargs=-1, required=True, metavar="CODE...", help="Such as US.TSLA.")
+@options.as_json
+@options.lang
+@options.db
+@options.tables
+def states(codes: Sequence[str], as_json: bool, **flags: Any) -> None:
     """Show the current state of the markets of some stocks."""
     securities = [Security.parse(code, "CODE") for code in codes]
-    with open_questions(read_settings(lang=lang, db=db, tables=tables), makes=False) as questions:
+    with open_questions(read_settings(**flags), makes=False) as questions:
         found = security_states(questions, securities, datetime.now(UTC), "CODE")
     _print(found, SecurityState, as_json)
 
 
 def _print(rows: Sequence[Any], kind: type, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(list(map(plain_row, rows)), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(list(map(plain_row, rows)), ensure_ascii=False, indent=2))
     else:
         new_console().print(rows_table(rows, kind))

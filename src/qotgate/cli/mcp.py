@@ -2,9 +2,11 @@
 
 import sys
 from collections.abc import Mapping
-from typing import get_args
+from typing import Any, get_args
 
-from qotgate.cli.options import Database, Funds, Tables, WindowDays
+import click
+
+from qotgate.cli import options
 from qotgate.model import Language
 from qotgate.service.questions import Questions
 from qotgate.service.search import Search
@@ -27,9 +29,12 @@ class _Desk:
         """Do nothing."""
 
 
-def mcp(
-    funds: Funds = None, window_days: WindowDays = None, db: Database = None, tables: Tables = None
-) -> None:
+@click.command()
+@options.funds
+@options.window_days
+@options.db
+@options.tables
+def mcp(**flags: Any) -> None:
     """Serve the questions to an agent as MCP tools, on standard input and output.
 
     An agent host starts this command. A gateway that runs serves the same at http://HOST:PORT/mcp.
@@ -37,7 +42,7 @@ def mcp(
     from qotgate.mcp.server import make_server
 
     configure_log()
-    settings = read_settings(funds=funds, window_days=window_days, db=db, tables=tables)
+    settings = read_settings(**flags)
     with open_questions(settings, loaded=True, makes=False) as questions:
         if sys.stdin.isatty():
             sys.stderr.write("qotgate: an agent host talks to this command; see docs/agents.md.\n")

@@ -6,7 +6,7 @@ from dataclasses import fields
 from enum import StrEnum
 from typing import Any, TypeVar
 
-import typer
+import click
 from rich.table import Table
 
 from qotgate.cli.console import new_console
@@ -39,7 +39,7 @@ def print_json(answer: Page[Any]) -> None:
     }
     if answer.left_out:
         shown["left_out"] = [{"fund": fund, "until": str(day)} for fund, day in answer.left_out]
-    typer.echo(json.dumps(shown, ensure_ascii=False, indent=2))
+    click.echo(json.dumps(shown, ensure_ascii=False, indent=2))
 
 
 def plain_row(row: Any) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """``qotgate ratings``: analysts' rating changes."""
 
-from typing import Annotated
+from typing import Any
 
-import typer
+import click
 from rich.table import Table
 
+from qotgate.cli import options
 from qotgate.cli.facts import shown
-from qotgate.cli.options import AsJson, AsOf, Database, Lang, PageCursor, Tables, read_day
+from qotgate.cli.options import read_day
 from qotgate.cli.pages import print_json, print_table, read_choice
 from qotgate.cli.words import say
 from qotgate.model import Market, Page, QotGateError, RatingChange, RatingChangeType
@@ -16,25 +17,37 @@ from qotgate.serving.opening import open_questions
 from qotgate.serving.settings import read_settings
 
 
+@click.command()
+@click.option("--market", default="US", show_default=True, metavar="US|CA", help="The market.")
+@click.option(
+    "--change-type",
+    default="upgrade",
+    show_default=True,
+    metavar=RATING_CHANGES.choices[1].metavar,
+    help="What to list.",
+)
+@options.count("Rows", RATING_CHANGES.count, RATING_CHANGES.most)
+@options.page
+@options.as_of
+@options.as_json
+@options.lang
+@options.db
+@options.tables
 def ratings(
-    market: Annotated[str, typer.Option(metavar="US|CA", help="The market.")] = "US",
-    change_type: Annotated[
-        str, typer.Option(metavar=RATING_CHANGES.choices[1].metavar, help="What to list.")
-    ] = "upgrade",
-    count: Annotated[int, typer.Option(help=f"Rows, 1 to {RATING_CHANGES.most}.")] = RATING_CHANGES.count,
-    page: PageCursor = None,
-    as_of: AsOf = None,
-    as_json: AsJson = False,
-    lang: Lang = None,
-    db: Database = None,
-    tables: Tables = None,
+    market: str,
+    change_type: str,
+    count: int,
+    page: str | None,
+    as_of: str | None,
+    as_json: bool,
+    **flags: Any,
 ) -> None:
     """List rating changes, newest first."""
     kind = read_choice(RatingChangeType, change_type, "--change-type")
     if market.upper() not in ("US", "CA"):
         raise QotGateError(say("--market takes US or CA, not {market!r}.", market=market))
     day = read_day(as_of)
-    with open_questions(read_settings(lang=lang, db=db, tables=tables), makes=False) as questions:
+    with open_questions(read_settings(**flags), makes=False) as questions:
         answer = rating_changes(questions, Market(market.upper()), kind, count, page, day)
     if as_json:
         print_json(answer)

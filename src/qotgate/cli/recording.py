@@ -3,30 +3,28 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
+from click.exceptions import Exit
 from rich.table import Table
 
+from qotgate.cli import options
 from qotgate.cli.console import new_console
-from qotgate.cli.options import AsJson
+from qotgate.cli.groups import Group
 from qotgate.relay.contents import look_for_personal, read_contents, try_replay
 from qotgate.relay.recorded import Recording
 
 PERSONAL = 1
 """Exit status if a recording certainly contains something personal."""
-File = Annotated[Path, typer.Argument(metavar="FILE", help="A recording.", show_default=False)]
 
-app = typer.Typer(
-    help="Inspect recordings of OpenD.",
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
+app = Group("recording", help="Inspect recordings of OpenD.")
+of_file = click.argument("file", type=options.PATH, metavar="FILE", help="A recording.")
 
 
 @app.command()
-def show(file: File, as_json: AsJson = False) -> None:
+@of_file
+@options.as_json
+def show(file: Path, as_json: bool) -> None:
     """Show what is in a recording, by interface and by session."""
     contents = read_contents(file)
     if as_json:
@@ -35,7 +33,7 @@ def show(file: File, as_json: AsJson = False) -> None:
             "interfaces": [asdict(interface) for interface in contents.interfaces],
             "sessions": [asdict(session) for session in contents.sessions],
         }
-        typer.echo(json.dumps(whole, ensure_ascii=False, indent=2))
+        click.echo(json.dumps(whole, ensure_ascii=False, indent=2))
         return
     console = new_console()
     header = contents.header
@@ -55,7 +53,9 @@ def show(file: File, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def check(file: File, as_json: AsJson = False) -> None:
+@of_file
+@options.as_json
+def check(file: Path, as_json: bool) -> None:
     """Check that a recording replays, and list what looks personal in it."""
     recording = Recording(file)
     answers = try_replay(recording)
@@ -64,7 +64,7 @@ def check(file: File, as_json: AsJson = False) -> None:
     if as_json:
         told = {"answers": answers, "pushes": recording.pushes, "left_out": recording.left_out}
         whole = {**told, "findings": [asdict(finding) for finding in findings]}
-        typer.echo(json.dumps(whole, ensure_ascii=False, indent=2))
+        click.echo(json.dumps(whole, ensure_ascii=False, indent=2))
     else:
         console = new_console(soft_wrap=True)
         console.print(
@@ -78,4 +78,4 @@ def check(file: File, as_json: AsJson = False) -> None:
         if not findings:
             console.print("Nothing in it looks personal.")
     if personal:
-        raise typer.Exit(PERSONAL)
+        raise Exit(PERSONAL)

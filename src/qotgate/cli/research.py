@@ -3,52 +3,36 @@
 Each table is a command with its parameters as options, generated from the table's description.
 """
 
-import inspect
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 from rich.table import Table
 
+from qotgate.cli import options
 from qotgate.cli.console import new_console
-from qotgate.cli.options import Database, Lang, Tables
+from qotgate.cli.groups import Group
 from qotgate.cli.words import say
 from qotgate.model import Part, QotGateError
-from qotgate.protocol.research import TABLES, Parameter, ResearchTable, columns_of
+from qotgate.protocol.research import TABLES, ResearchTable, columns_of
 from qotgate.serving.opening import open_questions
 from qotgate.serving.settings import read_settings
 
 Rows = Part[tuple[Any, ...]]
-AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one row a line.")]
-Parquet = Annotated[
-    Path | None, typer.Option("--parquet", metavar="FILE", help="Write a Parquet file.", show_default=False)
-]
-
-app = typer.Typer(
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    help="Print or write a whole table: many stocks, many days.",
-)
+app = Group("research", help="Print or write a whole table: many stocks, many days.")
 
 
-def _option(parameter: Parameter) -> Any:
-    flag = typer.Option(
-        f"--{parameter.name.replace('_', '-')}", help=parameter.description, show_default=False
-    )
-    return Annotated[list[str] | None if parameter.many else str | None, flag]
-
-
-def _command(table: ResearchTable[Any]) -> Callable[..., None]:
-    options: dict[str, Any] = {parameter.name: _option(parameter) for parameter in table.parameters}
-    options |= {"as_csv": AsCsv, "as_json": AsJson, "parquet": Parquet}
-    options |= {"lang": Lang, "db": Database, "tables": Tables}
-
+def _command(table: ResearchTable[Any]) -> click.Command:
+    @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON, one row a line.")
+    @click.option("--parquet", type=options.PATH, metavar="FILE", help="Write a Parquet file.")
+    @options.lang
+    @options.db
+    @options.tables
     def command(**given: Any) -> None:
         texts = {
             parameter.name: [value] if isinstance(value := given[parameter.name], str) else value
@@ -66,23 +50,18 @@ def _command(table: ResearchTable[Any]) -> Callable[..., None]:
             found = parts(questions, table, values)
             first = next(found)
             if first.note:
-                typer.echo(first.note, err=True)
+                click.echo(first.note, err=True)
             _write(table, chain([first], found), given)
 
-    command.__doc__ = table.description
-    command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # Typer reads it
-        [
-            inspect.Parameter(
-                name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=False if name in ("as_csv", "as_json") else None,
-                annotation=annotation,
-            )
-            for name, annotation in options.items()
-        ]
-    )
-    command.__annotations__ = options | {"return": None}
-    return command
+    for parameter in reversed(table.parameters):
+        command = click.option(
+            f"--{parameter.name.replace('_', '-')}",
+            parameter.name,
+            type=str,
+            multiple=parameter.many,
+            help=parameter.description,
+        )(command)
+    return click.command(table.path, help=table.description)(command)
 
 
 def _write(table: ResearchTable[Any], found: Iterator[Rows], given: dict[str, Any]) -> None:
@@ -97,7 +76,7 @@ def _write(table: ResearchTable[Any], found: Iterator[Rows], given: dict[str, An
         names = list(columns_of(table.row))
         for part in found:
             for row in part.rows:
-                typer.echo(json.dumps(dict(zip(names, row, strict=True)), default=str, ensure_ascii=False))
+                click.echo(json.dumps(dict(zip(names, row, strict=True)), default=str, ensure_ascii=False))
     else:
         for part in found:
             _print(table, part)
@@ -107,7 +86,7 @@ def _write_parquet(table: ResearchTable[Any], found: Iterator[Rows], path: Path)
     from qotgate.service.research.files import write_parquet
 
     rows = write_parquet(table.row, found, path)
-    typer.echo(say("{rows:,} rows in {path}.", rows=rows, path=path))
+    click.echo(say("{rows:,} rows in {path}.", rows=rows, path=path))
 
 
 def _print(table: ResearchTable[Any], part: Rows) -> None:
@@ -120,4 +99,4 @@ def _print(table: ResearchTable[Any], part: Rows) -> None:
 
 
 for _table in TABLES.values():
-    app.command(_table.path)(_command(_table))
+    app.add_command(_command(_table))

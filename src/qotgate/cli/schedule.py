@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-import typer
+import click
 
 from qotgate.model import QotGateError
 
@@ -106,7 +106,7 @@ def repeat(
             try:
                 one_round()
             except QotGateError as error:
-                typer.echo(f"qotgate: {error}", err=True)
+                click.echo(f"qotgate: {error}", err=True)
             due = schedule.after(started)
             while not stopped and (left := (due - now()).total_seconds()) > 0:
                 sleep(min(left, LOOK_SECONDS))
@@ -115,4 +115,4 @@ def repeat(
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    typer.echo("Stopped.", err=True)
+    click.echo("Stopped.", err=True)

@@ -3,13 +3,16 @@
 import sys
 from typing import Any
 
-from qotgate.cli.options import takes_all_flags
+import click
+
+from qotgate.cli import options
 from qotgate.model import QotGateError
 from qotgate.serving.configuration import Configuration
 from qotgate.serving.settings import read_settings
 
 
-@takes_all_flags
+@click.command()
+@options.all_flags
 def serve(**flags: Any) -> None:
     """Answer the published clients on TCP, on WebSocket if configured, and browsers on HTTP, until Ctrl-C or
     SIGTERM."""

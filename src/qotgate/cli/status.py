@@ -4,11 +4,11 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-import typer
+import click
 from rich.table import Table
 
+from qotgate.cli import options
 from qotgate.cli.console import new_console
-from qotgate.cli.options import AsJson, Database, Lang
 from qotgate.cli.words import language, say
 from qotgate.service.coverage.provenance import contradiction_sentence
 from qotgate.service.coverage.status import Status
@@ -26,12 +26,16 @@ TITLES = {
 HOLES = "Holes: too many holdings files are missing to infer trades"
 
 
-def status(as_json: AsJson = False, lang: Lang = None, db: Database = None) -> None:
+@click.command()
+@options.as_json
+@options.lang
+@options.db
+def status(as_json: bool, **flags: Any) -> None:
     """Show what is loaded: files, rows, day ranges, the generation, and rejects."""
-    with open_store(read_settings(lang=lang, db=db), makes=False) as store:
+    with open_store(read_settings(**flags), makes=False) as store:
         found = read_status(store)
     if as_json:
-        typer.echo(json.dumps(asdict(found), default=str, ensure_ascii=False, indent=2))
+        click.echo(json.dumps(asdict(found), default=str, ensure_ascii=False, indent=2))
     else:
         _print(found)
 

@@ -1,15 +1,16 @@
 """``qotgate unload``: take files out of the database again."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
-import typer
+import click
 from rich.progress import Progress
 
+from qotgate.cli import options
 from qotgate.cli.console import new_console
-from qotgate.cli.options import AsJson, Database, Lang, Tables
 from qotgate.cli.words import say
 from qotgate.model import QotGateError
 from qotgate.service.loading.unloading import UnloadReport
@@ -21,23 +22,21 @@ from qotgate.serving.settings import read_settings
 FILES_SHOWN = 20
 
 
-def unload(
-    files: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="[FILE]...", help="Loaded files, by the paths of the load.", show_default=False
-        ),
-    ] = None,
-    load: Annotated[
-        int | None,
-        typer.Option("--load", metavar="N", help="All files of load N.", show_default=False),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything, then roll back.")] = False,
-    as_json: AsJson = False,
-    lang: Lang = None,
-    db: Database = None,
-    tables: Tables = None,
-) -> None:
+@click.command()
+@click.argument(
+    "files",
+    type=options.PATH,
+    nargs=-1,
+    metavar="[FILE]...",
+    help="Loaded files, by the paths of the load.",
+)
+@click.option("--load", type=int, metavar="N", help="All files of load N.")
+@options.dry_run
+@options.as_json
+@options.lang
+@options.db
+@options.tables
+def unload(files: Sequence[Path], load: int | None, dry_run: bool, as_json: bool, **flags: Any) -> None:
     """Unload files, as if they had never been loaded.
 
     All derived data is computed again from the remaining files, in one transaction; that takes about as long
@@ -45,7 +44,7 @@ def unload(
     """
     if bool(files) == (load is not None):
         raise QotGateError(say("unload takes files, or a load by its number: FILE... or --load N."))
-    settings = read_settings(lang=lang, db=db, tables=tables)
+    settings = read_settings(**flags)
     errors = new_console(stderr=True)
     with (
         open_store(settings, makes=False) as store,
@@ -55,13 +54,13 @@ def unload(
         report = unload_files(
             store,
             load_reference(settings.tables),
-            files or (),
+            files,
             load,
             dry_run=dry_run,
             progress=lambda done, of: progress.update(task, completed=done, total=of),
         )
     if as_json:
-        typer.echo(json.dumps({"dry_run": dry_run, **asdict(report)}, ensure_ascii=False, indent=2))
+        click.echo(json.dumps({"dry_run": dry_run, **asdict(report)}, ensure_ascii=False, indent=2))
     else:
         _print(report, dry_run)
 

@@ -15,12 +15,11 @@ LOCALE = ("LC_ALL", "LC_MESSAGES", "LANG")
 _named: list[Language] = []
 
 
-def speak(lang: str | None) -> str | None:
+def speak(lang: str | None) -> None:
     """Print in the language ``lang``, the value of an option ``--lang``, from now on; None for the
-    environment's. Returns ``lang``, as the callback of an option does."""
+    environment's."""
     found = language_of(lang) if lang else None
     _named[:] = [found] if found else []
-    return lang
 
 
 def language() -> Language:
