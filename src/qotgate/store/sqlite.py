@@ -21,11 +21,9 @@ from sqlalchemy import (
     Index,
     Table,
     Time,
-    bindparam,
     create_engine,
     event,
     func,
-    literal_column,
     select,
 )
 from sqlalchemy.dialects.sqlite import insert
@@ -45,6 +43,11 @@ BULK_FROM = 50_000
 """Number of rows from which recreating indexes is faster, if the rows at least double the table."""
 LITERALS_FROM = 100
 """Number of rows from which a value shared by all of them is written into the statement."""
+ROWS_AT_ONCE = 50
+"""Rows of one statement, in a table whose indexes are set aside. With indexes it would be slower: SQLite
+copies each page that a statement of several rows changes, to undo it alone."""
+BARE = "qotgate_bare"
+"""The table whose indexes are set aside, of a connection."""
 LOOK_SECONDS = 5.0
 """Seconds between checks that the files still exist."""
 
@@ -157,6 +160,17 @@ def _literal(values: Sequence[Any]) -> str | None:
     return f"'{first}'" if first.isascii() and (first.isalnum() or not first) else None
 
 
+def _rows(columns: Sequence[Sequence[Any]], size: int) -> Iterator[Sequence[Any]]:
+    """The values of ``size`` rows each, one row after the other."""
+    if size == 1:
+        return zip(*columns, strict=True)
+    width = len(columns)
+    cells: list[Any] = [None] * (width * len(columns[0]))
+    for place, values in enumerate(columns):
+        cells[place::width] = values
+    return (cells[start : start + width * size] for start in range(0, len(cells), width * size))
+
+
 def file_of(url: URL | None) -> Path | None:
     """The file of the SQLite database at ``url``; None for any other URL."""
     return Path(url.database) if url is not None and url.drivername == "sqlite" and url.database else None
@@ -220,25 +234,27 @@ class SQLite(Dialect):
         columns: Columns,
         key: Sequence[str] = (),
     ) -> None:
-        statement = insert(table)
-        if key:
-            statement = statement.on_conflict_do_nothing(index_elements=key)
+        quote = connection.dialect.identifier_preparer.quote
         values = {name: _as_written(connection, table.c[name], some) for name, some in columns.items()}
-        literals: dict[str, Any] = {
-            name: literal_column(sql)
+        literals: dict[str, str] = {
+            name: sql
             for name, some in values.items()
-            if len(some) >= LITERALS_FROM and (sql := _literal(some))
+            if len(some) >= LITERALS_FROM and (sql := _literal(some)) is not None
         }
         bound = [name for name in values if name not in literals] or list(values)[:1]
-        statement = statement.values(literals | {name: bindparam(name) for name in bound})
-        compiled = statement.compile(dialect=connection.dialect)
-        names = compiled.positiontup or ()
+        row = ", ".join("?" if name in bound else literals[name] for name in values)
+        into = f"INSERT INTO {quote(table.name)} ({', '.join(map(quote, values))}) VALUES "  # noqa: S608  # nosec B608
+        but = f" ON CONFLICT ({', '.join(map(quote, key))}) DO NOTHING" if key else ""
+        count = len(values[bound[0]])
+        at_once = ROWS_AT_ONCE if connection.info.get(BARE) == table.name else 1
+        many = count - count % at_once
         driver = cast(sqlite3.Connection, connection.connection.driver_connection)
-        rows = zip(*(values[name] for name in names), strict=True)
         try:
-            driver.executemany(str(compiled), rows)
+            for first, last, size in ((0, many, at_once), (many, count, 1)):
+                statement = into + ", ".join([f"({row})"] * size) + but
+                driver.executemany(statement, _rows([values[name][first:last] for name in bound], size))
         except sqlite3.Error as error:
-            raise DBAPIError(str(compiled), None, error) from error
+            raise DBAPIError(statement, None, error) from error
 
     def next_ids(self, connection: Connection, table: Table, count: int) -> Sequence[int]:
         last = connection.scalar(select(func.max(table.c.id))) or 0
@@ -253,7 +269,11 @@ class SQLite(Dialect):
             aside = sorted(table.indexes, key=lambda index: str(index.name))
         for index in aside:
             index.drop(connection)
-        yield
+        connection.info[BARE] = table.name if aside else None
+        try:
+            yield
+        finally:
+            connection.info[BARE] = None
         for index in aside:
             index.create(connection)
 
