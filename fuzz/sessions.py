@@ -191,6 +191,7 @@ async def _until(done: Any) -> None:
 
 
 async def _websocket(gateway: Gateway, messages: list[bytes]) -> None:
+    assert gateway.websocket is not None
     session, transport = WebSocketSession(gateway.websocket), _Transport()
     session.connection_made(transport)
     session.data_received(UPGRADE)

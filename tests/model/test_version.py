@@ -37,6 +37,14 @@ def test_a_command_brings_what_it_uses() -> None:
     assert "sqlalchemy" in modules
     assert not {"structlog", "rich", "httpx", "google.protobuf", "websockets", "numpy", "polars"} & modules
     assert "sqlalchemy.dialects.postgresql" not in modules
+    assert "pydantic" not in loaded("import qotgate.serving.settings")
+
+
+def test_a_gateway_brings_what_its_options_take() -> None:
+    modules = loaded("import qotgate.cli.serve, qotgate.serving.alone")
+    assert {"structlog", "google.protobuf"} <= modules
+    late = {"rich", "cryptography", "websockets", "fastapi", "httpx", "jinja2", "numpy", "polars", "pandas"}
+    assert not late & modules
 
 
 def test_every_name_of_the_package_is_there() -> None:

@@ -5,7 +5,10 @@ from typing import Any
 
 import click
 
-from qotgate.cli import options
+from qotgate.cli import (
+    bare_structlog,  # noqa: F401 - before what logs
+    options,
+)
 from qotgate.model import QotGateError
 from qotgate.serving.configuration import Configuration
 from qotgate.serving.settings import read_settings

@@ -5,13 +5,16 @@ import asyncio
 import secrets
 from collections import deque
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qotgate.model import InvalidRequest
 from qotgate.protocol.body import decode
-from qotgate.protocol.cipher import RSA_BITS, AesCipher, PacketEncAlgo, RsaKey
 from qotgate.protocol.frame import Frame, Packet, Transform
 from qotgate.protocol.messages import REQUESTS, ProtoId
+from qotgate.protocol.names import RSA_BITS, PacketEncAlgo
+
+if TYPE_CHECKING:
+    from qotgate.protocol.cipher import AesCipher, RsaKey
 
 MAX_RSA_BLOCKS = 8
 """Blocks of an encrypted InitConnect; each costs a private-key operation. No client sends as many."""
@@ -105,7 +108,7 @@ class Encryption:
             return packet.open(self._cipher.decrypt, digest_as_sent=self._digest_as_sent)
         return packet.open()
 
-    def open_login(self, packet: Packet, key: RsaKey | None) -> Frame:
+    def open_login(self, packet: Packet, key: "RsaKey | None") -> Frame:
         """The frame in an InitConnect; opened with the private ``key`` if :func:`is_for_key` says so."""
         self._key = None
         frame = packet.open()
@@ -120,12 +123,15 @@ class Encryption:
         return opened._replace(intact=self.opened_by_key)
 
     def _start(self, agreed: Agreed) -> None:
+        # Imported late: most gateways have no key.
+        from qotgate.protocol.cipher import AesCipher
+
         self._agreed = agreed
         self._cipher = AesCipher(agreed.algorithm, agreed.key.encode(), agreed.iv.encode())
         self.active = True
 
 
-def is_for_key(packet: Packet, key: RsaKey) -> bool:
+def is_for_key(packet: Packet, key: "RsaKey") -> bool:
     """Whether an InitConnect needs the private key."""
     return len(packet.body) <= MAX_RSA_BLOCKS * key.block_size and not _is_plain(packet.open())
 

@@ -2,13 +2,15 @@
 
 import ssl
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from qotgate.limits.allowance import WhenDown
 from qotgate.limits.window import DEFAULT_LIMIT, RateLimit
 from qotgate.model import Language
-from qotgate.protocol.cipher import RsaKey
 from qotgate.protocol.frame import REQUEST_LIMIT
+
+if TYPE_CHECKING:
+    from qotgate.protocol.cipher import RsaKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class GatewayOptions:
     """URL of the Redis where gateways count requests together; it may contain a password."""
     limit_store_down: WhenDown = "local"
     lang: Language = "zh"
-    rsa_key: RsaKey | None = None
+    rsa_key: "RsaKey | None" = None
     allow_plaintext: bool = False
     websocket: WebSocketOptions | None = None
     drain_seconds: float = 5.0

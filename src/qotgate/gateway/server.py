@@ -11,12 +11,12 @@ from qotgate.gateway.engine import Engine
 from qotgate.gateway.options import GatewayOptions
 from qotgate.gateway.pacing import Pacer
 from qotgate.gateway.tcp import TcpCarrier
-from qotgate.gateway.websocket import WebSocketCarrier
 from qotgate.limits.slots import ProcessSlots
 from qotgate.relay.upstream import Upstream
 from qotgate.service.questions import Questions
 
 if TYPE_CHECKING:
+    from qotgate.gateway.websocket import WebSocketCarrier
     from qotgate.limits.shared_memory import SharedLimits
 
 SWEEP_SECONDS = 1.0
@@ -42,8 +42,14 @@ class Gateway:
         self.door = Door(options, shared.slots if shared else slots, self.engine.counts, self.engine.leave)
         self.pacer = Pacer()
         self.tcp = TcpCarrier(self.engine, self.door)
-        self.websocket = WebSocketCarrier(self.engine, self.door, self.pacer)
+        self.websocket = self._websocket() if options.websocket is not None else None
         self._sweeper: asyncio.Task[None] | None = None
+
+    def _websocket(self) -> "WebSocketCarrier":
+        # Imported late: most gateways have no such clients.
+        from qotgate.gateway.websocket import WebSocketCarrier
+
+        return WebSocketCarrier(self.engine, self.door, self.pacer)
 
     async def start(self, tcp: Sequence[socket.socket], websocket: Sequence[socket.socket] = ()) -> list[str]:
         """Serve on listening sockets. Returns the addresses, ``HOST:PORT`` and ``ws://HOST:PORT``.
@@ -52,7 +58,7 @@ class Gateway:
         """
         await self.engine.prepare()
         addresses = [await self.tcp.serve(one) for one in tcp]
-        if self.engine.options.websocket is not None:
+        if self.websocket is not None:
             addresses += [await self.websocket.serve(one) for one in websocket]
         self._sweeper = self.loop.create_task(self._sweep())
         return list(dict.fromkeys(addresses))
@@ -66,7 +72,8 @@ class Gateway:
     def pause(self, phase: Phase = Phase.DRAINING) -> None:
         """Accept no new connections and requests. The time to drain starts with the first call."""
         self.tcp.stop_listening()
-        self.websocket.stop_listening()
+        if self.websocket is not None:
+            self.websocket.stop_listening()
         self.door.drain(phase)
 
     async def settle(self) -> None:

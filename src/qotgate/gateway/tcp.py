@@ -13,7 +13,7 @@ import os
 import socket
 from collections.abc import Iterable
 from enum import Enum, auto
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from qotgate.gateway.addresses import shown_address
 from qotgate.gateway.carrier import Carrier
@@ -24,7 +24,6 @@ from qotgate.gateway.question_handler import REPLY_PARTS
 from qotgate.gateway.session import Description, Hold, Login, Session, State
 from qotgate.model import InvalidRequest, ProtocolError
 from qotgate.protocol.body import FORMATS, decode_request
-from qotgate.protocol.cipher import PacketEncAlgo, RsaKey
 from qotgate.protocol.frame import (
     HEADER_SIZE,
     PROTOBUF,
@@ -37,7 +36,11 @@ from qotgate.protocol.frame import (
     seal_again,
 )
 from qotgate.protocol.messages import RESPONSES, ProtoId, RetType
+from qotgate.protocol.names import PacketEncAlgo
 from qotgate.relay.upstream import Forwarded, RawClient, Reply
+
+if TYPE_CHECKING:
+    from qotgate.protocol.cipher import RsaKey
 
 TURN_BYTES = 16384
 """Bytes of requests, a few hundred of them, that one session gets answered in one turn of the loop."""
@@ -280,7 +283,7 @@ class TcpSession(Session, asyncio.Protocol):
             self.close()
 
     def _walk(
-        self, arrived: bytes, position: int, end: int, replies: list[bytes], key: RsaKey | None = None
+        self, arrived: bytes, position: int, end: int, replies: list[bytes], key: "RsaKey | None" = None
     ) -> None:
         """Answer the packets in ``arrived`` that start between ``position`` and ``end``, within this turn's
         share, after the ``replies`` to those before; with the private ``key`` if it is the session's turn to
@@ -305,7 +308,7 @@ class TcpSession(Session, asyncio.Protocol):
             self._balance()
 
     def _take_packets(
-        self, arrived: bytes, position: int, end: int, replies: list[bytes], key: RsaKey | None
+        self, arrived: bytes, position: int, end: int, replies: list[bytes], key: "RsaKey | None"
     ) -> tuple[int, bool]:
         """The position after the last answered packet, and whether no more can be answered for now.
 
@@ -363,7 +366,7 @@ class TcpSession(Session, asyncio.Protocol):
         self._holds &= ~Hold.KEY
         self._go_on(self._engine.options.rsa_key)
 
-    def _go_on(self, key: RsaKey | None = None) -> None:
+    def _go_on(self, key: "RsaKey | None" = None) -> None:
         if self._next_turn is not None:
             self._next_turn.cancel()
             self._next_turn = None

@@ -9,7 +9,6 @@ PKCS#1 v1.5 do not make a hostile network safe; docs/clients.md says what to use
 """
 
 from collections.abc import Callable
-from enum import IntEnum
 from pathlib import Path
 from typing import Self
 
@@ -19,20 +18,12 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from qotgate.model import QotGateError
+from qotgate.protocol.names import RSA_BITS as RSA_BITS
+from qotgate.protocol.names import PacketEncAlgo as PacketEncAlgo
 
-RSA_BITS = (1024, 2048)
 RSA_CHUNKS = {1024: 100, 2048: 200}
 """Plain bytes in one RSA block, by the bits of the key, as the published clients split them."""
 BLOCK = 16
-
-
-class PacketEncAlgo(IntEnum):
-    """The ciphers that InitConnect can ask for (Common.proto)."""
-
-    FTAES_ECB = 0
-    NONE = -1
-    AES_ECB = 1
-    AES_CBC = 2
 
 
 class RsaKey:

@@ -49,6 +49,17 @@ class ProtoId(IntEnum):
     Qotgate_GetResearch = 53001
 
 
+class PacketEncAlgo(IntEnum):
+    """The ciphers that InitConnect can ask for (Common.proto)."""
+
+    FTAES_ECB = 0
+    NONE = -1
+    AES_ECB = 1
+    AES_CBC = 2
+
+
+RSA_BITS = (1024, 2048)
+"""The sizes of keys for InitConnect."""
 MARKETS = {
     Market.HK: 1,
     Market.HK_FUTURE: 2,

@@ -3,13 +3,16 @@
 import ssl
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qotgate.gateway import GatewayOptions, WebSocketOptions
 from qotgate.limits.window import RateLimit
 from qotgate.model import QotGateError, is_loopback
-from qotgate.protocol.cipher import RsaKey
 from qotgate.serving.secrecy import key_md5
 from qotgate.serving.settings import Settings
+
+if TYPE_CHECKING:
+    from qotgate.protocol.cipher import RsaKey
 
 OTHER_FILES = 128
 """Files that a gateway opens besides its connections: the database, pipes, a certificate; generously."""
@@ -43,6 +46,16 @@ def free_research(settings: Settings) -> bool:
     return "rate_limit" not in settings.given
 
 
+def read_key(path: Path | None) -> "RsaKey | None":
+    """The RSA key in a file. Raises QotGateError."""
+    if path is None:
+        return None
+    # Imported late: most gateways have no key.
+    from qotgate.protocol.cipher import RsaKey
+
+    return RsaKey.load(path)
+
+
 def gateway_options(settings: Settings) -> GatewayOptions:
     """The options of the gateway. Raises QotGateError."""
     rate_limit = RateLimit.parse(settings.rate_limit)
@@ -61,7 +74,7 @@ def gateway_options(settings: Settings) -> GatewayOptions:
         limit_store=settings.limit_store.value if settings.limit_store else None,
         limit_store_down=settings.limit_store_down,
         lang=settings.lang,
-        rsa_key=RsaKey.load(settings.rsa_key) if settings.rsa_key else None,
+        rsa_key=read_key(settings.rsa_key),
         allow_plaintext=settings.allow_plaintext,
         drain_seconds=settings.drain_seconds,
         log_requests=settings.log_level == "debug",

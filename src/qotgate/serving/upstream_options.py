@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from qotgate.model import QotGateError, is_loopback
-from qotgate.protocol.cipher import PacketEncAlgo, RsaKey
 from qotgate.protocol.interface import OWN_QUESTIONS
+from qotgate.protocol.names import PacketEncAlgo
 from qotgate.relay.upstream import Upstream
+from qotgate.serving.gateway_options import read_key
 from qotgate.serving.settings import Settings
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def opend_options(settings: Settings) -> "OpenDOptions | None":
     return OpenDOptions(
         host,
         port,
-        RsaKey.load(settings.upstream_rsa_key) if settings.upstream_rsa_key else None,
+        read_key(settings.upstream_rsa_key),
         ALGORITHMS[settings.upstream_encryption],
         OWN_QUESTIONS - set(settings.upstream_for),
         settings.upstream_trade,
