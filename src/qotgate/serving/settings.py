@@ -9,7 +9,6 @@ What a command reads before it does anything, so this imports little.
 
 import os
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -452,6 +451,9 @@ def _of_file() -> dict[str, Any]:
             return {}
         if not CONFIG_FILE.is_file():
             raise QotGateError(f"{CONFIG_FILE} is not a file.")
+        # Imported late: many have no file.
+        import tomllib
+
         found = tomllib.loads(CONFIG_FILE.read_text(encoding="utf-8"))
     except OSError as error:
         raise QotGateError(f"{CONFIG_FILE} cannot be read: {error.strerror}.") from error
