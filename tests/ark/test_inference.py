@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from qotgate.ark.basket import Basket, find_basket
+from qotgate.ark.basket import Basket, Moves, find_basket
 from qotgate.ark.grounds import Ground
 from qotgate.ark.inference import Inference, Position, infer
 
@@ -300,7 +300,7 @@ def test_fund_redeemed_whole() -> None:
 
 
 def test_few_names_tell_no_basket() -> None:
-    assert find_basket({"A": (1000, 10), "B": (2000, 20)}) == Basket()
+    assert find_basket(Moves({"A": (1000, 10), "B": (2000, 20)})).basket == Basket()
     assert infer({}, {}) == Inference()
     assert infer({"A": Position(0, None)}, {"A": Position(-5, None)}) == Inference()
 

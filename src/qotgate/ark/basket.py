@@ -9,16 +9,20 @@ of untraded names are multiples of the net units, and all the quotients fit one 
 """
 
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import ceil, floor
+from itertools import compress
+from math import ceil
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 Key = TypeVar("Key", bound=Hashable)
-Moves = Mapping[Key, tuple[float, float]]
-"""The shares before and the change of each name held before and after."""
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Count = TypeVar("Count", float, Floats)
+"""Of one name, or of many."""
 
 MOST_OUTSTANDING = 10_000
 """Upper bound of the units outstanding, twice the largest number seen. It converts a share of a fund to a
@@ -102,85 +106,97 @@ class Basket(Generic[Key]):
 
     def count(self, shares: float) -> int:
         """The shares of a name in one unit's basket, if the fund holds ``shares``."""
+        return int(self.counts(np.asarray(shares)))
+
+    def counts(self, shares: Floats) -> Floats:
+        """As :meth:`count`, of many names."""
         if not self.outstanding:
-            return 0
-        return floor(shares / self.outstanding) if self.cut else round(shares / self.outstanding)
+            return np.zeros_like(shares)
+        return np.floor(shares / self.outstanding) if self.cut else np.rint(shares / self.outstanding)
 
-    def slack(self, shares: float, units: int) -> float:
-        """Tolerance of a move by ``units``: one share a unit, as counts are rounded both ways; over several
-        days, also the effect of each day's flow on the next day's baskets."""
-        drift = DRIFT * abs(units) * self.count(shares) if self.days > 1 else 0
-        return self.created + self.redeemed + SLACK + drift
-
-    def explains(self, shares: float, change: float, *flows: int) -> bool:
-        """Whether one of ``flows``, in units of the basket, explains a position's ``change``."""
-        count = self.count(shares)
+    def slack(self, counts: Count, units: Count | int) -> Count | float:
+        """Tolerance of moves by ``units``, with the ``counts`` of the names in one unit: one share a unit, as
+        counts are rounded both ways; over several days, also the effect of each day's flow on the next day's
+        baskets."""
         slack = self.created + self.redeemed + SLACK
-        for units in flows:
-            off = abs(change - units * count)
-            if off <= slack or (self.days > 1 and off <= self.slack(shares, units)):
-                return True
-            if (
-                units != 0
-                and count >= LOT / 2
-                and change % (units * LOT) == 0
-                and abs(change / units - count) <= LOT_SLACK
-            ):
-                return True
-        return False
+        if self.days == 1:
+            return slack
+        drift: Count = DRIFT * np.abs(units) * counts
+        return slack + drift
+
+    def explains(self, shares: Floats, changes: Floats, units: int) -> Flags:
+        """Whether a flow of ``units`` explains the ``changes`` of positions."""
+        if not self.outstanding:
+            return np.abs(changes) <= self.slack(0, 0)
+        counts = self.counts(shares)
+        found = np.abs(changes - units * counts) <= self.slack(counts, units)
+        if units:
+            in_lots = (counts >= LOT / 2) & (np.abs(changes / units - counts) <= LOT_SLACK) & ~found
+            if np.count_nonzero(in_lots):
+                found |= in_lots & (np.remainder(changes, units * LOT) == 0)
+        return found
 
 
-def find_basket(moves: Moves[Key], outstanding: float = 0.0, days: int = 1) -> Basket[Key]:
+class Moves(Generic[Key]):
+    """The names held before and after: their ``keys``, the shares before and the changes."""
+
+    def __init__(self, moves: Mapping[Key, tuple[float, float]]) -> None:
+        self.keys = list(moves)
+        self.shares, self.changes = np.array(list(moves.values()), dtype=np.float64).reshape(-1, 2).T.copy()
+
+    def names(self, which: Flags) -> Iterator[Key]:
+        return compress(self.keys, which.tolist())
+
+
+class Found(NamedTuple, Generic[Key]):
+    """A basket, and whether it explains each of the moves that it was found from."""
+
+    basket: Basket[Key]
+    explained: Flags
+
+
+def find_basket(moves: Moves[Key], outstanding: float = 0.0, days: int = 1) -> Found[Key]:
     """The basket that explains most moves. ``outstanding`` (units, 0 if unknown) helps when the baskets of
     several ``days`` are combined, as over a missing file, and no quotient is exact."""
-    moved = [move for move in moves.values() if move[1] and move[1] < LARGEST_MOVE * move[0]]
-    best: Basket[Key] = Basket(days=days)
-    rounded, cut_off = _exact(moved)
+    has_moved = moves.changes != 0
+    is_flow = has_moved & (moves.changes < LARGEST_MOVE * moves.shares)
+    shares, changes = moves.shares[is_flow], moves.changes[is_flow]
+    none: Basket[Key] = Basket(days=days)
+    best = still = Found(none, none.explains(moves.shares, moves.changes, 0))
+    rounded, cut_off = _exact(shares, changes)
     is_cut = cut_off.names > rounded.names + CUT_BY
     exact = cut_off if is_cut else rounded
-    found = [(exact.units, exact.outstanding, False, is_cut)]
+    tried = [(exact.units, exact.outstanding, False, is_cut)]
     if outstanding:
-        found.append((_near(moved, outstanding), outstanding, True, False))
-    for units, divisor, carried, cut in found:
+        tried.append((_near(shares, changes, outstanding), outstanding, True, False))
+    for units, divisor, carried, cut in tried:
         if units:
-            basket = _classes(moves, units, Basket(divisor, carried=carried, days=days, cut=cut))
-            if _explained(moves, basket) > _explained(moves, best):
-                best = basket
-    if len(moved) > max(len(moves) / 2, MOST_TRADED):
-        explained = _explained({key: move for key, move in moves.items() if move[1]}, best)
-        if explained < SMALLEST_FLOW * len(moved):
-            return Basket(untold=True, days=days)
+            found = _classes(moves, units, Basket(divisor, carried=carried, days=days, cut=cut))
+            if np.count_nonzero(found.explained) > np.count_nonzero(best.explained):
+                best = found
+    most_moved = len(changes) > max(len(moves.keys) / 2, MOST_TRADED)
+    if most_moved and np.count_nonzero(best.explained & has_moved) < SMALLEST_FLOW * len(changes):
+        return still._replace(basket=Basket(untold=True, days=days))
     return best
 
 
-def _explained(moves: Moves[Key], basket: Basket[Key]) -> int:
-    """How many moves the basket explains."""
-    flows = {basket.net, -basket.redeemed}
-    return sum(basket.explains(shares, change, *flows) for shares, change in moves.values())
-
-
-def _classes(moves: Moves[Key], units: int, basket: Basket[Key]) -> Basket[Key]:
-    """The basket with one class of names moved by ``units``."""
+def _classes(moves: Moves[Key], units: int, basket: Basket[Key]) -> Found[Key]:
+    """The basket with one class of names moved by ``units``. Names are assigned to the two classes, if the
+    classes are far enough apart."""
     other = _other(moves, units, basket)
-    net, low = max(units, other), min(units, other)
-    redeemed = -min(low, 0)
-    return _with_names(moves, replace(basket, created=net + redeemed, redeemed=redeemed), low)
-
-
-def _with_names(moves: Moves[Key], basket: Basket[Key], out: int) -> Basket[Key]:
-    """Assign names to the two classes, if the classes are far enough apart."""
-    left_out, taken, still = set(), set(), set()
-    for key, (shares, change) in moves.items():
-        apart = abs(basket.net - out) * basket.count(shares)
-        if out and basket.net and not change and basket.count(shares) > SLACK:
-            still.add(key)
-        elif apart >= 3 * basket.slack(shares, out):
-            if basket.explains(shares, change, basket.net):
-                taken.add(key)
-            elif basket.explains(shares, change, out):
-                left_out.add(key)
-    names = frozenset(left_out), frozenset(taken), frozenset(still)
-    return replace(basket, left_out=names[0], taken=names[1], still=names[2])
+    net, out = max(units, other), min(units, other)
+    redeemed = -min(out, 0)
+    basket = replace(basket, created=net + redeemed, redeemed=redeemed)
+    with_net = basket.explains(moves.shares, moves.changes, net)
+    with_out = basket.explains(moves.shares, moves.changes, -redeemed)
+    explained = with_net | with_out
+    # Of two classes, the lower one never grows: ``out`` is -redeemed.
+    counts = basket.counts(moves.shares)
+    still = (moves.changes == 0) & (counts > SLACK) & bool(out and net)
+    far = ~still & ((net - out) * counts >= 3 * basket.slack(counts, out))
+    left_out, taken = far & with_out & ~with_net, far & with_net
+    names = [frozenset(moves.names(which)) for which in (left_out, taken, still)]
+    return Found(replace(basket, left_out=names[0], taken=names[1], still=names[2]), explained)
 
 
 def _other(moves: Moves[Key], units: int, basket: Basket[Key]) -> int:
@@ -190,16 +206,14 @@ def _other(moves: Moves[Key], units: int, basket: Basket[Key]) -> int:
     while the rest shrink are not a class with equal creations and redemptions: they cannot be handed over,
     such as shares of an unlisted company.
     """
-    tally: Counter[int] = Counter()
-    for shares, change in moves.values():
-        count = basket.count(shares)
-        if count >= FEWEST_SHARES:
-            nearest = round(change / count)
-            rounding = abs(nearest) + 2 if abs(nearest) + 2 <= CHANCE * count else 2
-            drift = basket.slack(shares, nearest) - basket.slack(shares, 0)
-            close = abs(change - nearest * count) <= rounding + drift
-            if close:
-                tally[nearest] += 1
+    counts = basket.counts(moves.shares)
+    is_large = counts >= FEWEST_SHARES
+    counts, changes = counts[is_large], moves.changes[is_large]
+    nearest = np.rint(changes / counts)
+    rounding = np.abs(nearest) + 2
+    rounding[rounding > CHANCE * counts] = 2
+    drift = basket.slack(counts, nearest) - basket.slack(counts, 0)
+    tally = _tally(nearest, np.abs(changes - nearest * counts) <= rounding + drift)
     many = max(FEWEST_NAMES, SMALLEST_PART * tally.total())
     own = tally.pop(units, 0)
 
@@ -217,6 +231,11 @@ def _other(moves: Moves[Key], units: int, basket: Basket[Key]) -> int:
     return max(fitting)[2] if fitting else units
 
 
+def _tally(units: Floats, which: Flags) -> Counter[int]:
+    """How often each number of units occurs."""
+    return Counter(map(int, units[which].tolist()))
+
+
 class _Exact(NamedTuple):
     """How many moves the best units and units outstanding explain to the share, and both numbers; 0 if there
     are none."""
@@ -226,78 +245,75 @@ class _Exact(NamedTuple):
     outstanding: float = 0.0
 
 
-def _exact(moved: Sequence[tuple[float, float]]) -> list[_Exact]:
+def _exact(shares: Floats, changes: Floats) -> list[_Exact]:
     """The best units and units outstanding for rounded counts, and for truncated ones.
 
     For each number of units that divides a move, the quotient c was rounded from shares / outstanding, so
     outstanding is between shares / (c + 1/2) and shares / (c - 1/2). The result is where most of these
     intervals overlap. Truncated counts have it between shares / (c + 1) and shares / c. The basket has to
-    explain ``SMALLEST_PART`` of the names, so the flow cannot be
-    larger than the moves of that many names, which bounds the units.
+    explain ``SMALLEST_PART`` of the names, so the flow cannot be larger than the moves of that many names,
+    which bounds the units. Of equally good creations, or redemptions, the largest counts; of both, creations.
     """
-    found = [_Exact(max(FEWEST_NAMES, SMALLEST_PART * len(moved)))] * len(_UPS)
+    found = [_Exact(max(FEWEST_NAMES, SMALLEST_PART * len(changes)))] * len(_UPS)
     for sign in (1, -1):
-        same = [(shares, round(sign * change)) for shares, change in moved if sign * change > 0]
-        mosts = [_most_units(same, one.names) for one in found]
-        held, changes = np.array([shares for shares, _ in same]), np.array([change for _, change in same])
+        same = sign * changes > 0
+        held, moves = shares[same], np.rint(sign * changes[same])
+        mosts = _most_units(held, moves, [one.names for one in found])
         for first in range(1, max(mosts) + 1, UNITS_AT_ONCE):
             tried = np.arange(first, min(first + UNITS_AT_ONCE, max(mosts) + 1))
-            counts, rests = np.divmod(changes, tried[:, np.newaxis])
-            fits = (rests == 0) & (counts >= FEWEST_SHARES)
+            # Exact, as no move has 2**52 shares.
+            counts = moves / tried[:, np.newaxis]
+            fits = (counts >= FEWEST_SHARES) & (counts == np.floor(counts))
             names_of = fits.sum(axis=1)
             for place, (up, most) in enumerate(zip(_UPS, mosts, strict=True)):
-                for row in np.flatnonzero(names_of[: max(most + 1 - first, 0)] >= found[place].names):
-                    best = found[place]
-                    if names_of[row] >= best.names:
-                        shares, count = held[fits[row]], counts[row, fits[row]]
-                        spans = zip(
-                            (shares / (count + 1 - up)).tolist(),
-                            (shares / (count - up)).tolist(),
-                            strict=True,
-                        )
-                        names, middle = _deepest(list(spans))
-                        is_better = not best.units or best.units * sign > 0
-                        if names > best.names or (names == best.names and is_better):
-                            found[place] = _Exact(names, sign * int(tried[row]), middle)
+                rows = np.flatnonzero(names_of[: max(most + 1 - first, 0)] >= found[place].names)
+                # Most names first, then most units: the others are rarely better.
+                order = names_of[rows].argsort(kind="stable")[::-1]
+                for row, most_names in zip(rows[order].tolist(), names_of[rows[order]].tolist(), strict=True):
+                    best, units = found[place], first + row
+                    wins_ties = not best.units or 0 < sign * best.units < units
+                    if most_names > best.names or (most_names == best.names and wins_ties):
+                        here, count = held[fits[row]], counts[row, fits[row]]
+                        names, middle = _deepest(here / (count + 1 - up), here / (count - up))
+                        if names > best.names or (names == best.names and wins_ties):
+                            found[place] = _Exact(names, sign * units, middle)
     return found
 
 
-def _most_units(same: Sequence[tuple[float, int]], best: float) -> int:
-    """The most units by which moves in one direction can explain ``best`` names; 0 if there are too few."""
-    if len(same) < best:
-        return 0
-    fewest = ceil(best) - 1
-    part = sorted((change / shares for shares, change in same), reverse=True)[fewest]
+def _most_units(shares: Floats, changes: Floats, bests: Sequence[float]) -> list[int]:
+    """The most units by which moves in one direction can explain each of some numbers of names; 0 if there
+    are too few."""
+    if len(changes) < min(bests):
+        return [0] * len(bests)
+    parts, sizes = np.sort(changes / shares), np.sort(changes)
+    places = [len(changes) - ceil(best) for best in bests]
     # Beyond the second bound, fewer names than required have a count of FEWEST_SHARES.
-    largest = sorted((change for _, change in same), reverse=True)[fewest]
-    return min(ceil(part * MOST_OUTSTANDING), largest // FEWEST_SHARES)
+    return [
+        min(ceil(parts[place] * MOST_OUTSTANDING), int(sizes[place]) // FEWEST_SHARES) if place >= 0 else 0
+        for place in places
+    ]
 
 
-def _deepest(spans: Sequence[tuple[float, float]]) -> tuple[int, float]:
-    """The largest number of overlapping intervals, and the middle of their overlap."""
-    edges = sorted([(low, False) for low, _ in spans] + [(high, True) for _, high in spans])
-    depth = deepest = 0
-    middle = 0.0
-    for place, (edge, closes) in enumerate(edges):
-        depth += -1 if closes else 1
-        if depth > deepest:
-            deepest, middle = depth, (edge + edges[place + 1][0]) / 2
-    return deepest, middle
+def _deepest(lows: Floats, highs: Floats) -> tuple[int, float]:
+    """The largest number of overlapping intervals, at least one, and the middle of their overlap."""
+    lows.sort()
+    highs.sort()
+    # An interval that starts where another one ends overlaps it.
+    closed = highs.searchsorted(lows)
+    depths = np.arange(1, len(lows) + 1) - closed
+    place = int(depths.argmax())
+    return int(depths[place]), float(lows[place] + highs[closed[place]]) / 2
 
 
-def _near(moved: Sequence[tuple[float, float]], outstanding: float) -> int:
+def _near(shares: Floats, changes: Floats, outstanding: float) -> int:
     """The units that explain most moves to about a share a unit, given ``outstanding`` units; 0 if there are
     none."""
-    if not outstanding:
-        return 0
-    tally: Counter[int] = Counter()
-    for shares, change in moved:
-        count = round(shares / outstanding)
-        if count >= FEWEST_SHARES:
-            units = round(change / count)
-            if abs(change - units * count) <= 2 + abs(units) + NEAR * abs(change):
-                tally[units] += 1
+    counts = np.rint(shares / outstanding)
+    is_large = counts >= FEWEST_SHARES
+    counts, moved = counts[is_large], changes[is_large]
+    units = np.rint(moved / counts)
+    tally = _tally(units, np.abs(moved - units * counts) <= 2 + np.abs(units) + NEAR * np.abs(moved))
     del tally[0]
-    if not tally or max(tally.values()) < max(FEWEST_NAMES, len(moved) / 3):
+    if not tally or max(tally.values()) < max(FEWEST_NAMES, len(changes) / 3):
         return 0
-    return max(tally, key=lambda units: (tally[units], -abs(units)))
+    return max(tally, key=lambda number: (tally[number], -abs(number)))

@@ -17,6 +17,12 @@ SPLIT_RATIOS = (*SPLIT_SIZES, *(1 / size for size in SPLIT_SIZES))
 _SPLITS = tuple((ratio, float(ratio), ratio.denominator == 1) for ratio in SPLIT_RATIOS)
 SPLIT_SHARE_TOLERANCE = 0.03
 SPLIT_PRICE_TOLERANCE = 0.2
+_LEAST = max(ratio for ratio in SPLIT_RATIOS if ratio < 1), min(ratio for ratio in SPLIT_RATIOS if ratio > 1)
+_UNSPLIT = (
+    float(_LEAST[0]) * (1 + 2 * SPLIT_SHARE_TOLERANCE),
+    float(_LEAST[1]) * (1 - 2 * SPLIT_SHARE_TOLERANCE),
+)
+"""Relative changes of a count between these bounds are near no ratio, as nearly all are."""
 FEWEST_SHARES = 1000
 """In a smaller position, a trade may double the count exactly."""
 ROUND = 100
@@ -64,6 +70,8 @@ def split(old: Position, new: Position, flow: float, slack: float) -> Fraction |
     fallen = old.price / new.price if old.price and new.price else None
     counted = old.shares >= FEWEST_SHARES and old.shares % ROUND != 0
     exact = max(1, slack if flow else 0)
+    if _UNSPLIT[0] < new.shares / base < _UNSPLIT[1] and 2 * base - new.shares > exact:
+        return None
     for ratio, units, whole in _SPLITS:
         grown = base * units
         if (

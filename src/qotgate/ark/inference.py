@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Generic
 
-from qotgate.ark.basket import LOTS, Basket, Key, find_basket
+import numpy as np
+
+from qotgate.ark.basket import LOTS, Basket, Key, Moves, find_basket
 from qotgate.ark.corporate import SPLIT_RATIOS, Position, is_split, is_warrant, renames, split
 from qotgate.ark.grounds import Evidence, Ground
 
@@ -71,8 +73,10 @@ def infer(
     """
     held = {key: position for key, position in before.items() if position.shares > 0}
     holds = {key: position for key, position in after.items() if position.shares > 0}
-    moves = {key: (held[key].shares, holds[key].shares - held[key].shares) for key in held if key in holds}
-    basket = find_basket(moves, _outstanding(earlier), days)
+    moves = Moves(
+        {key: (held[key].shares, holds[key].shares - held[key].shares) for key in held if key in holds}
+    )
+    basket, explained = find_basket(moves, _outstanding(earlier), days)
     result = Inference(basket)
     gone = {
         key: Position(position.shares + basket.net * basket.count(position.shares), position.price)
@@ -83,12 +87,12 @@ def infer(
     exchanged = {} if basket.untold else renames(gone, new, identified)
     result.renamed.update({key: old for key, (old, _) in exchanged.items()})
     told = dict(known or {})
-    for key, position in held.items():
-        if key in holds:
-            _compare(key, key, position, holds[key], earlier, told.get(key), result)
+    for key in moves.names((moves.changes != 0) & ~explained):
+        _compare(key, key, held[key], holds[key], earlier, told.get(key), result)
     for key, (old, ratio) in exchanged.items():
         merger = ratio if ratio not in (1, *SPLIT_RATIOS) else told.get(key)
-        _compare(key, old, held[old], holds[key], earlier, merger, result)
+        if not _is_explained(held[old].shares, holds[key].shares - held[old].shares, basket):
+            _compare(key, old, held[old], holds[key], earlier, merger, result)
     for key in gone:
         if key not in result.renamed.values():
             _closed(key, held[key], result)
@@ -97,6 +101,16 @@ def infer(
         if key not in result.renamed and not any(is_warrant(position.shares, units) for units in carried):
             _opened(key, position, earlier, result)
     return result
+
+
+def _is_explained(shares: float, change: float, basket: Basket[Key]) -> bool:
+    """Whether a basket explains the change of one position."""
+    flows = (basket.net, -basket.redeemed)
+    return change == 0 or any(_explains(basket, shares, change, units) for units in flows)
+
+
+def _explains(basket: Basket[Key], shares: float, change: float, units: int) -> bool:
+    return bool(basket.explains(np.asarray(shares), np.asarray(change), units))
 
 
 def _compare(
@@ -108,18 +122,16 @@ def _compare(
     known: Fraction | None,
     result: Inference[Key],
 ) -> None:
-    """Infer the trade of a position held before and after."""
+    """Infer the trade of a position held before and after, whose change the basket does not explain."""
     basket = result.basket
     change = new.shares - old.shares
-    flows = {basket.net, -basket.redeemed}
-    if change == 0 or basket.explains(old.shares, change, *flows):
-        return
-    if _follows(old_key, old.shares, change - basket.net * basket.count(old.shares), earlier):
+    count = basket.count(old.shares)
+    if _follows(old_key, old.shares, change - basket.net * count, earlier):
         return
     left_out = _left_out(old_key, earlier) if basket.split else False
     part = -basket.redeemed if left_out else basket.net
-    flow = part * basket.count(old.shares)
-    slack = basket.slack(old.shares, part) if basket.outstanding else 1
+    flow = part * count
+    slack = basket.slack(count, part) if basket.outstanding else 1
     if basket.days > 1:
         ground = Ground.GAP
     elif left_out is None:
@@ -131,7 +143,7 @@ def _compare(
         ratio: Fraction | None = known
     else:
         ratio = split(old, new, flow, slack)
-    lots = part * _lots(basket.count(old.shares), old, new)
+    lots = part * _lots(count, old, new)
     plain = round(change - lots), Evidence(ground, change, lots)
     if ratio is None:
         if abs(plain[0]) > least:
@@ -212,7 +224,7 @@ def _follows(key: Key, shares: float, change: float, earlier: Sequence[Inference
     if not missed:
         return False
     units = sum(basket.net for basket in missed)
-    return replace(missed[-1], days=len(missed)).explains(shares, change, units)
+    return _explains(replace(missed[-1], days=len(missed)), shares, change, units)
 
 
 def _baskets(earlier: Sequence[Inference[Key]]) -> Iterator[Basket[Key]]:

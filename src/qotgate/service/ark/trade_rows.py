@@ -195,7 +195,8 @@ def _rest(
             rest[key] = (shares, evidence)
         elif whole:
             units = inference.basket.created + inference.basket.redeemed
-            slack = units + inference.basket.slack(_shares(held, key), inference.basket.net)
+            count = inference.basket.count(_shares(held, key))
+            slack = units + inference.basket.slack(count, inference.basket.net)
             more = shares - told[key]
             if abs(more) > slack and matters(more, _shares(held, key)):
                 rest[key] = (more, evidence)
