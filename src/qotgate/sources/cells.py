@@ -41,6 +41,8 @@ except blanks, direction marks, zero-width spaces, byte-order marks."""
 _LAST_YEAR = 2100
 MAX_TEXT = 500
 """Longest name, grade or other text in characters; longer ones are cut."""
+_ENOUGH = 2 * MAX_TEXT
+"""Characters of a paragraph that nearly always have a text of ``MAX_TEXT``."""
 MIN_NUMBER, MAX_NUMBER = 1e-6, 1e15
 """Bounds of the absolute value of a number other than 0: sums, quotients and products within them stay
 finite."""
@@ -54,14 +56,21 @@ def text(cell: Cell) -> str:
     and text beyond ``MAX_TEXT`` is cut. A whole number becomes its digits; TRUE is a ticker that Excel read
     as a boolean."""
     if isinstance(cell, str):
-        # Invisible characters are not printable, and few cells have any; translate is slow.
-        visible = cell if cell.isprintable() else cell.translate(_INVISIBLE)
-        return " ".join(visible.split())[:MAX_TEXT].rstrip()
+        words = _words(cell[:_ENOUGH])
+        if len(words) < MAX_TEXT and len(cell) > _ENOUGH:
+            words = _words(cell)
+        return words[:MAX_TEXT].rstrip()
     if isinstance(cell, bool):
         return str(cell).upper()
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
         return str(int(cell))
     return str(cell)
+
+
+def _words(cell: str) -> str:
+    # Invisible characters are not printable, and few cells have any; translate is slow.
+    visible = cell if cell.isprintable() else cell.translate(_INVISIBLE)
+    return " ".join(visible.split())
 
 
 def required_text(cell: Cell) -> str:
@@ -142,7 +151,7 @@ def _moment(cell: Cell, order: DayOrder) -> tuple[date, time | None]:
         instant = datetime.fromtimestamp(int(epoch[1]) // 1000**thousands, UTC)
         return instant.date(), instant.time()
     if written is None:
-        raise ValueError(f"is {shown(cell)}, not a date such as 2021-03-04 or 3/4/2021")
+        raise ValueError(f"is {shown(words)}, not a date such as 2021-03-04 or 3/4/2021")
     year, month, day, clock = written
     try:
         found = date(year, month, day)
