@@ -7,6 +7,7 @@ from datetime import date, time
 from decimal import Decimal
 from math import inf, isfinite
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,18 +38,41 @@ from tests.support.wire import Wire
 NOTES = "ticker,name,firm,rating,price_target,date\nMU,Micron,UBS,Hold,,2026-06-01\n"
 
 
-def test_the_migrations_make_the_tables(store: Store) -> None:
-    with store.reading() as connection:
-        context = MigrationContext.configure(connection)
-        assert compare_metadata(context, METADATA) == []
-        assert context.get_current_revision() == database.HEAD
-
-
-def downgrade(connection: Connection, revision: str) -> None:
+def migrate(connection: Connection, to: Callable[[Config, str], None], revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
     config.attributes["connection"] = connection
-    command.downgrade(config, revision)
+    to(config, revision)
+
+
+def described(connection: Connection) -> dict[str, Any]:
+    """The columns, keys and indexes of all tables."""
+    found = inspect(connection)
+    kinds = (found.get_foreign_keys, found.get_unique_constraints, found.get_indexes)
+    return {
+        name: (
+            [(one["name"], str(one["type"]), one["nullable"]) for one in found.get_columns(name)],
+            found.get_pk_constraint(name),
+            # SQLite does not tell the name of a key that ALTER TABLE added.
+            *(sorted(repr({**one, "name": None}) for one in kind(name)) for kind in kinds),
+        )
+        for name in found.get_table_names()
+    }
+
+
+def test_a_new_database_is_as_the_migrations_make_it(store: Store) -> None:
+    with store.reading() as connection:
+        new = described(connection)
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+        assert MigrationContext.configure(connection).get_current_revision() == database.HEAD
+    with store.writing() as connection:
+        METADATA.drop_all(connection)
+        connection.exec_driver_sql("DROP TABLE alembic_version")
+        assert described(connection) == {}
+        migrate(connection, command.upgrade, "head")
+        assert described(connection) == new
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+        assert MigrationContext.configure(connection).get_current_revision() == database.HEAD
 
 
 def test_a_database_of_the_revision_before_keeps_its_rows(store: Store) -> None:
@@ -57,7 +81,7 @@ def test_a_database_of_the_revision_before_keeps_its_rows(store: Store) -> None:
     with store.reading() as connection:
         before = contents(connection, "", lambda *_: None)
     with store.writing() as connection:
-        downgrade(connection, "0005")
+        migrate(connection, command.downgrade, "0005")
         keys = inspect(connection).get_unique_constraints("note")
         assert [key["column_names"] for key in keys] == [["key"]]
         assert len(inspect(connection).get_foreign_keys("rating_change")) == 2
@@ -142,7 +166,7 @@ def test_a_line_that_an_earlier_version_took_costs_itself_alone(
         load_text(**{f"book{number}": holdings(day, BOOK | {"TSLA": 1000 + number})})
     holding, trade = METADATA.tables["holding"], METADATA.tables["trade"]
     with store.writing() as connection:
-        downgrade(connection, "0004")
+        migrate(connection, command.downgrade, "0004")
         here = holding.update().where(holding.c.ticker == "TSLA", holding.c.day == date(2026, 6, 17))
         connection.execute(here.values({column: value}))
         connection.execute(trade.update().values(price=value))

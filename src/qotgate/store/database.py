@@ -11,11 +11,22 @@ from contextlib import contextmanager
 from importlib.resources import as_file, files
 from typing import Any, Self
 
-from sqlalchemy import URL, Connection, Engine, inspect, select
+from sqlalchemy import (
+    URL,
+    Column,
+    Connection,
+    Engine,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    insert,
+    inspect,
+    select,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.schema import Table
 
 from qotgate.model import StoreError
 from qotgate.store import changes, tables
@@ -30,6 +41,14 @@ WRITES = "qotgate_writes"
 STORE = "qotgate_store"
 TAKES = "--db takes sqlite:///FILE or postgresql://USER@HOST/DATABASE"
 ESCAPES = "; in a password, /, ?, #, @ and % are written %2F, %3F, %23, %40 and %25"
+
+# As Alembic makes it.
+_VERSION = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
 
 
 class Store:
@@ -128,12 +147,14 @@ class Store:
     def migrate(self) -> None:
         """Bring the tables to the newest revision. Raises StoreError."""
         with self.reading() as connection:
-            revision = (
-                connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-                if inspect(connection).has_table("alembic_version")
-                else None
-            )
-        if revision == HEAD:
+            is_new, revision = _revision(connection)
+        if is_new:
+            with self.writing() as connection:
+                # Another process may have been first.
+                is_new, revision = _revision(connection)
+                if is_new:
+                    self._make(connection)
+        if is_new or revision == HEAD:
             return
         # Alembic is imported only when needed: it would double the time of a command.
         from alembic import command
@@ -153,9 +174,22 @@ class Store:
                 dialect_of(connection).check(connection, self.name)
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
-                if read_state(connection, "secret") is None:
-                    write_state(connection, "secret", secrets.token_urlsafe(32))
-                    write_state(connection, "generation", "0")
+
+    def _make(self, connection: Connection) -> None:
+        """Make the tables of a new database at once, as the migrations make them one after the other."""
+        dialect_of(connection).check(connection, self.name)
+        for metadata in (tables.METADATA, _VERSION.metadata):
+            metadata.create_all(connection, checkfirst=False)
+        connection.execute(insert(_VERSION).values(version_num=HEAD))
+        write_state(connection, "secret", secrets.token_urlsafe(32))
+        write_state(connection, "generation", "0")
+
+
+def _revision(connection: Connection) -> tuple[bool, str | None]:
+    """Whether a database is new, and the revision of its tables."""
+    if not inspect(connection).has_table(_VERSION.name):
+        return True, None
+    return False, connection.scalar(select(_VERSION.c.version_num))
 
 
 def _engine(url: str) -> Engine:
