@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qotgate.model import FileKind, Unreadable
+from qotgate.model import DayOrder, FileKind, Unreadable
 from qotgate.sources import read
 from qotgate.sources.identifiers import is_cusip, is_sedol
 
@@ -125,5 +125,6 @@ def test_any_cells_are_read_or_rejected(header: str, lines: list[list[str]]) -> 
     quoted = [
         "\t".join('"' + cell.replace('"', '""').replace("\0", "") + '"' for cell in line) for line in lines
     ]
-    parsed = read("\n".join([header.replace(",", "\t"), *quoted]).encode())
+    content = "\n".join([header.replace(",", "\t"), *quoted]).encode()
+    parsed = read(content, dates=DayOrder.MDY)
     assert len(parsed.records) + len(parsed.rejects) <= len(lines)
