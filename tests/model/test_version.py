@@ -45,6 +45,7 @@ def test_a_gateway_brings_what_its_options_take() -> None:
     assert {"structlog", "google.protobuf"} <= modules
     late = {"rich", "cryptography", "websockets", "fastapi", "httpx", "jinja2", "numpy", "polars", "pandas"}
     assert not late & modules
+    assert "qotgate.model.research" not in modules
 
 
 def test_every_name_of_the_package_is_there() -> None:

@@ -26,19 +26,17 @@ from qotgate.protocol.rating_answers import (
     write_detail,
     write_summary,
 )
-from qotgate.protocol.research import read_lang, table_named, write_part
 from qotgate.service.ark.dynamics import ark_stock_dynamic
 from qotgate.service.calendar import CALENDARS, market_state, trading_days
 from qotgate.service.calls import LIST_CALLS
 from qotgate.service.markets import USER, security_states
-from qotgate.service.questions import Questions
+from qotgate.service.questions import Questions, of_fund
 from qotgate.service.ratings.summary import (
     INSTITUTIONS,
     analyst_consensus,
     institution_ratings,
     rating_summary,
 )
-from qotgate.service.research import of_fund, part
 
 SERVER_VERSION = 1011
 """The OpenD version that introduced this interface: 10.11."""
@@ -140,6 +138,10 @@ def _list(question: ListQuestion[Any], questions: Questions, c2s: Any) -> Any:
 
 
 def _research(questions: Questions, c2s: Any) -> Any:
+    # Imported late, in the thread that answers: few clients ask for whole tables.
+    from qotgate.protocol.research import read_lang, table_named, write_part
+    from qotgate.service.research import part
+
     table = table_named(c2s.table)
     given: dict[str, list[str]] = {}
     for parameter in c2s.parameters:

@@ -23,9 +23,8 @@ from qotgate.protocol.interface import ACTIVE_TRANSACTIONS, FUND_HOLDINGS, RATIN
 from qotgate.service.ark.history import ark_history, ark_positions
 from qotgate.service.ark.lists import active_transactions, fund_holdings
 from qotgate.service.coverage import provenance
-from qotgate.service.questions import Questions
+from qotgate.service.questions import Questions, of_fund
 from qotgate.service.ratings.changes import rating_listing
-from qotgate.service.research import of_fund
 from qotgate.service.search import Search
 from qotgate.web.days import Day
 from qotgate.web.shapes import (

@@ -17,7 +17,7 @@ from qotgate.model import ACTIVE_FUNDS, ETFS, InvalidRequest, Language
 from qotgate.service.columns.source import DatabaseRatings, DatabaseTrades, NotAtHand
 from qotgate.service.cursor import Cursors
 from qotgate.service.reference import Reference
-from qotgate.store import Store
+from qotgate.store import Store, books
 from qotgate.store.database import secret
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from qotgate.protocol.interface import ListQuestion
     from qotgate.service.columns.cache import C, ColumnCache
 
+SHOWN = 80
 MAX_REMEMBERED = 256
 """Values of a generation that are cached."""
 
@@ -158,3 +159,21 @@ def day_of_answer(asked: date | None, first: date | None, latest: date) -> date:
     if first is not None and asked < first:
         raise InvalidRequest("as_of_before", first=first, value=asked)
     return min(asked, latest)
+
+
+def of_fund(questions: Questions, fund: str | None) -> Questions:
+    """The questions over one fund, in any case; as they are if it is None or empty. Raises InvalidRequest for
+    a fund without loaded data."""
+    return of_funds(questions, (fund.upper(),), "fund") if fund else questions
+
+
+def of_funds(questions: Questions, funds: Collection[str], parameter: str = "funds") -> Questions:
+    """The questions over some funds. Raises InvalidRequest for a fund without loaded data, naming
+    ``parameter``."""
+    with questions.store.reading() as connection:
+        loaded = books.loaded_funds(connection)
+    unknown = [fund for fund in funds if fund not in loaded]
+    if unknown and loaded:
+        known = ", ".join(sorted(loaded))
+        raise InvalidRequest("funds", parameter=parameter, known=known, value=", ".join(unknown)[:SHOWN])
+    return questions.varied(funds=funds)

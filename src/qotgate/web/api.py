@@ -11,8 +11,8 @@ from qotgate.model import InvalidRequest, Market, RatingChangeType, Security
 from qotgate.protocol.interface import RATING_CHANGES
 from qotgate.service.ark.funds import fund_days
 from qotgate.service.ark.history import ark_history, ark_positions
+from qotgate.service.questions import of_fund
 from qotgate.service.ratings.changes import rating_listing
-from qotgate.service.research import of_fund
 from qotgate.web.asked import TheRequest
 from qotgate.web.days import LOWER, UPPER, Day
 from qotgate.web.finding import find

@@ -9,8 +9,8 @@ from qotgate.service.ark.funds import days_around, fund_days
 from qotgate.service.ark.history import ark_moves
 from qotgate.service.ark.lists import fund_holdings
 from qotgate.service.chinese import simplified
+from qotgate.service.questions import of_fund
 from qotgate.service.ratings.changes import institution_names, rating_listing
-from qotgate.service.research import of_fund
 from qotgate.web.pages import CHANGES_ON_A_PAGE, ChangeName, Cursor, OneDay, or_sentence
 from qotgate.web.render import View, show
 from qotgate.web.site import TheSite

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, create_model
 
 from qotgate.protocol.interface import LIST_QUESTIONS, Choice, ListQuestion
 from qotgate.service.calls import LIST_CALLS
-from qotgate.service.research import of_fund
+from qotgate.service.questions import of_fund
 from qotgate.web.api import ANSWERS, AsOf, whole_list
 from qotgate.web.asked import TheRequest
 from qotgate.web.days import UPPER

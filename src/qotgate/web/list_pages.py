@@ -22,8 +22,8 @@ from qotgate.model.research import Streak
 from qotgate.protocol.interface import ACTIVE_TRANSACTIONS, FUND_HOLDINGS, ListQuestion
 from qotgate.protocol.research import LONGEST_STREAK, STREAKS
 from qotgate.service.ark.lists import active_transactions, fund_holdings
-from qotgate.service.questions import Questions
-from qotgate.service.research import of_fund, part
+from qotgate.service.questions import Questions, of_fund
+from qotgate.service.research import part
 from qotgate.service.research.streaks import TRADING_DAYS, TRANSACTIONS
 from qotgate.web.list_api import Fund
 from qotgate.web.pages import Cursor, OneDay, Start, given, or_sentence, page_from

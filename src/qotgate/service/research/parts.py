@@ -27,9 +27,9 @@ from qotgate.protocol.research import (
 from qotgate.service.ark.dynamics import ark_day
 from qotgate.service.calendar import ARK_START
 from qotgate.service.cursor import PartCursor
-from qotgate.service.questions import Questions
+from qotgate.service.questions import Questions, of_funds
 from qotgate.service.research import coverage, dynamics, positions, ratings, streaks, trades
-from qotgate.service.research.scope import Found, Scope, of_funds
+from qotgate.service.research.scope import Found, Scope
 from qotgate.service.search import Search
 from qotgate.store import reads
 from qotgate.store.database import generation

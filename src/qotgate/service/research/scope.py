@@ -1,6 +1,6 @@
 """The scope of a part of a research table, and how a table is cut into parts."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -9,11 +9,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 
 from qotgate.ark.dynamics import Split
-from qotgate.model import InvalidRequest, Security
+from qotgate.model import Security
 from qotgate.service.questions import Questions
-from qotgate.store import books, reads
+from qotgate.store import reads
 
-SHOWN = 80
 MAX_ROWS = 20_000
 """Rows in a part. A day's rows stay together, whatever their number."""
 Splits = dict[str, list[Split]]
@@ -92,21 +91,3 @@ class Scope:
             security: {fund: [dated.split for dated in some] for fund, some in by_fund.items()}
             for security, by_fund in seen.items()
         }
-
-
-def of_fund(questions: Questions, fund: str | None) -> Questions:
-    """The questions over one fund, in any case; as they are if it is None or empty. Raises InvalidRequest for
-    a fund without loaded data."""
-    return of_funds(questions, (fund.upper(),), "fund") if fund else questions
-
-
-def of_funds(questions: Questions, funds: Collection[str], parameter: str = "funds") -> Questions:
-    """The questions over some funds. Raises InvalidRequest for a fund without loaded data, naming
-    ``parameter``."""
-    with questions.store.reading() as connection:
-        loaded = books.loaded_funds(connection)
-    unknown = [fund for fund in funds if fund not in loaded]
-    if unknown and loaded:
-        known = ", ".join(sorted(loaded))
-        raise InvalidRequest("funds", parameter=parameter, known=known, value=", ".join(unknown)[:SHOWN])
-    return questions.varied(funds=funds)
