@@ -57,7 +57,7 @@ _NUMBERS = {
 
 def _holdings(batch: Batch) -> list[Holding | None]:
     return batch.records(
-        Holding._make,
+        Holding,
         batch.values(FUND, "fund"),
         batch.values(DAY, "date"),
         *batch.parts(SECURITY, "ticker", "cusip", "name"),

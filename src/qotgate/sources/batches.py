@@ -4,7 +4,8 @@ The result is the same as line by line. Any unusual line is None here, and is re
 reason, or that it is the header of a joined file.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import repeat
 from typing import Any, TypeVar
 
 from qotgate.sources.lines import Cell, Line
@@ -16,7 +17,7 @@ MAX_KNOWN_LENGTH = 100
 REFUSED: Any = object()
 """The value of a cell that the reader refuses."""
 
-T = TypeVar("T")
+T = TypeVar("T", bound=tuple[Any, ...])
 
 
 class Reader(dict[Any, Any]):
@@ -47,9 +48,9 @@ class Batch:
     are the indexes of lines to be read by themselves."""
 
     def __init__(self, lines: Sequence[Line], indexes: Mapping[str, int]) -> None:
-        self.numbers = [line.number for line in lines]
+        self.numbers, rows, _ = zip(*lines, strict=True)
         self.odd: set[int] = set()
-        self._columns = list(zip(*(line.cells for line in lines), strict=True))
+        self._columns = list(zip(*rows, strict=True))
         self._indexes = indexes
 
     def __contains__(self, field: str) -> bool:
@@ -83,9 +84,11 @@ class Batch:
         values = [none if value is REFUSED else value for value in self.values(reader, *fields)]
         return list(zip(*values, strict=True))
 
-    def records(self, make: Callable[[Iterable[Any]], T], *values: Sequence[Any]) -> list[T | None]:
-        """A record of each line from its values and its number, None for an odd line."""
-        found: list[T | None] = list(map(make, zip(*values, self.numbers, strict=True)))
+    def records(self, kind: type[T], *values: Sequence[Any]) -> list[T | None]:
+        """A named tuple of each line from its values and its number, None for an odd line."""
+        # As kind(...), which is a function of Python.
+        make: Any = tuple.__new__
+        found: list[T | None] = list(map(make, repeat(kind), zip(*values, self.numbers, strict=True)))
         for index in self.odd:
             found[index] = None
         return found

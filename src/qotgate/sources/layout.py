@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, time
 from itertools import chain, islice
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from qotgate.model import DayOrder, FileKind, Holding, Note, Notice, ParsedFile, Reject, Unreadable
@@ -32,6 +33,8 @@ MAX_FUNDS = 100
 """Funds in a file; ARK has 15."""
 
 T = TypeVar("T")
+
+_CELLS, _PROBLEM = map(attrgetter, ("cells", "problem"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +159,8 @@ class Layout:
         lines = iter(lines)
         while block := list(islice(lines, MAX_BATCH)):
             table.add(block)
-        _check_funds(table.records)
+        if self.kind is not FileKind.NOTES:
+            _check_funds(table.records)
         records = tuple(table.days.settled(table.records))
         said = dates if table.days.used else None
         return ParsedFile(self.kind, records, tuple(table.rejects), table.file.asked, said)
@@ -200,12 +204,14 @@ class _Table:
     def _at_once(self, lines: Sequence[Line]) -> Sequence[Holding | Note | None]:
         """The records of the lines that can be read together, None for each other line."""
         width = self.columns.width
+        batch = self.layout.batch
+        widths = set(map(len, map(_CELLS, lines)))
+        if batch is not None and widths == {width} and not any(map(_PROBLEM, lines)):
+            return batch(Batch(lines, self.columns.indexes))
         fit = [index for index, line in enumerate(lines) if len(line.cells) == width and not line.problem]
         found: list[Holding | Note | None] = [None] * len(lines)
-        if self.layout.batch is not None and fit:
-            records = self.layout.batch(Batch([lines[index] for index in fit], self.columns.indexes))
-            if len(fit) == len(lines):
-                return records
+        if batch is not None and fit:
+            records = batch(Batch([lines[index] for index in fit], self.columns.indexes))
             for index, record in zip(fit, records, strict=True):
                 found[index] = record
         return found
@@ -267,7 +273,7 @@ def _check_rejects(rejects: Sequence[Reject]) -> None:
 
 
 def _check_funds(records: Sequence[Any]) -> None:
-    funds = {record.fund for record in records if not isinstance(record, Note)}
+    funds = {record.fund for record in records}
     if len(funds) > MAX_FUNDS:
         raise Unreadable(f"it names more than {MAX_FUNDS} funds; its fund column holds something else")
 

@@ -223,13 +223,14 @@ def notes(batch: Batch) -> list[Note | None]:
         adjusted = (batch.values(_TARGET, field) for field in _ADJUSTED)
         pairs = list(map(_in_one_unit, targets, prior_targets, *adjusted))
         targets, prior_targets = ([pair[side] for pair in pairs] for side in (0, 1))
-    batch.odd.update(
-        index
-        for index, (word, target) in enumerate(zip(words, targets, strict=True))
-        if not word and target is None
-    )
+    if "" in words and None in targets:
+        batch.odd.update(
+            index
+            for index, (word, target) in enumerate(zip(words, targets, strict=True))
+            if not word and target is None
+        )
     return batch.records(
-        Note._make,
+        Note,
         batch.values(*listed),
         batch.values(_TEXT, "name"),
         batch.values(_FIRM, "firm"),

@@ -8,7 +8,8 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator
-from typing import cast
+from itertools import chain, islice, repeat
+from operator import add, attrgetter
 
 from qotgate.model import Unreadable
 from qotgate.sources.json_tables import json_tables
@@ -27,6 +28,10 @@ _OTHERS = (
     (b"PARE", "it is an encrypted Parquet file; save it without encryption"),
 )
 _TAKEN = "CSV, JSON, Parquet, .xls and .xlsx files are taken"
+
+MIN_BLOCK, MAX_BLOCK = 32, 8192
+"""Lines of a text that are split at once, the first ones and later ones: the first may have another
+delimiter."""
 
 
 def tables(content: bytes) -> Iterator[Iterable[Line]]:
@@ -79,20 +84,41 @@ def _text(content: bytes) -> str:
 def _split(text: str, delimiter: str) -> Iterator[Line]:
     """Split a text into its lines. Broken quoting is a problem of its own line only: reading continues with
     the next line. Otherwise a stray quote could silently join its neighbours into one cell."""
+    return chain.from_iterable(_blocks(text, delimiter))
+
+
+def _blocks(text: str, delimiter: str) -> Iterator[Iterable[Line]]:
+    """The lines in blocks, each made without a step of Python for every line."""
     reader = csv.reader(
         io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True
     )
-    number = 1
+    lines_read = map(attrgetter("line_num"), repeat(reader))
+    number, size, problem = 1, MIN_BLOCK, None
     while True:
+        found: list[tuple[list[str], int]] = []
         try:
-            for cells in reader:
-                if len(cells) > MAX_COLUMNS:
-                    yield Line(number, [], f"the line has more than {MAX_COLUMNS} cells")
-                else:
-                    yield Line(number, cast(list[Cell], cells))
-                number = reader.line_num + 1
-        except csv.Error as problem:
-            yield Line(number, [], f"the line cannot be split into cells: {problem}")
-            number = reader.line_num + 1
-        else:
+            # A list keeps what came before an error.
+            found.extend(islice(zip(reader, lines_read), size))  # noqa: B905 - the other one is endless
+        except csv.Error as error:
+            problem = error
+        if found:
+            rows, ends = zip(*found, strict=True)
+            numbers = (number, *map(add, ends[:-1], repeat(1)))
+            if max(map(len, rows)) > MAX_COLUMNS:
+                yield map(_bounded, numbers, rows)
+            else:
+                # As Line(...), which is a function of Python.
+                yield map(tuple.__new__, repeat(Line), zip(numbers, rows, repeat("")))
+            number = ends[-1] + 1
+        if problem is not None:
+            yield (Line(number, [], f"the line cannot be split into cells: {problem}"),)
+            number, problem = reader.line_num + 1, None
+        elif len(found) < size:
             return
+        size = MAX_BLOCK
+
+
+def _bounded(number: int, cells: list[Cell]) -> Line:
+    if len(cells) > MAX_COLUMNS:
+        return Line(number, [], f"the line has more than {MAX_COLUMNS} cells")
+    return Line(number, cells)
