@@ -7,7 +7,6 @@ by itself.
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from itertools import groupby
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -27,12 +26,13 @@ CHANGE = (
 )
 """The values of a change, in order. ``has_last`` tells whether a previous view is known."""
 Array = np.ndarray[Any, Any]
-_NONE, _NEW, _UP, _DOWN = range(4)
+_NONE, _DOWN, _NEW, _UP = range(4)
 _KINDS = {
+    _DOWN: RatingChangeType.DOWNGRADE.value,
     _NEW: RatingChangeType.NEW_RATING.value,
     _UP: RatingChangeType.UPGRADE.value,
-    _DOWN: RatingChangeType.DOWNGRADE.value,
 }
+"""The kinds in the order of their names."""
 
 
 Changes = dict[str, list[Any]]
@@ -40,8 +40,12 @@ Changes = dict[str, list[Any]]
 
 
 def judge_columns(notes: Mapping[str, Sequence[Any]]) -> tuple[Changes, set[int]]:
-    """Judge the columns GIVEN of whole histories, in any order. Returns the columns CHANGE of the changes, by
-    history, then day; and the ids of the notes whose prior view differs from the previous note."""
+    """Judge the columns GIVEN of whole histories, in any order. Returns the columns CHANGE of the changes,
+    and the ids of the notes whose prior view differs from the previous note.
+
+    The changes of histories with one note a day come first, by kind, day and note, which is the order of an
+    index: it is made in half of the time, and a list reads rows that follow one another.
+    """
     history = np.asarray(notes["history_id"], dtype=np.int64)
     days = np.fromiter(map(date.toordinal, notes["day"]), dtype=np.int64, count=len(history))
     order = np.lexsort((np.asarray(notes["id"], dtype=np.int64), days, history))
@@ -51,9 +55,8 @@ def judge_columns(notes: Mapping[str, Sequence[Any]]) -> tuple[Changes, set[int]
     changes, disagreeing = _at_once(notes, order[~apart], history, days)
     if apart.any():
         more, disagreeing_more = _one_by_one(notes, order[apart].tolist())
-        rows = [*zip(*changes.values(), strict=True), *more]
-        rows.sort(key=itemgetter(CHANGE.index("history_id"), CHANGE.index("day")))
-        changes = {name: [row[index] for row in rows] for index, name in enumerate(CHANGE)}
+        for values, others in zip(changes.values(), zip(*more, strict=True), strict=False):
+            values.extend(others)
         disagreeing |= disagreeing_more
     return changes, disagreeing
 
@@ -87,12 +90,14 @@ def _at_once(
     ]
     disagreeing = {notes["id"][index] for index in order[differs[0] | differs[1]].tolist()}
 
+    ids = np.asarray(notes["id"], dtype=np.int64)[order]
     changed = np.flatnonzero(kind)
+    changed = changed[np.lexsort((ids[changed], days[order[changed]], kind[changed]))]
     indexes = order[changed]
     # Of the previous note; the first note of all follows none.
     days_before = np.roll(days[order], 1)[changed]
     return {
-        "note_id": np.asarray(notes["id"], dtype=np.int64)[indexes].tolist(),
+        "note_id": ids[changed].tolist(),
         "change_type": list(map(_KINDS.__getitem__, kind[changed].tolist())),
         "day": _mapped(date.fromordinal, days[indexes]),
         "grade": _known(int, grade[changed]),
