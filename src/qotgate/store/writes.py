@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
-from itertools import compress
+from itertools import compress, filterfalse
 from typing import Any
 
+import numpy as np
 from sqlalchemy import (
     Column,
     ColumnElement,
@@ -22,7 +23,6 @@ from sqlalchemy import (
 from qotgate.ark.codes import Listings
 from qotgate.ark.identity import Identities, Known, Move, Spelling
 from qotgate.model import FileKind, Reject, Security
-from qotgate.ratings.columns import GIVEN
 from qotgate.store import changes, tables
 from qotgate.store.bulk import CHUNK, chunks, existing, insert_columns, insert_new, insert_rows
 from qotgate.store.deriving import FundDay
@@ -31,6 +31,7 @@ from qotgate.store.dialects import dialect_of
 from qotgate.store.tables import FOREVER
 from qotgate.store.tables import Row as Row
 
+Array = np.ndarray[Any, Any]
 HistoryKey = tuple[str, str, str]
 """The market, the code and the institution of a history of notes."""
 ROWS_AT_ONCE = 20_000
@@ -217,13 +218,14 @@ class Histories:
         """The ids of some histories; new ones are created in the order of ``keys``."""
         history = tables.history
         columns = (history.c.market, history.c.code, history.c.institution, history.c.id)
-        keys = list(keys)
-        codes = {code for _, code, _ in keys} - self._codes
-        for some in chunks(sorted(codes) if self._last_before else ()):
-            rows = self._connection.execute(select(*columns).where(history.c.code.in_(some)))
-            self._ids.update(((market, code, institution), id_) for market, code, institution, id_ in rows)
-        self._codes |= codes
-        new = [key for key in dict.fromkeys(keys) if key not in self._ids]
+        keys = dict.fromkeys(keys)
+        if self._last_before:
+            codes = {code for _, code, _ in keys} - self._codes
+            for some in chunks(sorted(codes)):
+                rows = self._connection.execute(select(*columns).where(history.c.code.in_(some)))
+                self._ids.update(((market, code, name), id_) for market, code, name, id_ in rows)
+            self._codes |= codes
+        new = list(filterfalse(self._ids.__contains__, keys))
         if new:
             dialect = dialect_of(self._connection)
             ids = dialect.next_ids(self._connection, history, len(new))
@@ -233,61 +235,68 @@ class Histories:
             self._ids.update(zip(new, ids, strict=True))
         return self._ids
 
-    def is_new(self, id_: int) -> bool:
-        """Whether this load created a history."""
-        return id_ > self._last_before
+    def of_rows(
+        self,
+        securities: Sequence[tuple[str, str]],
+        institutions: Sequence[str],
+        of_security: Array,
+        of_institution: Array,
+    ) -> Array:
+        """The ids of the histories of rows, whose security (a market and a code) and institution are given as
+        indexes into sequences in order.
+
+        New ones are created in parts, in order in each, as the first note of a new history is then at the end
+        of an index.
+        """
+        pairs = of_security * len(institutions) + of_institution
+        used, first, indexes = np.unique(pairs, return_index=True, return_inverse=True)
+        owners = [
+            (*securities[security], institutions[institution])
+            for security, institution in zip(
+                *map(Array.tolist, np.divmod(used, len(institutions))), strict=True
+            )
+        ]
+        order = np.lexsort((used, first // ROWS_AT_ONCE))
+        ids = self.ids(map(owners.__getitem__, order.tolist()))
+        return np.fromiter(map(ids.__getitem__, owners), dtype=np.int64, count=len(owners))[indexes]
+
+    def are_new(self, ids: Array) -> Array:
+        """Which histories this load created."""
+        return ids > self._last_before
 
     def all_are_old(self) -> None:
         """Treat all current histories as old from now on."""
         self._last_before = _last_id(self._connection, tables.history)
 
 
-def add_notes(
-    connection: Connection, histories: Histories, keys: Sequence[HistoryKey], columns: Columns
-) -> Columns:
-    """Insert the notes whose ``key`` is new. Returns them, as the columns for judging.
+def add_notes(connection: Connection, columns: Columns) -> Columns:
+    """Insert the notes whose ``key`` is new. Returns them with their ids.
 
-    ``keys`` name the history of each note.
+    ``columns`` may have more columns than the table.
     """
-    note = tables.note
+    note, keys = tables.note, columns["key"]
     dialect = dialect_of(connection)
-    parts = [slice(start, start + ROWS_AT_ONCE) for start in range(0, len(keys), ROWS_AT_ONCE)]
-    # A dictionary is an ordered set.
-    found: dict[HistoryKey, int | None] = dict(histories.ids(()))
-    for here in parts:
-        # Texts sort in a third of the time of tuples; no key has a character below the separator.
-        found.update(dict.fromkeys(sorted(set(keys[here]).difference(found), key="\x1f".join)))
-    ids = histories.ids(key for key, number in found.items() if number is None)
     known: set[str] = set()
     if _last_id(connection, note):
-        known = known.union(*(existing(connection, note.c.key, columns["key"][here]) for here in parts))
-    added: dict[str, list[Any]] = {name: [] for name in GIVEN}
+        parts = (keys[start : start + ROWS_AT_ONCE] for start in range(0, len(keys), ROWS_AT_ONCE))
+        known = known.union(*(existing(connection, note.c.key, some) for some in parts))
+    is_new = _mark_new(keys, known)
+    if is_new is not None:
+        columns = {name: list(compress(values, is_new)) for name, values in columns.items()}
+    count = len(columns["key"])
+    columns = {"id": dialect.next_ids(connection, note, count) if count else (), **columns}
     with dialect.bulk(connection, note, len(keys)):
-        for here in parts:
-            some = {name: values[here] for name, values in columns.items()}
-            owners = keys[here]
-            is_new = _mark_new(some["key"], known)
-            if is_new is not None:
-                some = {name: list(compress(values, is_new)) for name, values in some.items()}
-                owners = list(compress(owners, is_new))
-            if owners:
-                rows: dict[str, Sequence[Any]] = {
-                    "id": dialect.next_ids(connection, note, len(owners)),
-                    "history_id": list(map(ids.__getitem__, owners)),
-                    **some,
-                }
-                insert_columns(connection, note, rows)
-                rows["market"] = [market for market, _, _ in owners]
-                for name, values in added.items():
-                    values += rows[name]
-    return added
+        for start in range(0, count, ROWS_AT_ONCE):
+            here = slice(start, start + ROWS_AT_ONCE)
+            insert_columns(
+                connection, note, {name: columns[name][here] for name in columns if name in note.c}
+            )
+    return columns
 
 
 def _mark_new(keys: Sequence[str], known: set[str]) -> list[bool] | None:
-    """Whether each key is new, None if all are. They are ``known`` from now on."""
-    here = set(keys)
-    if len(here) == len(keys) and here.isdisjoint(known):
-        known |= here
+    """Whether each key is new, that is neither ``known`` nor above it; None if all are."""
+    if len(set(keys)) == len(keys) and known.isdisjoint(keys):
         return None
     marks = []
     for key in keys:

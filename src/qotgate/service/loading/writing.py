@@ -7,9 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from itertools import compress
-from operator import not_
+from operator import attrgetter, itemgetter, not_
 from typing import Any
 
+import numpy as np
 from sqlalchemy import Connection
 
 from qotgate.ark.codes import is_cash
@@ -315,30 +316,29 @@ class Load:
         return added
 
     def _add_notes(self, records: Sequence[Any], file_id: int) -> int:
-        grade, identity = self._grades, self.reference.institutions.identity
         notes = _columns(Note, records)
-        securities = notes.pop("security")
-        # Many notes are on one security, and share one object for it.
-        known = {id(one): one for one in securities}
-        codes = {number: (one.market.value, one.code) for number, one in known.items()}
-        of_notes = [codes[id(security)] for security in securities]
+        securities = _Distinct(notes.pop("security"), lambda one: (one.market.value, one.code))
+        firms = _Distinct(notes["firm"], self.reference.institutions.identity)
         columns = {
             **notes,
-            "key": note_keys(of_notes, notes),
-            "grade": grade(notes["word"]),
-            "prior_grade": grade(notes["prior_word"]),
+            "key": note_keys(securities.texts("\x1f".join), notes),
+            "history_id": self.note_histories.of_rows(
+                securities.meanings, firms.meanings, securities.places, firms.places
+            ).tolist(),
+            "market": securities.texts(itemgetter(0)),
+            "grade": self._grades(notes["word"]),
+            "prior_grade": self._grades(notes["prior_word"]),
             "disagrees": [False] * len(records),
             "file_id": [file_id] * len(records),
         }
         for word, count in Counter(notes["word"]).items():
             if word and self.reference.grades.grade(word) is None:
                 self.report.unknown_grades[word] += count
-        firms = map(identity, notes["firm"])
-        keys = [(market, code, firm) for (market, code), firm in zip(of_notes, firms, strict=True)]
-        added = writes.add_notes(self.connection, self.note_histories, keys, columns)
-        is_new = list(map(self.note_histories.is_new, added["history_id"]))
-        are_all = all(is_new)
-        self.histories.update(compress(added["history_id"], map(not_, is_new)))
+        added = writes.add_notes(self.connection, columns)
+        is_new = self.note_histories.are_new(np.asarray(added["history_id"]))
+        are_all = bool(is_new.all())
+        if not are_all:
+            self.histories.update(compress(added["history_id"], map(not_, is_new.tolist())))
         for name, values in self.new_notes.items():
             values += added[name] if are_all else compress(added[name], is_new)
         if len(self.new_notes["id"]) > MAX_NEW_NOTES:
@@ -395,9 +395,9 @@ def last_day(now: datetime) -> date:
 
 def until_day(parsed: ParsedFile, last: date) -> ParsedFile:
     """A file's records until ``last``; later ones become rejects."""
-    late = [record for record in parsed.records if record.day > last]
-    if not late:
+    if max(map(attrgetter("day"), parsed.records), default=last) <= last:
         return parsed
+    late = [record for record in parsed.records if record.day > last]
     reason = f"more than {MAX_SESSIONS_AHEAD} trading days ahead"
     rejects = [Reject(record.line, f"its day, {record.day}, is {reason}") for record in late]
     kept: Any = tuple(record for record in parsed.records if record.day <= last)
@@ -406,7 +406,7 @@ def until_day(parsed: ParsedFile, last: date) -> ParsedFile:
 
 def _columns(kind: type[Notice] | type[Note], records: Sequence[Any]) -> dict[str, list[Any]]:
     """The values of each field of some records."""
-    return {name: [record[place] for record in records] for place, name in enumerate(kind._fields)}
+    return dict(zip(kind._fields, map(list, zip(*records, strict=True)), strict=True))
 
 
 def _book_key(lines: Iterable[tuple[Any, ...]]) -> str:
@@ -415,29 +415,48 @@ def _book_key(lines: Iterable[tuple[Any, ...]]) -> str:
     return _key(*sorted(repr([*line[2:8]]) for line in lines))
 
 
-def note_keys(codes: Sequence[tuple[str, str]], notes: Mapping[str, Sequence[Any]]) -> list[str]:
+def note_keys(securities: Sequence[str], notes: Mapping[str, Sequence[Any]]) -> list[str]:
     """A key that is equal for two lines with the same note, in whatever file: from the market and code of the
-    security, and the note's other fields."""
-    columns = [
-        *([code[place] for code in codes] for place in (0, 1)),
-        _texts(notes["firm"], normalise),
-        *(_texts(notes[name], str) for name in ("day", "time")),
-        *(_texts(notes[name], str.casefold) for name in ("word", "prior_word")),
-        *(_texts(notes[name], str) for name in ("target", "prior_target", "starts")),
+    security, joined by "\\x1f", and the note's other fields."""
+    given: list[tuple[Sequence[Any], Callable[[Any], str]]] = [
+        (securities, str),
+        (notes["firm"], normalise),
+        *((notes[name], str) for name in ("day", "time")),
+        *((notes[name], str.casefold) for name in ("word", "prior_word")),
+        *((notes[name], str) for name in ("target", "prior_target", "starts")),
     ]
-    return list(map(_digest, map("\x1f".join, zip(*columns, strict=True))))
+    columns: list[tuple[Sequence[Any], dict[Any, bytes]]] = []
+    for values, write in given:
+        texts = {value: write(value).encode() for value in set(values)}
+        if columns and len(texts) == 1:
+            # One value for all rows is written after each value of the column before it.
+            (end,), (before, starts) = texts.values(), columns[-1]
+            columns[-1] = (before, {value: b"\x1f".join((text, end)) for value, text in starts.items()})
+        else:
+            columns.append((values, texts))
+    rows = zip(*(map(texts.__getitem__, values) for values, texts in columns), strict=True)
+    return [sha256(row).hexdigest()[:32] for row in map(b"\x1f".join, rows)]
 
 
-def _texts(values: Sequence[Any], write: Callable[[Any], str]) -> list[str]:
-    """Each value converted by ``write``, which is called once for equal values."""
-    known = {value: write(value) for value in set(values)}
-    return list(map(known.__getitem__, values))
+class _Distinct:
+    """A column of few different values: ``meanings`` are what they mean, in order, without repeats, and
+    ``places`` the index of each value's meaning."""
+
+    def __init__(self, values: Sequence[Any], meaning: Callable[[Any], Any]) -> None:
+        # Many rows share one object, which is found faster by its address than by its value.
+        meant = {
+            place: meaning(one) for place, one in dict(zip(map(id, values), values, strict=True)).items()
+        }
+        self.meanings = sorted(set(meant.values()))
+        numbers = {one: number for number, one in enumerate(self.meanings)}
+        places = {place: numbers[one] for place, one in meant.items()}
+        self.places = np.fromiter(map(places.__getitem__, map(id, values)), np.int64, len(values))
+
+    def texts(self, write: Callable[[Any], str]) -> list[str]:
+        """The meaning of each value, converted by ``write``."""
+        return list(map(list(map(write, self.meanings)).__getitem__, self.places.tolist()))
 
 
 def _key(*parts: object) -> str:
     """A short key for the content of a row, the same in every process."""
-    return _digest("\x1f".join(map(str, parts)))
-
-
-def _digest(text: str) -> str:
-    return sha256(text.encode()).hexdigest()[:32]
+    return sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:32]
