@@ -37,6 +37,7 @@ from qotgate.store.dialect import Columns, Dialect, Watched
 
 DRIVERNAMES = ("postgresql", "postgresql+psycopg", "postgres")
 CHANNEL = "qotgate"
+GENERATION = b"SELECT value FROM state WHERE key = 'generation'"
 ENCODING = "UTF8"
 ENCODING_ADVICE = "make one with: createdb --encoding=UTF8 --template=template0"
 WRITER_LOCK = 0x716F74676174  # "qotgat"; the same in every version
@@ -77,6 +78,9 @@ class Watch:
     The thread listens (LISTEN), and also asks every ``LOOK_SECONDS``: a standby server does not support
     LISTEN, and notifications on a broken connection are lost. A generation read by any question of this
     process counts too, so that no client sees old data after another has seen new data.
+
+    It uses libpq directly. What a thread that sleeps between looks runs is no longer in the processor's
+    caches, so psycopg's own cursors and waits would take several times as long.
     """
 
     def __init__(self, store: Watched) -> None:
@@ -84,6 +88,7 @@ class Watch:
         self._stopped = Event()
         self._asked = 0.0
         self._hears = False
+        self._selector = DefaultSelector()
         self._connection = self._connect()
         self._look()
         self._seen = store.known
@@ -111,11 +116,18 @@ class Watch:
         (standby,) = driver.execute("SELECT pg_is_in_recovery()").fetchone()
         if not standby:
             driver.execute(f"LISTEN {CHANNEL}")
+        self._selector.close()
+        self._selector = DefaultSelector()
+        self._selector.register(driver, EVENT_READ)
         return driver
 
     def _look(self) -> None:
-        (number,) = self._connection.execute("SELECT value FROM state WHERE key = 'generation'").fetchone()
-        self._store.known = int(number)
+        import psycopg
+
+        answer = self._connection.pgconn.exec_(GENERATION)
+        if answer.status != psycopg.pq.ExecStatus.TUPLES_OK:
+            raise psycopg.OperationalError(answer.get_error_message())
+        self._store.known = int(answer.get_value(0, 0))
         self._asked = monotonic()
         self._hears = True
 
@@ -137,18 +149,19 @@ class Watch:
                         self._connection.close()
                     self._connection = None
                 self._stopped.wait(LOOK_SECONDS)
+        self._selector.close()
         if self._connection is not None:
             self._connection.close()
 
     def _wait(self) -> None:
-        """Wait for a notification, for ``LOOK_SECONDS`` at most. In psycopg's own wait the thread would wake
-        ten times a second, to heed Ctrl-C."""
-        for _ in self._connection.notifies(timeout=0, stop_after=1):
-            # It came with the last answer, and the socket may have no more.
-            return
-        with DefaultSelector() as selector:
-            selector.register(self._connection, EVENT_READ)
-            selector.select(LOOK_SECONDS)
+        """Wait for a notification, for ``LOOK_SECONDS`` at most. It may have come with the last answer: then
+        the socket has no more."""
+        pgconn = self._connection.pgconn
+        if pgconn.notifies() is None:
+            self._selector.select(LOOK_SECONDS)
+            pgconn.consume_input()
+        while pgconn.notifies() is not None:
+            pass
 
 
 class PostgreSQL(Dialect):
