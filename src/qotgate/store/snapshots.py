@@ -13,6 +13,7 @@ from qotgate.model import Holding
 from qotgate.store import changes, tables
 from qotgate.store.bulk import insert_columns
 from qotgate.store.deriving import FundDay
+from qotgate.store.files import Files
 
 LINE = (*Holding._fields, "security_id", "file_id")
 """The columns of a line, in their order."""
@@ -24,8 +25,9 @@ MAX_WAITING = 10_000
 class Snapshots:
     """The loaded books, by fund and day."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, files: Files) -> None:
         self._connection = connection
+        self._files = files
         self._digests: dict[FundDay, str] = {}
         self._months: set[tuple[str, int, int]] = set()
         self._waiting: list[tuple[Any, ...]] = []
@@ -73,6 +75,7 @@ class Snapshots:
 
     def write(self) -> None:
         """Write the waiting lines."""
+        self._files.write()
         for table, names, rows in (
             (tables.snapshot, SNAPSHOT, self._waiting),
             (tables.holding, LINE, self._lines),

@@ -1,7 +1,7 @@
 """Writes a load to the database. Every call works inside the single writing transaction of the load."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from itertools import compress, filterfalse
 from typing import Any
 
@@ -15,14 +15,13 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
-    insert,
     select,
     update,
 )
 
 from qotgate.ark.codes import Listings
 from qotgate.ark.identity import Identities, Known, Move, Spelling
-from qotgate.model import FileKind, Reject, Security
+from qotgate.model import Reject, Security
 from qotgate.store import changes, tables
 from qotgate.store.bulk import CHUNK, chunks, existing, insert_columns, insert_new, insert_rows
 from qotgate.store.deriving import FundDay
@@ -37,44 +36,11 @@ HistoryKey = tuple[str, str, str]
 ROWS_AT_ONCE = 20_000
 RUN = 10_000
 """Histories that follow one another and are judged at once."""
-# Created once: SQLAlchemy recognises a known statement only by comparing many of its parts.
-_ADD_FILE = insert(tables.file)
 
 
 def digests(connection: Connection) -> set[str]:
     """The digests of all loaded files."""
     return set(connection.scalars(select(tables.file.c.digest)))
-
-
-def add_file(
-    connection: Connection, path: str, digest: str, kind: FileKind, generation: int, load_id: int
-) -> int:
-    """Record a file of a load. Returns its id."""
-    inserted = connection.execute(
-        _ADD_FILE,
-        {
-            "digest": digest,
-            "path": path,
-            "kind": kind,
-            "generation": generation,
-            "loaded_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "records": 0,
-            "load_id": load_id,
-        },
-    )
-    assert inserted.inserted_primary_key is not None
-    file_id: int = inserted.inserted_primary_key[0]
-    return file_id
-
-
-def count_records(connection: Connection, counts: Mapping[int, int]) -> None:
-    """Record the number of records of each file, by its id."""
-    file = tables.file
-    if counts:
-        connection.execute(
-            update(file).where(file.c.id == bindparam("file_id")).values(records=bindparam("counted")),
-            [{"file_id": file_id, "counted": count} for file_id, count in counts.items()],
-        )
 
 
 def add_rejects(connection: Connection, file_id: int, rejects: Sequence[Reject]) -> None:

@@ -38,6 +38,7 @@ from qotgate.service.reference import Reference
 from qotgate.store import contents, deriving, loads, reads, writes
 from qotgate.store.database import generation, move_generation, read_state, write_state
 from qotgate.store.deriving import FundDay
+from qotgate.store.files import Files
 from qotgate.store.snapshots import Snapshots
 from qotgate.store.tables import Row
 
@@ -96,12 +97,12 @@ class Load:
         self.fund_days: set[tuple[str, date]] = set()
         self.histories: set[int] = set()
         self.lines: Counter[Spelling] = Counter()
-        self.snapshots = Snapshots(connection)
-        self.contents = contents.Contents(connection)
+        self.files = Files(connection, self.generation, self.number)
+        self.snapshots = Snapshots(connection, self.files)
+        self.contents = contents.Contents(connection, self.files)
         self.note_histories = writes.Histories(connection)
         # The notes of new histories, which are all the notes that these have.
         self.new_notes: dict[str, list[Any]] = {name: [] for name in GIVEN}
-        self.records: dict[int, int] = {}
         self.weights: dict[FundDay, whole_books.Weights] = {}
         self.endings: dict[FundDay, whole_books.Ending | None] = {}
 
@@ -122,9 +123,7 @@ class Load:
             return
         self.report.read += 1
         self.known.add(found.digest)
-        file_id = writes.add_file(
-            self.connection, found.path, found.digest, found.parsed.kind, self.generation, self.number
-        )
+        file_id = self.files.add(found.path, found.digest, found.parsed.kind)
         self.contents.keep(file_id, found.name, found.content, found.any_book)
         self.add(file_id, found.path, found.content, parsed)
 
@@ -138,8 +137,10 @@ class Load:
         """Insert the contents of a file that has its row."""
         parsed = until_day(parsed, self.last_day)
         self.report.rejects += [(path, reject.line, reject.reason) for reject in parsed.rejects]
-        self.records[file_id] = len(parsed.records)
-        writes.add_rejects(self.connection, file_id, parsed.rejects)
+        self.files.count(file_id, len(parsed.records))
+        if parsed.rejects:
+            self.files.write()
+            writes.add_rejects(self.connection, file_id, parsed.rejects)
         self.report.rows[parsed.kind] += len(parsed.records)
         if not parsed.records:
             added = 0
@@ -201,7 +202,7 @@ class Load:
         ``outcome``, by default the report's."""
         self.snapshots.write()
         self.contents.write()
-        writes.count_records(self.connection, self.records)
+        self.files.write_counts()
         tables_before = read_state(self.connection, "reference")
         tables_changed = tables_before not in (None, self.reference.digest)
         if tables_before != self.reference.digest:
@@ -309,6 +310,7 @@ class Load:
             "security_id": [self._security_id(line) for line in lines],
             "key": [_key(*key) for key, _ in keyed],
         }
+        self.files.write()
         writes.save_securities(self.connection, self.identities)
         added = writes.add_notices(self.connection, columns)
         if added:
