@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from google.protobuf import json_format
 from google.protobuf.wrappers_pb2 import FloatValue
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qotgate.protocol.frame import JSON, PROTOBUF
@@ -51,6 +51,7 @@ def test_json_is_that_of_protobuf(data: st.DataObject) -> None:
 
 @settings(deadline=None)
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
+@example(1.100992960209684e21)
 def test_32_bit_floats_are_as_short_as_they_can_be(number: float) -> None:
     message = FloatValue(value=number)
     assert exact_json(message).get("value", 0.0) == json_format.MessageToDict(message)

@@ -75,7 +75,7 @@ def _finite(value: float) -> float:
 def _shortest(value: float) -> float:
     """The shortest decimal that gives the same 32-bit float."""
     data = _FLOAT.pack(_finite(value))
-    shorter = (float(f"{value:.{digits}g}") for digits in (6, 7, 8))
+    shorter = (float(f"{value:.{digits}g}") for digits in (6, 7, 8, 9))
     return next((one for one in shorter if _packs_to(one, data)), value)
 
 
