@@ -4,6 +4,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +82,7 @@ def load_into(
     as_json: bool = False,
 ) -> bool:
     """Load files, and print the report. Returns whether one of them is, or was before, in the database."""
-    if hasattr(os, "nice"):
-        os.nice(STEP_BACK)
+    _step_back()
     reference = load_reference(settings.tables)
     passed_over: Counter[str] = Counter()
     files = find_files(paths, passed_over)
@@ -104,6 +104,13 @@ def load_into(
     else:
         _print(report, dry_run, passed_over)
     return bool(report.read or report.unchanged)
+
+
+@cache
+def _step_back() -> None:
+    """Lower the priority of the process, once: a fetch at intervals loads again and again."""
+    if hasattr(os, "nice"):
+        os.nice(STEP_BACK)
 
 
 def _as_json(report: LoadReport, dry_run: bool) -> dict[str, Any]:
