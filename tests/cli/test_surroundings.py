@@ -1,5 +1,5 @@
-"""Commands and their surroundings: an encoding without all letters, an account without a home, the priority of
-the process."""
+"""Commands and their surroundings: an encoding without all letters, an account without a home, the
+priority of the process."""
 
 import os
 import subprocess
