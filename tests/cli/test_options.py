@@ -97,6 +97,8 @@ def test_flags_precede_variables_secrets_and_the_file(
         ("db = 7", "--db takes a database."),
         ("[port]\nx = 1", "--port takes a whole number from 0 to 65535, not {'x': 1}."),
         ("given = 1", "has an unknown option given"),
+        ("replay_speed = 1" + 400 * "0", "--replay-speed takes a number of 0 or more, not 1000"),
+        ("port = " + 2000 * "[", "qotgate.toml is not valid TOML"),
     ],
 )
 def test_another_type_is_refused(

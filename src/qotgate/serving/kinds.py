@@ -12,8 +12,11 @@ T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
 Word = TypeVar("Word", bound=str)
 
-SWITCHES = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False, "on": True}
-SWITCHES |= {"off": False, "y": True, "n": False, "t": True, "f": False}
+LARGEST = sys.float_info.max
+SWITCHES = {
+    **dict.fromkeys(("true", "t", "1", "yes", "y", "on"), True),
+    **dict.fromkeys(("false", "f", "0", "no", "n", "off"), False),
+}
 
 
 @dataclass(frozen=True)
@@ -65,32 +68,32 @@ def word(*words: Word) -> Kind[Word]:
     return Kind(f"{', '.join(words[:-1])} or {words[-1]}", "|".join(words), read)
 
 
-def whole(least: int, most: int | None = None) -> Kind[int]:
+def whole(least: int, most: float = LARGEST) -> Kind[int]:
     """A whole number from ``least`` to ``most``."""
 
     def read(value: Any) -> int:
         number = int(value) if isinstance(value, str) else value
-        if type(number) is not int or number < least or (most is not None and number > most):
+        if type(number) is not int or not least <= number <= most:
             raise ValueError
         return number
 
     return Kind(f"a whole number {_range(least, most)}", "NUMBER", read)
 
 
-def number(least: float, most: float | None = None) -> Kind[float]:
+def number(least: float, most: float = LARGEST) -> Kind[float]:
     """A finite number from ``least`` to ``most``."""
 
     def read(value: Any) -> float:
         number = float(value) if isinstance(value, str) else value
-        if type(number) not in (int, float) or not least <= number <= (most or sys.float_info.max):
+        if type(number) not in (int, float) or not least <= number <= most:
             raise ValueError
         return float(number)
 
     return Kind(f"a number {_range(least, most)}", "NUMBER", read)
 
 
-def _range(least: float, most: float | None) -> str:
-    return f"of {least} or more" if most is None else f"from {least} to {most}"
+def _range(least: float, most: float) -> str:
+    return f"of {least} or more" if most == LARGEST else f"from {least} to {most}"
 
 
 def several(takes: str, read_one: Callable[[str], T], least: int = 0) -> Kind[tuple[T, ...]]:

@@ -457,7 +457,7 @@ def _of_file() -> dict[str, Any]:
         found = tomllib.loads(CONFIG_FILE.read_text(encoding="utf-8"))
     except OSError as error:
         raise QotGateError(f"{CONFIG_FILE} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise QotGateError(f"{CONFIG_FILE} is not valid TOML: {error}.") from error
     for name in found:
         if name not in OPTIONS:
