@@ -7,7 +7,6 @@ reads the remaining files again. Every call works inside the given transaction.
 
 import zlib
 from collections.abc import Collection
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
 
 from sqlalchemy import ColumnElement, Connection, delete, select
@@ -22,8 +21,8 @@ DERIVED = [table for table in tables.METADATA.sorted_tables if table not in _KEP
 """The tables of file contents and of derived rows; none refers to a later one."""
 LEVEL = 5
 """Of zlib: the next one takes more than twice the time for a fiftieth less of a file of notes."""
-MAX_WAITING = 4 << 20
-"""Bytes of files that wait to be written."""
+MAX_WAITING = 1 << 20
+"""Compressed bytes that wait to be written."""
 
 
 class Contents:
@@ -32,25 +31,22 @@ class Contents:
     def __init__(self, connection: Connection, files: Files) -> None:
         self._connection = connection
         self._files = files
-        # zlib leaves the interpreter to others meanwhile.
-        self._packer = ThreadPoolExecutor(1)
-        self._waiting: list[tuple[Row, Future[bytes]]] = []
+        self._waiting: list[Row] = []
         self._size = 0
 
     def keep(self, file_id: int, name: str, content: bytes, any_book: bool) -> None:
         """Store the bytes of a file, the name under which it was read, and whether parts of books were
         accepted."""
-        row = {"file_id": file_id, "name": name, "any_book": any_book}
-        self._waiting.append((row, self._packer.submit(zlib.compress, content, LEVEL)))
-        self._size += len(content)
+        packed = zlib.compress(content, LEVEL)
+        self._waiting.append({"file_id": file_id, "name": name, "any_book": any_book, "packed": packed})
+        self._size += len(packed)
         if self._size > MAX_WAITING:
             self.write()
 
     def write(self) -> None:
         """Write the waiting files."""
         self._files.write()
-        rows = [{**row, "packed": packed.result()} for row, packed in self._waiting]
-        insert_rows(self._connection, tables.content, rows)
+        insert_rows(self._connection, tables.content, self._waiting)
         self._waiting.clear()
         self._size = 0
 
