@@ -9,6 +9,7 @@ its columns in another order.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, time
+from functools import lru_cache
 from itertools import chain, islice
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -29,6 +30,8 @@ MAX_BATCH, MIN_BATCH = 8192, 16
 """Lines read at once, and the smallest batch, after a header with other columns."""
 MAX_REJECTS = 10_000
 """Rejects of a file; with more, it is not this format."""
+MAX_KNOWN_HEADERS, MAX_KNOWN_HEADER = 200, 1000
+"""Lines remembered with what they are as headers, and the longest one, in characters."""
 MAX_FUNDS = 100
 """Funds in a file; ARK has 15."""
 
@@ -108,7 +111,7 @@ def _unread(row: Row) -> Note:
     raise ValueError(f"line {row.number} is of a table that is not read")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Layout:
     """One published format.
 
@@ -129,8 +132,15 @@ class Layout:
     dates: DayOrder | None = None
     refusal: str = ""
 
-    def header(self, line: Sequence[Cell]) -> tuple[Columns, list[str]]:
+    def header(self, line: Sequence[Cell]) -> tuple[Columns, Sequence[str]]:
         """Try a line as the header. Returns the columns, and the reasons why it is not one."""
+        # Most files have the header of the one before. A cell 1 would equal a cell True.
+        words = [cell for cell in line if isinstance(cell, str)]
+        if len(words) == len(line) and sum(map(len, words)) <= MAX_KNOWN_HEADER:
+            return _known_header(self, tuple(words))
+        return self._header(line)
+
+    def _header(self, line: Sequence[Cell]) -> tuple[Columns, Sequence[str]]:
         titles = [cells.text(cell) for cell in line]
         names = ["".join(filter(str.isalnum, title)).lower() for title in titles]
         indexes: dict[str, int] = {}
@@ -164,6 +174,9 @@ class Layout:
         records = tuple(table.days.settled(table.records))
         said = dates if table.days.used else None
         return ParsedFile(self.kind, records, tuple(table.rejects), table.file.asked, said)
+
+
+_known_header = lru_cache(MAX_KNOWN_HEADERS)(Layout._header)
 
 
 class _Table:
