@@ -116,6 +116,12 @@ def _shows(shares: Sequence[float], ratio: Fraction) -> bool:
 
 
 def _undone(differences: Sequence[Difference[Key]], verdicts: Sequence[Verdict[Key]]) -> None:
+    seeming = [_seeming(one) for one in differences]
+
+    def left(index: int) -> Mapping[Key, int]:
+        undone = verdicts[index].undone
+        return {key: shares for key, shares in seeming[index].items() if key not in undone}
+
     by_fund: dict[str, list[int]] = {}
     for index, one in enumerate(differences):
         by_fund.setdefault(one.fund, []).append(index)
@@ -129,7 +135,8 @@ def _undone(differences: Sequence[Difference[Key]], verdicts: Sequence[Verdict[K
                 if came.first - went.through > NEAR:
                     break
                 growth *= came.inference.flow
-                names = _come_back(_seeming(went, verdicts[index]), _seeming(came, verdicts[later]))
+                shared = seeming[index].keys() & seeming[later].keys()
+                names = _come_back(left(index), left(later)) if shared else ()
                 grown = growth * went.inference.flow
                 for key in {*names, *_missed(went.inference, came.inference, (1.0, growth, grown))}:
                     for verdict, one in ((verdicts[index], went), (verdicts[later], came)):
@@ -138,12 +145,11 @@ def _undone(differences: Sequence[Difference[Key]], verdicts: Sequence[Verdict[K
                             verdict.unsplit.add(key)
 
 
-def _seeming(one: Difference[Key], verdict: Verdict[Key]) -> dict[Key, int]:
+def _seeming(one: Difference[Key]) -> dict[Key, int]:
     """The trades of a difference, including its splits as if they were trades: custodians book some splits a
     day early, undo them and book them again."""
     plain = {key: shares for key, (shares, _) in one.inference.unsplit.items()}
-    seeming = one.inference.trades | plain
-    return {key: shares for key, shares in seeming.items() if shares and key not in verdict.undone}
+    return {key: shares for key, shares in (one.inference.trades | plain).items() if shares}
 
 
 def _come_back(went: Mapping[Key, int], came: Mapping[Key, int]) -> Iterable[Key]:

@@ -5,10 +5,9 @@ distinguishes a new symbol, a SPAC merger or a new listing from a sale and a pur
 """
 
 from collections.abc import Collection, Hashable, Iterator, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from math import log
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -49,8 +48,7 @@ WARRANTS = (2, 3, 4, 5)
 """Units of a SPAC split into one share and a half to a fifth of a warrant."""
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """A fund's position: the share count, and the price in USD if known."""
 
     shares: float
