@@ -1,6 +1,6 @@
 """Derives the rows that questions read (trades, covered days, splits) from notices and holdings."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -23,8 +23,9 @@ SMALLEST_PART = 0.0001
 CLEAR = frozenset({Ground.STILL, Ground.FLOW, Ground.UNSURE, Ground.CLOSED})
 """Inferences that are certain without notices: a new position may come from an offering instead."""
 
-MAX_BOOKS, MAX_BOOKS_AT_ONCE = 2000, 250
-"""Books kept in memory, and books read by one statement."""
+MAX_BOOKS, MAX_BOOKS_AT_ONCE = 4000, 250
+"""Books kept in memory, about 8 KB each, and books read by one statement. Each is needed twice: with more
+books, all would be read twice."""
 
 Notices = Mapping[date, Mapping[int, int]]
 Book = Mapping[int, tuple[float, float | None]]
@@ -43,11 +44,10 @@ class Gap:
     start: BookDay | None
     end: BookDay | None
 
-    def touches(self, day: date) -> bool:
-        """Whether a book that shows ``day``, or a notice of that day, affects the gap."""
-        return (self.start is None or self.start.through <= day) and (
-            self.end is None or day <= self.end.through
-        )
+    def touches(self, days: Sequence[date]) -> bool:
+        """Whether a book that shows one of ``days``, in order, or a notice of that day, affects the gap."""
+        place = 0 if self.start is None else bisect_left(days, self.start.through)
+        return place < len(days) and (self.end is None or days[place] <= self.end.through)
 
     @property
     def span(self) -> tuple[date, date]:

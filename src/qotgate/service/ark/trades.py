@@ -98,11 +98,11 @@ class _Fund:
     def derive(self) -> dict[int, int]:
         renamed: dict[int, int] = {}
         unchanged = 0
-        last = max(self.touched)
+        days = sorted(self.touched)
         chain = {book.day for book in self.days[:-1]}
         for place, (start, end) in enumerate(pairwise((None, *self.days, None))):
             gap = Gap(self.fund, start, end)
-            touched = any(gap.touches(day) for day in self.touched)
+            touched = gap.touches(days)
             if start is None or end is None:
                 if touched:
                     self.changed.add(gap)
@@ -115,10 +115,10 @@ class _Fund:
                     self.changed.add(gap)
                 continue
             known = self.known.get(start.day)
-            if known is not None and known[0] == end.day and end.through < min(self.touched):
+            if known is not None and known[0] == end.day and end.through < days[0]:
                 self.history.append(from_state(known[1]))
                 continue
-            if start.through > last and unchanged >= MEMORY:
+            if start.through > days[-1] and unchanged >= MEMORY:
                 chain |= self.known.keys()
                 break
             inference = self._infer(start, end, sessions, self.days[place:])
