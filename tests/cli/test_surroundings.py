@@ -54,8 +54,8 @@ from qotgate.serving.settings import read_settings
 before = os.nice(0)
 for _ in range(2):
     load_into(read_settings(db=sys.argv[2]), [Path(sys.argv[1])])
-print(os.nice(0) - before)
+print(os.nice(0) - min(before + 10, 19))
 """
     command = [sys.executable, "-c", script, str(SAMPLE), f"sqlite:///{tmp_path}/nice.db"]
     done = subprocess.run(command, capture_output=True, check=True, text=True, timeout=60)
-    assert done.stdout.splitlines()[-1] == "10"
+    assert done.stdout.splitlines()[-1] == "0"
