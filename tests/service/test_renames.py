@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import date
 
 import pytest
+from sqlalchemy import select
 
 from qotgate.model import ArkHoldingType
 from qotgate.service.ark.lists import active_transactions, fund_holdings
@@ -11,6 +12,7 @@ from qotgate.service.loading import LoadReport
 from qotgate.service.questions import Questions
 from qotgate.service.reference import Reference
 from qotgate.store import Store
+from qotgate.store.tables import split
 from tests.support.ark_files import LARGE_BOOK, LINES, created, holdings
 
 LoadText = Callable[..., LoadReport]
@@ -67,3 +69,31 @@ def test_another_company_is_new(
     old, new = load_renamed(load_text, OTHER, bought, price=price)
     assert rows(store, reference, ArkHoldingType.SOLD_OUT) == [("US.XD", -old)]
     assert rows(store, reference, ArkHoldingType.NEW) == [("US.YY", new)]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_an_exchange_in_a_merger_is_no_trade_where_its_name_had_changed_before(
+    store: Store, load_text: LoadText, reference: Reference, at_once: bool
+) -> None:
+    """As CM Life Sciences II, SomaLogic and Standard BioTools, 1.11 shares for one. Loaded at once, all three
+    names become one security in one step, and the exchange was seen under the second."""
+    old = LARGE_BOOK["X3"]
+    new = round(old * 1.11)
+    texts = {
+        "a": holdings("6/15/2026", LARGE_BOOK).replace(LINES["X3"], "FIRST INC,YX,FIRST1010"),
+        "b": holdings("6/16/2026", LARGE_BOOK).replace(LINES["X3"], "SECOND INC,YY,SECOND101"),
+        "c": holdings("6/17/2026", LARGE_BOOK | {"X3": new})
+        .replace(LINES["X3"], "THIRD INC,YZ,THIRD1010")
+        .replace(f"{new},{new * 10.0}", f"{new},{old * 10.0}"),
+    }
+    for some in [texts] if at_once else [{name: text} for name, text in texts.items()]:
+        load_text(**some)
+    questions = Questions(store, reference)
+    assert active_transactions(questions, as_of=DAY).rows == ()
+    assert rows(store, reference, ArkHoldingType.NEW) == []
+    held = {str(row.security): row.shares for row in fund_holdings(questions, as_of=DAY, count=20).rows}
+    assert held["US.YZ"] == new
+    with store.reading() as connection:
+        assert [tuple(row) for row in connection.execute(select(split.c.numerator, split.c.denominator))] == [
+            (111, 100)
+        ]

@@ -7,6 +7,7 @@ are stored: a new day costs no more after five years than after five weeks. A la
 until the differences after it no longer change.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import date, timedelta
@@ -22,6 +23,7 @@ from qotgate.ark.basket import Basket
 from qotgate.ark.corporate import SPLIT_RATIOS
 from qotgate.ark.dynamics import Split
 from qotgate.ark.grounds import Evidence, Ground
+from qotgate.ark.identity import Move
 from qotgate.ark.inference import MEMORY, Inference, Position, infer
 from qotgate.service.ark.trade_rows import Book, Books, Gap, TradeRows
 from qotgate.service.calendar import ark_sessions_after
@@ -45,20 +47,27 @@ Facts = Mapping[int, tuple[Split, ...]]
 
 
 def derive_trades(
-    connection: Connection, fund_days: Collection[FundDay], splits: Mapping[str, tuple[Split, ...]]
+    connection: Connection,
+    fund_days: Collection[FundDay],
+    splits: Mapping[str, tuple[Split, ...]],
+    moves: Iterable[Move] = (),
 ) -> dict[int, int]:
     """Recompute the trades of the touched fund days, and of the days around them that depend on them.
 
     ``fund_days`` are the last trading days shown by books, and the days of notices; ``splits`` are the
-    table's splits, by code. Returns renamed securities: the newer id and the older.
+    table's splits, by code. ``moves`` are those of lines since the last time: the stored differences name the
+    securities that the lines had before. Returns renamed securities: the newer id and the older.
     """
+    kept: defaultdict[int, set[int]] = defaultdict(set)
+    for move in moves:
+        kept[move.dropped].add(move.kept)
     facts = {security: splits[code] for code, security in deriving.security_ids(connection, splits).items()}
     books = Books(connection)
     renamed: dict[int, int] = {}
     changed: set[Gap] = set()
     new: dict[FundDay, _New] = {}
     for fund, pairs in groupby(sorted(set(fund_days)), key=itemgetter(0)):
-        one = _Fund(connection, books, fund, {day for _, day in pairs}, facts)
+        one = _Fund(connection, books, fund, {day for _, day in pairs}, facts, kept)
         renamed |= one.derive()
         changed |= one.changed
         new |= one.new
@@ -79,13 +88,20 @@ class _Fund:
     recomputed, ``new`` the recomputed inferences, both by the fund and the day of the earlier file."""
 
     def __init__(
-        self, connection: Connection, books: Books, fund: str, touched: set[date], facts: Facts
+        self,
+        connection: Connection,
+        books: Books,
+        fund: str,
+        touched: set[date],
+        facts: Facts,
+        kept: Mapping[int, Collection[int]],
     ) -> None:
         self.connection = connection
         self.books = books
         self.fund = fund
         self.touched = touched
         self.facts = facts
+        self.kept = kept
         self.days = deriving.book_days(connection, fund, min(touched), MEMORY + 1)
         self.known = deriving.differences(
             connection, fund, min((book.day for book in self.days), default=None)
@@ -151,9 +167,9 @@ class _Fund:
                     one.splits.get(security) == split.ratio for one in self.history[-WITHIN:]
                 ):
                     known[security] = split.ratio
-        known |= self._exchanges(start, end)
         days = [book.day for book in soon]
         before, after = (self._positions(book.day, days) for book in (start, end))
+        known |= self._exchanges(start, end, before.keys() & after.keys())
         identified: set[tuple[int, int]] = set()
         if before.keys() - after.keys() and after.keys() - before.keys():
             identified = deriving.identified(self.connection, self.fund, (start.day, end.day))
@@ -166,16 +182,20 @@ class _Fund:
             self.positions[day] = _positions(self.books.of(self.fund, day, soon))
         return self.positions[day]
 
-    def _exchanges(self, start: BookDay, end: BookDay) -> dict[int, Fraction]:
-        """The share exchanges in mergers seen between two books in an earlier run: once both names are one
-        security, the count alone does not distinguish an exchange from a trade."""
+    def _exchanges(self, start: BookDay, end: BookDay, held: Collection[int]) -> dict[int, Fraction]:
+        """The share exchanges in mergers seen between two books in an earlier run, of securities ``held`` in
+        both: once both names are one security, the count alone does not distinguish an exchange from a
+        trade. The lines of that security may have moved to another one since."""
         before = self.known.get(start.day)
         if before is None or before[0] != end.day:
             return {}
         splits, renamed = before[1]["splits"], before[1]["renamed"]
         ratios = {key: Fraction(ratio) for key, ratio in splits.items()}
-        return {
+        seen = {
             renamed.get(key, int(key)): ratio for key, ratio in ratios.items() if ratio not in SPLIT_RATIOS
+        }
+        return {
+            now: ratio for key, ratio in seen.items() for now in (key, *self.kept.get(key, ())) if now in held
         }
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from qotgate.ark.codes import is_cash
-from qotgate.ark.identity import Spelling
+from qotgate.ark.identity import Move, Spelling
 from qotgate.ark.notices import notice_keys
 from qotgate.model import (
     FileKind,
@@ -97,6 +97,8 @@ class Load:
         self.fund_days: set[tuple[str, date]] = set()
         self.histories: set[int] = set()
         self.lines: Counter[Spelling] = Counter()
+        # Since trades were last derived.
+        self.moves: list[Move] = []
         self.files = Files(connection, self.generation, self.number)
         self.snapshots = Snapshots(connection, self.files)
         self.contents = contents.Contents(connection, self.files)
@@ -220,7 +222,8 @@ class Load:
             self._add_sessions({day for _, day in self.fund_days})
         while self.fund_days:
             fund_days, self.fund_days = self.fund_days, set()
-            found = derive_trades(self.connection, fund_days, self.reference.splits)
+            moves, self.moves = self.moves, []
+            found = derive_trades(self.connection, fund_days, self.reference.splits, moves)
             for newer, older in found.items():
                 self.identities.rename(newer, older)
             if found:
@@ -266,6 +269,7 @@ class Load:
     def _settle(self) -> None:
         """Decide from all loaded lines which securities are one, and move their lines."""
         moves = self.identities.settle()
+        self.moves += moves
         self.fund_days.update(writes.moved_days(self.connection, moves))
         writes.save_identities(self.connection, self.identities, moves)
 
