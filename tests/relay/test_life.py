@@ -98,7 +98,8 @@ def test_a_client_gets_over_it(sample_url: str, tmp_path: Path, what: str) -> No
                 process.wait()
     calls, pushed = json.loads((tmp_path / "found").read_text())
     failed = [error for _, _, ret, error in calls if ret != 0]
-    assert failed
+    # A call fails, or waits for the client's next connection if none was under way when OpenD went.
+    assert failed or max(seconds for _, seconds, _, _ in calls) > 2
     known = re.compile(
         r"OpenD cannot be reached|OpenD did not answer the login|OpenD closed the connection"
         r"|The connection to OpenD was lost|Disconnect|Connection lost|Not connected|PacketErr\.Timeout"
