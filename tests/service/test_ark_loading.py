@@ -374,7 +374,7 @@ def test_days_on_which_nothing_can_be_told(store: Store, load_text: LoadText, re
     assert trades(store) == []
     assert [source for _, source, _ in days(store)] == ["untold", "hole"]
     questions = Questions(store, reference)
-    # On June 20 nobody knows how long the hole will be.
+    # As of June 20 the end of the hole is not known yet.
     for as_of, end in ((None, date(2026, 6, 29)), (date(2026, 6, 20), date(2026, 6, 20))):
         assert ark_stock_dynamic(questions, Security.parse("US.TSLA"), as_of).untold == (
             UntoldDays("ARKK", date(2026, 6, 16), date(2026, 6, 16), "untold"),
