@@ -99,6 +99,7 @@ def test_flags_precede_variables_secrets_and_the_file(
         ("given = 1", "has an unknown option given"),
         ("replay_speed = 1" + 400 * "0", "--replay-speed takes a number of 0 or more, not 1000"),
         ("port = " + 2000 * "[", "qotgate.toml is not valid TOML"),
+        ("port = 0x" + 4000 * "f", "--port takes a whole number from 0 to 65535."),
     ],
 )
 def test_another_type_is_refused(

@@ -64,6 +64,8 @@ SECRETS_FOLDERS = ("QOTGATE_SECRETS", "CREDENTIALS_DIRECTORY")
 """Variables that name the folder of secrets; the first one set counts. The second is systemd's."""
 
 
+LONGEST_INTEGER = 10_000
+"""Bits of an integer that is shown: Python writes 4,300 digits at most, some 14,000 bits."""
 OF_TESTS = "TEST_"
 """The prefix of the tests' variables, after QOTGATE_."""
 
@@ -173,7 +175,9 @@ class Option(Generic[T]):
         try:
             return self.kind.read(value)
         except ValueError:
-            told = "" if self.secret else f", not {value!r}"
+            # Such as TOML's hexadecimal ones, which are read whatever their length.
+            long = isinstance(value, int) and value.bit_length() > LONGEST_INTEGER
+            told = "" if self.secret or long else f", not {value!r}"
             raise QotGateError(f"{self.flag_name} takes {self.kind.takes}{told}.") from None
 
 
