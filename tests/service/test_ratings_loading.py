@@ -25,7 +25,8 @@ from qotgate.service.loading.unloading import unload
 from qotgate.service.questions import Questions
 from qotgate.service.ratings.changes import rating_changes
 from qotgate.service.reference import Reference, load_reference
-from qotgate.store import Store
+from qotgate.store import Store, tables
+from qotgate.store.database import write_state
 
 LoadText = Callable[..., LoadReport]
 HEADER = "ticker,name,firm,rating,price_target,date"
@@ -88,6 +89,43 @@ def test_a_name_that_no_table_knows_is_the_feeds(load_text: LoadText, questions:
     assert (row.name, row.institution) == ("Quality Widgets", "Some House")
 
 
+def test_a_name_that_no_table_knows_may_be_spelled_in_several_ways(
+    store: Store, load_text: LoadText, questions: Questions
+) -> None:
+    """One institution, under the spelling that was loaded first."""
+    load_text(
+        a=notes(
+            "MU,Micron,Foo Capital,Hold,100,2026-06-01",
+            "MU,Micron,FOO CAPITAL,Buy,120,2026-06-02",
+            "MU,Micron,foo-capital,Buy,120,2026-06-02",
+        ),
+        b=notes("NVDA,Nvidia,FOO CAPITAL,Buy,200,2026-06-02", "NVDA,Nvidia,Foo-Capital,Buy,200,2026-06-02"),
+    )
+    (row,) = rating_changes(questions, US, UP).rows
+    assert (row.institution, row.last_target_price, row.target_price) == ("Foo Capital", 100, 120)
+    report = load_text(c=notes("NVDA,Nvidia,foo capital,Buy,210,2026-06-03"))
+    assert report.added["notes"] == 1
+    assert [row.target_price for row in rating_changes(questions, US, UP).rows] == [210, 120]
+    assert rating_changes(questions, US, NEW).all_count == 2
+
+
+def test_notes_that_an_earlier_version_put_under_two_spellings_come_together(
+    store: Store, load_text: LoadText, questions: Questions, reference: Reference
+) -> None:
+    load_text(
+        notes=notes("MU,Micron,Foo Capital,Hold,,2026-06-01", "MU,Micron,Other,Buy,,2026-06-02"),
+    )
+    with store.writing() as connection:
+        history, note = tables.history, tables.note
+        other = {"institution": "FOO CAPITAL"}
+        connection.execute(history.update().where(history.c.institution == "Other").values(other))
+        connection.execute(note.update().where(note.c.firm == "Other").values(firm="FOO CAPITAL"))
+        write_state(connection, "reference", reference.digest)
+    load(store, reference, [])
+    (row,) = rating_changes(questions, US, UP).rows
+    assert (row.institution, row.last_day) == ("Foo Capital", date(2026, 6, 1))
+
+
 def test_an_unknown_grade_is_counted_and_shown_as_unknown(
     store: Store, load_text: LoadText, questions: Questions
 ) -> None:
@@ -110,6 +148,23 @@ def test_a_users_grade_applies_to_notes_that_are_loaded_already(
     load(store, extended, [])
     (row,) = rating_changes(Questions(store, extended), US, UP).rows
     assert (row.rating, row.last_rating, row.institution) == (RatingLevel.BUY, RatingLevel.HOLD, "瑞士")
+
+
+def test_new_tables_and_new_notes_may_come_in_one_load(
+    store: Store, load_text: LoadText, tmp_path: Path
+) -> None:
+    """The new notes follow the loaded ones in the history that the new tables give these."""
+    load_text(notes=notes("MU,Micron,UBS,Hold,,2026-06-01"))
+    (tmp_path / "institutions.csv").write_text("name,name_zh,spellings\nUBS Group,瑞士,UBS\n")
+    (tmp_path / "new.csv").write_text(
+        notes("MU,Micron,UBS Group,Buy,,2026-06-03", "MU,Micron,UBS,Hold,,2026-06-01")
+    )
+    extended = load_reference(tmp_path)
+    report = load(store, extended, [tmp_path / "new.csv"])
+    assert report.added["notes"] == 1
+    (row,) = rating_changes(Questions(store, extended), US, UP).rows
+    assert (row.institution, row.last_day) == ("瑞士", date(2026, 6, 1))
+    assert rating_changes(Questions(store, extended), US, NEW).all_count == 1
 
 
 def test_a_late_note_reclassifies_its_successor(load_text: LoadText, questions: Questions) -> None:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from hashlib import sha256
 from itertools import compress
 from operator import attrgetter, itemgetter, not_
@@ -28,7 +28,7 @@ from qotgate.model import (
     Unreadable,
 )
 from qotgate.ratings.columns import GIVEN
-from qotgate.ratings.words import normalise
+from qotgate.ratings.words import Institutions, normalise
 from qotgate.service.ark.trades import derive_trades
 from qotgate.service.calendar import ARK_START, LONGEST_BREAK, ark_sessions, book_through
 from qotgate.service.loading import whole_books
@@ -50,6 +50,8 @@ MAX_NEW_NOTES = 1_000_000
 """Notes of new histories that wait in memory to be judged, about 150 bytes each."""
 RULES = 1
 """The version of the rules that derive trades; trades of another version are recomputed."""
+NAMES = 2
+"""The version of the rules that name institutions; notes named by another version are named again."""
 MAX_SESSIONS_AHEAD = 5
 """Trading days by which a file may be ahead of the clock; holdings are dated for the next trading day."""
 
@@ -103,10 +105,17 @@ class Load:
         self.snapshots = Snapshots(connection, self.files)
         self.contents = contents.Contents(connection, self.files)
         self.note_histories = writes.Histories(connection)
+        self.institutions = _Institutions(connection, reference.institutions)
         # The notes of new histories, which are all the notes that these have.
         self.new_notes: dict[str, list[Any]] = {name: [] for name in GIVEN}
         self.weights: dict[FundDay, whole_books.Weights] = {}
         self.endings: dict[FundDay, whole_books.Ending | None] = {}
+        # Before notes are compared with loaded ones.
+        self.tables_changed = self._tables_changed()
+        if self.tables_changed:
+            self._apply_new_tables()
+            # Those that it made have the notes of earlier loads.
+            self.note_histories.all_are_old()
 
     def write(self, found: Reading) -> None:
         """Insert the new contents of a file."""
@@ -205,19 +214,13 @@ class Load:
         self.snapshots.write()
         self.contents.write()
         self.files.write_counts()
-        tables_before = read_state(self.connection, "reference")
-        tables_changed = tables_before not in (None, self.reference.digest)
-        if tables_before != self.reference.digest:
-            write_state(self.connection, "reference", self.reference.digest)
-            if tables_changed:
-                self._leave_new_notes()
-                self._apply_new_tables()
         rules = _key(RULES, self.reference.splits)
         if read_state(self.connection, "ark_rules") != rules:
             write_state(self.connection, "ark_rules", rules)
             self.fund_days |= deriving.redate_books(self.connection, book_through)
         self._settle()
-        changed = bool(self.fund_days or self.histories or self.new_notes["id"] or tables_changed or outcome)
+        touched = self.fund_days or self.histories or self.new_notes["id"]
+        changed = bool(touched or self.tables_changed or outcome)
         if self.fund_days:
             self._add_sessions({day for _, day in self.fund_days})
         while self.fund_days:
@@ -324,7 +327,7 @@ class Load:
     def _add_notes(self, records: Sequence[Any], file_id: int) -> int:
         notes = _columns(Note, records)
         securities = _Distinct(notes.pop("security"), lambda one: (one.market.value, one.code))
-        firms = _Distinct(notes["firm"], self.reference.institutions.identity)
+        firms = _Distinct(notes["firm"], self.institutions.identity)
         columns = {
             **notes,
             "key": note_keys(securities.texts("\x1f".join), notes),
@@ -364,9 +367,15 @@ class Load:
         numbers = {word: None if grade is None else grade.value for word, grade in grades.items()}
         return list(map(numbers.__getitem__, words))
 
+    def _tables_changed(self) -> bool:
+        before, now = read_state(self.connection, "reference"), _key(NAMES, self.reference.digest)
+        if before != now:
+            write_state(self.connection, "reference", now)
+        return before not in (None, now)
+
     def _apply_new_tables(self) -> None:
         """The shipped tables or the user's have changed: map the loaded data again."""
-        grade, identity = self.reference.grades.grade, self.reference.institutions.identity
+        grade, identity = self.reference.grades.grade, self.institutions.identity
         notes = []
         for note in writes.all_notes(self.connection):
             wanted = (note["market"], note["code"], identity(note["firm"]))
@@ -442,6 +451,23 @@ def note_keys(securities: Sequence[str], notes: Mapping[str, Sequence[Any]]) -> 
             columns.append((values, texts))
     rows = zip(*(map(texts.__getitem__, values) for values, texts in columns), strict=True)
     return [sha256(row).hexdigest()[:32] for row in map(b"\x1f".join, rows)]
+
+
+class _Institutions:
+    """The identity of each spelling of an institution: its English name in the table; for one outside the
+    table, its spelling in the note loaded first."""
+
+    def __init__(self, connection: Connection, table: Institutions) -> None:
+        self._connection = connection
+        self._table = table
+
+    @cached_property
+    def _others(self) -> dict[str, str]:
+        return {normalise(name): name for name in reads.ratings.institutions(self._connection)}
+
+    def identity(self, spelling: str) -> str:
+        name = self._table.identity(spelling)
+        return name if self._table.has(name) else self._others.setdefault(normalise(name), name)
 
 
 class _Distinct:
