@@ -119,7 +119,6 @@ def test_many_rows_are_read_as_written(store: Store) -> None:
     numbers = [0.1, 1e15, -1e-6, 1 / 3, np.float64(2.5), None, 5e-324, 100.0]
     lines = [
         {
-            "key": str(number),
             "history_id": number,
             "day": date(2026, 6, 1 + number % 30),
             "time": time(9, number % 60) if number % 3 else None,

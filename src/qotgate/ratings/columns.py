@@ -4,7 +4,7 @@ Most histories have one note a day, and are judged together; a history with seve
 by itself.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import groupby
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 
 from qotgate.model import RatingChangeType
 from qotgate.ratings.changes import NOTHING, DatedNote, View, judge
-from qotgate.ratings.words import known_grade
+from qotgate.ratings.words import known_grade, normalise
 
 GIVEN = (
     *("history_id", "market", "id", "day", "time"),
@@ -25,6 +25,8 @@ CHANGE = (
     *("last_day", "history_id", "market"),
 )
 """The values of a change, in order. ``has_last`` tells whether a previous view is known."""
+SAID = ("history_id", "day", "firm", "time", "word", "prior_word", "target", "prior_target", "starts")
+"""The columns by which two lines are the same note, in whatever files."""
 Array = np.ndarray[Any, Any]
 _NONE, _DOWN, _NEW, _UP = range(4)
 _KINDS = {
@@ -35,8 +37,28 @@ _KINDS = {
 """The kinds in the order of their names."""
 
 
+_COMPARED: Mapping[str, Callable[[str], str]] = {
+    "firm": normalise,
+    "word": str.casefold,
+    "prior_word": str.casefold,
+}
+"""How texts are compared."""
+
+
 Changes = dict[str, list[Any]]
 """Changes as the columns CHANGE."""
+
+
+def said(notes: Mapping[str, Sequence[Any]], indexes: Collection[int]) -> Iterator[tuple[Any, ...]]:
+    """What some notes say, of the columns SAID: equal for lines with the same note."""
+    picked = ([notes[name][index] for index in indexes] for name in SAID)
+    return zip(
+        *(
+            map(_COMPARED[name], values) if name in _COMPARED else values
+            for name, values in zip(SAID, picked, strict=True)
+        ),
+        strict=True,
+    )
 
 
 def judge_columns(notes: Mapping[str, Sequence[Any]]) -> tuple[Changes, set[int]]:

@@ -48,15 +48,6 @@ def staged(connection: Connection, like: Iterable[Column[Any]], columns: Columns
     table.drop(connection)
 
 
-def existing(connection: Connection, column: Column[Any], values: Sequence[Any]) -> set[Any]:
-    """The ``values`` that exist in ``column``."""
-    if len(values) <= CHUNK:
-        return set(connection.scalars(select(column).where(column.in_(values))))
-    with staged(connection, [column], {column.name: values}) as asked:
-        query = select(column).join_from(asked, column.table, asked.c[column.name] == column)
-        return set(connection.scalars(query))
-
-
 def insert_new(connection: Connection, table: Table, key: str, columns: Columns) -> None:
     """Insert, in order, the rows whose ``key`` is new."""
     dialect, count = dialect_of(connection), _length(columns)

@@ -34,7 +34,7 @@ from qotgate.store.dialect import Watch
 from qotgate.store.dialects import DIALECTS, dialect_of
 from qotgate.store.faults import told, unwritten
 
-HEAD = "0006"
+HEAD = "0007"
 WRITER_WAIT = 60.0
 """Time that a load waits for another one to finish, in seconds."""
 WRITES = "qotgate_writes"

@@ -251,7 +251,6 @@ note = Table(
     "note",
     METADATA,
     Column("id", Integer, primary_key=True),
-    Column("key", Text, nullable=False, unique=True, index=True),
     Column("history_id", Integer, nullable=False),  # see qotgate.store.references, like the others here
     Column("day", Date, nullable=False, index=True),
     Column("time", Time),

@@ -1,8 +1,9 @@
 """Writes a load to the database. Every call works inside the single writing transaction of the load."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from datetime import date
-from itertools import compress, filterfalse
+from itertools import compress
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,9 @@ from sqlalchemy import (
 from qotgate.ark.codes import Listings
 from qotgate.ark.identity import Identities, Known, Move, Spelling
 from qotgate.model import Reject, Security
+from qotgate.ratings.columns import SAID, said
 from qotgate.store import changes, tables
-from qotgate.store.bulk import CHUNK, chunks, existing, insert_columns, insert_new, insert_rows
+from qotgate.store.bulk import CHUNK, chunks, insert_columns, insert_new, insert_rows
 from qotgate.store.deriving import FundDay
 from qotgate.store.dialect import Columns
 from qotgate.store.dialects import dialect_of
@@ -31,8 +33,6 @@ from qotgate.store.tables import FOREVER
 from qotgate.store.tables import Row as Row
 
 Array = np.ndarray[Any, Any]
-HistoryKey = tuple[str, str, str]
-"""The market, the code and the institution of a history of notes."""
 ROWS_AT_ONCE = 20_000
 RUN = 10_000
 """Histories that follow one another and are judged at once."""
@@ -176,30 +176,13 @@ class Histories:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._ids: dict[HistoryKey, int] = {}
+        # Numbers within this object, and the id of each pair of them.
+        self._securities: dict[tuple[str, str], int] = {}
+        self._institutions: dict[str, int] = {}
+        self._ids: dict[int, int] = {}
         self._codes: set[str] = set()
-        self._last_before = _last_id(connection, tables.history)
-
-    def ids(self, keys: Iterable[HistoryKey]) -> Mapping[HistoryKey, int]:
-        """The ids of some histories; new ones are created in the order of ``keys``."""
-        history = tables.history
-        columns = (history.c.market, history.c.code, history.c.institution, history.c.id)
-        keys = dict.fromkeys(keys)
-        if self._last_before:
-            codes = {code for _, code, _ in keys} - self._codes
-            for some in chunks(sorted(codes)):
-                rows = self._connection.execute(select(*columns).where(history.c.code.in_(some)))
-                self._ids.update(((market, code, name), id_) for market, code, name, id_ in rows)
-            self._codes |= codes
-        new = list(filterfalse(self._ids.__contains__, keys))
-        if new:
-            dialect = dialect_of(self._connection)
-            ids = dialect.next_ids(self._connection, history, len(new))
-            names, values = ("id", "market", "code", "institution"), zip(*new, strict=True)
-            with dialect.bulk(self._connection, history, len(new)):
-                insert_columns(self._connection, history, dict(zip(names, (ids, *values), strict=True)))
-            self._ids.update(zip(new, ids, strict=True))
-        return self._ids
+        self.newest = self._last_before = _last_id(connection, tables.history)
+        """The largest id."""
 
     def of_rows(
         self,
@@ -214,17 +197,56 @@ class Histories:
         New ones are created in parts, in order in each, as the first note of a new history is then at the end
         of an index.
         """
-        pairs = of_security * len(institutions) + of_institution
-        used, first, indexes = np.unique(pairs, return_index=True, return_inverse=True)
-        owners = [
-            (*securities[security], institutions[institution])
-            for security, institution in zip(
-                *map(Array.tolist, np.divmod(used, len(institutions))), strict=True
-            )
-        ]
+        self._read({code for _, code in securities})
+        used, first, indexes = np.unique(
+            of_security * len(institutions) + of_institution, return_index=True, return_inverse=True
+        )
         order = np.lexsort((used, first // ROWS_AT_ONCE))
-        ids = self.ids(map(owners.__getitem__, order.tolist()))
-        return np.fromiter(map(ids.__getitem__, owners), dtype=np.int64, count=len(owners))[indexes]
+        security, institution = np.divmod(used[order], len(institutions))
+        pairs = _pair(
+            _numbered(self._securities, securities)[security],
+            _numbered(self._institutions, institutions)[institution],
+        ).tolist()
+        is_new = [pair not in self._ids for pair in pairs]
+        if any(is_new):
+            owners = list(map(securities.__getitem__, compress(security.tolist(), is_new)))
+            names = list(map(institutions.__getitem__, compress(institution.tolist(), is_new)))
+            self._create(list(compress(pairs, is_new)), owners, names)
+        ids = np.empty(len(pairs), dtype=np.int64)
+        ids[order] = np.fromiter(map(self._ids.__getitem__, pairs), dtype=np.int64, count=len(pairs))
+        return ids[indexes]
+
+    def _read(self, codes: Set[str]) -> None:
+        """Read the stored histories of some codes."""
+        history = tables.history
+        columns = (history.c.id, history.c.market, history.c.code, history.c.institution)
+        if self._last_before:
+            for some in chunks(sorted(codes - self._codes)):
+                rows = self._connection.execute(select(*columns).where(history.c.code.in_(some))).all()
+                if rows:
+                    ids, markets, names, institutions = zip(*rows, strict=True)
+                    pairs = _pair(
+                        _numbered(self._securities, list(zip(markets, names, strict=True))),
+                        _numbered(self._institutions, institutions),
+                    )
+                    self._ids.update(zip(pairs.tolist(), ids, strict=True))
+            self._codes |= codes
+
+    def _create(
+        self, pairs: Sequence[int], securities: Sequence[tuple[str, str]], institutions: Sequence[str]
+    ) -> None:
+        dialect, history = dialect_of(self._connection), tables.history
+        ids = dialect.next_ids(self._connection, history, len(pairs))
+        columns = {
+            "id": ids,
+            "market": list(map(itemgetter(0), securities)),
+            "code": list(map(itemgetter(1), securities)),
+            "institution": institutions,
+        }
+        with dialect.bulk(self._connection, history, len(pairs)):
+            insert_columns(self._connection, history, columns)
+        self._ids.update(zip(pairs, ids, strict=True))
+        self.newest = ids[-1]
 
     def are_new(self, ids: Array) -> Array:
         """Which histories this load created."""
@@ -232,26 +254,34 @@ class Histories:
 
     def all_are_old(self) -> None:
         """Treat all current histories as old from now on."""
-        self._last_before = _last_id(self._connection, tables.history)
+        self._last_before = self.newest
 
 
-def add_notes(connection: Connection, columns: Columns) -> Columns:
-    """Insert the notes whose ``key`` is new. Returns them with their ids.
+def _numbered(numbers: dict[Any, int], things: Iterable[Any]) -> Array:
+    """A number for each thing, the same for equal ones; new ones are added to ``numbers``."""
+    return np.array([numbers.setdefault(thing, len(numbers)) for thing in things], dtype=np.int64)
 
-    ``columns`` may have more columns than the table.
+
+def _pair(first: Array, second: Array) -> Array:
+    """One number for each pair of numbers below 2^31."""
+    return first << 31 | second
+
+
+def add_notes(connection: Connection, columns: Columns, newest: int) -> Columns:
+    """Insert the notes that neither an earlier row nor the database has. Returns them with their ids.
+
+    The histories with notes in the database have ids up to ``newest``. ``columns`` may have more columns than
+    the table.
     """
-    note, keys = tables.note, columns["key"]
-    dialect = dialect_of(connection)
-    known: set[str] = set()
-    if _last_id(connection, note):
-        parts = (keys[start : start + ROWS_AT_ONCE] for start in range(0, len(keys), ROWS_AT_ONCE))
-        known = known.union(*(existing(connection, note.c.key, some) for some in parts))
-    is_new = _mark_new(keys, known)
-    if is_new is not None:
+    note, dialect = tables.note, dialect_of(connection)
+    rows = len(columns["day"])
+    repeated = _repeated(connection, columns, newest)
+    if repeated:
+        is_new = [index not in repeated for index in range(rows)]
         columns = {name: list(compress(values, is_new)) for name, values in columns.items()}
-    count = len(columns["key"])
+    count = rows - len(repeated)
     columns = {"id": dialect.next_ids(connection, note, count) if count else (), **columns}
-    with dialect.bulk(connection, note, len(keys)):
+    with dialect.bulk(connection, note, rows):
         for start in range(0, count, ROWS_AT_ONCE):
             here = slice(start, start + ROWS_AT_ONCE)
             insert_columns(
@@ -260,15 +290,29 @@ def add_notes(connection: Connection, columns: Columns) -> Columns:
     return columns
 
 
-def _mark_new(keys: Sequence[str], known: set[str]) -> list[bool] | None:
-    """Whether each key is new, that is neither ``known`` nor above it; None if all are."""
-    if len(set(keys)) == len(keys) and known.isdisjoint(keys):
-        return None
-    marks = []
-    for key in keys:
-        marks.append(key not in known)
-        known.add(key)
-    return marks
+def _repeated(connection: Connection, columns: Columns, newest: int) -> set[int]:
+    """The indexes of the rows with a note of an earlier row, or of the database.
+
+    Few rows have the history and the day of another one; only these are compared.
+    """
+    histories = np.asarray(columns["history_id"], dtype=np.int64)
+    days = np.fromiter(map(date.toordinal, columns["day"]), dtype=np.int64, count=len(histories))
+    _, place, counts = np.unique(_pair(histories, days), return_inverse=True, return_counts=True)
+    is_old = histories <= newest
+    known: set[tuple[Any, ...]] = set()
+    if is_old.any():
+        first, last = int(days[is_old].min()), int(days[is_old].max())
+        span = date.fromordinal(first), date.fromordinal(last)
+        for some in blocks(np.unique(histories[is_old]).tolist()):
+            stored = notes_of(connection, some, SAID, span)
+            known.update(said(stored, range(len(stored["day"]))))
+    repeated = set()
+    suspects = np.flatnonzero(is_old | (counts[place] > 1)).tolist()
+    for index, content in zip(suspects, said(columns, suspects), strict=True):
+        if content in known:
+            repeated.add(index)
+        known.add(content)
+    return repeated
 
 
 def _last_id(connection: Connection, table: Table) -> int:
@@ -299,13 +343,20 @@ def _among(column: Column[Any], ids: Sequence[int]) -> ColumnElement[bool]:
     return column.in_(ids)
 
 
-def notes_of(connection: Connection, histories: Sequence[int], names: Sequence[str]) -> dict[str, list[Any]]:
-    """The notes of some ``histories``, a part from :func:`blocks`: by name, some columns of the notes or of
-    their histories."""
+def notes_of(
+    connection: Connection,
+    histories: Sequence[int],
+    names: Sequence[str],
+    days: tuple[date, date] | None = None,
+) -> dict[str, list[Any]]:
+    """The notes of some ``histories``, a part from :func:`blocks`, of all days or between two days: by
+    name, some columns of the notes or of their histories."""
     note, history = tables.note, tables.history
     columns = (note.c[name] if name in note.c else history.c[name] for name in names)
     query = select(*columns).join_from(note, history, history.c.id == note.c.history_id)
     query = query.where(_among(note.c.history_id, histories))
+    if days is not None:
+        query = query.where(note.c.day.between(*days))
     rows = connection.execute(query).all()
     values = map(list, zip(*rows, strict=True)) if rows else ([] for _ in names)
     return dict(zip(names, values, strict=True))

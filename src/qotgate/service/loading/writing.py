@@ -1,7 +1,7 @@
 """Writes a load: applies the rules to the records, stores them, and recomputes derived rows."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property, partial
@@ -328,12 +328,10 @@ class Load:
         notes = _columns(Note, records)
         securities = _Distinct(notes.pop("security"), lambda one: (one.market.value, one.code))
         firms = _Distinct(notes["firm"], self.institutions.identity)
+        newest = self.note_histories.newest
         columns = {
             **notes,
-            "key": note_keys(securities.texts("\x1f".join), notes),
-            "history_id": self.note_histories.of_rows(
-                securities.meanings, firms.meanings, securities.places, firms.places
-            ).tolist(),
+            "history_id": self._history_ids(securities, firms).tolist(),
             "market": securities.texts(itemgetter(0)),
             "grade": self._grades(notes["word"]),
             "prior_grade": self._grades(notes["prior_word"]),
@@ -343,7 +341,7 @@ class Load:
         for word, count in Counter(notes["word"]).items():
             if word and self.reference.grades.grade(word) is None:
                 self.report.unknown_grades[word] += count
-        added = writes.add_notes(self.connection, columns)
+        added = writes.add_notes(self.connection, columns, newest)
         is_new = self.note_histories.are_new(np.asarray(added["history_id"]))
         are_all = bool(is_new.all())
         if not are_all:
@@ -360,6 +358,12 @@ class Load:
         self.note_histories.all_are_old()
         for values in self.new_notes.values():
             values.clear()
+
+    def _history_ids(self, securities: "_Distinct", institutions: "_Distinct") -> np.ndarray[Any, Any]:
+        """The ids of the histories of rows with these securities, as market and code, and institutions."""
+        return self.note_histories.of_rows(
+            securities.meanings, institutions.meanings, securities.places, institutions.places
+        )
 
     def _grades(self, words: Sequence[str]) -> list[int | None]:
         """The numbers of the words' grades, as plain integers, which drivers accept."""
@@ -383,7 +387,9 @@ class Load:
             old = ((*wanted[:2], note["institution"]), note["grade"], note["prior_grade"])
             if new != old:
                 notes.append((note, new))
-        histories = self.note_histories.ids(new[0] for _, new in notes)
+        of_security = _Distinct([key[:2] for _, (key, _, _) in notes], lambda one: one)
+        of_institution = _Distinct([key[2] for _, (key, _, _) in notes], str)
+        histories = self._history_ids(of_security, of_institution).tolist()
         writes.regrade_notes(
             self.connection,
             [
@@ -391,13 +397,12 @@ class Load:
                     "note_id": note["id"],
                     "new_grade": new_grade,
                     "new_prior_grade": new_prior_grade,
-                    "new_history_id": histories[key],
+                    "new_history_id": history_id,
                 }
-                for note, (key, new_grade, new_prior_grade) in notes
+                for (note, (_, new_grade, new_prior_grade)), history_id in zip(notes, histories, strict=True)
             ],
         )
-        for note, (key, _, _) in notes:
-            self.histories.update((note["history_id"], histories[key]))
+        self.histories.update(histories, (note["history_id"] for note, _ in notes))
 
 
 def last_day(now: datetime) -> date:
@@ -428,29 +433,6 @@ def _book_key(lines: Iterable[tuple[Any, ...]]) -> str:
     """A key for the content of a book, independent of the order of its lines: ticker, identifier, name,
     shares, market value and weight of each."""
     return _key(*sorted(repr([*line[2:8]]) for line in lines))
-
-
-def note_keys(securities: Sequence[str], notes: Mapping[str, Sequence[Any]]) -> list[str]:
-    """A key that is equal for two lines with the same note, in whatever file: from the market and code of the
-    security, joined by "\\x1f", and the note's other fields."""
-    given: list[tuple[Sequence[Any], Callable[[Any], str]]] = [
-        (securities, str),
-        (notes["firm"], normalise),
-        *((notes[name], str) for name in ("day", "time")),
-        *((notes[name], str.casefold) for name in ("word", "prior_word")),
-        *((notes[name], str) for name in ("target", "prior_target", "starts")),
-    ]
-    columns: list[tuple[Sequence[Any], dict[Any, bytes]]] = []
-    for values, write in given:
-        texts = {value: write(value).encode() for value in set(values)}
-        if columns and len(texts) == 1:
-            # One value for all rows is written after each value of the column before it.
-            (end,), (before, starts) = texts.values(), columns[-1]
-            columns[-1] = (before, {value: b"\x1f".join((text, end)) for value, text in starts.items()})
-        else:
-            columns.append((values, texts))
-    rows = zip(*(map(texts.__getitem__, values) for values, texts in columns), strict=True)
-    return [sha256(row).hexdigest()[:32] for row in map(b"\x1f".join, rows)]
 
 
 class _Institutions:
