@@ -10,6 +10,10 @@ import io
 import os
 import sys
 from collections.abc import Iterator, Mapping
+
+# No command uses linear algebra, whose threads NumPy would start, and which would spin for a while.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType

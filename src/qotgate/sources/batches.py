@@ -5,6 +5,7 @@ reason, or that it is the header of a joined file.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from itertools import repeat
 from typing import Any, TypeVar
 
@@ -22,7 +23,8 @@ T = TypeVar("T", bound=tuple[Any, ...])
 
 class Reader(dict[Any, Any]):
     """Reads texts, or tuples of texts, with ``read``, which raises ValueError to refuse one: then the value
-    is REFUSED, and it is counted. Values are cached, unless they rarely repeat (``remembers``)."""
+    is REFUSED, and it is counted. So it is for cells that are not texts: the cache would not distinguish 1
+    from True. Values are cached, unless they rarely repeat (``remembers``)."""
 
     def __init__(self, read: Callable[[Any], Any], *, remembers: bool = True) -> None:
         super().__init__()
@@ -31,12 +33,13 @@ class Reader(dict[Any, Any]):
         self._remembers = remembers
 
     def __missing__(self, cell: Any) -> Any:
-        try:
-            value = self._read(cell)
-        except ValueError:
+        value = REFUSED
+        if isinstance(cell, str) or (isinstance(cell, tuple) and all(isinstance(one, str) for one in cell)):
+            with suppress(ValueError):
+                value = self._read(cell)
+        if value is REFUSED:
             self.refused += 1
-            return REFUSED
-        if self._remembers and sum(map(len, cell)) <= MAX_KNOWN_LENGTH:
+        elif self._remembers and sum(map(len, cell)) <= MAX_KNOWN_LENGTH:
             if len(self) >= MAX_KNOWN:
                 self.clear()
             self[cell] = value
@@ -58,18 +61,13 @@ class Batch:
         return field in self._indexes
 
     def values(self, reader: Reader, *fields: str) -> list[Any]:
-        """The values by ``reader`` of the cells of a column, or of several columns as a tuple. Cells that are
-        not texts are odd, because a reader would not distinguish 1 from True."""
+        """The values by ``reader`` of the cells of a column, or of several columns as a tuple."""
         if not any(field in self for field in fields):
             value = reader["" if len(fields) == 1 else ("",) * len(fields)]
             if value is REFUSED:
                 self.odd.update(range(len(self.numbers)))
             return [value] * len(self.numbers)
         columns = [self._cells(field) for field in fields]
-        for column in columns:
-            if set(map(type, column)) != {str}:
-                self.odd.update(index for index, cell in enumerate(column) if not isinstance(cell, str))
-                columns = [[str(cell) for cell in column] for column in columns]
         refused = reader.refused
         cells: Any = columns[0] if len(columns) == 1 else zip(*columns, strict=True)
         values = list(map(reader.__getitem__, cells))

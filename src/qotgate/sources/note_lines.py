@@ -208,7 +208,8 @@ def note(row: Row, security: Security | None = None) -> Note:
 
 _WORD, _PRIOR_WORD, _TARGET, _TEXT, _FIRM = map(Reader, (_word_alone, _word, _target, text, required_text))
 _DAY = Reader(lambda cell: _moment(cell)[0])
-_CLOCK = Reader(lambda cells: time_of_day(cells[1]) if text(cells[1]) else _moment(cells[0])[1])
+_CLOCK = Reader(lambda cell: _moment(cell)[1])
+_CLOCKS = Reader(lambda cells: time_of_day(cells[1]) if text(cells[1]) else _moment(cells[0])[1])
 _TICKER = Reader(lambda cell: _security(cell, None))
 _LISTED = Reader(lambda cells: _security(cells[0], _market(cells[1])))
 _ACTION = Reader(_starts)
@@ -217,6 +218,7 @@ _ACTION = Reader(_starts)
 def notes(batch: Batch) -> list[Note | None]:
     """The notes of rows with a ticker, each as from :func:`note`."""
     listed = (_LISTED, "ticker", "exchange") if "exchange" in batch else (_TICKER, "ticker")
+    clock = (_CLOCKS, "date", "time") if "time" in batch else (_CLOCK, "date")
     words = batch.values(_WORD, "rating")
     targets, prior_targets = (batch.values(_TARGET, field) for field in _TARGETS)
     if any(field in batch for field in _ADJUSTED):
@@ -235,7 +237,7 @@ def notes(batch: Batch) -> list[Note | None]:
         batch.values(_TEXT, "name"),
         batch.values(_FIRM, "firm"),
         batch.values(_DAY, "date"),
-        batch.values(_CLOCK, "date", "time"),
+        batch.values(*clock),
         words,
         targets,
         batch.values(_PRIOR_WORD, "prior rating"),
