@@ -1,7 +1,7 @@
 """The differences between database engines. Tables, queries and migrations are the same."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from math import inf
 from pathlib import Path
@@ -13,6 +13,13 @@ Columns = Mapping[str, Sequence[Any]]
 """Rows as columns: the values of each column by its name, all of one length."""
 Progress = Callable[[str, int, int], None]
 """Called with a step, the amount done and the total."""
+
+
+def parts(columns: Columns, size: int) -> Iterator[Columns]:
+    """The rows in parts of ``size``."""
+    count = len(next(iter(columns.values()), ()))
+    for start in range(0, count, size):
+        yield {name: values[start : start + size] for name, values in columns.items()}
 
 
 class Watched(Protocol):

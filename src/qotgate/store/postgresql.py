@@ -8,7 +8,6 @@ is delivered at commit, and not after a rollback.
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext, suppress
-from itertools import islice
 from selectors import EVENT_READ, DefaultSelector
 from threading import Event, Thread
 from time import monotonic
@@ -33,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 
 from qotgate.model import StoreError
-from qotgate.store.dialect import Columns, Dialect, Watched
+from qotgate.store.dialect import Columns, Dialect, Watched, parts
 
 DRIVERNAMES = ("postgresql", "postgresql+psycopg", "postgres")
 CHANNEL = "qotgate"
@@ -44,7 +43,7 @@ WRITER_LOCK = 0x716F74676174  # "qotgat"; the same in every version
 COPIES_FROM = 50
 """Number of rows from which COPY is faster than a statement for each row."""
 ROWS_AT_ONCE = 5_000
-"""Rows of a COPY sent at once."""
+"""Rows of a COPY sent at once; the server writes them while the next ones are converted."""
 _ESCAPED = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 CONNECT_SECONDS = 5
 LOCK_SECONDS = 5
@@ -298,12 +297,11 @@ def _copy(connection: Connection, table: Table, columns: Columns) -> None:
     quote = connection.dialect.identifier_preparer.quote
     statement = f"COPY {quote(table.name)} ({', '.join(map(quote, columns))}) FROM STDIN"
     driver = cast(psycopg.Connection[Any], connection.connection.driver_connection)
-    cells = (_as_copied(table.c[name], values) for name, values in columns.items())
-    rows = map("\t".join, zip(*cells, strict=True))
     try:
         with driver.cursor() as cursor, cursor.copy(statement) as copy:
-            while some := list(islice(rows, ROWS_AT_ONCE)):
-                copy.write("\n".join((*some, "")))
+            for some in parts(columns, ROWS_AT_ONCE):
+                cells = (_as_copied(table.c[name], values) for name, values in some.items())
+                copy.write("\n".join((*map("\t".join, zip(*cells, strict=True)), "")))
     except psycopg.Error as error:
         raise DBAPIError(statement, None, error) from error
 

@@ -30,7 +30,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError
 
 from qotgate.model import StoreError
-from qotgate.store.dialect import Columns, Dialect, Progress, Watched
+from qotgate.store.dialect import Columns, Dialect, Progress, Watched, parts
 
 FILES = "qotgate_files"
 IN_MEMORY = (None, "", ":memory:")
@@ -41,6 +41,8 @@ WRITER_CACHE = 128 << 20
 would read and write most pages again for each row."""
 BULK_FROM = 50_000
 """Number of rows from which recreating indexes is faster, if the rows at least double the table."""
+PART = 20_000
+"""Rows whose statement may have literals of their own, and whose values wait in one list."""
 LITERALS_FROM = 100
 """Number of rows from which a value shared by all of them is written into the statement."""
 ROWS_AT_ONCE = 50
@@ -234,8 +236,13 @@ class SQLite(Dialect):
         columns: Columns,
         key: Sequence[str] = (),
     ) -> None:
-        quote = connection.dialect.identifier_preparer.quote
         values = {name: _as_written(connection, table.c[name], some) for name, some in columns.items()}
+        for some in parts(values, PART):
+            self._write(connection, table, some, key)
+
+    def _write(self, connection: Connection, table: Table, values: Columns, key: Sequence[str]) -> None:
+        """Insert converted rows."""
+        quote = connection.dialect.identifier_preparer.quote
         literals: dict[str, str] = {
             name: sql
             for name, some in values.items()

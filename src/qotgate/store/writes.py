@@ -34,6 +34,7 @@ from qotgate.store.tables import Row as Row
 
 Array = np.ndarray[Any, Any]
 ROWS_AT_ONCE = 20_000
+"""Rows whose new histories are numbered in order."""
 RUN = 10_000
 """Histories that follow one another and are judged at once."""
 
@@ -282,11 +283,7 @@ def add_notes(connection: Connection, columns: Columns, newest: int) -> Columns:
     count = rows - len(repeated)
     columns = {"id": dialect.next_ids(connection, note, count) if count else (), **columns}
     with dialect.bulk(connection, note, rows):
-        for start in range(0, count, ROWS_AT_ONCE):
-            here = slice(start, start + ROWS_AT_ONCE)
-            insert_columns(
-                connection, note, {name: columns[name][here] for name in columns if name in note.c}
-            )
+        insert_columns(connection, note, {name: columns[name] for name in columns if name in note.c})
     return columns
 
 
@@ -398,9 +395,7 @@ def add_changes(connection: Connection, columns: Columns, generation: int) -> No
         changes.touch(connection, "ratings", min(columns["day"]))
         columns = {**columns, "since": [generation] * count, "until": [FOREVER] * count}
         with dialect_of(connection).bulk(connection, change, count):
-            for start in range(0, count, ROWS_AT_ONCE):
-                here = slice(start, start + ROWS_AT_ONCE)
-                insert_columns(connection, change, {name: some[here] for name, some in columns.items()})
+            insert_columns(connection, change, columns)
 
 
 def all_notes(connection: Connection) -> Iterator[Row]:
