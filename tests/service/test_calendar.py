@@ -1,5 +1,7 @@
 """Trading days and market states, on past days."""
 
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -7,7 +9,14 @@ import exchange_calendars
 import pytest
 
 from qotgate.model import Market, MarketState
-from qotgate.service.calendar import ARK_START, LAST_CLOSED_DAY, US_EXCHANGE, ark_sessions, market_state
+from qotgate.service.calendar import (
+    ARK_START,
+    LAST_CLOSED_DAY,
+    US_EXCHANGE,
+    ark_sessions,
+    market_state,
+    trading_days,
+)
 
 NEW_YORK, HONG_KONG, SHANGHAI = map(ZoneInfo, ("America/New_York", "Asia/Hong_Kong", "Asia/Shanghai"))
 
@@ -62,3 +71,28 @@ def test_the_table_of_closed_days() -> None:
 
 def test_the_calendar_of_another_year_reaches_further() -> None:
     assert market_state(Market.US, datetime(2029, 6, 18, 15, tzinfo=UTC)) is MarketState.MORNING
+
+
+def test_a_calendar_that_opens_after_new_year() -> None:
+    """Tokyo's first session of 2014 was on January 6; the days before are closed, not unknown."""
+    days = trading_days(Market.JP, date(2014, 1, 2), date(2014, 1, 7), date(2026, 6, 18))
+    assert [one.day for one in days] == [date(2014, 1, 6), date(2014, 1, 7)]
+
+
+def test_days_equal_the_calendars_own() -> None:
+    calendar = exchange_calendars.get_calendar("XHKG", start=ARK_START.isoformat(), end="2027-12-31")
+    days = trading_days(Market.HK, date(2014, 1, 1), date(2027, 12, 31), date(2026, 6, 18))
+    assert [one.day for one in days] == [session.date() for session in calendar.sessions]
+    short = [one.day for one in days if one.morning_only]
+    assert short == [moment.date() for moment in calendar.early_closes]
+    assert date(2025, 12, 24) in short
+
+
+def test_no_process_that_serves_keeps_pandas() -> None:
+    code = (
+        "import sys; from datetime import UTC, datetime; from qotgate.model import Market;"
+        "from qotgate.service.calendar import market_state;"
+        "print(market_state(Market.HK, datetime(2026, 6, 18, 4, 30, tzinfo=UTC)), 'pandas' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["REST", "False"]

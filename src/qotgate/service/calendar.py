@@ -3,10 +3,10 @@
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, lru_cache
 from importlib.resources import files
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from qotgate.model import InvalidRequest, Market, MarketState, TradingDay, span_of_days
+from qotgate.service.exchanges import Sessions, sessions
 
 US_EXCHANGE = "XNYS"
 EXCHANGES = {Market.US: US_EXCHANGE, Market.HK: "XHKG", Market.SH: "XSHG", Market.SZ: "XSHG"}
@@ -29,22 +29,15 @@ LONGEST_BREAK = timedelta(days=14)
 """No longer closure of the exchanges has occurred since ARK began."""
 NEW_YORK = ZoneInfo("America/New_York")
 PRE_MARKET_OPENS = time(4)
-AFTER_HOURS_LAST = timedelta(hours=4)
+AFTER_HOURS_MINUTES = 4 * 60
 
 
-@lru_cache(maxsize=16)
-def _calendar(exchange: str, year: int) -> Any:
-    """The calendar of an exchange to the end of the year after ``year``, or as far as it is published."""
-    # Imported late: it imports pandas, and would double the time that a command takes to start.
-    import exchange_calendars
-
-    start = ARK_START.isoformat()
+def _sessions(exchange: str, year: int) -> Sessions:
+    """The sessions of an exchange to the end of the year after ``year``, or as far as they are published."""
     # The clock may be earlier than all of it, and a calendar has to end after it starts.
-    end = f"{max(year, ARK_START.year) + 1}-12-31"
-    try:
-        return exchange_calendars.get_calendar(exchange, start=start, end=end)
-    except ValueError:
-        return exchange_calendars.get_calendar(exchange, start=start)
+    return sessions(
+        exchange, tuple(sorted(set(CALENDARS.values()))), ARK_START, max(year, ARK_START.year) + 1
+    )
 
 
 @cache
@@ -55,11 +48,6 @@ def _closed_days() -> frozenset[date]:
     """
     lines = (files("qotgate") / "tables" / "us_closed_days.csv").read_text("utf-8").splitlines()
     return frozenset(date.fromisoformat(line) for line in lines if line[:1].isdigit())
-
-
-@lru_cache(maxsize=16)
-def _early_closes(exchange: str, year: int) -> frozenset[date]:
-    return frozenset(moment.date() for moment in _calendar(exchange, year).early_closes)
 
 
 def ark_sessions(start: date, end: date) -> list[date]:
@@ -105,8 +93,8 @@ def trading_days(
     """
     if market not in CALENDARS:
         raise InvalidRequest("word", parameter="market", words=", ".join(CALENDARS), value=str(market))
-    calendar = _calendar(CALENDARS[market], today.year)
-    last = calendar.last_session.date()
+    known = _sessions(CALENDARS[market], today.year)
+    last = known.last
     if (last.month, last.day) >= LAST_WEEK:
         last = last.replace(month=12, day=31)
     begins, ends = span_of_days(start, end, today)
@@ -117,9 +105,8 @@ def trading_days(
             )
     if begins > ends:
         raise InvalidRequest("trade_days_order", parameter=parameters[0], value=begins, end=ends)
-    short = _early_closes(CALENDARS[market], today.year)
-    days = (moment.date() for moment in calendar.sessions_in_range(begins.isoformat(), ends.isoformat()))
-    return [TradingDay(day, morning_only=day in short) for day in days]
+    days = known.between(begins, ends)
+    return [TradingDay(day, morning_only=day.toordinal() in known.early) for day in days]
 
 
 def market_state(market: Market, now: datetime) -> MarketState:
@@ -132,24 +119,20 @@ def market_state(market: Market, now: datetime) -> MarketState:
     if exchange is None:
         return MarketState.NONE
     utc = now.astimezone(UTC)
-    calendar = _calendar(exchange, utc.year)
-    day = utc.astimezone(calendar.tz).date()
-    if not calendar.first_session.date() <= day <= calendar.last_session.date():
+    known = _sessions(exchange, utc.year)
+    day = utc.astimezone(ZoneInfo(known.zone)).date()
+    if not known.knows(day):
         return MarketState.NONE
-    if not calendar.is_session(day.isoformat()):
+    session = known.of(day)
+    if session is None:
         return MarketState.CLOSED
-    opens, closes = (moment.to_pydatetime() for moment in calendar.session_open_close(day.isoformat()))
-    if utc < opens:
+    minute = utc.timestamp() // 60
+    if minute < session.opens:
         pre_market = market is Market.US and utc.astimezone(NEW_YORK).time() >= PRE_MARKET_OPENS
         return MarketState.PRE_MARKET_BEGIN if pre_market else MarketState.CLOSED
-    if utc >= closes:
-        after_hours = market is Market.US and utc < closes + AFTER_HOURS_LAST
+    if minute >= session.closes:
+        after_hours = market is Market.US and minute < session.closes + AFTER_HOURS_MINUTES
         return MarketState.AFTER_HOURS_BEGIN if after_hours else MarketState.CLOSED
-    if not calendar.session_has_break(day.isoformat()):
+    if session.break_starts is None or session.break_ends is None or minute < session.break_starts:
         return MarketState.MORNING
-    break_starts, break_ends = (
-        moment.to_pydatetime() for moment in calendar.session_break_start_end(day.isoformat())
-    )
-    if utc < break_starts:
-        return MarketState.MORNING
-    return MarketState.REST if utc < break_ends else MarketState.AFTERNOON
+    return MarketState.REST if minute < session.break_ends else MarketState.AFTERNOON
