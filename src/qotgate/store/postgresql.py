@@ -48,7 +48,7 @@ _ESCAPED = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 CONNECT_SECONDS = 5
 LOCK_SECONDS = 5
 """Time that a reader waits for a locked table, as during VACUUM FULL."""
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.8
 """Seconds between look-ups of the generation, with or without notifications."""
 DEAF_SECONDS = 3.0
 """Time after which an unanswered look-up counts as a change."""
