@@ -23,7 +23,7 @@ from qotgate.service.cursor import Cursor, Cursors
 from qotgate.service.loading import LoadReport, find_files, load
 from qotgate.service.loading.unloading import unload
 from qotgate.service.questions import Questions
-from qotgate.service.ratings.changes import rating_changes
+from qotgate.service.ratings.changes import institution_names, rating_changes
 from qotgate.service.reference import Reference, load_reference
 from qotgate.store import Store, tables
 from qotgate.store.database import write_state
@@ -124,6 +124,20 @@ def test_notes_that_an_earlier_version_put_under_two_spellings_come_together(
     load(store, reference, [])
     (row,) = rating_changes(questions, US, UP).rows
     assert (row.institution, row.last_day) == ("Foo Capital", date(2026, 6, 1))
+
+
+def test_the_first_spelling_comes_back_when_a_table_of_institutions_is_gone(
+    store: Store, load_text: LoadText, questions: Questions, tmp_path: Path
+) -> None:
+    """Neither the spelling of the table stays, nor does the first or the last one by name come."""
+    load_text(a=notes("NVDA,Nvidia,FOO Capital,Buy,,2026-06-01", "MU,Micron,Foo Capital,Buy,,2026-06-01"))
+    (tmp_path / "institutions.csv").write_text("name,name_zh,spellings\nfoo capital,,\nFOO,,\n")
+    load(store, load_reference(tmp_path), [])
+    assert institution_names(questions) == ["foo capital"]
+    load_text(b=notes("MU,Micron,foo-capital,Buy,,2026-06-02"))
+    assert institution_names(questions) == ["FOO Capital"]
+    new = rating_changes(questions, US, NEW)
+    assert [row.institution for row in new.rows] == ["FOO Capital"] * 2
 
 
 def test_an_unknown_grade_is_counted_and_shown_as_unknown(

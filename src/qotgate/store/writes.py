@@ -399,10 +399,10 @@ def add_changes(connection: Connection, columns: Columns, generation: int) -> No
 
 
 def all_notes(connection: Connection) -> Iterator[Row]:
-    """Every note with its history's market, code and institution."""
+    """Every note with its history's market, code and institution, in the order of loading."""
     note, history = tables.note, tables.history
     query = select(note, history.c.market, history.c.code, history.c.institution)
-    query = query.join(history, history.c.id == note.c.history_id)
+    query = query.join(history, history.c.id == note.c.history_id).order_by(note.c.id)
     return (dict(row) for row in connection.execute(query).mappings())
 
 

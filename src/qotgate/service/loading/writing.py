@@ -380,6 +380,7 @@ class Load:
     def _apply_new_tables(self) -> None:
         """The shipped tables or the user's have changed: map the loaded data again."""
         grade, identity = self.reference.grades.grade, self.institutions.identity
+        self.institutions.forget()
         notes = []
         for note in writes.all_notes(self.connection):
             wanted = (note["market"], note["code"], identity(note["firm"]))
@@ -446,6 +447,10 @@ class _Institutions:
     @cached_property
     def _others(self) -> dict[str, str]:
         return {normalise(name): name for name in reads.ratings.institutions(self._connection)}
+
+    def forget(self) -> None:
+        """Leave the current spellings, before all notes are named again in the order of loading."""
+        self._others = {}
 
     def identity(self, spelling: str) -> str:
         name = self._table.identity(spelling)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, func, or_, select
+from sqlalchemy import Connection, Select, and_, exists, func, or_, select
 
 from qotgate.store import tables
 from qotgate.store.tables import Row, rows_of
@@ -134,8 +134,10 @@ def changes(
 
 def institutions(connection: Connection) -> list[str]:
     """The institutions with a loaded note."""
-    history = tables.history
-    return list(connection.scalars(select(history.c.institution).distinct().order_by(history.c.institution)))
+    # New tables may move all notes of a history to another one.
+    history, note = tables.history, tables.note
+    query = select(history.c.institution).where(exists().where(note.c.history_id == history.c.id))
+    return list(connection.scalars(query.distinct().order_by(history.c.institution)))
 
 
 def note_days(connection: Connection) -> tuple[int, int]:
