@@ -140,6 +140,13 @@ def test_the_first_spelling_comes_back_when_a_table_of_institutions_is_gone(
     assert [row.institution for row in new.rows] == ["FOO Capital"] * 2
 
 
+def test_an_institution_without_letters_and_digits_is_none_of_the_table(
+    load_text: LoadText, questions: Questions
+) -> None:
+    load_text(notes=notes("MU,Micron,—,Buy,,2026-06-01", "NVDA,Nvidia,***,Buy,,2026-06-01"))
+    assert [row.institution for row in rating_changes(questions, US, NEW).rows] == ["—", "—"]
+
+
 def test_an_unknown_grade_is_counted_and_shown_as_unknown(
     store: Store, load_text: LoadText, questions: Questions
 ) -> None:

@@ -64,6 +64,8 @@ class Institutions:
             if chinese:
                 self._chinese[name] = chinese
                 self.spellings[normalise(chinese)] = name
+        # What has neither letters nor digits, such as a dash or no other spelling, names no institution.
+        self.spellings.pop("", None)
         self.identity = lru_cache(maxsize=SPELLINGS_KEPT)(self._identity)
 
     def _identity(self, spelling: str) -> str:
