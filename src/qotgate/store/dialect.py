@@ -90,6 +90,10 @@ class Dialect(ABC):
         the indexes of its keys."""
 
     @abstractmethod
+    def shrink(self, connection: Connection) -> None:
+        """Free the memory in which a connection caches what it has read."""
+
+    @abstractmethod
     def tell(self, connection: Connection, generation: int) -> None:
         """Announce a new generation to watches, once this transaction commits."""
 

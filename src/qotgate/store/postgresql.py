@@ -246,6 +246,9 @@ class PostgreSQL(Dialect):
         # To drop an index would lock readers out.
         return nullcontext()
 
+    def shrink(self, connection: Connection) -> None:
+        """Do nothing: the server caches."""
+
     def tell(self, connection: Connection, generation: int) -> None:
         connection.exec_driver_sql("SELECT pg_notify(%s, %s)", (CHANNEL, str(generation)))
 

@@ -295,6 +295,9 @@ class SQLite(Dialect):
             driver.backup(target, pages=PAGES, progress=copied)
         return True
 
+    def shrink(self, connection: Connection) -> None:
+        connection.exec_driver_sql("PRAGMA shrink_memory")
+
     def tell(self, connection: Connection, generation: int) -> None:
         """Do nothing: SQLite counts commits itself, see :class:`Watch`."""
 

@@ -22,6 +22,7 @@ from qotgate.service.columns.trades import TradeColumns
 from qotgate.store import Store, changes
 from qotgate.store.database import generation
 from qotgate.store.dialect import Watch
+from qotgate.store.reads.columns import release
 
 MAX_BYTES = 64 << 20
 """Default memory limit of all columns together."""
@@ -203,6 +204,7 @@ class ColumnCache:
             others = sum(one.columns.size for one in self._slots.values() if one.columns and one is not slot)
         with self._store.reading() as connection:
             columns = self._read(kind, slot, connection, self._most - others)
+            release(connection)
         with self._state:
             slot.columns, slot.epoch = columns, epoch
             self._look()
