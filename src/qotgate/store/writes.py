@@ -295,20 +295,20 @@ def _repeated(connection: Connection, columns: Columns, newest: int) -> set[int]
     histories = np.asarray(columns["history_id"], dtype=np.int64)
     days = np.fromiter(map(date.toordinal, columns["day"]), dtype=np.int64, count=len(histories))
     _, place, counts = np.unique(_pair(histories, days), return_inverse=True, return_counts=True)
-    is_old = histories <= newest
-    known: set[tuple[Any, ...]] = set()
-    if is_old.any():
-        first, last = int(days[is_old].min()), int(days[is_old].max())
-        span = date.fromordinal(first), date.fromordinal(last)
-        for some in blocks(np.unique(histories[is_old]).tolist()):
-            stored = notes_of(connection, some, SAID, span)
+    suspects = np.flatnonzero((histories <= newest) | (counts[place] > 1))
+    suspects = suspects[np.argsort(histories[suspects], kind="stable")]
+    owners, repeated = histories[suspects], set()
+    for some in blocks(np.unique(owners).tolist()):
+        here = suspects[slice(*np.searchsorted(owners, (some[0], some[-1] + 1)))]
+        known: set[tuple[Any, ...]] = set()
+        if some[0] <= newest:
+            first, last = map(date.fromordinal, (int(days[here].min()), int(days[here].max())))
+            stored = notes_of(connection, some, SAID, (first, last))
             known.update(said(stored, range(len(stored["day"]))))
-    repeated = set()
-    suspects = np.flatnonzero(is_old | (counts[place] > 1)).tolist()
-    for index, content in zip(suspects, said(columns, suspects), strict=True):
-        if content in known:
-            repeated.add(index)
-        known.add(content)
+        for index, content in zip(here.tolist(), said(columns, here.tolist()), strict=True):
+            if content in known:
+                repeated.add(index)
+            known.add(content)
     return repeated
 
 
