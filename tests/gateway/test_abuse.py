@@ -172,7 +172,7 @@ def test_who_does_not_read_is_dropped(gateway: ServingProcess) -> None:
         for _ in range(30):
             wire = opened.enter_context(Wire(gateway.port))
             wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            wire.socket.settimeout(0.05)
+            wire.socket.settimeout(0.3)
             with suppress(OSError):
                 wire.send(wire.request(ProtoId.Qot_GetRatingChange, market=11, count=20) * 20_000)
             them.append(wire.socket)
