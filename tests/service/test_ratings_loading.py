@@ -140,11 +140,13 @@ def test_the_first_spelling_comes_back_when_a_table_of_institutions_is_gone(
     assert [row.institution for row in new.rows] == ["FOO Capital"] * 2
 
 
-def test_an_institution_without_letters_and_digits_is_none_of_the_table(
-    load_text: LoadText, questions: Questions
-) -> None:
-    load_text(notes=notes("MU,Micron,—,Buy,,2026-06-01", "NVDA,Nvidia,***,Buy,,2026-06-01"))
-    assert [row.institution for row in rating_changes(questions, US, NEW).rows] == ["—", "—"]
+@pytest.mark.parametrize("firm", ["—", "***", "-", "N/A", "none"])
+def test_a_note_of_no_institution_is_left_out(load_text: LoadText, questions: Questions, firm: str) -> None:
+    """Two of them may be of two institutions: from one to the other there is no change."""
+    report = load_text(notes=notes(f"MU,Micron,{firm},Hold,,2026-06-01", "MU,Micron,UBS,Buy,,2026-06-01"))
+    ((_, line, reason),) = report.rejects
+    assert (line, reason) == (2, f"firm is '{firm}', which names no institution")
+    assert rating_changes(questions, US, NEW).all_count == 1
 
 
 def test_an_unknown_grade_is_counted_and_shown_as_unknown(

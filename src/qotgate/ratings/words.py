@@ -64,7 +64,7 @@ class Institutions:
             if chinese:
                 self._chinese[name] = chinese
                 self.spellings[normalise(chinese)] = name
-        # What has neither letters nor digits, such as a dash or no other spelling, names no institution.
+        # Of rows without other spellings.
         self.spellings.pop("", None)
         self.identity = lru_cache(maxsize=SPELLINGS_KEPT)(self._identity)
 

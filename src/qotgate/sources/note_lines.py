@@ -96,6 +96,15 @@ def _word(cell: Cell) -> str:
     return "" if words.upper() in _NONE else words
 
 
+def _firm(cell: Cell) -> str:
+    """Raises ValueError for a blank and for what feeds write for none: notes of unknown institutions cannot
+    be compared with each other."""
+    words = required_text(cell)
+    if not _word(words) or not any(map(str.isalnum, words)):
+        raise ValueError(f"is {shown(cell)}, which names no institution")
+    return words
+
+
 def _target(cell: Cell) -> float | None:
     """A price target; None for a blank, a dash and 0, which feeds use for no target."""
     target = number(cell, "$") if _word(cell) else None
@@ -181,7 +190,7 @@ def of_row_or_file(row: Row, title: str) -> Security:
 def note(row: Row, security: Security | None = None) -> Note:
     """The note of a row, on ``security`` if the row has no ticker. Raises ValueError."""
     security = security or security_of(row)
-    firm = row.required("firm")
+    firm = row.value("firm", _firm)
     day, clock = row.moment("date", _FIRST_YEAR)
     if row.text("time"):
         clock = row.value("time", time_of_day)
@@ -206,7 +215,7 @@ def note(row: Row, security: Security | None = None) -> Note:
     )
 
 
-_WORD, _PRIOR_WORD, _TARGET, _TEXT, _FIRM = map(Reader, (_word_alone, _word, _target, text, required_text))
+_WORD, _PRIOR_WORD, _TARGET, _TEXT, _FIRM = map(Reader, (_word_alone, _word, _target, text, _firm))
 _DAY = Reader(lambda cell: _moment(cell)[0])
 _CLOCK = Reader(lambda cell: _moment(cell)[1])
 _CLOCKS = Reader(lambda cells: time_of_day(cells[1]) if text(cells[1]) else _moment(cells[0])[1])
