@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 
-# No command uses linear algebra, whose threads NumPy would start, and which would spin for a while.
+# NumPy would start threads for linear algebra, which no command uses, and they would spin for a while.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from importlib import import_module

@@ -4,7 +4,7 @@ Most histories have one note a day, and are judged together; a history with seve
 by itself.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import groupby
 from typing import Any
@@ -25,8 +25,13 @@ CHANGE = (
     *("last_day", "history_id", "market"),
 )
 """The values of a change, in order. ``has_last`` tells whether a previous view is known."""
-SAID = ("history_id", "day", "firm", "time", "word", "prior_word", "target", "prior_target", "starts")
-"""The columns by which two lines are the same note, in whatever files."""
+CONTENT = ("history_id", "day", "firm", "time", "word", "prior_word", "target", "prior_target", "starts")
+"""The columns in which two lines with the same note are equal, in whatever files."""
+_COMPARED_AS: Mapping[str, Callable[[str], str]] = {
+    "firm": normalise,
+    "word": str.casefold,
+    "prior_word": str.casefold,
+}
 Array = np.ndarray[Any, Any]
 _NONE, _DOWN, _NEW, _UP = range(4)
 _KINDS = {
@@ -37,28 +42,17 @@ _KINDS = {
 """The kinds in the order of their names."""
 
 
-_COMPARED: Mapping[str, Callable[[str], str]] = {
-    "firm": normalise,
-    "word": str.casefold,
-    "prior_word": str.casefold,
-}
-"""How texts are compared."""
-
-
 Changes = dict[str, list[Any]]
 """Changes as the columns CHANGE."""
 
 
-def said(notes: Mapping[str, Sequence[Any]], indexes: Collection[int]) -> Iterator[tuple[Any, ...]]:
-    """What some notes say, of the columns SAID: equal for lines with the same note."""
-    picked = ([notes[name][index] for index in indexes] for name in SAID)
-    return zip(
-        *(
-            map(_COMPARED[name], values) if name in _COMPARED else values
-            for name, values in zip(SAID, picked, strict=True)
-        ),
-        strict=True,
-    )
+def contents(notes: Mapping[str, Sequence[Any]], indexes: Collection[int]) -> Iterator[tuple[Any, ...]]:
+    """The values of some notes in the columns CONTENT: equal for lines with the same note."""
+    columns: list[Iterable[Any]] = []
+    for name in CONTENT:
+        values = [notes[name][index] for index in indexes]
+        columns.append(map(_COMPARED_AS[name], values) if name in _COMPARED_AS else values)
+    return zip(*columns, strict=True)
 
 
 def judge_columns(notes: Mapping[str, Sequence[Any]]) -> tuple[Changes, set[int]]:

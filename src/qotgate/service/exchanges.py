@@ -1,7 +1,7 @@
 """The sessions of the exchanges, computed in a separate process.
 
-The package exchange_calendars imports pandas: a gateway would keep 90 MiB of them for as long as it runs, and
-answer nobody while it imports them. So a process computes the sessions of all exchanges, and ends.
+The package exchange_calendars imports pandas. A gateway would keep 94 MiB of both for as long as it runs, so
+another process computes the sessions of all exchanges at once, and ends.
 """
 
 import pickle  # nosec B403
@@ -22,10 +22,9 @@ _computing = Lock()
 
 
 class Session(NamedTuple):
-    """A trading day: when it opens and closes and, if it has a break, when that starts and ends, in minutes
-    since 1970 (UTC)."""
+    """When a session opens and closes and, if it has a break, when that starts and ends, in minutes since
+    1970 (UTC)."""
 
-    day: date
     opens: int
     closes: int
     break_starts: int | None
@@ -58,7 +57,7 @@ class Sessions(NamedTuple):
         if self.days[place : place + 1] != array("i", [day.toordinal()]):
             return None
         breaks = self.break_starts[place] or None, self.break_ends[place] or None
-        return Session(day, self.opens[place], self.closes[place], *breaks)
+        return Session(self.opens[place], self.closes[place], *breaks)
 
     def between(self, start: date, end: date) -> list[date]:
         """The days of the sessions from ``start`` to ``end``."""

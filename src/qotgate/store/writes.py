@@ -23,7 +23,7 @@ from sqlalchemy import (
 from qotgate.ark.codes import Listings
 from qotgate.ark.identity import Identities, Known, Move, Spelling
 from qotgate.model import Reject, Security
-from qotgate.ratings.columns import SAID, said
+from qotgate.ratings.columns import CONTENT, contents
 from qotgate.store import changes, tables
 from qotgate.store.bulk import CHUNK, chunks, insert_columns, insert_new, insert_rows
 from qotgate.store.deriving import FundDay
@@ -303,9 +303,9 @@ def _repeated(connection: Connection, columns: Columns, newest: int) -> set[int]
         known: set[tuple[Any, ...]] = set()
         if some[0] <= newest:
             first, last = map(date.fromordinal, (int(days[here].min()), int(days[here].max())))
-            stored = notes_of(connection, some, SAID, (first, last))
-            known.update(said(stored, range(len(stored["day"]))))
-        for index, content in zip(here.tolist(), said(columns, here.tolist()), strict=True):
+            stored = notes_of(connection, some, CONTENT, (first, last))
+            known.update(contents(stored, range(len(stored["day"]))))
+        for index, content in zip(here.tolist(), contents(columns, here.tolist()), strict=True):
             if content in known:
                 repeated.add(index)
             known.add(content)

@@ -22,7 +22,7 @@ from qotgate.service.columns.trades import TradeColumns
 from qotgate.store import Store, changes
 from qotgate.store.database import generation
 from qotgate.store.dialect import Watch
-from qotgate.store.reads.columns import release
+from qotgate.store.dialects import dialect_of
 
 MAX_BYTES = 64 << 20
 """Default memory limit of all columns together."""
@@ -204,7 +204,8 @@ class ColumnCache:
             others = sum(one.columns.size for one in self._slots.values() if one.columns and one is not slot)
         with self._store.reading() as connection:
             columns = self._read(kind, slot, connection, self._most - others)
-            release(connection)
+            # The columns answer from now on, not the pages that the connection caches.
+            dialect_of(connection).shrink(connection)
         with self._state:
             slot.columns, slot.epoch = columns, epoch
             self._look()

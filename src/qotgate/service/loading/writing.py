@@ -111,11 +111,7 @@ class Load:
         self.weights: dict[FundDay, whole_books.Weights] = {}
         self.endings: dict[FundDay, whole_books.Ending | None] = {}
         # Before notes are compared with loaded ones.
-        self.tables_changed = self._tables_changed()
-        if self.tables_changed:
-            self._apply_new_tables()
-            # Those that it made have the notes of earlier loads.
-            self.note_histories.all_are_old()
+        self.tables_changed = self._apply_new_tables()
 
     def write(self, found: Reading) -> None:
         """Insert the new contents of a file."""
@@ -371,14 +367,22 @@ class Load:
         numbers = {word: None if grade is None else grade.value for word, grade in grades.items()}
         return list(map(numbers.__getitem__, words))
 
-    def _tables_changed(self) -> bool:
+    def _apply_new_tables(self) -> bool:
+        """Map the loaded notes again if the shipped tables or the user's have changed. Returns whether they
+        have."""
         before, now = read_state(self.connection, "reference"), _key(NAMES, self.reference.digest)
-        if before != now:
-            write_state(self.connection, "reference", now)
-        return before not in (None, now)
+        if before == now:
+            return False
+        write_state(self.connection, "reference", now)
+        if before is None:
+            return False
+        self._map_notes()
+        # Those that it made have the notes of earlier loads.
+        self.note_histories.all_are_old()
+        return True
 
-    def _apply_new_tables(self) -> None:
-        """The shipped tables or the user's have changed: map the loaded data again."""
+    def _map_notes(self) -> None:
+        """Give the loaded notes the grades and histories of the current tables."""
         grade, identity = self.reference.grades.grade, self.institutions.identity
         self.institutions.forget()
         notes = []

@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, select
 
 from qotgate.store import tables
-from qotgate.store.dialects import dialect_of
 from qotgate.store.tables import FOREVER, HOLE, UNTOLD
 
 ROWS_AT_ONCE = 1_000
@@ -18,11 +17,6 @@ def _rows(connection: Connection, query: Select[Any]) -> Iterator[Any]:
     result = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query)
     for some in result.partitions():
         yield from some
-
-
-def release(connection: Connection) -> None:
-    """Free the pages of the tables that a connection has just read: nobody reads them again soon."""
-    dialect_of(connection).shrink(connection)
 
 
 def funds(connection: Connection) -> list[str]:

@@ -1,6 +1,6 @@
 """Notes lose their keys: the notes of one history and day are compared with each other.
 
-A key took as much time to compute and to index as the row itself.
+A key and its index took a fifth of the time of a load.
 """
 
 from hashlib import sha256
