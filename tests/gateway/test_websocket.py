@@ -188,6 +188,22 @@ def test_wss(sample_url: str, certificate: tuple[Path, Path]) -> None:
             assert client.dynamic().s2c.netShares == 76041
 
 
+def test_wss_has_no_session_tickets(sample_url: str, certificate: tuple[Path, Path]) -> None:
+    # A Python client that sends while its other thread reads a ticket loses what it sends, or crashes.
+    cert, key = map(str, certificate)
+    options = ("--websocket-port", "0", "--websocket-cert", cert, "--websocket-private-key", key)
+    with (
+        serving(sample_url, *options) as gateway,
+        websocket(gateway, ssl=ssl.create_default_context(cafile=cert)) as client,
+    ):
+        assert client.init("")[1] == 0
+        connection = client.connection.socket
+        assert isinstance(connection, ssl.SSLSocket)
+        assert connection.version() == "TLSv1.3"
+        assert connection.session
+        assert not connection.session.has_ticket
+
+
 EVIL, FRIEND = "https://evil.example", "https://friend.example:8443"
 
 

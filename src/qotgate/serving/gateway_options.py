@@ -107,6 +107,9 @@ def _websocket_options(settings: Settings) -> WebSocketOptions | None:
 
 def _tls(cert: Path, private_key: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    # A Python client that reads in one thread and sends in another may lose what it sends while a session
+    # ticket arrives: OpenSSL forbids both at once (python/cpython issue 143756).
+    context.num_tickets = 0
     try:
         context.load_cert_chain(cert, private_key)
     except OSError as error:  # including ssl.SSLError
