@@ -2,11 +2,12 @@
 
 One of the waiting threads leads: it reads, and hands each packet to the thread that asked. When it has its
 own answer, another waiting thread leads. So a single caller sends and reads in its own thread. Switching
-threads would be most of a call's cost. A watcher thread wakes once a second to send keep-alives and to check
-the connection. It holds a weak reference: a connection without other references is closed, and its watcher
-ends.
+threads would be most of a call's cost. The leader polls for a moment before it sleeps. A watcher thread wakes
+once a second to send keep-alives and to check the connection. It holds a weak reference: a connection without
+other references is closed, and its watcher ends.
 """
 
+import os
 import socket
 import time
 import weakref
@@ -30,6 +31,13 @@ signal."""
 LEAST_SECONDS = 0.05
 """The shortest wait, so that a wait at the end of its time still gets one try."""
 CHUNK = 1 << 18
+POLLS = (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) > 1
+"""Whether reads may poll before they sleep. With one core, polling would only keep the gateway waiting."""
+POLL_SECONDS = 2e-4
+"""Longest poll of a read, in seconds. To sleep and wake up takes longer than a gateway on the same machine
+takes to answer."""
+MOST_UNPOLLED = 256
+"""Most reads in a row that do not poll, after polls in vain or while several threads read."""
 WINDOW = 256
 """Pending requests at once; a gateway works on no more for one connection."""
 
@@ -68,6 +76,10 @@ class Connection:
         self._waiting: dict[Ticket, _Wait] = {}
         self._followers: dict[_Wait, None] = {}
         self._leader: int | None = None
+        self._unpolled = 0
+        """Number of next reads that do not poll."""
+        self._pause = 1
+        """Half of that number after the next poll in vain; each successful poll takes one off."""
         self._lost: str | None = None
         self._ended = Event()
         deadline = time.monotonic() + options.connect_timeout
@@ -207,6 +219,7 @@ class Connection:
                         gate = wait.gate = Lock()
                         gate.acquire()
                         self._followers[wait] = None
+                        self._unpolled = MOST_UNPOLLED
                 if gate is None:
                     self._receive(remaining)
                 else:
@@ -232,8 +245,7 @@ class Connection:
     def _receive(self, seconds: float) -> None:
         """Read once, for at most ``seconds``; only the leader calls this."""
         try:
-            self._incoming.settimeout(seconds)
-            data = self._incoming.recv(CHUNK)
+            data = self._read(seconds)
             if not data:
                 self._lose(f"The gateway at {self.options.address} closed the connection.")
                 return
@@ -251,6 +263,25 @@ class Connection:
             # The interrupt may have come within a packet: the position in the stream is unknown.
             self._lose("The connection was closed: reading was interrupted.")
             raise
+
+    def _read(self, seconds: float) -> bytes:
+        """The next bytes. Raises TimeoutError or BlockingIOError if none come within ``seconds``."""
+        incoming = self._incoming
+        if self._unpolled:
+            self._unpolled -= 1
+        elif POLLS and seconds > POLL_SECONDS:
+            incoming.settimeout(0.0)
+            until = time.perf_counter() + POLL_SECONDS
+            while time.perf_counter() < until:
+                try:
+                    data = incoming.recv(CHUNK)
+                except BlockingIOError:
+                    continue
+                self._pause = max(self._pause - 1, 1)
+                return data
+            self._pause = self._unpolled = min(2 * self._pause, MOST_UNPOLLED)
+        incoming.settimeout(seconds)
+        return incoming.recv(CHUNK)
 
     def tick(self) -> None:
         """Check the connection, and send a KeepAlive when one is due."""
