@@ -1,9 +1,8 @@
 """Our clients next to the published one, on one gateway: calls a second, and the cost of a call.
 
 Each client runs in its own process; each round runs all of them in turn, and the medians of the rounds are
-shown. For calls that wait, a bare echo shows the floor. The data is made up. The gateway has no limit, and
-its answers are cached after the first round, so that the figures are about the clients; clients and gateway
-share the machine.
+shown. The data is made up. The gateway has no limit, and its answers are cached after the first round, so
+that the figures are about the clients; clients and gateway share the machine.
 """
 
 import argparse
@@ -13,7 +12,6 @@ import json
 import os
 import random
 import re
-import socket
 import statistics
 import subprocess
 import sys
@@ -37,7 +35,6 @@ STOCKS = 500
 NOTES = 4000
 PAGE_ROWS, WALKS = 20, 20
 ONE_BY_ONE = "dynamics, one after the other"
-ECHOED = 120
 PUBLISHED = "futu-api"
 CODES = [f"US.Q{number:03}" for number in range(STOCKS)]
 QOTGATE = [sys.executable, "-m", "qotgate.cli.main"]
@@ -151,26 +148,6 @@ async def _opened(port: int) -> AsyncQuoteClient:
     return client
 
 
-def run_echo(_port: int) -> dict[str, tuple[float, float, int]]:
-    """Two processes that send a frame's worth of bytes back and forth: the floor of calls that wait."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        if os.fork() == 0:
-            with server.accept()[0] as there:
-                while data := there.recv(ECHOED):
-                    there.sendall(data)
-            os._exit(0)
-        with socket.create_connection(server.getsockname()) as here:
-
-            def echo() -> int:
-                for _ in range(SEQUENTIAL):
-                    here.sendall(bytes(ECHOED))
-                    here.recv(ECHOED)
-                return SEQUENTIAL
-
-            echo()
-            return {ONE_BY_ONE: measure(echo)}
-
-
 def sequence() -> list[str]:
     return (CODES * (SEQUENTIAL // STOCKS + 1))[:SEQUENTIAL]
 
@@ -201,7 +178,6 @@ CLIENTS: dict[str, Callable[[int], dict[str, Any]]] = {
     "drop-in": lambda port: run_context("qotgate", port),
     "QuoteClient": run_typed,
     "AsyncQuoteClient": run_asyncio,
-    "a bare echo": run_echo,
 }
 
 
