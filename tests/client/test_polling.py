@@ -1,5 +1,6 @@
 """A blocking client polls before it sleeps where that helps, and stops where it does not."""
 
+import errno
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ class Incoming:
     def __init__(self, real: socket.socket) -> None:
         self.real = real
         self.finds = True
+        self.most = 1 << 18
         self.polls = self.reads = 0
 
     def settimeout(self, seconds: float) -> None:
@@ -29,10 +31,10 @@ class Incoming:
     def recv(self, size: int) -> bytes:
         if self.real.gettimeout() == 0:
             if not self.finds:
-                raise BlockingIOError
+                raise BlockingIOError(errno.EAGAIN, "nothing")
             self.real.settimeout(10)
         self.reads += 1
-        return self.real.recv(size)
+        return self.real.recv(min(size, self.most))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.real, name)
@@ -66,6 +68,14 @@ def test_each_call_polls_where_answers_are_quick(client: QuoteClient) -> None:
     _, incoming = watched(client)
     ask(client, CALLS)
     assert incoming.polls == incoming.reads == CALLS
+
+
+def test_the_rest_of_an_answer_is_not_polled_for(client: QuoteClient) -> None:
+    _, incoming = watched(client)
+    incoming.most = 10
+    ask(client, CALLS)
+    assert incoming.polls == CALLS
+    assert incoming.reads >= 5 * CALLS
 
 
 def test_polls_in_vain_become_rare(client: QuoteClient) -> None:

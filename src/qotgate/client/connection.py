@@ -201,7 +201,7 @@ class Connection:
     def _await(self, wait: _Wait, deadline: float) -> Packet:
         if wait.packet is not None:
             return wait.packet
-        me = get_ident()
+        me, polls = get_ident(), POLLS
         try:
             while wait.packet is None:
                 remaining = deadline - time.monotonic()
@@ -221,7 +221,9 @@ class Connection:
                         self._followers[wait] = None
                         self._unpolled = MOST_UNPOLLED
                 if gate is None:
-                    self._receive(remaining)
+                    # The rest of a long answer comes when it comes.
+                    self._receive(remaining, polls=polls)
+                    polls = False
                 else:
                     gate.acquire(timeout=remaining)
         finally:
@@ -242,10 +244,10 @@ class Connection:
                         follower.wake()
                         return
 
-    def _receive(self, seconds: float) -> None:
+    def _receive(self, seconds: float, *, polls: bool = False) -> None:
         """Read once, for at most ``seconds``; only the leader calls this."""
         try:
-            data = self._read(seconds)
+            data = self._read(seconds, polls=polls)
             if not data:
                 self._lose(f"The gateway at {self.options.address} closed the connection.")
                 return
@@ -264,12 +266,12 @@ class Connection:
             self._lose("The connection was closed: reading was interrupted.")
             raise
 
-    def _read(self, seconds: float) -> bytes:
+    def _read(self, seconds: float, *, polls: bool) -> bytes:
         """The next bytes. Raises TimeoutError or BlockingIOError if none come within ``seconds``."""
         incoming = self._incoming
         if self._unpolled:
             self._unpolled -= 1
-        elif POLLS and seconds > POLL_SECONDS:
+        elif polls and seconds > POLL_SECONDS:
             incoming.settimeout(0.0)
             until = time.perf_counter() + POLL_SECONDS
             while time.perf_counter() < until:
