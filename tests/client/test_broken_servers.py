@@ -227,6 +227,32 @@ except KeyboardInterrupt:
     client.close()
     sys.exit(7)
 """,
+    "a signal handler raises a timeout": """
+import signal, sys
+def late(*_):
+    raise TimeoutError("mine")
+signal.signal(signal.SIGALRM, late)
+client.connect()
+signal.setitimer(signal.ITIMER_REAL, 0.2)
+try:
+    client.ark_dynamic("US.TSLA")
+except TimeoutError as error:
+    sys.exit(7 if str(error) == "mine" else str(error))
+""",
+    "a signal handler raises an error while a poll is under way": """
+import signal, sys
+from qotgate.client import connection
+connection.POLLS, connection.POLL_SECONDS = True, 1.0
+def late(*_):
+    raise BlockingIOError("mine")
+signal.signal(signal.SIGALRM, late)
+client.connect()
+signal.setitimer(signal.ITIMER_REAL, 0.2)
+try:
+    client.ark_dynamic("US.TSLA")
+except BlockingIOError as error:
+    sys.exit(7 if str(error) == "mine" else str(error))
+""",
     "the process ends with an open client": """
 import sys
 def use():
@@ -297,6 +323,33 @@ client.close()
 assert time.monotonic() - begun < 10
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=100)
+
+
+def test_a_signal_handler_asks_while_its_thread_sends(sample_gateway: Serving) -> None:
+    script = f"""
+import signal
+from qotgate import QuoteClient
+client = QuoteClient(port={sample_gateway.port}, timeout=5)
+expected = client.ark_dynamic("US.TSLA"), client.ark_dynamic("US.ROKU")
+answers = []
+signal.signal(signal.SIGUSR1, lambda *_: answers.append(client.ark_dynamic("US.ROKU")))
+class Socket:
+    def __init__(self, real):
+        self.real = real
+    def sendall(self, data):
+        half = len(data) // 2
+        self.real.sendall(data[:half])
+        signal.raise_signal(signal.SIGUSR1)
+        self.real.sendall(data[half:])
+    def __getattr__(self, name):
+        return getattr(self.real, name)
+connection = client._link._connection
+connection._socket = Socket(connection._socket)
+answers.insert(0, client.ark_dynamic("US.TSLA"))
+assert tuple(answers) == expected, answers
+client.close()
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 
 
 def test_threads_of_a_forked_child_share_one_connection(sample_gateway: Serving) -> None:

@@ -7,6 +7,7 @@ once a second to send keep-alives and to check the connection. It holds a weak r
 other references is closed, and its watcher ends.
 """
 
+import math
 import os
 import socket
 import time
@@ -16,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import islice
 from threading import Event, Lock, RLock, Thread, get_ident
-from typing import Any
+from typing import Any, TypeGuard
 
 from qotgate.client.core import ClientCore, ClientOptions, Ticket
 from qotgate.client.errors import ConnectionLost, Timeout, no_gateway
@@ -72,7 +73,8 @@ class Connection:
         self._core = ClientCore(options)
         # Reentrant, for a signal handler that closes while its own thread holds the lock.
         self._lock = RLock()
-        self._send_lock = Lock()
+        self._send_lock = RLock()
+        self._sending = False
         self._waiting: dict[Ticket, _Wait] = {}
         self._followers: dict[_Wait, None] = {}
         self._leader: int | None = None
@@ -185,18 +187,29 @@ class Connection:
                 self._waiting.pop(ticket, None)
 
     def _send(self, data: bytes, deadline: float) -> None:
+        until = max(deadline, time.monotonic() + LEAST_SECONDS)
         try:
-            with self._send_lock:
-                self._socket.settimeout(max(deadline - time.monotonic(), LEAST_SECONDS))
-                self._socket.sendall(data)
-        except OSError as error:
+            self._send_whole(data, until)
+        except BaseException as error:
             # Part of the request may have been sent, so no other request can follow.
+            if not _is_of_socket(error, until):
+                self._lose("The connection was closed: a request was interrupted while it was sent.")
+                raise
             reason = f"The gateway at {self.options.address} cannot be reached: {error.strerror or error}."
             self._lose(reason)
             raise ConnectionLost(reason) from error
-        except BaseException:
-            self._lose("The connection was closed: a request was interrupted while it was sent.")
-            raise
+
+    def _send_whole(self, data: bytes, until: float) -> None:
+        with self._send_lock:
+            if self._sending:
+                # A signal handler asks while its own thread sends: one request would be within another.
+                raise ConnectionLost("The connection was closed: its sender was interrupted.")
+            self._sending = True
+            try:
+                self._socket.settimeout(max(until - time.monotonic(), LEAST_SECONDS))
+                self._socket.sendall(data)
+            finally:
+                self._sending = False
 
     def _await(self, wait: _Wait, deadline: float) -> Packet:
         if wait.packet is not None:
@@ -248,6 +261,8 @@ class Connection:
         """Read once, for at most ``seconds``; only the leader calls this."""
         try:
             data = self._read(seconds, polls=polls)
+            if data is None:
+                return
             if not data:
                 self._lose(f"The gateway at {self.options.address} closed the connection.")
                 return
@@ -257,33 +272,39 @@ class Connection:
                     if wait is not None:
                         wait.packet = packet
                         wait.wake()
-        except (TimeoutError, BlockingIOError):
-            return
-        except (OSError, ProtocolError) as error:
+        except BaseException as error:
+            if not (isinstance(error, ProtocolError) or _is_of_socket(error)):
+                # The interrupt may have come within a packet: the position in the stream is unknown.
+                self._lose("The connection was closed: reading was interrupted.")
+                raise
             self._lose(f"The gateway at {self.options.address} cannot be understood: {error}.")
-        except BaseException:
-            # The interrupt may have come within a packet: the position in the stream is unknown.
-            self._lose("The connection was closed: reading was interrupted.")
-            raise
 
-    def _read(self, seconds: float, *, polls: bool) -> bytes:
-        """The next bytes. Raises TimeoutError or BlockingIOError if none come within ``seconds``."""
+    def _read(self, seconds: float, *, polls: bool) -> bytes | None:
+        """The next bytes; None if none come within ``seconds``."""
         incoming = self._incoming
         if self._unpolled:
             self._unpolled -= 1
         elif polls and seconds > POLL_SECONDS:
             incoming.settimeout(0.0)
-            until = time.perf_counter() + POLL_SECONDS
-            while time.perf_counter() < until:
+            polled = time.perf_counter() + POLL_SECONDS
+            while time.perf_counter() < polled:
                 try:
                     data = incoming.recv(CHUNK)
-                except BlockingIOError:
+                except BlockingIOError as error:
+                    if not _is_of_socket(error):
+                        raise
                     continue
                 self._pause = max(self._pause - 1, 1)
                 return data
             self._pause = self._unpolled = min(2 * self._pause, MOST_UNPOLLED)
-        incoming.settimeout(seconds)
-        return incoming.recv(CHUNK)
+        until = time.monotonic() + seconds
+        try:
+            incoming.settimeout(seconds)
+            return incoming.recv(CHUNK)
+        except (TimeoutError, BlockingIOError) as error:
+            if not _is_of_socket(error, until):
+                raise
+            return None
 
     def tick(self) -> None:
         """Check the connection, and send a KeepAlive when one is due."""
@@ -321,6 +342,18 @@ class Connection:
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._ended.set()
+
+
+def _is_of_socket(error: BaseException, until: float = math.inf) -> TypeGuard[OSError]:
+    """Whether the socket raised an error, not a signal handler of the caller.
+
+    A socket's errors have a number, except for a timeout, which does not come before ``until``, when its time
+    is up.
+    """
+    if not isinstance(error, OSError):
+        return False
+    ends = isinstance(error, TimeoutError) and time.monotonic() >= until - LEAST_SECONDS
+    return error.errno is not None or ends
 
 
 def _watch(held: "weakref.ref[Connection]", ended: Event) -> None:
