@@ -22,9 +22,11 @@ from qotgate import (
     RateLimited,
     Timeout,
 )
+from qotgate.client.questions import ask as question
 from qotgate.protocol.body import encode
 from qotgate.protocol.frame import PROTOBUF, Frame, FrameParser
 from qotgate.protocol.messages import RESPONSES, ProtoId
+from qotgate.protocol.names import STATE_FIELDS
 from tests.support.serving import Serving, client_threads
 
 Answer = Callable[[int, int], bytes]
@@ -104,6 +106,37 @@ def test_a_wrong_answer_fails_its_question_alone(what: str) -> None:
         with pytest.raises(ProtocolError):
             client.ark_dynamic("US.TSLA")
         assert client.ark_dynamic("US.TSLA").transaction_count == 0
+
+
+@pytest.mark.parametrize("seconds", [1 << 40, 1 << 62, -(1 << 62)])
+def test_a_time_beyond_all_days_is_wrong(seconds: int) -> None:
+    fields = dict.fromkeys(STATE_FIELDS, 0) | {
+        "serverVer": 1,
+        "serverBuildNo": 1,
+        "qotLogined": 1,
+        "trdLogined": 0,
+        "time": seconds,
+    }
+
+    def answer(proto_id: int, serial: int) -> bytes:
+        return response(proto_id, serial, retType=0, s2c=fields)
+
+    with (
+        server(answer) as port,
+        QuoteClient(port=port, timeout=5) as client,
+        pytest.raises(ProtocolError, match="makes no sense"),
+    ):
+        client.global_state()
+
+
+def test_errors_of_signal_handlers_leave_the_reading_of_an_answer() -> None:
+    def read(_s2c: object) -> None:
+        raise TimeoutError("mine")
+
+    given = RESPONSES[ProtoId.Qot_GetArkStockDynamic](retType=0, s2c={"netShares": 1})
+    asked = question(ProtoId.Qot_GetArkStockDynamic, read, security={"market": 11, "code": "TSLA"})
+    with pytest.raises(TimeoutError, match="mine"):
+        asked.answer(given)
 
 
 def test_answers_to_nobody_are_passed_over() -> None:

@@ -72,7 +72,7 @@ class Question(Generic[T]):
             raise InvalidRequest("fund_unknown")
         try:
             return self.read(response.s2c)
-        except (ValueError, TypeError, OverflowError, OSError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             raise ProtocolError(f"an answer to {self.proto_id.name} makes no sense: {error}") from error
 
 

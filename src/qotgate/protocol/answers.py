@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cache, lru_cache
 from operator import attrgetter
 from types import NoneType, UnionType
@@ -200,7 +200,7 @@ def _compiled(name: str, source: str, names: Mapping[str, Any]) -> Callable[...,
 
 
 def read_global_state(s2c: Any) -> GlobalState:
-    """The answer of 1002. Raises ValueError."""
+    """The answer of 1002. Raises OverflowError."""
     return GlobalState(
         markets={
             market: MARKET_STATE_OF.get(getattr(s2c, field), MarketState.UNKNOWN)
@@ -209,7 +209,8 @@ def read_global_state(s2c: Any) -> GlobalState:
         },
         program_status=PROGRAM_STATUS_OF.get(s2c.programStatus.type, ProgramStatus.UNKNOWN),
         server_version=s2c.serverVer,
-        time=datetime.fromtimestamp(s2c.time, UTC),
+        # fromtimestamp would raise OSError, as a signal handler may.
+        time=datetime.fromtimestamp(0, UTC) + timedelta(seconds=s2c.time),
     )
 
 
