@@ -129,6 +129,15 @@ def test_a_time_beyond_all_days_is_wrong(seconds: int) -> None:
         client.global_state()
 
 
+def test_errors_of_signal_handlers_leave_the_connecting(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_given: object) -> None:
+        raise TimeoutError("mine")
+
+    monkeypatch.setattr(socket, "create_connection", interrupted)
+    with QuoteClient(timeout=5) as client, pytest.raises(TimeoutError, match="mine"):
+        client.ark_dynamic("US.TSLA")
+
+
 def test_errors_of_signal_handlers_leave_the_reading_of_an_answer() -> None:
     def read(_s2c: object) -> None:
         raise TimeoutError("mine")
@@ -271,6 +280,19 @@ try:
     client.ark_dynamic("US.TSLA")
 except TimeoutError as error:
     sys.exit(7 if str(error) == "mine" else str(error))
+""",
+    "a signal handler raises a timeout while it connects": """
+import signal, socket, sys
+from qotgate import QuoteClient
+def late(*_):
+    raise TimeoutError("mine")
+signal.signal(signal.SIGALRM, late)
+with socket.create_server(("127.0.0.1", 0)) as silent:
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        QuoteClient(port=silent.getsockname()[1], timeout=30).ark_dynamic("US.TSLA")
+    except TimeoutError as error:
+        sys.exit(7 if str(error) == "mine" else str(error))
 """,
     "a signal handler raises an error while a poll is under way": """
 import signal, sys

@@ -88,6 +88,8 @@ class Connection:
         try:
             self._socket = socket.create_connection((options.host, options.port), options.connect_timeout)
         except (OSError, UnicodeError, OverflowError) as error:
+            if isinstance(error, OSError) and not _is_of_socket(error, deadline):
+                raise
             raise no_gateway(options.address, error) from error
         try:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -101,7 +103,7 @@ class Connection:
         try:
             [(_, wait)] = self._post([self._core.init_connect()], deadline)
             self._core.start(self._await(wait, deadline))
-        except TimeoutError as error:
+        except Timeout as error:
             self._finalizer()
             raise ConnectionLost(f"Nothing at {options.address} answers InitConnect.") from error
         except ProtocolError as error:
