@@ -250,6 +250,23 @@ def test_a_client_that_nobody_holds_is_closed(sample_gateway: Serving) -> None:
     assert client_threads() <= before
 
 
+def alarmed(error: str, before: str) -> str:
+    """A script whose call is ended by the ``error`` that its own signal handler raises."""
+    return f"""
+import signal, socket, sys
+from qotgate.client import connection
+def late(*_):
+    raise {error}("mine")
+signal.signal(signal.SIGALRM, late)
+{before}
+signal.setitimer(signal.ITIMER_REAL, 0.2)
+try:
+    client.ark_dynamic("US.TSLA")
+except {error} as error:
+    sys.exit(7 if str(error) == "mine" else str(error))
+"""
+
+
 SCRIPTS = {
     "a signal handler closes": """
 import os, signal, sys, threading
@@ -269,45 +286,21 @@ except KeyboardInterrupt:
     client.close()
     sys.exit(7)
 """,
-    "a signal handler raises a timeout": """
-import signal, sys
-def late(*_):
-    raise TimeoutError("mine")
-signal.signal(signal.SIGALRM, late)
-client.connect()
-signal.setitimer(signal.ITIMER_REAL, 0.2)
-try:
-    client.ark_dynamic("US.TSLA")
-except TimeoutError as error:
-    sys.exit(7 if str(error) == "mine" else str(error))
+    "a signal handler raises a timeout": alarmed("TimeoutError", "client.connect()"),
+    "a signal handler raises a timeout while it connects": alarmed(
+        "TimeoutError",
+        """
+silent = socket.create_server(("127.0.0.1", 0))
+client = QuoteClient(port=silent.getsockname()[1], timeout=30)
 """,
-    "a signal handler raises a timeout while it connects": """
-import signal, socket, sys
-from qotgate import QuoteClient
-def late(*_):
-    raise TimeoutError("mine")
-signal.signal(signal.SIGALRM, late)
-with socket.create_server(("127.0.0.1", 0)) as silent:
-    signal.setitimer(signal.ITIMER_REAL, 0.2)
-    try:
-        QuoteClient(port=silent.getsockname()[1], timeout=30).ark_dynamic("US.TSLA")
-    except TimeoutError as error:
-        sys.exit(7 if str(error) == "mine" else str(error))
-""",
-    "a signal handler raises an error while a poll is under way": """
-import signal, sys
-from qotgate.client import connection
+    ),
+    "a signal handler raises an error while a poll is under way": alarmed(
+        "BlockingIOError",
+        """
 connection.POLLS, connection.POLL_SECONDS = True, 1.0
-def late(*_):
-    raise BlockingIOError("mine")
-signal.signal(signal.SIGALRM, late)
 client.connect()
-signal.setitimer(signal.ITIMER_REAL, 0.2)
-try:
-    client.ark_dynamic("US.TSLA")
-except BlockingIOError as error:
-    sys.exit(7 if str(error) == "mine" else str(error))
 """,
+    ),
     "the process ends with an open client": """
 import sys
 def use():

@@ -79,9 +79,9 @@ class Connection:
         self._followers: dict[_Wait, None] = {}
         self._leader: int | None = None
         self._unpolled = 0
-        """Number of next reads that do not poll."""
+        """Reads from now on that do not poll."""
         self._pause = 1
-        """Half of that number after the next poll in vain; each successful poll takes one off."""
+        """Such reads after the last poll in vain. The next one doubles it; each other poll takes one off."""
         self._lost: str | None = None
         self._ended = Event()
         deadline = time.monotonic() + options.connect_timeout
@@ -189,26 +189,25 @@ class Connection:
                 self._waiting.pop(ticket, None)
 
     def _send(self, data: bytes, deadline: float) -> None:
-        until = max(deadline, time.monotonic() + LEAST_SECONDS)
         try:
-            self._send_whole(data, until)
+            self._send_whole(data, deadline)
         except BaseException as error:
             # Part of the request may have been sent, so no other request can follow.
-            if not _is_of_socket(error, until):
+            if not _is_of_socket(error, deadline):
                 self._lose("The connection was closed: a request was interrupted while it was sent.")
                 raise
             reason = f"The gateway at {self.options.address} cannot be reached: {error.strerror or error}."
             self._lose(reason)
             raise ConnectionLost(reason) from error
 
-    def _send_whole(self, data: bytes, until: float) -> None:
+    def _send_whole(self, data: bytes, deadline: float) -> None:
         with self._send_lock:
             if self._sending:
                 # A signal handler asks while its own thread sends: one request would be within another.
                 raise ConnectionLost("The connection was closed: its sender was interrupted.")
             self._sending = True
             try:
-                self._socket.settimeout(max(until - time.monotonic(), LEAST_SECONDS))
+                self._socket.settimeout(max(deadline - time.monotonic(), LEAST_SECONDS))
                 self._socket.sendall(data)
             finally:
                 self._sending = False
